@@ -1,0 +1,242 @@
+//! Every call is counted exactly once, whatever happens to the task that makes it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::{
+    Test,
+    stillwatch::watch,
+    workload::{call, monotonic_ns, repeat, sleep, sleep_23_times},
+};
+
+pub const TESTS: &[Test] = &[
+    ("getppid_10007_times", getppid),
+    ("nanosleep_23_times_40_ms", nanosleep),
+    ("threads_that_are_preempted_and_migrated", threads),
+    ("errors_have_names", errors),
+    ("numbers_that_are_no_call", unknown_numbers),
+    ("exits_are_counted", exits),
+    ("forks_return_twice_and_count_once", forks),
+    ("calls_refused_by_seccomp", seccomp),
+    ("interrupted_is_not_an_error", interrupted),
+    #[cfg(target_arch = "x86_64")]
+    ("32_bit_calls_have_their_own_row", compat),
+];
+
+fn getppid() -> Result<()> {
+    let (seen, _) = watch(&[], || {
+        repeat(10_007, libc::SYS_getppid);
+        [0; 2]
+    })?;
+    let row = seen.row("getppid")?;
+    ensure!(row.calls == 10_007 && row.untimed == 0 && row.errors == 0, "{row:?}");
+    ensure!(seen.lost.is_empty(), "{:?}", seen.lost);
+    Ok(())
+}
+
+fn nanosleep() -> Result<()> {
+    let (seen, [median_ns, _]) = watch(&[], sleep_23_times)?;
+    let row = seen.row("nanosleep")?;
+    ensure!(row.calls == 23 && row.untimed == 0, "{row:?}");
+    // The caller measured from outside the call, so its figure is a little larger; a bucket is a sixteenth wide.
+    let bucket = row.p50_bucket();
+    ensure!(bucket <= median_ns && median_ns <= bucket + bucket / 8, "bucket {bucket}, the caller's {median_ns}");
+    ensure!(median_ns > 40_000_000 && bucket >= 37_000_000, "{bucket}");
+    ensure!(row.total_ns >= 23 * 40_000_000 && row.max_ns >= 40_000_000, "{row:?}");
+    Ok(())
+}
+
+fn threads() -> Result<()> {
+    const THREADS: u64 = 8;
+    const CALLS: u64 = 5_003;
+    let start = monotonic_ns();
+    let (seen, [migrations, _]) = watch(&[], || {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                std::thread::spawn(move || {
+                    let mut migrations = 0;
+                    for at in 0..CALLS {
+                        call(libc::SYS_getpid, [0; 3]);
+                        // More threads than processors, moved about: each is preempted and migrated all the time.
+                        if at % 97 == thread {
+                            let mask = 1u64 << ((at / 97 + thread) % processors);
+                            call(libc::SYS_sched_setaffinity, [0, 8, &raw const mask as u64]);
+                            migrations += 1;
+                        }
+                        if at % 41 == 0 {
+                            call(libc::SYS_sched_yield, [0; 3]);
+                        }
+                    }
+                    migrations
+                })
+            })
+            .collect();
+        [threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum(), 0]
+    })?;
+    let took = monotonic_ns() - start;
+    // What is missing is never more than what is said to be lost.
+    let missing = (THREADS * CALLS).saturating_sub(seen.calls("getpid"));
+    ensure!(missing <= seen.withheld(), "{missing} calls are missing, {} events were withheld", seen.withheld());
+    ensure!(seen.calls("getpid") == THREADS * CALLS, "{:?}", seen.row("getpid"));
+    // glibc makes none of these itself for these threads.
+    ensure!(seen.calls("sched_setaffinity") == migrations, "{migrations}: {:?}", seen.row("sched_setaffinity"));
+    ensure!(seen.calls("sched_yield") == THREADS * CALLS.div_ceil(41), "{:?}", seen.row("sched_yield"));
+    for name in ["getpid", "sched_setaffinity", "sched_yield"] {
+        let row = seen.row(name)?;
+        ensure!(row.untimed == 0 && row.max_ns < took && row.total_ns < THREADS * took, "{name}: {row:?}");
+    }
+    ensure!(seen.lost.is_empty(), "{:?}", seen.lost);
+    Ok(())
+}
+
+fn errors() -> Result<()> {
+    let (seen, _) = watch(&[], || {
+        for _ in 0..31 {
+            call(libc::SYS_close, [u64::MAX, 0, 0]);
+        }
+        repeat(13, libc::SYS_getppid);
+        [0; 2]
+    })?;
+    let close = seen.row("close")?;
+    ensure!(close.errors == 31 && close.calls == 31, "{close:?}");
+    ensure!(close.commonest_error.as_deref() == Some("EBADF"), "{close:?}");
+    ensure!(seen.row("getppid")?.errors == 0);
+
+    let (seen, _) = watch(&["--errors"], || {
+        for _ in 0..31 {
+            call(libc::SYS_close, [u64::MAX, 0, 0]);
+        }
+        repeat(13, libc::SYS_getppid);
+        [0; 2]
+    })?;
+    ensure!(seen.calls("close") == 31 && seen.calls("getppid") == 0, "{:?}", seen.rows);
+    Ok(())
+}
+
+fn unknown_numbers() -> Result<()> {
+    let (seen, _) = watch(&[], || {
+        repeat(5, 9_999);
+        [0; 2]
+    })?;
+    let row = seen.row("unknown number")?;
+    ensure!(row.calls == 5 && row.errors == 5 && row.commonest_error.as_deref() == Some("ENOSYS"), "{row:?}");
+    Ok(())
+}
+
+fn exits() -> Result<()> {
+    let (seen, _) = watch(&[], || {
+        let threads: Vec<_> = (0..13).map(|_| std::thread::spawn(|| repeat(3, libc::SYS_gettid))).collect();
+        for thread in threads {
+            let _ = thread.join();
+        }
+        // The last thread may still be on its way out when its joiner goes on.
+        sleep(Duration::from_millis(200));
+        [0; 2]
+    })?;
+    let exit = seen.row("exit")?;
+    ensure!(exit.calls == 13 && exit.untimed == 13, "{exit:?}");
+    Ok(())
+}
+
+fn forks() -> Result<()> {
+    let workload = || {
+        const NAME: &[u8; 16] = b"stillwatch-fork\0";
+        // SAFETY: a NUL-terminated name; the children do nothing but end.
+        unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
+        for _ in 0..17 {
+            // clone with nothing but a signal number is fork, on every architecture.
+            // SAFETY: as fork; the child only ends.
+            unsafe {
+                let child = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0);
+                if child == 0 {
+                    libc::_exit(0);
+                }
+                libc::waitpid(child as i32, std::ptr::null_mut(), 0);
+            }
+        }
+        [0; 2]
+    };
+    let process = super::workload::Workload::new(workload)?;
+    let mut watch = super::stillwatch::Watch::start(&["--comm", "stillwatch-fork"])?;
+    process.go();
+    process.report()?;
+    watch.next()?;
+    let seen = watch.finish()?;
+    ensure!(seen.calls("clone") == 17, "{:?}", seen.row("clone"));
+    ensure!(seen.calls("exit_group") == 17, "{:?}", seen.row("exit_group"));
+    ensure!(seen.before_start <= 1, "{}", seen.before_start);
+    Ok(())
+}
+
+fn seccomp() -> Result<()> {
+    let (seen, [installed, _]) = watch(&[], || {
+        let word = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        // Load the number; getppid fails with EPERM, everything else passes.
+        let mut filter = [
+            word(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+            word(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_getppid as u32),
+            word(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+            word(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        // SAFETY: a filter that lives until the kernel has copied it.
+        let installed = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program)
+        };
+        repeat(11, libc::SYS_getppid);
+        repeat(7, libc::SYS_getuid);
+        [u64::from(installed == 0), 0]
+    })?;
+    ensure!(installed == 1, "this kernel has no seccomp filters");
+    let row = seen.row("getppid")?;
+    ensure!(row.calls == 11 && row.errors == 11 && row.untimed == 11, "{row:?}");
+    ensure!(row.commonest_error.as_deref() == Some("EPERM"), "{row:?}");
+    ensure!(seen.calls("getuid") == 7 && seen.row("getuid")?.untimed == 0, "{:?}", seen.row("getuid"));
+    Ok(())
+}
+
+fn interrupted() -> Result<()> {
+    extern "C" fn nothing(_: i32) {}
+    let (seen, _) = watch(&[], || {
+        // SAFETY: a handler that does nothing, and a timer of one shot.
+        unsafe {
+            libc::signal(libc::SIGALRM, nothing as *const () as libc::sighandler_t);
+            let after = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
+            let once = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: after };
+            libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &once, 0);
+        }
+        sleep(Duration::from_secs(5));
+        [0; 2]
+    })?;
+    let row = seen.row("nanosleep")?;
+    ensure!(row.calls == 1 && row.interrupted == 1 && row.errors == 0, "{row:?}");
+    // Its result is a register of the interrupted program, never an error.
+    let returned = seen.row("rt_sigreturn")?;
+    ensure!(returned.calls == 1 && returned.errors == 0, "{returned:?}");
+    Ok(())
+}
+
+/// `int 0x80` makes 32-bit calls from a 64-bit program: number 20 is getpid there, and writev here.
+#[cfg(target_arch = "x86_64")]
+fn compat() -> Result<()> {
+    let (seen, [own, other]) = watch(&[], || {
+        let (mut own, mut other) = (0, 0);
+        for _ in 0..101 {
+            let result: i32;
+            // SAFETY: getpid takes nothing and changes nothing but the result.
+            unsafe {
+                std::arch::asm!("int 0x80", inlateout("eax") 20 => result, out("r8") _, out("r9") _, out("r10") _, out("r11") _)
+            };
+            other += u64::from(result as u32 != std::process::id());
+            own += 1;
+        }
+        [own, other]
+    })?;
+    ensure!(own == 101 && other == 0, "this kernel does not serve 32-bit calls");
+    ensure!(seen.calls("32-bit calls") == 101, "{:?}", seen.rows.keys());
+    ensure!(seen.calls("writev") == 0, "{:?}", seen.row("writev"));
+    Ok(())
+}

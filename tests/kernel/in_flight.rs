@@ -1,0 +1,140 @@
+//! Calls that have not returned.
+
+use std::{ffi::CString, time::Duration};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::{
+    Test,
+    stillwatch::{Watch, watch},
+    workload::{Workload, call, sleep},
+};
+
+pub const TESTS: &[Test] = &[
+    ("a_call_in_flight_has_an_age", age),
+    ("calls_that_wait_by_design_are_left_out", by_design),
+    ("a_call_older_than_the_run_has_no_latency", older),
+    ("nothing_stays_in_the_table_of_tasks", no_leak),
+];
+
+/// A call that waits for work: a lock that another process holds.
+fn wait_for_lock(path: &CString) {
+    // SAFETY: the path lives in the caller.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
+        libc::flock(fd, libc::LOCK_EX);
+    }
+}
+
+fn in_flight<'a>(snapshot: &'a Value, pid: u32, syscall: &str) -> Option<&'a Value> {
+    let calls = snapshot["in_flight"].as_array()?;
+    calls.iter().find(|call| call["pid"] == pid && call["syscall"] == syscall)
+}
+
+fn age() -> Result<()> {
+    let path = CString::new(format!("/tmp/stillwatch-lock-{}", std::process::id()))?;
+    // SAFETY: the path lives here.
+    let held = unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC, 0o600);
+        ensure!(fd >= 0 && libc::flock(fd, libc::LOCK_EX) == 0, "can't lock {path:?}");
+        fd
+    };
+    let workload = Workload::new(|| {
+        wait_for_lock(&path);
+        [0; 2]
+    })?;
+    let pid = workload.pid;
+    let mut watch = Watch::start(&["-p", &pid.to_string()])?;
+    workload.go();
+    let mut ages: Vec<u64> = Vec::new();
+    while ages.last().is_none_or(|&age| age < 2_000_000_000) {
+        ensure!(watch.snapshots.len() < 60, "never 2 s old: {ages:?}");
+        let snapshot = watch.next()?;
+        ages.extend(in_flight(snapshot, pid, "flock").and_then(|call| call["age_ns"].as_u64()));
+    }
+    ensure!(ages.len() >= 5 && ages.is_sorted(), "{ages:?}");
+    // Unlocked, not only closed: the forked workload has a copy of the descriptor, which would keep the lock.
+    // SAFETY: our own descriptor.
+    unsafe {
+        libc::flock(held, libc::LOCK_UN);
+        libc::close(held);
+        libc::unlink(path.as_ptr());
+    }
+    workload.report()?;
+    let snapshot = watch.next()?;
+    ensure!(in_flight(snapshot, pid, "flock").is_none(), "it returned: {snapshot}");
+    let seen = watch.finish()?;
+    let row = seen.row("flock")?;
+    ensure!(row.calls == 1 && row.untimed == 0 && row.max_ns >= 2_000_000_000, "{row:?}");
+    let slow: Vec<_> = seen.table("slow").filter(|slow| slow["syscall"] == "flock").collect();
+    ensure!(slow.len() == 1 && slow[0]["pid"] == pid && slow[0]["count"] == 1, "{slow:?}");
+    ensure!(slow[0]["max_ns"].as_u64() >= Some(2_000_000_000), "{slow:?}");
+    Ok(())
+}
+
+/// The same sleep is there with `--idle` and not without; so is a read from a pipe, which the workload ends in.
+fn by_design() -> Result<()> {
+    let work = || {
+        sleep(Duration::from_millis(900));
+        [0; 2]
+    };
+    let (seen, _) = watch(&[], work)?;
+    ensure!(seen.table("in_flight").count() == 0, "{:?}", seen.table("in_flight").collect::<Vec<_>>());
+    ensure!(seen.table("slow").count() == 0, "{:?}", seen.table("slow").collect::<Vec<_>>());
+    let (seen, _) = watch(&["--idle"], work)?;
+    for name in ["nanosleep", "read"] {
+        ensure!(seen.table("in_flight").any(|call| call["syscall"] == name), "no {name}: {:?}", seen.snapshots);
+    }
+    ensure!(seen.table("slow").any(|slow| slow["syscall"] == "nanosleep"), "{:?}", seen.snapshots);
+    Ok(())
+}
+
+/// The workload waits in read when we attach. That read is listed without an age, and counted without a latency.
+fn older() -> Result<()> {
+    let workload = Workload::new(|| [0; 2])?;
+    std::thread::sleep(Duration::from_millis(500));
+    let pid = workload.pid;
+    let mut watch = Watch::start(&["-p", &pid.to_string(), "--idle"])?;
+    let snapshot = watch.next()?;
+    let call = in_flight(snapshot, pid, "read").cloned();
+    ensure!(call.as_ref().is_some_and(|call| call["age_ns"].is_null()), "{snapshot}");
+    workload.go();
+    workload.report()?;
+    watch.next()?;
+    let seen = watch.finish()?;
+    let row = seen.row("read")?;
+    ensure!(row.calls == 1 && row.untimed == 1 && row.histogram.is_empty(), "{row:?}");
+    ensure!(seen.before_start == 1, "{}", seen.before_start);
+    Ok(())
+}
+
+/// Entries of a dead process would be calls that never end.
+fn no_leak() -> Result<()> {
+    use stillwatch_common::syscalls::Task;
+    let workload = Workload::new(|| {
+        let threads: Vec<_> = (0..29).map(|_| std::thread::spawn(|| sleep(Duration::from_millis(20)))).collect();
+        for thread in threads {
+            let _ = thread.join();
+        }
+        call(libc::SYS_getpid, [0; 3]);
+        [0; 2]
+    })?;
+    let pid = workload.pid;
+    let mut watch = Watch::start(&[])?;
+    workload.go();
+    workload.report()?;
+    let entries = || -> Result<Vec<Task>> {
+        let map = super::lifetime::map_of(watch.pid(), "SYSCALLS_TASKS")?;
+        let map = aya::maps::HashMap::<_, u64, Task>::try_from(aya::maps::Map::HashMap(map))?;
+        Ok(map.iter().filter_map(Result::ok).map(|(_, task)| task).filter(|task| task.tgid == pid).collect())
+    };
+    let alive = entries()?;
+    ensure!(alive.iter().any(|task| task.start_ns != 0), "the waiting process is in the table: {alive:?}");
+    workload.end();
+    std::thread::sleep(Duration::from_millis(300));
+    let dead = entries()?;
+    ensure!(dead.is_empty(), "{dead:?}");
+    watch.next()?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What stays in the kernel: nothing, however the tool ends.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use aya::{
+    maps::{MapData, loaded_maps},
+    programs::loaded_programs,
+};
+
+use super::{Test, stillwatch::Watch};
+
+pub const TESTS: &[Test] = &[("sigkill_leaves_nothing_behind", sigkill)];
+
+/// Ids of the kernel objects of one kind (`map_id:`, `prog_id:`) that a process holds.
+fn held(pid: i32, kind: &str) -> Result<Vec<u32>> {
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fdinfo"))?
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .filter_map(|info| info.lines().find_map(|line| line.strip_prefix(kind)?.trim().parse().ok()))
+        .collect())
+}
+
+/// A map that the process with this pid holds.
+pub fn map_of(pid: i32, name: &str) -> Result<MapData> {
+    let held = held(pid, "map_id:")?;
+    let mut maps = loaded_maps().filter_map(Result::ok);
+    let map = maps.find(|map| held.contains(&map.id()) && map.name_as_str() == Some(name));
+    Ok(MapData::from_id(map.with_context(|| format!("no map {name}"))?.id())?)
+}
+
+fn sigkill() -> Result<()> {
+    let mut watch = Watch::start(&[])?;
+    let (programs, maps) = (held(watch.pid(), "prog_id:")?, held(watch.pid(), "map_id:")?);
+    let left = || {
+        let programs = loaded_programs().filter_map(Result::ok).filter(|program| programs.contains(&program.id()));
+        let maps = loaded_maps().filter_map(Result::ok).filter(|map| maps.contains(&map.id()));
+        (programs.count(), maps.count())
+    };
+    let during = left();
+    ensure!(during.0 >= 3 && during.1 >= 5, "{during:?}");
+    watch.signal(libc::SIGKILL);
+    watch.wait()?;
+    // The kernel frees them after a grace period.
+    let start = Instant::now();
+    while left() != (0, 0) {
+        ensure!(start.elapsed() < Duration::from_secs(10), "left behind: {:?}", left());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Runs stillwatch beside a workload and adds up what it printed.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use stillwatch_tests::stillwatch;
+
+use super::workload::{Report, Workload};
+
+/// Events withheld in the runs of the test that runs now.
+pub static WITHHELD: AtomicU64 = AtomicU64::new(0);
+
+/// A running `stillwatch syscalls --json 0.2 …`.
+pub struct Watch {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    pub snapshots: Vec<Value>,
+}
+
+impl Watch {
+    /// Returns once it is attached.
+    pub fn start(flags: &[&str]) -> Result<Self> {
+        Self::start_with(flags, &[])
+    }
+
+    pub fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let mut child = stillwatch()
+            .args(["syscalls", "0.2", "--json"])
+            .args(flags)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("no stdout")?);
+        let mut watch = Self { child, lines, snapshots: Vec::new() };
+        // The first interval ends after everything is attached.
+        watch.next()?;
+        Ok(watch)
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Waits for the next snapshot.
+    pub fn next(&mut self) -> Result<&Value> {
+        let mut line = String::new();
+        if self.lines.read_line(&mut line)? == 0 {
+            let mut why = String::new();
+            if let Some(stderr) = &mut self.child.stderr {
+                stderr.read_to_string(&mut why)?;
+            }
+            anyhow::bail!("stillwatch ended: {why}");
+        }
+        self.snapshots.push(serde_json::from_str(&line).with_context(|| line.clone())?);
+        self.snapshots.last().context("no snapshot")
+    }
+
+    /// Interrupts it as Ctrl-C does, and takes what it prints last.
+    pub fn finish(mut self) -> Result<Seen> {
+        self.signal(libc::SIGINT);
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "stillwatch ended with {status}");
+        for line in rest.lines() {
+            self.snapshots.push(serde_json::from_str(line).with_context(|| line.to_owned())?);
+        }
+        Seen::new(std::mem::take(&mut self.snapshots))
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: our own child.
+        unsafe { libc::kill(self.pid(), signal) };
+    }
+
+    pub fn wait(&mut self) -> Result<()> {
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One call, over a whole run.
+#[derive(Debug, Default)]
+pub struct Row {
+    pub calls: u64,
+    pub errors: u64,
+    pub interrupted: u64,
+    pub untimed: u64,
+    pub total_ns: u64,
+    pub max_ns: u64,
+    pub histogram: BTreeMap<u64, u64>,
+    pub commonest_error: Option<String>,
+}
+
+impl Row {
+    /// Start of the bucket that holds the median.
+    pub fn p50_bucket(&self) -> u64 {
+        let timed: u64 = self.histogram.values().sum();
+        let mut seen = 0;
+        for (&from, &count) in &self.histogram {
+            seen += count;
+            if seen * 2 >= timed {
+                return from;
+            }
+        }
+        0
+    }
+}
+
+/// All snapshots of a run, added up.
+#[derive(Debug)]
+pub struct Seen {
+    pub rows: BTreeMap<String, Row>,
+    pub before_start: u64,
+    pub lost: BTreeMap<String, u64>,
+    pub snapshots: Vec<Value>,
+}
+
+impl Seen {
+    fn new(snapshots: Vec<Value>) -> Result<Self> {
+        let mut seen = Self { rows: BTreeMap::new(), before_start: 0, lost: BTreeMap::new(), snapshots };
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        for snapshot in &seen.snapshots {
+            seen.before_start += number(&snapshot["before_start"]);
+            for (cause, count) in snapshot["self"]["lost_by"].as_object().into_iter().flatten() {
+                *seen.lost.entry(cause.clone()).or_default() += number(count);
+            }
+            for call in snapshot["syscalls"].as_array().context("no syscalls")? {
+                let row = seen.rows.entry(call["syscall"].as_str().context("no name")?.to_owned()).or_default();
+                row.calls += number(&call["calls"]) + number(&call["sleeps"]);
+                row.errors += number(&call["errors"]);
+                row.interrupted += number(&call["interrupted"]);
+                row.untimed += number(&call["untimed"]);
+                row.total_ns += number(&call["total_ns"]);
+                row.max_ns = row.max_ns.max(number(&call["max_ns"]));
+                if let Some(name) = call["commonest_error"]["name"].as_str() {
+                    row.commonest_error = Some(name.to_owned());
+                }
+                for bucket in call["histogram"].as_array().context("no histogram")? {
+                    *row.histogram.entry(number(&bucket[0])).or_default() += number(&bucket[1]);
+                }
+            }
+        }
+        WITHHELD.fetch_add(seen.withheld(), Ordering::Relaxed);
+        for (name, row) in &seen.rows {
+            let timed: u64 = row.histogram.values().sum();
+            ensure!(row.calls == timed + row.untimed, "{name}: calls are not histogram + untimed: {row:?}");
+        }
+        Ok(seen)
+    }
+
+    /// Events that the kernel did not hand to a program because it was already running on that processor.
+    pub fn withheld(&self) -> u64 {
+        self.lost.get("program already running").copied().unwrap_or(0)
+    }
+
+    pub fn row(&self, name: &str) -> Result<&Row> {
+        self.rows.get(name).with_context(|| format!("no {name} among {:?}", self.rows.keys()))
+    }
+
+    pub fn calls(&self, name: &str) -> u64 {
+        self.rows.get(name).map_or(0, |row| row.calls)
+    }
+
+    /// Rows of a table over all snapshots (`slow`, `by`, `in_flight`).
+    pub fn table(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.snapshots.iter().flat_map(move |snapshot| snapshot[name].as_array().into_iter().flatten())
+    }
+}
+
+/// The whole of a simple test: watch one workload with these flags, let it work, let it end.
+pub fn watch(flags: &[&str], work: impl FnOnce() -> Report) -> Result<(Seen, Report)> {
+    let workload = Workload::new(work)?;
+    let pid = workload.pid.to_string();
+    let mut watch = Watch::start(&[&["-p", &pid], flags].concat())?;
+    workload.go();
+    let report = workload.report()?;
+    watch.next()?;
+    Ok((watch.finish()?, report))
+}

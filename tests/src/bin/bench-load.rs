@@ -1,0 +1,168 @@
+//! The loads of `cargo xtask bench`.
+//!
+//! `calls CPU COUNT`: getppid in a loop; nothing is cheaper to the kernel, so nothing shows the added cost better.
+//! `pairs CPU COUNT`: a byte into a pipe and out again, which never blocks: the system calls of a context switch of
+//! `perf bench sched pipe` without the switch.
+//! `busy THREADS`: many threads that make many different system calls, until standard input ends.
+//!
+//! The first two make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
+
+use std::{
+    io::{self, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What the busy load's calls may write to.
+const BUFFER: usize = 4096;
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| -> Result<u64> { Ok(args.get(at).context("a number is missing")?.parse()?) };
+    match args.first().map(String::as_str) {
+        Some("calls") => {
+            // SAFETY: no arguments, no effect.
+            timed(number(1)?, number(2)?, || unsafe { libc::syscall(libc::SYS_getppid) } > 0)
+        }
+        Some("pairs") => {
+            let mut ends = [0; 2];
+            // SAFETY: room for two descriptors.
+            ensure!(unsafe { libc::pipe(ends.as_mut_ptr()) } == 0, "pipe: {}", io::Error::last_os_error());
+            let mut byte = 0u32;
+            let data = (&raw mut byte).cast();
+            timed(number(1)?, number(2)?, || {
+                // SAFETY: room for four bytes.
+                unsafe { libc::write(ends[1], data, 4) == 4 && libc::read(ends[0], data, 4) == 4 }
+            })
+        }
+        Some("busy") => busy(number(1)?),
+        _ => bail!("usage: bench-load calls CPU COUNT | pairs CPU COUNT | busy THREADS"),
+    }
+}
+
+fn timed(cpu: u64, count: u64, mut round: impl FnMut() -> bool) -> Result<()> {
+    pin(cpu as usize)?;
+    while io::stdin().read_line(&mut String::new())? > 0 {
+        let start = Instant::now();
+        let done = (0..count).filter(|_| round()).count();
+        println!("{:.2}", start.elapsed().as_nanos() as f64 / count as f64);
+        ensure!(done as u64 == count, "{} of {count} rounds failed", count - done as u64);
+    }
+    Ok(())
+}
+
+fn pin(cpu: usize) -> Result<()> {
+    // SAFETY: all zeros are an empty set, and CPU_SET checks the index.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &set)
+    };
+    ensure!(result == 0, "pinning to CPU {cpu}: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+type Call = (libc::c_long, [usize; 6]);
+
+fn busy(threads: u64) -> Result<()> {
+    let threads: Vec<_> = (0..threads).map(|seed| thread::Builder::new().spawn(move || work(seed))).collect();
+    println!("{} threads, {} system calls", threads.iter().flatten().count(), calls(0).len());
+    io::stdout().flush()?;
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Every thread makes all the calls, then sleeps for a while that differs from pass to pass: with 200 threads, two
+/// processors have no idle time.
+fn work(seed: u64) {
+    let mut pass = seed;
+    let mut buffer = vec![0u64; BUFFER / 8];
+    let calls = calls(buffer.as_mut_ptr() as usize);
+    loop {
+        for &(number, [a, b, c, d, e, f]) in &calls {
+            // SAFETY: chosen to have no effect beyond the buffer, which is large enough for each of them.
+            unsafe { libc::syscall(number, a, b, c, d, e, f) };
+        }
+        pass = pass.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        thread::sleep(Duration::from_micros(500 + (pass >> 33) % 20_000));
+    }
+}
+
+/// System calls that exist on every architecture and leave nothing behind. Many fail on purpose, in different ways.
+///
+/// `buffer` has [`BUFFER`] bytes; its second half stays zero.
+fn calls(buffer: usize) -> [Call; 60] {
+    let root = c"/".as_ptr() as usize;
+    let none = c"/no/such/file".as_ptr() as usize;
+    let cwd = libc::AT_FDCWD as usize;
+    let bad = usize::MAX;
+    let call = |number, args: &[usize]| {
+        let mut all = [0; 6];
+        all[..args.len()].copy_from_slice(args);
+        (number, all)
+    };
+    [
+        call(libc::SYS_getpid, &[]),
+        call(libc::SYS_gettid, &[]),
+        call(libc::SYS_getppid, &[]),
+        call(libc::SYS_getuid, &[]),
+        call(libc::SYS_geteuid, &[]),
+        call(libc::SYS_getgid, &[]),
+        call(libc::SYS_getegid, &[]),
+        call(libc::SYS_getsid, &[]),
+        call(libc::SYS_getpgid, &[]),
+        call(libc::SYS_getresuid, &[buffer, buffer + 8, buffer + 16]),
+        call(libc::SYS_getresgid, &[buffer, buffer + 8, buffer + 16]),
+        call(libc::SYS_getgroups, &[0, 0]),
+        call(libc::SYS_getpriority, &[0, 0]),
+        call(libc::SYS_getrusage, &[0, buffer]),
+        call(libc::SYS_prlimit64, &[0, 7, 0, buffer]),
+        call(libc::SYS_times, &[buffer]),
+        call(libc::SYS_uname, &[buffer]),
+        call(libc::SYS_sysinfo, &[buffer]),
+        call(libc::SYS_getcwd, &[buffer, BUFFER]),
+        call(libc::SYS_getcpu, &[buffer, buffer + 8]),
+        call(libc::SYS_getrandom, &[buffer, 64, 0]),
+        call(libc::SYS_clock_gettime, &[1, buffer]),
+        call(libc::SYS_clock_getres, &[1, buffer]),
+        call(libc::SYS_gettimeofday, &[buffer, 0]),
+        call(libc::SYS_getitimer, &[0, buffer]),
+        call(libc::SYS_nanosleep, &[buffer + 2048, 0]),
+        call(libc::SYS_sched_yield, &[]),
+        call(libc::SYS_sched_getaffinity, &[0, 128, buffer]),
+        call(libc::SYS_sched_getscheduler, &[0]),
+        call(libc::SYS_sched_getparam, &[0, buffer]),
+        call(libc::SYS_sched_get_priority_max, &[1]),
+        call(libc::SYS_sched_get_priority_min, &[1]),
+        call(libc::SYS_prctl, &[16, buffer]),
+        call(libc::SYS_rt_sigpending, &[buffer, 8]),
+        call(libc::SYS_rt_sigprocmask, &[0, 0, buffer, 8]),
+        call(libc::SYS_kill, &[0x7fff_ffff, 0]),
+        call(libc::SYS_futex, &[buffer, 1, 1]),
+        call(libc::SYS_brk, &[0]),
+        call(libc::SYS_madvise, &[1, 4096, 4]),
+        call(libc::SYS_mincore, &[1, 4096, buffer]),
+        call(libc::SYS_munmap, &[1, 4096]),
+        call(libc::SYS_mprotect, &[1, 4096, 0]),
+        call(libc::SYS_statfs, &[root, buffer]),
+        call(libc::SYS_newfstatat, &[cwd, root, buffer, 0]),
+        call(libc::SYS_faccessat, &[cwd, none, 0]),
+        call(libc::SYS_readlinkat, &[cwd, none, buffer, BUFFER]),
+        call(libc::SYS_openat, &[cwd, none, 0]),
+        call(libc::SYS_read, &[bad, buffer, 1]),
+        call(libc::SYS_write, &[bad, buffer, 1]),
+        call(libc::SYS_pread64, &[bad, buffer, 1, 0]),
+        call(libc::SYS_lseek, &[bad, 0, 0]),
+        call(libc::SYS_fstat, &[1, buffer]),
+        call(libc::SYS_fcntl, &[1, 1]),
+        call(libc::SYS_ioctl, &[bad, 0, 0]),
+        call(libc::SYS_dup, &[bad]),
+        call(libc::SYS_close, &[bad]),
+        call(libc::SYS_fsync, &[bad]),
+        call(libc::SYS_ppoll, &[0, 0, buffer + 2048, 0, 8]),
+        call(libc::SYS_epoll_ctl, &[bad, 1, bad, buffer]),
+        call(libc::SYS_socket, &[bad, 1, 0]),
+    ]
+}

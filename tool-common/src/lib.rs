@@ -1,0 +1,6 @@
+//! The vocabulary that the kernel side and the user side share: bucket arithmetic and the layout of every
+//! map value. Nothing here depends on anything, so that both sides mean the same by the same name.
+#![no_std]
+
+pub mod hist;
+pub mod syscalls;

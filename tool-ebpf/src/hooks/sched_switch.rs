@@ -1,0 +1,24 @@
+//! `sched_switch(preempt, prev, next[, prev_state])`: a processor changes from one task to another, with interrupts off.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+use crate::{
+    facts,
+    probes::syscalls,
+    support::task::{Switch, TASK_DEAD, Task},
+};
+
+#[btf_tracepoint(function = "sched_switch")]
+fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    let preempted = ctx.arg::<u64>(0) & 0xff != 0;
+    // SAFETY: arguments 1 and 2 are trusted tasks.
+    let (prev, next) = unsafe { (Task::trusted(ctx.arg(1)), Task::trusted(ctx.arg(2))) };
+    let state = if facts::on(&facts::HAVE_PREV_STATE) { ctx.arg::<u32>(3) } else { prev.state() };
+    let dead = state & TASK_DEAD != 0;
+    #[cfg(feature = "log")]
+    if dead {
+        aya_log_ebpf::debug!(&ctx, "task {} of process {} has ended", prev.tid(), prev.tgid());
+    }
+    syscalls::switch(&Switch { prev, next, sleeps: state != 0 && !preempted && !dead, dead });
+    0
+}

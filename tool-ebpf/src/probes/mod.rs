@@ -1,0 +1,4 @@
+//! One room per probe, by the probe's name. Probes do not know each other.
+
+pub mod filter;
+pub mod syscalls;

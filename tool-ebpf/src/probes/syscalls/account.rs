@@ -1,0 +1,79 @@
+//! Whose calls: the table of slow calls, and the full breakdown where it was asked for.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
+use stillwatch_common::syscalls::{Account, COMPAT, Caller, Loss, Waits};
+
+use super::tables::{self, CpuPtr};
+use crate::{
+    facts::{self, on},
+    support::{count::add_shared, task::Task},
+};
+
+const S_IFMT: u16 = 0o170_000;
+const S_IFREG: u16 = 0o100_000;
+const S_IFDIR: u16 = 0o040_000;
+const S_IFBLK: u16 = 0o060_000;
+
+/// A call that has returned (blocked mode: a sleep that has ended).
+pub struct Finished {
+    pub tgid: u32,
+    pub nr: u32,
+    pub row: usize,
+    pub latency_ns: u64,
+    pub error: bool,
+}
+
+/// Adds a call to the tables that want it. `task` finds its task and `fd` its first argument, once they are needed.
+#[inline(always)]
+pub fn add(cpu: CpuPtr, call: &Finished, task: impl Fn() -> Task, fd: impl Fn() -> u64) {
+    let caller = |idle| Caller { tgid: call.tgid, nr: call.nr, idle, pad: 0 };
+    if call.latency_ns >= facts::SYSCALLS_SLOW_NS.load() {
+        let task = task();
+        let caller = caller(u32::from(waits_by_design(task, call, fd)));
+        add_to(&tables::SYSCALLS_SLOW, cpu, Loss::Slow, task, &caller, call);
+    }
+    if on(&facts::SYSCALLS_BY) {
+        add_to(&tables::SYSCALLS_CALLERS, cpu, Loss::By, task(), &caller(0), call);
+    }
+}
+
+#[inline(always)]
+fn add_to(table: &HashMap<Caller, Account>, cpu: CpuPtr, loss: Loss, task: Task, caller: &Caller, call: &Finished) {
+    let mut known = table.get_ptr_mut(caller);
+    if known.is_none() {
+        // SAFETY: all zeros are an empty account.
+        let mut new: Account = unsafe { core::mem::zeroed() };
+        new.cgroup = task.cgroup_id();
+        // Full, or another processor was faster: then the entry is there now.
+        let _ = table.insert(caller, new, BPF_NOEXIST.into());
+        known = table.get_ptr_mut(caller);
+    }
+    let Some(account) = known else { return tables::lose(cpu, loss) };
+    // SAFETY: a map value. The sums are shared between processors. Two maxima at the same moment may leave the smaller
+    // one, which the sums and the histogram do not.
+    unsafe {
+        add_shared(&raw mut (*account).calls, 1);
+        add_shared(&raw mut (*account).total_ns, call.latency_ns);
+        if call.error {
+            add_shared(&raw mut (*account).errors, 1);
+        }
+        if call.latency_ns > (*account).max_ns {
+            (*account).max_ns = call.latency_ns;
+        }
+        // Taken anew each time: programs change it when they execute another one.
+        (&raw mut (*account).comm).cast::<[u64; 2]>().write(task.comm());
+    }
+}
+
+#[inline(always)]
+fn waits_by_design(task: Task, call: &Finished, fd: impl Fn() -> u64) -> bool {
+    if call.nr & COMPAT != 0 {
+        return false;
+    }
+    let waits = tables::waits(call.row);
+    if waits == Waits::ByFile as u8 {
+        let mode = task.file_mode(fd());
+        return mode.is_some_and(|mode| !matches!(mode & S_IFMT, S_IFREG | S_IFDIR | S_IFBLK));
+    }
+    waits == Waits::ByDesign as u8
+}

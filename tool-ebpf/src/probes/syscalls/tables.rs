@@ -1,0 +1,189 @@
+//! The maps of the `syscalls` probe, and the few ways to use them.
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    helpers::generated::bpf_get_smp_processor_id,
+    macros::map,
+    maps::{Array, HashMap, PerCpuHashMap, Queue},
+};
+use stillwatch_common::{
+    hist,
+    syscalls::{Account, CELLS, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task as Entry},
+};
+
+use crate::support::{opaque, task::Task};
+
+/// One block per processor. An array indexed by processor instead of a per-CPU map: looking it up is a few inlined
+/// instructions on every kernel, and user space reads all of it through one mapping, without a system call.
+#[map]
+static SYSCALLS_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+static SYSCALLS_LAYOUT: Array<Layout> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Tasks, from the first call that they sleep in until they die: kept, because looking an entry up is half the cost of adding
+/// and removing it at every sleep.
+#[map]
+static SYSCALLS_TASKS: HashMap<u64, Entry> = HashMap::with_max_entries(1, 0);
+
+/// Cells that nobody uses yet; filled by user space. A queue, because kernels before 5.12 have no atomic fetch-and-add.
+#[map]
+static SYSCALLS_FREE: Queue<u32> = Queue::with_max_entries(CELLS as u32, 0);
+
+/// Which cell holds (call row << 8 | histogram row): decides between processors that need the same one at the same moment.
+#[map]
+static SYSCALLS_CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(CELLS as u32, 0);
+
+/// Errors by (call row << 16 | errno).
+#[map]
+static SYSCALLS_ERRNO: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(512, 0);
+
+/// Calls over the threshold.
+#[map]
+pub static SYSCALLS_SLOW: HashMap<Caller, Account> = HashMap::with_max_entries(2048, 0);
+
+/// All calls, by process; grown by user space when asked for.
+#[map]
+pub static SYSCALLS_CALLERS: HashMap<Caller, Account> = HashMap::with_max_entries(1, 0);
+
+pub type CpuPtr = *mut Cpu;
+
+/// The block of the processor that we run on. Programs are not migrated while they run.
+#[inline(always)]
+pub fn cpu() -> Option<CpuPtr> {
+    // SAFETY: the helper has no precondition.
+    SYSCALLS_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+#[inline(always)]
+pub fn row<'a>(cpu: CpuPtr, row: usize) -> Option<&'a mut Row> {
+    // SAFETY: this processor's block; nobody else writes it, and `get_mut` bounds the index.
+    unsafe { (*cpu).rows.get_mut(opaque(row)) }
+}
+
+#[inline(always)]
+pub fn lose(cpu: CpuPtr, loss: Loss) {
+    // SAFETY: this processor's block; the index is an enum's.
+    unsafe { (*cpu).lost[loss as usize] += 1 };
+}
+
+/// How the row waits, as user space classified it.
+#[inline(always)]
+pub fn waits(row: usize) -> u8 {
+    let Some(layout) = SYSCALLS_LAYOUT.get(0) else { return 0 };
+    layout.waits.get(opaque(row)).copied().unwrap_or(0)
+}
+
+/// Counts one latency.
+#[inline(always)]
+pub fn record(cpu: CpuPtr, at: usize, latency_ns: u64) {
+    let Some(counts) = row(cpu, at) else { return };
+    let bucket = hist::bucket(latency_ns);
+    let octave = opaque(bucket as usize / hist::ROW) & 63;
+    let Some(cell) = cell(at, octave) else {
+        counts.untimed += 1;
+        return lose(cpu, Loss::Cells);
+    };
+    counts.total_ns += latency_ns;
+    if latency_ns > counts.max_ns {
+        counts.max_ns = latency_ns;
+    }
+    let cell = opaque(cell as usize) & (CELLS - 1);
+    let sub = opaque(bucket as usize) & (hist::ROW - 1);
+    // SAFETY: this processor's block, and both indexes are masked.
+    unsafe { (*cpu).cells[cell].counts[sub] += 1 };
+}
+
+#[inline(always)]
+fn cell(row: usize, octave: usize) -> Option<u16> {
+    let layout = SYSCALLS_LAYOUT.get_ptr_mut(0)?;
+    let row = opaque(row);
+    if row >= ROWS || octave >= STRIDE {
+        return None;
+    }
+    // SAFETY: both indexes were just bounded.
+    let known = unsafe { &mut (&mut (*layout).cell)[row][octave] };
+    if *known == 0 {
+        *known = claim((row << 8 | octave) as u32)? as u16;
+    }
+    Some(*known)
+}
+
+/// The cell of an octave that occurs for the first time; every processor gets the same answer.
+#[inline(always)]
+fn claim(octave: u32) -> Option<u32> {
+    if let Some(cell) = SYSCALLS_CLAIMS.get_ptr(octave) {
+        // SAFETY: entries are never removed.
+        return Some(unsafe { *cell });
+    }
+    let cell = SYSCALLS_FREE.pop().ok()??;
+    if SYSCALLS_CLAIMS.insert(octave, cell, BPF_NOEXIST.into()).is_ok() {
+        return Some(cell);
+    }
+    // Another processor was faster.
+    let _ = SYSCALLS_FREE.push(cell, 0);
+    // SAFETY: as above.
+    SYSCALLS_CLAIMS.get_ptr(octave).map(|cell| unsafe { *cell })
+}
+
+#[inline(always)]
+pub fn count_errno(cpu: CpuPtr, row: usize, errno: u32) {
+    let key = (row as u32) << 16 | errno & 0xffff;
+    if let Some(count) = SYSCALLS_ERRNO.get_ptr_mut(key) {
+        // SAFETY: this processor's copy.
+        unsafe { *count += 1 };
+    } else if SYSCALLS_ERRNO.insert(key, 1, BPF_NOEXIST.into()).is_err() {
+        // Full, or another processor was faster: then the entry is there now.
+        match SYSCALLS_ERRNO.get_ptr_mut(key) {
+            // SAFETY: as above.
+            Some(count) => unsafe { *count += 1 },
+            None => lose(cpu, Loss::Errno),
+        }
+    }
+}
+
+/// Notes a task's call; false when the table is full.
+#[inline(always)]
+pub fn store(key: u64, entry: Entry) -> bool {
+    if let Some(known) = SYSCALLS_TASKS.get_ptr_mut(key) {
+        // SAFETY: only the task itself, or the processor that switches it, touches its entry.
+        unsafe { *known = entry };
+        return true;
+    }
+    SYSCALLS_TASKS.insert(key, entry, 0).is_ok()
+}
+
+/// The call noted for a task, which is thereby over.
+#[inline(always)]
+pub fn take(key: u64) -> Option<Entry> {
+    let known = SYSCALLS_TASKS.get_ptr_mut(key)?;
+    // SAFETY: as in `store`.
+    let entry = unsafe { *known };
+    if entry.start_ns == 0 {
+        return None;
+    }
+    // SAFETY: as in `store`.
+    unsafe { (*known).start_ns = 0 };
+    Some(entry)
+}
+
+/// Adds a task that is not known yet; false when it is.
+#[inline(always)]
+pub fn remember(cpu: CpuPtr, task: Task, entry: Entry) -> bool {
+    match SYSCALLS_TASKS.insert(task.key(), entry, BPF_NOEXIST.into()) {
+        Ok(()) => true,
+        Err(code) => {
+            if code != -EEXIST {
+                lose(cpu, Loss::Tasks);
+            }
+            false
+        }
+    }
+}
+
+const EEXIST: i32 = 17;
+
+#[inline(always)]
+pub fn forget(key: u64) {
+    let _ = SYSCALLS_TASKS.remove(key);
+}

@@ -1,0 +1,185 @@
+//! Fields of a task: of one that a tracepoint hands us, and of the current one.
+
+use aya_ebpf::helpers::{bpf_get_current_task, generated};
+
+use super::memory;
+use crate::facts::{self, ABSENT};
+
+/// `task_struct.flags`: a kernel thread.
+pub const PF_KTHREAD: u32 = 0x0020_0000;
+/// Workers that the kernel forks inside a user process (io_uring, vhost): their saved registers mean nothing.
+pub const PF_WORKER: u32 = 0x0000_0010 | 0x0000_4000;
+/// `task_struct.__state`: the task will never run again.
+pub const TASK_DEAD: u32 = 0x80;
+
+/// A task whose fields can be read. `trusted` decides how, and is constant after inlining.
+#[derive(Clone, Copy)]
+pub struct Task {
+    address: *const u8,
+    trusted: bool,
+}
+
+impl Task {
+    /// # Safety
+    /// `address` is a `task_struct` that the verifier trusts.
+    #[inline(always)]
+    pub unsafe fn trusted(address: *const u8) -> Self {
+        Self { address, trusted: true }
+    }
+
+    /// The task that this processor runs.
+    #[inline(always)]
+    pub fn current() -> Self {
+        if facts::on(&facts::HAVE_CURRENT_BTF) {
+            // SAFETY: the helper has no precondition, and the verifier trusts what it returns.
+            Self { address: unsafe { generated::bpf_get_current_task_btf() } as *const u8, trusted: true }
+        } else {
+            // SAFETY: the helper has no precondition.
+            Self { address: unsafe { bpf_get_current_task() } as *const u8, trusted: false }
+        }
+    }
+
+    /// What the table of tasks is keyed by. Two living tasks never share it, and unlike a thread id it stays the same
+    /// when a thread that is not the leader executes a program.
+    #[inline(always)]
+    pub fn key(self) -> u64 {
+        self.address as u64
+    }
+
+    #[inline(always)]
+    pub fn address(self) -> *const u8 {
+        self.address
+    }
+
+    #[inline(always)]
+    fn get<T: Copy + Default>(self, offset: u64) -> T {
+        if self.trusted {
+            // SAFETY: trusted, and the offset comes from this kernel's BTF.
+            unsafe { memory::load(self.address, offset) }
+        } else {
+            memory::read(self.address as u64, offset).unwrap_or_default()
+        }
+    }
+
+    #[inline(always)]
+    pub fn tid(self) -> u32 {
+        self.get(facts::TASK_PID.load())
+    }
+
+    #[inline(always)]
+    pub fn tgid(self) -> u32 {
+        self.get(facts::TASK_TGID.load())
+    }
+
+    #[inline(always)]
+    pub fn flags(self) -> u32 {
+        self.get(facts::TASK_FLAGS.load())
+    }
+
+    /// It makes system calls: neither a kernel thread nor the idle task, which is one of them.
+    #[inline(always)]
+    pub fn is_user(self) -> bool {
+        self.flags() & (PF_KTHREAD | PF_WORKER) == 0
+    }
+
+    #[inline(always)]
+    pub fn state(self) -> u32 {
+        self.get(facts::TASK_STATE.load())
+    }
+
+    /// One byte since 7.0, four before: 0 or 1 in the first one either way.
+    #[inline(always)]
+    pub fn on_cpu(self) -> bool {
+        self.get::<u8>(facts::TASK_ON_CPU.load()) != 0
+    }
+
+    #[inline(always)]
+    pub fn start_ns(self) -> u64 {
+        self.get(facts::TASK_START.load())
+    }
+
+    /// The name, as two words.
+    #[inline(always)]
+    pub fn comm(self) -> [u64; 2] {
+        let offset = facts::TASK_COMM.load();
+        [self.get(offset), self.get(offset.wrapping_add(8))]
+    }
+
+    #[inline(always)]
+    pub fn leader(self) -> u64 {
+        self.get(facts::TASK_LEADER.load())
+    }
+
+    /// Inside a call made through the 32-bit entry. Its number is of another table, and `int 0x80` makes such calls from
+    /// 64-bit programs too, so that the program says nothing.
+    #[inline(always)]
+    pub fn in_compat_call(self) -> bool {
+        let offset = facts::TASK_COMPAT.load();
+        offset != ABSENT && self.get::<u32>(offset) & facts::COMPAT_BIT.load() != 0
+    }
+
+    #[inline(always)]
+    pub fn under_seccomp(self) -> bool {
+        let offset = facts::TASK_SECCOMP.load();
+        offset != ABSENT && self.get::<u32>(offset) != 0
+    }
+
+    /// `i_mode` of the file behind descriptor `fd`. Reads through helpers: for rare paths.
+    #[inline(always)]
+    pub fn file_mode(self, fd: u64) -> Option<u16> {
+        let offset = facts::TASK_FILES.load();
+        if offset == ABSENT || fd > 1 << 20 {
+            return None;
+        }
+        let files: u64 = self.get(offset);
+        let table: u64 = memory::read(files, facts::FILES_FDT.load())?;
+        let descriptors: u64 = memory::read(table, facts::FDT_FD.load())?;
+        let file: u64 = memory::read(descriptors, fd.wrapping_mul(8))?;
+        let inode: u64 = memory::read(file, facts::FILE_INODE.load())?;
+        memory::read(inode, facts::INODE_MODE.load())
+    }
+
+    /// Id of its cgroup on the unified hierarchy, 0 where that is not known. Not `bpf_get_current_cgroup_id`: at a change of
+    /// tasks the current one is still the one that leaves.
+    #[inline(always)]
+    pub fn cgroup_id(self) -> u64 {
+        let offset = facts::TASK_CGROUPS.load();
+        if offset == ABSENT {
+            return 0;
+        }
+        memory::read::<u64>(self.get(offset), facts::CSET_DEFAULT.load())
+            .and_then(|cgroup| memory::read::<u64>(cgroup, facts::CGROUP_KN.load()))
+            .and_then(|node| memory::read(node, facts::KN_ID.load()))
+            .unwrap_or(0)
+    }
+
+    /// In or below the cgroup whose directory has this kernfs id.
+    #[inline(always)]
+    pub fn is_below(self, id: u64) -> bool {
+        let set: u64 = self.get(facts::TASK_CGROUPS.load());
+        let Some(mut cgroup) = memory::read::<u64>(set, facts::CSET_CGROUP.load()) else { return false };
+        if facts::CSS_CGROUP.load() != ABSENT {
+            cgroup = memory::read(cgroup, facts::CSS_CGROUP.load()).unwrap_or(0);
+        }
+        // Deeper trees than this are not known, and the verifier wants an end.
+        for _ in 0..12 {
+            let Some(node) = memory::read::<u64>(cgroup, facts::CGROUP_KN.load()) else { return false };
+            if memory::read(node, facts::KN_ID.load()) == Some(id) {
+                return true;
+            }
+            let parent: u64 = memory::read(cgroup, facts::CGROUP_PARENT.load()).unwrap_or(0);
+            cgroup = memory::read(parent, facts::PARENT_CGROUP.load()).unwrap_or(0);
+        }
+        false
+    }
+}
+
+/// One change of tasks.
+pub struct Switch {
+    pub prev: Task,
+    pub next: Task,
+    /// `prev` waits for something; a preempted task is still runnable, whatever its state says.
+    pub sleeps: bool,
+    /// `prev` has ended.
+    pub dead: bool,
+}

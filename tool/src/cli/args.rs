@@ -1,0 +1,171 @@
+//! The command line as clap sees it. One definition per flag feeds parsing, help, man page and completions.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::{plan, values};
+
+/// What the manual page adds to one line of help.
+pub const DESCRIPTION: &str = "\
+stillwatch only observes. It never kills, renices, throttles or drops anything, and every interval says what \
+measuring it cost. It needs root, or the capabilities that `stillwatch doctor` names. Without a probe it watches \
+system calls.";
+
+pub const TOP_EXAMPLES: &str = "\
+Examples:
+  stillwatch                        system calls of everybody, every second
+  stillwatch 5 12                   twelve intervals of five seconds
+  stillwatch -p 430,812             only these two processes
+  stillwatch syscalls --help        all that a probe can do
+  stillwatch doctor                 what this kernel lets us measure
+  stillwatch --json > incident.log  one JSON object per interval
+
+Ctrl-C prints the last interval and ends. Nothing stays behind in the kernel.";
+
+pub const SYSCALLS_EXAMPLES: &str = "\
+Examples:
+  stillwatch syscalls                        where system call time goes
+  stillwatch syscalls --blocked              only calls that sleep
+  stillwatch syscalls --slow 100ms           who had calls over 100 ms
+  stillwatch syscalls -p 430 --syscall fsync,fdatasync 5
+  stillwatch syscalls --by process --errors  whose calls fail
+  stillwatch syscalls --hist read 10 1       ten seconds of read as a picture
+  stillwatch syscalls --heat                 minutes of latency, scrolling by
+
+SYSCALL names are those of this machine's architecture.";
+
+/// Show what a struggling Linux host is doing, and which process is doing it
+#[derive(Debug, Parser)]
+#[command(
+    name = "stillwatch",
+    version,
+    max_term_width = 80,
+    override_usage = "stillwatch [PROBE] [INTERVAL [COUNT]] [FLAGS]",
+    after_help = TOP_EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "PROBE",
+    subcommand_help_heading = "Probes and commands"
+)]
+pub struct Top {
+    #[command(subcommand)]
+    pub word: Option<Word>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What may stand in the place of PROBE.
+#[derive(Debug, Subcommand)]
+pub enum Word {
+    /// Latency, errors and slow callers of system calls [default]
+    Syscalls(Syscalls),
+    /// What can be measured on this machine, and why not the rest
+    Doctor {
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Flags that every probe has.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Time between outputs: 1, 0.5, 250ms, 2s, 1m
+    #[arg(value_name = "INTERVAL", value_parser = values::interval, default_value = "1s", allow_negative_numbers = true)]
+    pub interval: Duration,
+    /// Outputs before ending; without it, runs until Ctrl-C
+    #[arg(value_name = "COUNT", value_parser = values::at_least_one, allow_negative_numbers = true)]
+    pub count: Option<u64>,
+
+    /// Only these processes, with all their threads (repeat, or use commas)
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = values::pid)]
+    #[arg(allow_negative_numbers = true, help_heading = "Whose")]
+    pub pid: Vec<u32>,
+    /// Only threads of this name, as ps -L shows it (at most 15 bytes)
+    #[arg(long, value_name = "NAME", value_parser = values::comm, help_heading = "Whose")]
+    pub comm: Option<String>,
+    /// Only this cgroup and those below it, by path or name
+    #[arg(short, long, value_name = "CGROUP", help_heading = "Whose")]
+    pub cgroup: Option<String>,
+
+    /// Rows per table; JSON always has all
+    #[arg(long, value_name = "N", value_parser = values::at_least_one, default_value = "10")]
+    #[arg(allow_negative_numbers = true, help_heading = "Output")]
+    pub top: u64,
+    /// One JSON object per line
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Text per interval, on a terminal too
+    #[arg(long, help_heading = "Output", conflicts_with = "json")]
+    pub plain: bool,
+    /// Colour; auto obeys NO_COLOR and wants a terminal
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where system call latency goes
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch syscalls [INTERVAL [COUNT]] [FLAGS]", after_help = SYSCALLS_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Syscalls {
+    /// Count and time only calls that sleep, at no cost per call
+    #[arg(long, help_heading = "What", conflicts_with = "errors")]
+    pub blocked: bool,
+    /// List callers of calls that took at least this long
+    #[arg(long, value_name = "DURATION", value_parser = values::slow, default_value = "10ms", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub slow: Duration,
+    /// List also calls that wait by design (poll, futex, accept ...)
+    #[arg(long, help_heading = "What")]
+    pub idle: bool,
+    /// Add up all calls by process or by cgroup (costs more per call)
+    #[arg(long, value_enum, value_name = "WHOSE", help_heading = "What")]
+    pub by: Option<plan::By>,
+    /// Only these calls (repeat, or use commas)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = values::syscall, help_heading = "What")]
+    pub syscall: Vec<u32>,
+    /// Only calls that failed
+    #[arg(long, help_heading = "What")]
+    pub errors: bool,
+
+    /// Draw the full histogram of one call, or of all: 'total'
+    #[arg(long, value_name = "NAME", value_parser = values::histogram, help_heading = "Output")]
+    #[arg(conflicts_with_all = ["json", "by"])]
+    pub hist: Option<String>,
+    /// One line per interval: latency across, shade by count
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["json", "hist", "by"])]
+    pub heat: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Default for Syscalls {
+    /// What `stillwatch` without a probe measures, its [`Common`] flags apart.
+    fn default() -> Self {
+        /// Only so that the defaults written above are the only ones.
+        #[derive(Parser)]
+        struct Bare {
+            #[command(flatten)]
+            syscalls: Syscalls,
+        }
+        Bare::parse_from(["stillwatch"]).syscalls
+    }
+}

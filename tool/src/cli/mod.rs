@@ -1,0 +1,138 @@
+//! Raw flags → one resolved [`plan::Plan`].
+//!
+//! `args` is what clap parses, `values` checks single words, here they are checked against each other, and `refusal`
+//! turns everything that is wrong into one line.
+
+mod args;
+mod pages;
+pub mod plan;
+mod refusal;
+mod values;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
+
+use clap::Parser;
+pub use clap_complete::Shell;
+
+use self::{
+    args::{Color, Common, Top, Word},
+    plan::{Draw, Filter, Plan},
+};
+use crate::{snapshot::syscalls::Mode, syscall_names};
+
+pub use self::{
+    pages::{completions, man},
+    refusal::Refusal,
+    values::TOTAL,
+};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Command {
+    Syscalls(Plan),
+    Doctor { json: bool },
+    Completions(Shell),
+    Man,
+}
+
+/// What decides about colour, besides the flags.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings {
+    pub terminal: bool,
+    /// <https://no-color.org>: set and not empty.
+    pub no_color: bool,
+}
+
+impl Surroundings {
+    pub fn of_this_process() -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { terminal: io::stdout().is_terminal(), no_color: set("NO_COLOR") || dumb }
+    }
+}
+
+/// The command line of this process. Ends the process when it is wrong (exit code 2, one line), or when it asks for
+/// help or the version. `cgroup` finds the directory of what `-c` names, or says why it can't.
+pub fn parse(cgroup: impl FnOnce(&str) -> Result<PathBuf, String>) -> Command {
+    match parse_from(std::env::args_os(), Surroundings::of_this_process(), cgroup) {
+        Ok(command) => command,
+        Err(refusal) => refusal.exit(),
+    }
+}
+
+/// [`parse`] of any words, the first of which is the program's name.
+pub fn parse_from(
+    words: impl IntoIterator<Item = impl Into<OsString>>,
+    surroundings: Surroundings,
+    cgroup: impl FnOnce(&str) -> Result<PathBuf, String>,
+) -> Result<Command, Refusal> {
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let top = Top::try_parse_from(&words).map_err(|error| Refusal::from_clap(&error, &words))?;
+    let syscalls = match top.word {
+        Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
+        Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
+        Some(Word::Man) => return Ok(Command::Man),
+        Some(Word::Syscalls(syscalls)) => syscalls,
+        None => args::Syscalls { common: top.common, ..Default::default() },
+    };
+    plan(syscalls, surroundings, cgroup).map(Command::Syscalls)
+}
+
+fn plan(
+    args: args::Syscalls,
+    surroundings: Surroundings,
+    cgroup: impl FnOnce(&str) -> Result<PathBuf, String>,
+) -> Result<Plan, Refusal> {
+    // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
+    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color } = args.common;
+    let draw = match args.hist {
+        Some(name) => Draw::Hist(name),
+        None if args.heat => Draw::Heat,
+        None => Draw::Tables,
+    };
+    if let Draw::Hist(name) = &draw
+        && !args.syscall.is_empty()
+        && name != TOTAL
+        && !syscall_names::number(name).is_some_and(|nr| args.syscall.contains(&nr))
+    {
+        return Err(Refusal::new(format!("--syscall leaves out '{name}', which --hist is to draw")));
+    }
+    let cgroup = match wanted {
+        Some(name) => Some(cgroup(&name).map_err(|why| Refusal::value("--cgroup <CGROUP>", &name, &why))?),
+        None => None,
+    };
+    Ok(Plan {
+        interval,
+        count,
+        json,
+        top: usize::try_from(top).unwrap_or(usize::MAX),
+        colour: match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => surroundings.terminal && !surroundings.no_color,
+        },
+        syscalls: plan::Syscalls {
+            mode: if args.blocked { Mode::Blocked } else { Mode::Exact },
+            slow: args.slow,
+            idle: args.idle,
+            by: args.by,
+            filter: Filter { pids: once(pid), comm, cgroup, errors: args.errors },
+            only: once(args.syscall),
+            draw,
+        },
+    })
+}
+
+/// Without repetitions.
+fn once(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+#[cfg(test)]
+mod tests;

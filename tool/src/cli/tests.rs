@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use super::{plan::By, *};
+
+fn run(line: &str) -> Result<Command, Refusal> {
+    let here = Surroundings { terminal: true, no_color: false };
+    parse_from(std::iter::once("stillwatch").chain(line.split_whitespace()), here, |name| match name {
+        "backup.service" => Ok("/sys/fs/cgroup/system.slice/backup.service".into()),
+        _ => Err("no such cgroup".into()),
+    })
+}
+
+fn plan_of(line: &str) -> Plan {
+    match run(line) {
+        Ok(Command::Syscalls(plan)) => plan,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn wrong(line: &str) -> String {
+    match run(line) {
+        Err(Refusal::Wrong(line)) => line,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Top::command().debug_assert();
+}
+
+#[test]
+fn no_words_mean_system_calls_every_second() {
+    let plan = plan_of("");
+    assert_eq!((plan.interval, plan.count, plan.top), (Duration::from_secs(1), None, 10));
+    assert!(plan.colour && !plan.json);
+    assert_eq!(plan.syscalls.mode, Mode::Exact);
+    assert_eq!(plan.syscalls.slow, Duration::from_millis(10));
+    assert_eq!(plan.syscalls.draw, Draw::Tables);
+}
+
+#[test]
+fn interval_and_count_with_and_without_a_probe() {
+    for line in ["250ms 7 --json", "--json 250ms 7", "syscalls 250ms 7 --json", "syscalls --json 250ms 7"] {
+        let plan = plan_of(line);
+        assert_eq!((plan.interval, plan.count, plan.json), (Duration::from_millis(250), Some(7), true), "{line}");
+    }
+}
+
+#[test]
+fn flags_reach_the_plan() {
+    let me = std::process::id();
+    let line = format!(
+        "syscalls -p {me},{me} -p {me} --comm cp -c backup.service --syscall read,write --errors --by cgroup --idle \
+         --slow 2s --top 3 --color never"
+    );
+    let plan = plan_of(&line);
+    assert_eq!(plan.syscalls.filter.pids, [me]);
+    assert_eq!(plan.syscalls.filter.comm.as_deref(), Some("cp"));
+    assert!(plan.syscalls.filter.cgroup.is_some_and(|dir| dir.ends_with("backup.service")));
+    assert_eq!(plan.syscalls.only, ["read", "write"].map(|name| syscall_names::number(name).unwrap()));
+    assert!(plan.syscalls.filter.errors && plan.syscalls.idle && !plan.colour);
+    assert_eq!((plan.syscalls.by, plan.syscalls.slow, plan.top), (Some(By::Cgroup), Duration::from_secs(2), 3));
+    assert_eq!(plan_of("syscalls --hist read").syscalls.draw, Draw::Hist("read".into()));
+    assert_eq!(plan_of("syscalls --heat --blocked").syscalls.draw, Draw::Heat);
+}
+
+#[test]
+fn colour_wants_a_terminal_and_obeys_no_color_unless_told() {
+    let colour = |terminal, no_color, flag| {
+        let words = ["stillwatch", "--color", flag];
+        match parse_from(words, Surroundings { terminal, no_color }, |_| Err(String::new())) {
+            Ok(Command::Syscalls(plan)) => plan.colour,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(colour(true, false, "auto") && !colour(true, true, "auto") && !colour(false, false, "auto"));
+    assert!(colour(false, true, "always") && !colour(true, false, "never"));
+}
+
+#[test]
+fn mistakes_are_named_in_one_line_with_what_to_do() {
+    let table = [
+        ("syscals", "there is no probe 'syscals'; did you mean 'syscalls'? (stillwatch --help lists them)"),
+        ("qqq", "there is no probe 'qqq' (stillwatch --help lists them)"),
+        ("1 syscalls", "'syscalls' has to come first: write stillwatch syscalls ..."),
+        ("--json doctor", "'doctor' has to come first: write stillwatch doctor ..."),
+        ("--blocked", "'--blocked' belongs to a probe: write stillwatch syscalls ... --blocked"),
+        ("0", "invalid value '0' for '[INTERVAL]': give 10ms to 24h"),
+        ("-1", "invalid value '-1' for '[INTERVAL]': write a duration like 1, 0.5, 250ms, 2s or 1m"),
+        ("syscalls -250ms", "'-250ms' is negative; write a duration like 1, 0.5, 250ms or 1m"),
+        ("syscalls 1 -1", "invalid value '-1' for '[COUNT]': write a whole number, 1 or more"),
+        ("syscalls 1 0", "invalid value '0' for '[COUNT]': write a whole number, 1 or more"),
+        ("syscalls 1 2 3", "'3' is one word too many; see --help"),
+        ("syscalls fast", "invalid value 'fast' for '[INTERVAL]': write a duration like 1, 0.5, 250ms, 2s or 1m"),
+        ("syscalls -p 4294967295", "invalid value '4294967295' for '--pid <PID>': there is no such process"),
+        ("-p 1,-3", "invalid value '-3' for '--pid <PID>': write a process number, 1 or more"),
+        ("--top 0", "invalid value '0' for '--top <N>': write a whole number, 1 or more"),
+        ("-c nowhere", "invalid value 'nowhere' for '--cgroup <CGROUP>': no such cgroup"),
+        (
+            "syscalls --syscall read,wirte",
+            "invalid value 'wirte' for '--syscall <NAME>': no such system call here; did you mean 'write'?",
+        ),
+        ("syscalls --blocked --errors", "the argument '--blocked' cannot be used with '--errors'; see --help"),
+        ("syscalls --heat --hist read", "the argument '--heat' cannot be used with '--hist <NAME>'; see --help"),
+        ("syscalls --json --heat", "the argument '--json' cannot be used with '--heat'; see --help"),
+        ("syscalls --json --hist read", "the argument '--json' cannot be used with '--hist <NAME>'; see --help"),
+        ("syscalls --syscall read --hist write", "--syscall leaves out 'write', which --hist is to draw"),
+        ("--tops 3", "there is no flag '--tops'; did you mean '--top'?"),
+        ("doctor --qqq", "there is no flag '--qqq' here; see --help"),
+        ("completions", "the following required arguments were not provided: <SHELL>; see --help"),
+    ];
+    for (line, expected) in table {
+        assert_eq!(wrong(line), expected, "{line}");
+    }
+    assert!(wrong("syscalls --colour never").ends_with("did you mean '--color'?"));
+}
+
+#[test]
+fn completions_and_man_come_from_the_same_definition() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let script = String::from_utf8(completions(shell)).unwrap();
+        assert!(script.contains("syscalls") && script.contains("heat"), "{shell}");
+    }
+    let page = String::from_utf8(man().unwrap()).unwrap();
+    for part in ["INTERVAL", "doctor", "FLAGS OF SYSCALLS", "heat", "EXAMPLES"] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_help_are_accepted() {
+    let me = std::process::id().to_string();
+    let lines = args::TOP_EXAMPLES.lines().chain(args::SYSCALLS_EXAMPLES.lines());
+    let mut seen = 0;
+    for line in lines.filter_map(|line| line.strip_prefix("  stillwatch")) {
+        let words = line.strip_prefix(' ').filter(|words| !words.starts_with(' ')).unwrap_or_default();
+        let (words, _) = words.split_once("  ").unwrap_or((words, ""));
+        // The shell takes the redirection; the process numbers are examples.
+        let (words, _) = words.split_once(" >").unwrap_or((words, ""));
+        let words = words.replace("430,812", &me).replace("430", &me);
+        assert!(matches!(run(&words), Ok(_) | Err(Refusal::Asked(_))), "{words}: {:?}", run(&words));
+        seen += 1;
+    }
+    assert!(seen > 10);
+}

@@ -1,0 +1,145 @@
+//! One word of the command line → one checked value. Each error says what to write instead.
+
+use std::time::Duration;
+
+use crate::syscall_names;
+
+/// The name of `--hist` that stands for all calls together.
+pub const TOTAL: &str = "total";
+
+/// Shorter intervals would measure mostly ourselves.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The kernel keeps 16 bytes for a thread's name, the last of them 0.
+const COMM_MAX: usize = 15;
+
+pub fn interval(word: &str) -> Result<Duration, String> {
+    let interval = duration(word)?;
+    if (SHORTEST..=LONGEST).contains(&interval) { Ok(interval) } else { Err("give 10ms to 24h".into()) }
+}
+
+/// Zero would list every call, at a cost per call that nobody asked for.
+pub fn slow(word: &str) -> Result<Duration, String> {
+    let slow = duration(word)?;
+    if slow >= Duration::from_micros(1) && slow <= LONGEST {
+        Ok(slow)
+    } else {
+        Err("give 1us to 24h; for all calls there is --by process".into())
+    }
+}
+
+/// A bare number is seconds.
+fn duration(word: &str) -> Result<Duration, String> {
+    let wrong = || "write a duration like 1, 0.5, 250ms, 2s or 1m".to_owned();
+    let unit = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+    let (number, unit) = word.split_at(unit);
+    let scale = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|_| wrong())
+}
+
+pub fn at_least_one(word: &str) -> Result<u64, String> {
+    match word.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("write a whole number, 1 or more".into()),
+    }
+}
+
+/// A process that exists now; a thread's number is refused with the one to use.
+pub fn pid(word: &str) -> Result<u32, String> {
+    let pid: u32 = word.parse().ok().filter(|pid| *pid > 0).ok_or("write a process number, 1 or more")?;
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+        return Err("there is no such process".into());
+    };
+    let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim);
+    match group {
+        Some(group) if group != pid.to_string() => Err(format!("that is a thread; its process is {group}")),
+        _ => Ok(pid),
+    }
+}
+
+pub fn comm(word: &str) -> Result<String, String> {
+    match word.len() {
+        0 => Err("write the name of a thread, as ps -L shows it".into()),
+        1..=COMM_MAX => Ok(word.into()),
+        _ => {
+            let kept = word.floor_char_boundary(COMM_MAX);
+            Err(format!("the kernel keeps only {COMM_MAX} bytes of a name: write '{}'", &word[..kept]))
+        }
+    }
+}
+
+/// Number of a native call.
+pub fn syscall(word: &str) -> Result<u32, String> {
+    syscall_names::number(word).ok_or_else(|| match syscall_names::closest(word) {
+        Some(name) => format!("no such system call here; did you mean '{name}'?"),
+        None => "no such system call on this architecture".into(),
+    })
+}
+
+/// Name of a native call, or [`TOTAL`].
+pub fn histogram(word: &str) -> Result<String, String> {
+    if word != TOTAL {
+        syscall(word)?;
+    }
+    Ok(word.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        let good = [("1", 1000), ("0.5", 500), (".5", 500), ("250ms", 250), ("2s", 2000), ("1m", 60_000), ("10ms", 10)];
+        for (word, ms) in good {
+            assert_eq!(interval(word), Ok(Duration::from_millis(ms)), "{word}");
+        }
+        for word in ["", "0", "0s", "9ms", "-1", "-250ms", "1d", "ms", "1..5", "1e3", "nan", "inf", "1 s", "25h"] {
+            assert!(interval(word).is_err(), "{word:?}");
+        }
+        assert!(interval(&"9".repeat(400)).is_err());
+        assert_eq!(slow("50us"), Ok(Duration::from_micros(50)));
+        assert!(slow("0").is_err_and(|why| why.contains("--by process")));
+    }
+
+    #[test]
+    fn a_thread_is_told_from_a_process() {
+        let here = std::process::id();
+        assert_eq!(pid(&here.to_string()), Ok(here));
+        let (tid, here_again) = std::thread::spawn(|| {
+            // SAFETY: gettid has no arguments and cannot fail.
+            let tid = unsafe { libc::gettid() };
+            (tid, pid(&tid.to_string()))
+        })
+        .join()
+        .unwrap();
+        assert_ne!(tid as u32, here);
+        assert_eq!(here_again, Err(format!("that is a thread; its process is {here}")));
+        assert!(pid("4294967295").is_err() && pid("0").is_err() && pid("-3").is_err() && pid("init").is_err());
+    }
+
+    #[test]
+    fn a_name_longer_than_the_kernel_keeps_is_refused_with_what_it_keeps() {
+        assert_eq!(comm("fifteen-bytes-x"), Ok("fifteen-bytes-x".into()));
+        assert!(comm("sixteen-bytes-xx").is_err_and(|why| why.ends_with("write 'sixteen-bytes-x'")));
+        assert!(comm("fourteen-byteé").is_ok_and(|name| name.len() == 15));
+        assert!(comm("fifteen-bytes-é").is_err_and(|why| why.ends_with("write 'fifteen-bytes-'")));
+        assert!(comm("").is_err());
+    }
+
+    #[test]
+    fn syscalls_by_name() {
+        assert_eq!(syscall("read"), Ok(syscall_names::number("read").unwrap()));
+        assert_eq!(syscall("raed"), Err("no such system call here; did you mean 'read'?".into()));
+        assert_eq!(histogram("total"), Ok("total".into()));
+        assert!(histogram("totl").is_err());
+    }
+}

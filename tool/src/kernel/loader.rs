@@ -1,0 +1,175 @@
+//! Loads the programs and attaches them.
+//!
+//! Nothing is pinned: every program, map and link belongs to a descriptor of this process, so the kernel removes all of
+//! it when the process ends, however it ends.
+
+use std::io::{self, Read};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader, VerifierLogLevel,
+    programs::{BtfTracePoint, Iter, ProgramError},
+};
+use thiserror::Error;
+
+use super::facts::Facts;
+
+/// The compiled eBPF crate.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stillwatch.bpf.o"));
+
+/// Where a program looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Name of the program, and of what it attaches to.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub needed_for: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    TpBtf,
+    /// Runs once over all tasks when it is read. Without it a run is less complete, never wrong.
+    TaskIter,
+}
+
+impl std::fmt::Display for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            Kind::TpBtf => write!(f, "tp_btf {}", self.name),
+            Kind::TaskIter => f.write_str("iter task"),
+        }
+    }
+}
+
+/// Why no programs run.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error(
+        "not allowed to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON (and without a seccomp profile or \
+         lockdown that forbids bpf)"
+    )]
+    NotPermitted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("can't read the kernel's BTF: {0}")]
+    Btf(#[from] aya::BtfError),
+    #[error("can't load the compiled programs: {}", chain(.0))]
+    Object(#[from] aya::EbpfError),
+    #[error("the kernel refuses {hook}: {}", chain(.source))]
+    Refused { hook: String, source: ProgramError },
+    #[error("can't read {map}: {source}")]
+    Map { map: &'static str, source: io::Error },
+    #[error("the compiled object has no {0}")]
+    Absent(&'static str),
+}
+
+/// An error with its causes, on one line: aya keeps the kernel's own words in the causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    // A verifier log is of use to its author only.
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return matches!(io.raw_os_error(), Some(libc::EPERM | libc::EACCES));
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Programs in the kernel, not yet attached.
+pub struct Loaded {
+    pub ebpf: Ebpf,
+    /// Hooks that could not be loaded but that a run can do without, and why.
+    pub refused: Vec<(Hook, String)>,
+    hooks: Vec<Hook>,
+}
+
+/// Creates the maps, with the sizes given, and loads the programs of `hooks`.
+pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> Result<Loaded, LoadError> {
+    let mut loader = EbpfLoader::new();
+    // aya asks for the verifier's log only after a refusal.
+    loader.verifier_log_level(VerifierLogLevel::DEBUG);
+    facts.hand_over(&mut loader);
+    for &(map, entries) in entries {
+        loader.map_max_entries(map, entries);
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| {
+        if is_permission(&error) { LoadError::NotPermitted(error.into()) } else { LoadError::Object(error) }
+    })?;
+    let btf = Btf::from_sys_fs()?;
+    let mut loaded = Vec::new();
+    let mut refused = Vec::new();
+    for &hook in hooks {
+        match load_one(&mut ebpf, hook, &btf) {
+            Ok(()) => loaded.push(hook),
+            Err(LoadError::Refused { source, .. }) if hook.kind == Kind::TaskIter => {
+                refused.push((hook, chain(&source)));
+            }
+            Err(LoadError::Refused { source, .. }) if is_permission(&source) && loaded.is_empty() => {
+                return Err(LoadError::NotPermitted(source.into()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Loaded { ebpf, refused, hooks: loaded })
+}
+
+fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
+    let refused = |source| LoadError::Refused { hook: hook.to_string(), source };
+    let program = ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
+    match hook.kind {
+        Kind::TpBtf => {
+            let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
+            program.load(hook.name, btf).map_err(refused)
+        }
+        Kind::TaskIter => {
+            let program: &mut Iter = program.try_into().map_err(refused)?;
+            program.load("task", btf).map_err(refused)
+        }
+    }
+}
+
+impl Loaded {
+    /// Attaches in the order in which the hooks were given.
+    pub fn attach(&mut self) -> Result<(), LoadError> {
+        for hook in self.hooks.clone() {
+            let refused = |source| LoadError::Refused { hook: hook.to_string(), source };
+            let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
+            match hook.kind {
+                Kind::TpBtf => {
+                    let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
+                    program.attach().map_err(refused)?;
+                }
+                Kind::TaskIter => {
+                    let program: &mut Iter = program.try_into().map_err(refused)?;
+                    let visited = visit(program);
+                    if let Err(error) = visited {
+                        self.refused.push((hook, error));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the task iterator once, by reading it to its (empty) end.
+fn visit(program: &mut Iter) -> Result<(), String> {
+    let id = program.attach().map_err(|error| chain(&error))?;
+    let link = program.take_link(id).map_err(|error| chain(&error))?;
+    let mut file = link.into_file().map_err(|error| chain(&error))?;
+    let mut nothing = [0; 64];
+    while file.read(&mut nothing).map_err(|error| error.to_string())? > 0 {}
+    Ok(())
+}

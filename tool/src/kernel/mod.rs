@@ -1,0 +1,10 @@
+//! Facts about this machine, and getting our programs into its kernel.
+
+pub mod batch;
+pub mod btf;
+pub mod cost;
+pub mod facts;
+pub mod features;
+pub mod loader;
+pub mod mapping;
+pub mod memory;

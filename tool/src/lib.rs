@@ -1,0 +1,28 @@
+//! stillwatch, seen as a corridor: data enters at the kernel and leaves at a sink, one way.
+//!
+//! ```text
+//! hooks → maps → probes → Sample → Snapshot → sinks
+//! (tool-ebpf)    kernel/, probes/   snapshot/   sinks/
+//! ```
+//!
+//! - [`cli`]: raw flags become one checked [`cli::plan::Plan`].
+//! - [`kernel`]: facts about this machine, and loading the programs. Together with [`probes`] the only rooms that know aya.
+//! - [`probes`]: one room per probe, mirrored in `tool-ebpf/src/probes`: maps become a sample.
+//! - [`sample`]: raw cumulative counts with their time.
+//! - [`snapshot`]: the difference of two samples. No I/O, no clock.
+//! - [`sinks`]: text, JSON; they know snapshots, never probes.
+//! - [`names`]: pid, cgroup → name.
+//! - [`run`]: the only clock.
+
+pub mod attribution;
+pub mod cli;
+pub mod doctor;
+pub mod escape;
+pub mod kernel;
+pub mod names;
+pub mod probes;
+pub mod run;
+pub mod sample;
+pub mod sinks;
+pub mod snapshot;
+pub mod syscall_names;

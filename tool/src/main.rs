@@ -1,0 +1,59 @@
+//! Parse, run, exit code.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use stillwatch::{
+    cli::{self, Command, Surroundings},
+    doctor,
+    kernel::features::Features,
+    names::Names,
+    probes, run,
+};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .without_time()
+        .with_target(false)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+                .with_env_var("STILLWATCH_LOG")
+                .from_env_lossy(),
+        )
+        .init();
+    let features = Features::read();
+    let command = cli::parse(|cgroup| Names::new(&features).cgroup_dir(cgroup).map_err(|error| error.to_string()));
+    let result = match command {
+        Command::Syscalls(plan) => run::run(&plan, &features),
+        Command::Doctor { json } => diagnose(json, &features),
+        Command::Completions(shell) => print(&cli::completions(shell)),
+        Command::Man => cli::man().map_err(Into::into).and_then(|page| print(&page)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stillwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reports on the probes as they would run without any flag.
+fn diagnose(json: bool, features: &Features) -> anyhow::Result<()> {
+    let defaults = cli::parse_from(["stillwatch"], Surroundings::default(), |_| Err(String::new()));
+    let Ok(Command::Syscalls(plan)) = defaults else { anyhow::bail!("the default command line does not parse") };
+    let mut report = Vec::new();
+    doctor::run(json, &probes::examine::examine(&plan, features), features, &mut report)?;
+    print(&report)
+}
+
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! One room per probe, mirrored in `tool-ebpf/src/probes`: which hooks it needs, how large its maps are, and how their
+//! contents become its part of a sample.
+
+pub mod examine;
+pub mod filter;
+pub mod syscalls;
+
+use crate::{
+    cli::plan::Plan,
+    kernel::{facts::Facts, loader::Hook},
+};
+
+/// What has to be known of a probe before it runs.
+pub struct Probe {
+    pub name: &'static str,
+    /// Prefix of its maps' names.
+    pub maps: &'static str,
+    /// Maps that hold an entry for each possible processor.
+    pub per_processor: &'static [&'static str],
+    /// In the order in which they are attached.
+    pub hooks: fn(&Plan) -> Vec<Hook>,
+    /// Sizes of the maps that depend on the machine and the plan.
+    pub entries: fn(&Plan, processors: u32) -> Vec<(&'static str, u32)>,
+    /// Switches and thresholds of the programs.
+    pub set: fn(&Plan, &mut Facts),
+}
+
+/// Every probe there is.
+pub static ALL: &[Probe] = &[syscalls::PROBE];

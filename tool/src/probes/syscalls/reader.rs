@@ -1,0 +1,282 @@
+//! From the maps of the `syscalls` probe to its part of a sample.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Map, Queue},
+};
+use stillwatch_common::{
+    hist,
+    syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task, Waits},
+};
+
+use crate::{
+    cli::plan,
+    kernel::{batch::Batch, loader::LoadError, mapping::Mapping},
+    names::Names,
+    sample::{Cell, InFlight, Syscalls},
+    snapshot::{Lost, syscalls::Mode},
+    syscall_names,
+};
+
+/// Calls in flight that one sample keeps.
+const IN_FLIGHT: usize = 256;
+
+pub struct Reader {
+    cpus: Mapping<Cpu>,
+    layout: Mapping<Layout>,
+    tasks: Table<u64, Task>,
+    errnos: Table<u32, u64>,
+    slow: Table<Caller, Account>,
+    callers: Option<Table<Caller, Account>>,
+    idle: bool,
+    mode: Mode,
+    own_pid: u32,
+    /// Calls in flight whose file was looked up: (task, start) → waits by design. A call keeps its file until it returns.
+    waits: HashMap<(u64, u64), bool>,
+}
+
+/// Counters that are not part of any row.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    pub enters: u64,
+    pub switches: u64,
+    pub lost: Vec<Lost>,
+}
+
+impl Reader {
+    /// Takes over the probe's maps and fills those that user space fills. Before the programs are attached.
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Syscalls, processors: usize) -> Result<Self, LoadError> {
+        let layout = Mapping::<Layout>::new(fd(ebpf, "SYSCALLS_LAYOUT")?, 1, true).map_err(unreadable)?;
+        for layout in layout.values() {
+            for at in 0..ROWS {
+                let waits = syscall_names::row_waits(at);
+                // SAFETY: inside the mapping; no program runs yet.
+                unsafe { (&raw mut (*layout).waits[at]).write(waits as u8) };
+            }
+        }
+        let mut free = Queue::<_, u32>::try_from(take(ebpf, "SYSCALLS_FREE")?).map_err(refused)?;
+        for cell in 1..CELLS as u32 {
+            free.push(cell, 0).map_err(refused)?;
+        }
+        Ok(Self {
+            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, processors, false).map_err(unreadable)?,
+            layout,
+            tasks: Table::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
+            errnos: Table::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
+            slow: Table::new(take(ebpf, "SYSCALLS_SLOW")?, 1)?,
+            callers: match plan.by {
+                Some(_) => Some(Table::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
+                None => None,
+            },
+            idle: plan.idle,
+            mode: plan.mode,
+            own_pid: std::process::id(),
+            waits: HashMap::new(),
+        })
+    }
+
+    /// Reads everything; `now_ns` is the moment on the programs' clock.
+    pub fn read(&mut self, names: &mut Names, now_ns: u64) -> io::Result<(Syscalls, Runs)> {
+        let mut sample = Syscalls { rows: vec![Row::default(); ROWS], cells: self.cells(), ..Syscalls::default() };
+        let mut lost = [0; Loss::ALL.len()];
+        let mut runs = Runs::default();
+        let mut in_flight = Vec::new();
+        for cpu in self.cpus.values() {
+            // SAFETY: inside the mapping; the kernel writes at any time, in aligned words, so every load is volatile.
+            unsafe {
+                runs.enters += (&raw const (*cpu).enters).read_volatile();
+                runs.switches += (&raw const (*cpu).switches).read_volatile();
+                sample.before_start += (&raw const (*cpu).before_start).read_volatile();
+                for (at, lost) in lost.iter_mut().enumerate() {
+                    *lost += (&raw const (*cpu).lost[at]).read_volatile();
+                }
+                for (at, sum) in sample.rows.iter_mut().enumerate() {
+                    add(sum, (&raw const (*cpu).rows[at]).read_volatile());
+                }
+                for (at, sum) in sample.cells.iter_mut().enumerate().filter(|(_, cell)| cell.of.is_some()) {
+                    let counts = (&raw const (*cpu).cells[at].counts).read_volatile();
+                    for (sum, count) in sum.counts.iter_mut().zip(counts) {
+                        *sum = sum.wrapping_add(count);
+                    }
+                }
+                in_flight.extend(running(cpu));
+            }
+        }
+        runs.lost = Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect();
+        self.errnos.read(|&key, counts| sample.errnos.extend([(key, counts.iter().sum::<u64>())]))?;
+        self.tasks.read(|&key, tasks| {
+            let inside = tasks.iter().filter(|task| task.start_ns != 0);
+            in_flight.extend(inside.map(|&task| (key, task)));
+        })?;
+        sample.in_flight = self.in_flight(in_flight, names, now_ns);
+        sample.slow = self.slow.accounts()?;
+        if let Some(callers) = &mut self.callers {
+            sample.callers = callers.accounts()?;
+        }
+        Ok((sample, runs))
+    }
+
+    /// All cells, empty, with their owners.
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::default(); CELLS];
+        for layout in self.layout.values() {
+            for (row, octave) in (0..ROWS).flat_map(|row| (0..hist::ROWS.min(STRIDE)).map(move |octave| (row, octave)))
+            {
+                // SAFETY: inside the mapping, both indexes in bounds.
+                let cell = unsafe { (&raw const (*layout).cell[row][octave]).read_volatile() };
+                if let Some(cell) = cells.get_mut(usize::from(cell)).filter(|_| cell != 0) {
+                    cell.of = Some((row as u16, octave as u8));
+                }
+            }
+        }
+        cells
+    }
+
+    /// The oldest calls in flight, without our own and, unless asked for, without those that wait by design.
+    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, names: &mut Names, now_ns: u64) -> Vec<InFlight> {
+        calls.retain(|(_, task)| task.tgid != self.own_pid);
+        calls.sort_unstable_by_key(|(_, task)| task.start_ns);
+        let mut known = std::mem::take(&mut self.waits);
+        let mut shown = Vec::new();
+        for (key, task) in calls {
+            if shown.len() >= IN_FLIGHT {
+                break;
+            }
+            let by_design = match syscall_names::waits(task.nr) {
+                Waits::ForWork => false,
+                Waits::ByDesign => true,
+                Waits::ByFile => {
+                    let call = (key, task.start_ns);
+                    let by_design = known
+                        .remove(&call)
+                        .unwrap_or_else(|| names.waits_by_design(task.tgid, task.tid).unwrap_or(false));
+                    self.waits.insert(call, by_design);
+                    by_design
+                }
+            };
+            if by_design && !self.idle {
+                continue;
+            }
+            let age_ns = (task.start_ns != BEFORE_START).then(|| now_ns.saturating_sub(task.start_ns));
+            shown.push(InFlight { tid: task.tid, tgid: task.tgid, nr: task.nr, age_ns });
+        }
+        shown
+    }
+
+    /// Makes room in tables that fill up, by dropping processes that have ended: nobody counts for them any more.
+    pub fn tidy(&mut self, sample: &mut Syscalls) {
+        self.slow.drop_ended(&mut sample.slow);
+        if let Some(callers) = &mut self.callers {
+            callers.drop_ended(&mut sample.callers);
+        }
+    }
+
+    /// Time inside the programs, given what one run of each costs.
+    pub fn program_ns(&self, runs: &Runs, cost: &crate::kernel::cost::RunCost) -> f64 {
+        let calls = match self.mode {
+            Mode::Exact => runs.enters as f64 * (cost.of("sys_enter") + cost.of("sys_exit")),
+            Mode::Blocked => 0.0,
+        };
+        calls + runs.switches as f64 * cost.of("sched_switch")
+    }
+}
+
+fn add(sum: &mut Row, row: Row) {
+    sum.total_ns += row.total_ns;
+    sum.max_ns = sum.max_ns.max(row.max_ns);
+    sum.errors += row.errors;
+    sum.interrupted += row.interrupted;
+    sum.untimed += row.untimed;
+    sum.unreturned += row.unreturned;
+}
+
+/// The call that a processor is inside of right now, if it stayed the same while we looked.
+///
+/// # Safety
+/// `cpu` points into the mapping.
+unsafe fn running(cpu: *mut Cpu) -> Option<(u64, Task)> {
+    // SAFETY: promised by the caller.
+    let look = || unsafe { (&raw const (*cpu).call).read_volatile() };
+    let (Call { regs, start_ns, nr, tid, tgid, .. }, again) = (look(), look());
+    let same = regs == again.regs && start_ns == again.start_ns && regs != 0;
+    same.then_some((regs, Task { start_ns, nr, tid, tgid, pad: 0 }))
+}
+
+fn cause(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Tasks => "task table full",
+        Loss::Cells => "histograms full",
+        Loss::Slow => "slow table full",
+        Loss::Errno => "error table full",
+        Loss::By => "breakdown full",
+    }
+}
+
+/// A hash map and the buffers to read it.
+struct Table<K, V> {
+    map: Map,
+    fd: OwnedFd,
+    batch: Batch<K, V>,
+    max_entries: usize,
+}
+
+impl<K: aya::Pod, V: aya::Pod> Table<K, V> {
+    fn new(map: Map, per_entry: usize) -> Result<Self, LoadError> {
+        let (Map::HashMap(data) | Map::PerCpuHashMap(data)) = &map else { return Err(LoadError::Absent("hash map")) };
+        let max_entries = data.info().map_err(refused)?.max_entries() as usize;
+        let fd = data.fd().as_fd().try_clone_to_owned().map_err(unreadable)?;
+        Ok(Self { map, fd, batch: Batch::new(max_entries, per_entry), max_entries })
+    }
+
+    fn read(&mut self, visit: impl FnMut(&K, &[V])) -> io::Result<()> {
+        self.batch.read(self.fd.as_raw_fd(), visit)
+    }
+}
+
+impl Table<Caller, Account> {
+    fn accounts(&mut self) -> io::Result<HashMap<Caller, Account>> {
+        let mut accounts = HashMap::new();
+        self.read(|&caller, account| accounts.extend(account.first().map(|&account| (caller, account))))?;
+        Ok(accounts)
+    }
+
+    fn drop_ended(&mut self, accounts: &mut HashMap<Caller, Account>) {
+        if accounts.len() * 2 < self.max_entries {
+            return;
+        }
+        let mut alive = HashMap::new();
+        let Ok(mut map) = aya::maps::HashMap::<_, Caller, Account>::try_from(&mut self.map) else { return };
+        accounts.retain(|caller, _| {
+            let keep = *alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid));
+            if !keep {
+                let _ = map.remove(caller);
+            }
+            keep
+        });
+    }
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {
+    ebpf.take_map(name).ok_or(LoadError::Absent(name))
+}
+
+fn fd(ebpf: &Ebpf, name: &'static str) -> Result<RawFd, LoadError> {
+    match ebpf.map(name) {
+        Some(Map::Array(map)) => Ok(map.fd().as_fd().as_raw_fd()),
+        _ => Err(LoadError::Absent(name)),
+    }
+}
+
+fn unreadable(source: io::Error) -> LoadError {
+    LoadError::Map { map: "the syscalls maps", source }
+}
+
+fn refused(error: aya::maps::MapError) -> LoadError {
+    unreadable(io::Error::other(error))
+}

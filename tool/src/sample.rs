@@ -1,0 +1,74 @@
+//! One reading of everything: raw, cumulative since attach, with the moment it was taken.
+//!
+//! Readers never reset what the kernel counts; an interval is the difference of two samples.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use stillwatch_common::{
+    hist,
+    syscalls::{Account, Caller, Row},
+};
+
+use crate::{kernel::cost::Usage, snapshot::Lost};
+
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub at: Timestamp,
+    /// On the clock of the programs (`CLOCK_MONOTONIC`).
+    pub clock: Duration,
+    pub usage: Usage,
+    pub pressure: Result<PressureTotals, String>,
+    /// Since attach, by cause.
+    pub lost: Vec<Lost>,
+    pub syscalls: Syscalls,
+}
+
+/// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PressureTotals {
+    pub cpu: StallTotals,
+    pub io: StallTotals,
+    pub memory: StallTotals,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StallTotals {
+    pub some: Duration,
+    pub full: Duration,
+}
+
+/// The maps of the `syscalls` probe, added up over processors.
+#[derive(Clone, Debug, Default)]
+pub struct Syscalls {
+    /// By row number (`stillwatch_common::syscalls::row`).
+    pub rows: Vec<Row>,
+    /// By cell number.
+    pub cells: Vec<Cell>,
+    /// By (row << 16 | errno).
+    pub errnos: HashMap<u32, u64>,
+    pub slow: HashMap<Caller, Account>,
+    /// Empty unless the full breakdown was asked for.
+    pub callers: HashMap<Caller, Account>,
+    pub before_start: u64,
+    /// Calls that have not returned and are worth showing, the oldest first.
+    pub in_flight: Vec<InFlight>,
+}
+
+/// One octave of one row's histogram.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cell {
+    /// Row number and octave, once the cell is in use.
+    pub of: Option<(u16, u8)>,
+    /// Wraps, as it does in the kernel; differences stay right.
+    pub counts: [u32; hist::ROW],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    pub tid: u32,
+    pub tgid: u32,
+    pub nr: u32,
+    /// `None`: since before we attached.
+    pub age_ns: Option<u64>,
+}

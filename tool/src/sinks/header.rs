@@ -1,0 +1,54 @@
+//! The lines above every interval, whatever is drawn below.
+
+use super::{
+    View,
+    format::{bytes, fine_percent, interval, percent},
+};
+use crate::{
+    escape::escape,
+    snapshot::{Cost, Snapshot, Stall, syscalls::Mode},
+};
+
+/// When, how long, the host's pressure, and our own cost and losses.
+pub fn line(snapshot: &Snapshot, view: &View) -> String {
+    let pressure = match &snapshot.pressure {
+        Ok(pressure) => {
+            let (io, memory) = (both(pressure.io), both(pressure.memory));
+            format!("pressure cpu {} io {io} mem {memory}", percent(pressure.cpu.some))
+        }
+        Err(why) => format!("pressure unavailable ({})", escape(why)),
+    };
+    let (time, length) = (time(snapshot, view), interval(snapshot.interval));
+    format!("{time}  {length}  {pressure}   {}", own(&snapshot.cost))
+}
+
+/// Local time of day.
+pub fn time(snapshot: &Snapshot, view: &View) -> String {
+    snapshot.at.to_zoned(view.zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// How calls are measured, and whose.
+pub fn mode(snapshot: &Snapshot, view: &View) -> String {
+    let mode = match snapshot.syscalls.mode {
+        Mode::Exact => "syscalls exact",
+        Mode::Blocked => "syscalls blocked (only calls that sleep)",
+    };
+    if view.only.is_empty() { mode.to_owned() } else { format!("{mode}   only {}", view.only) }
+}
+
+/// Some tasks waited / all tasks waited. For processors the second does not exist on the level of the host.
+fn both(stall: Stall) -> String {
+    if stall.some == 0.0 { percent(0.0) } else { format!("{}/{}", percent(stall.some), percent(stall.full)) }
+}
+
+fn own(cost: &Cost) -> String {
+    let cpu = fine_percent(cost.cpu_percent());
+    // The part inside the kernel was not measurable: the true figure is higher.
+    let more = if cost.kernel_cpu_percent.is_none() { "+?" } else { "" };
+    let mut lost = format!("{} lost", cost.lost());
+    if !cost.lost.is_empty() {
+        let causes: Vec<_> = cost.lost.iter().map(|lost| format!("{} {}", lost.cause, lost.count)).collect();
+        lost += &format!(" ({})", causes.join(", "));
+    }
+    format!("self {cpu}{more} cpu, {}, {lost}", bytes(cost.rss_bytes))
+}

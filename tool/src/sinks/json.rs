@@ -1,0 +1,71 @@
+//! One JSON object per line, with everything that is known: `--top` cuts tables for people, not data.
+//!
+//! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
+
+mod line;
+
+use std::io::{self, Write};
+
+use bytes::{BufMut, BytesMut};
+use serde::Serialize;
+use serde_json::ser::{CharEscape, Formatter};
+
+use self::line::Line;
+use super::{Sink, View};
+use crate::{escape::escape, snapshot::Snapshot};
+
+/// Writes one line per interval to `W`.
+pub struct Json<W> {
+    out: W,
+    view: View,
+    /// One line, whose memory is used again for the next.
+    line: BytesMut,
+}
+
+impl<W: Write> Json<W> {
+    pub fn new(out: W, view: View) -> Self {
+        Self { out, view, line: BytesMut::with_capacity(16 << 10) }
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        self.line.clear();
+        let line = (&mut self.line).writer();
+        Line::of(snapshot, &self.view).serialize(&mut serde_json::Serializer::with_formatter(line, Harmless))?;
+        self.line.put_u8(b'\n');
+        self.out.write_all(&self.line)?;
+        self.out.flush()
+    }
+}
+
+/// Compact JSON in which everything that `escape` would not let reach a terminal is a `\u` escape: serde_json itself
+/// leaves DEL, the C1 controls and the marks that reverse the direction of text as they are.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        if text.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
+            return out.write_all(text.as_bytes());
+        }
+        let mut one = [0; 4];
+        for c in text.chars() {
+            let plain = c.encode_utf8(&mut one);
+            if c != '\x7f' && (c.is_ascii() || escape(plain) == *plain) {
+                out.write_all(plain.as_bytes())?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_char_escape<W: ?Sized + Write>(&mut self, out: &mut W, escape: CharEscape) -> io::Result<()> {
+        serde_json::ser::CompactFormatter.write_char_escape(out, escape)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use serde_json::{Value, json};
+
+use super::{
+    line::{NO_RUN_TIME, NOT_TIMED},
+    *,
+};
+use crate::{sinks::sample, snapshot::syscalls::Mode};
+
+fn line(snapshot: &Snapshot) -> (String, Value) {
+    let mut out = Vec::new();
+    Json::new(&mut out, sample::view()).snapshot(snapshot).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let value = serde_json::from_str(&text).unwrap();
+    (text, value)
+}
+
+#[test]
+fn one_object_on_one_line_with_all_rows() {
+    let (text, value) = line(&sample::busy());
+    assert_eq!(text.matches('\n').count(), 1);
+    assert_eq!((&value["v"], &value["type"], &value["probe"]), (&json!(1), &json!("snapshot"), &json!("syscalls")));
+    assert_eq!((&value["at"], &value["mode"]), (&json!("2026-03-01T14:02:11.25Z"), &json!("exact")));
+    assert_eq!(value["interval_ns"], 1_001_000_000);
+    assert!(sample::view().top < 6 && value["syscalls"].as_array().unwrap().len() == 6);
+    assert_eq!(value["self"]["lost_by"], json!({ "task table full": 17 }));
+    assert_eq!((&value["self"]["lost"], &value["self"]["level"]), (&json!(17), &json!("full")));
+    assert_eq!(value["pressure"]["io"], json!({ "some": 61.0, "full": 43.8 }));
+    assert!(value.get("pressure_unavailable").is_none() && value.get("by").is_none());
+}
+
+#[test]
+fn a_row() {
+    let (_, value) = line(&sample::busy());
+    let row = &value["syscalls"][2];
+    assert_eq!((&row["syscall"], &row["calls"], &row["errors"]), (&json!("openat"), &json!(3410), &json!(1300)));
+    assert_eq!(row["commonest_error"], json!({ "name": "ENOENT", "count": 1209 }));
+    assert_eq!(row["histogram"], json!([[1856, 3000], [7680, 410]]));
+    assert_eq!(value["syscalls"][1]["untimed"], 2);
+    assert_eq!(value["total"]["interrupted"], 3);
+    assert!(value["total"].get("syscall").is_none());
+}
+
+#[test]
+fn who_and_how_long() {
+    let (_, value) = line(&sample::busy());
+    assert_eq!(
+        value["slow"][0],
+        json!({
+            "pid": 430, "comm": "postgres", "cgroup": "/system.slice/postgresql.service", "syscall": "fsync",
+            "count": 38, "max_ns": 390_000_000, "total_ns": 7_410_000_000u64,
+        })
+    );
+    let gone = &value["slow"][2];
+    assert_eq!((&gone["comm"], &gone["unknown"]), (&Value::Null, &json!("ended before it could be looked up")));
+    let (old, young) = (&value["in_flight"][0], &value["in_flight"][1]);
+    assert_eq!((&old["age_ns"], &old["age_unknown"]), (&Value::Null, &json!("since before start")));
+    assert_eq!((&young["age_ns"], &young["tid"]), (&json!(1_130_000_000), &json!(812)));
+    assert!(young.get("age_unknown").is_none());
+}
+
+#[test]
+fn what_is_not_known_is_null_with_the_reason() {
+    let (_, value) = line(&sample::idle());
+    assert_eq!(
+        (&value["pressure"], &value["pressure_unavailable"]),
+        (&Value::Null, &json!("PSI is off: boot with psi=1"))
+    );
+    let own = &value["self"];
+    assert_eq!((&own["kernel_cpu_percent"], &own["cpu_percent"]), (&Value::Null, &Value::Null));
+    assert_eq!(own["kernel_cpu_percent_unknown"], NO_RUN_TIME);
+    assert_eq!((&value["total"]["p50_ns"], &value["total"]["latency_unknown"]), (&Value::Null, &json!(NOT_TIMED)));
+    assert_eq!((&value["total"]["calls"], &value["total"]["total_ns"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn blocked_mode_has_sleeps_and_no_errors() {
+    let mut snapshot = sample::busy();
+    snapshot.syscalls.mode = Mode::Blocked;
+    snapshot.syscalls.by = Some(snapshot.syscalls.slow.clone());
+    let (_, value) = line(&snapshot);
+    for row in [&value["syscalls"][0], &value["by"][0]] {
+        assert!(row["sleeps"].is_u64() && row.get("calls").is_none());
+        assert_eq!((&row["errors"], &row["errors_unknown"]), (&Value::Null, &json!("blocked mode")));
+    }
+}
+
+#[test]
+fn printing_a_line_is_harmless_and_loses_nothing() {
+    let (text, value) = line(&sample::busy());
+    assert_eq!(value["slow"][1]["comm"], sample::HOSTILE);
+    assert!(text.contains(r"\u009b1m\u202ex"), "{text}");
+    assert!(text.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'));
+    let mut snapshot = sample::busy();
+    snapshot.syscalls.slow[1].who.comm = Some("\u{7f}é\\\"名\u{e0001}".into());
+    let (text, value) = line(&snapshot);
+    assert!(text.contains(r#"\u007fé\\\"名"#), "{text}");
+    assert_eq!(value["slow"][1]["comm"], "\u{7f}é\\\"名\u{e0001}");
+}

@@ -1,0 +1,47 @@
+//! Where snapshots go. A sink knows [`Snapshot`], never a probe, and never another sink.
+//!
+//! Each builds a whole interval in memory and hands it over in one write, so that no reader sees half of one.
+
+mod bar;
+mod callers;
+mod format;
+mod header;
+pub mod heat;
+pub mod hist;
+pub mod json;
+pub mod stream;
+mod table;
+mod view;
+
+use std::io;
+
+pub use view::View;
+
+use crate::{
+    cli::plan::{Draw, Plan},
+    snapshot::Snapshot,
+};
+
+pub trait Sink {
+    /// Shows one interval. An error of kind `BrokenPipe` means that the reader has seen enough.
+    fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()>;
+
+    /// After the last interval.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The sink that a plan asks for, on stdout.
+pub fn of(plan: &Plan) -> Box<dyn Sink> {
+    let (out, view) = (io::stdout(), View::of(plan));
+    match &plan.syscalls.draw {
+        _ if plan.json => Box::new(json::Json::new(out, view)),
+        Draw::Tables => Box::new(stream::Stream::new(out, view)),
+        Draw::Hist(name) => Box::new(hist::Hist::new(out, view, name)),
+        Draw::Heat => Box::new(heat::Heat::new(out, view)),
+    }
+}
+
+#[cfg(test)]
+mod sample;

@@ -1,0 +1,71 @@
+//! Columns: numbers to the right, words to the left.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::View;
+
+/// Columns of a table, with the least width of each, so that tables of two intervals line up.
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+struct Column {
+    head: String,
+    min: usize,
+    right: bool,
+    gap: &'static str,
+}
+
+impl Table {
+    pub fn new() -> Self {
+        Self { columns: Vec::new(), rows: Vec::new() }
+    }
+
+    /// A column of words.
+    pub fn left(mut self, head: impl Into<String>, min: usize) -> Self {
+        self.columns.push(Column { head: head.into(), min, right: false, gap: "  " });
+        self
+    }
+
+    /// A column of numbers.
+    pub fn right(mut self, head: impl Into<String>, min: usize) -> Self {
+        self.columns.push(Column { head: head.into(), min, right: true, gap: "  " });
+        self
+    }
+
+    /// A column of numbers that belongs to the one before it.
+    pub fn close(mut self, head: impl Into<String>, min: usize) -> Self {
+        self.columns.push(Column { head: head.into(), min, right: true, gap: " " });
+        self
+    }
+
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// Appends head and rows.
+    pub fn draw(&self, out: &mut String, view: &View) {
+        let widest = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
+        let width = |(at, column): (usize, &Column)| column.min.max(column.head.width()).max(widest(at).unwrap_or(0));
+        let widths: Vec<usize> = self.columns.iter().enumerate().map(width).collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let mut text = String::new();
+            for ((cell, column), width) in cells.zip(&self.columns).zip(&widths) {
+                if !text.is_empty() {
+                    text += column.gap;
+                }
+                let blank = " ".repeat(width.saturating_sub(cell.width()));
+                text += &if column.right { blank + cell } else { cell.to_owned() + &blank };
+            }
+            text.truncate(text.trim_end().len());
+            text
+        };
+        *out += &view.bold(&line(&mut self.columns.iter().map(|column| column.head.as_str())));
+        out.push('\n');
+        for row in &self.rows {
+            *out += &line(&mut row.iter().map(String::as_str));
+            out.push('\n');
+        }
+    }
+}

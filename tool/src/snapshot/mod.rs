@@ -1,0 +1,72 @@
+//! What happened in one interval: the difference of two samples, ready to be drawn.
+//!
+//! No I/O and no clock here. Every sink reads these types and nothing else.
+
+mod between;
+pub mod latency;
+pub mod syscalls;
+
+pub use latency::Latency;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// One interval of one run.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// End of the interval.
+    pub at: Timestamp,
+    /// Its measured length, which under load is longer than the one asked for.
+    pub interval: Duration,
+    pub cost: Cost,
+    /// Pressure stall information, or why there is none.
+    pub pressure: Result<Pressure, String>,
+    pub syscalls: syscalls::Syscalls,
+}
+
+/// What stillwatch itself cost in the interval.
+#[derive(Clone, Debug, Default)]
+pub struct Cost {
+    /// User and system time of our own process, percent of one CPU.
+    pub user_cpu_percent: f64,
+    /// Time in our programs inside the kernel, percent of one CPU: runs counted in this interval times nanoseconds per run
+    /// measured at start. `None` where the kernel would not measure it.
+    pub kernel_cpu_percent: Option<f64>,
+    pub rss_bytes: u64,
+    /// Memory of our maps, computed from their real sizes.
+    pub kernel_bytes: u64,
+    /// What could not be measured, by cause; only causes that occurred.
+    pub lost: Vec<Lost>,
+}
+
+impl Cost {
+    pub fn lost(&self) -> u64 {
+        self.lost.iter().map(|lost| lost.count).sum()
+    }
+
+    pub fn cpu_percent(&self) -> f64 {
+        self.user_cpu_percent + self.kernel_cpu_percent.unwrap_or(0.0)
+    }
+}
+
+/// Events that were not measured, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    pub cause: &'static str,
+    pub count: u64,
+}
+
+/// Share of the interval in which some, or all, tasks waited for a resource (`/proc/pressure`), in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pressure {
+    pub cpu: Stall,
+    pub io: Stall,
+    pub memory: Stall,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stall {
+    pub some: f64,
+    pub full: f64,
+}

@@ -1,0 +1,79 @@
+//! The loads: `bench-load`, which says itself how long a round took, and `perf bench sched pipe`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::Bench;
+use crate::workspace::read;
+
+/// A load that waits for its start.
+pub struct Load(Child, BufReader<ChildStdout>);
+
+impl Load {
+    /// `mode` is one of `bench-load`'s: `calls` or `pairs`.
+    pub fn ready(bench: &Bench, mode: &str, count: u64) -> Result<Self> {
+        let args = [mode, &bench.cpus.load.to_string(), &count.to_string()];
+        Self::start(&bench.load, &args)
+    }
+
+    /// Many threads with many different calls, running until dropped.
+    pub fn busy(bench: &Bench, threads: u32) -> Result<Self> {
+        Self::start(&bench.load, &["busy", &threads.to_string()])
+    }
+
+    fn start(program: &Path, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        let output = child.stdout.take().context("the load has no standard output")?;
+        Ok(Self(child, BufReader::new(output)))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Nanoseconds per round: of runs that nothing else disturbed.
+    pub fn run(&mut self, bench: &Bench) -> Result<f64> {
+        self.once()?;
+        bench.quiet.typical(&bench.cpus, || self.once())
+    }
+
+    fn once(&mut self) -> Result<f64> {
+        self.0.stdin.as_mut().context("the load has no standard input")?.write_all(b"\n")?;
+        let mut line = String::new();
+        self.1.read_line(&mut line)?;
+        line.trim().parse().context("the load failed")
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Some 50 ms.
+const LOOPS: u32 = 10_000;
+
+/// Nanoseconds per context switch on one processor, in the same way.
+pub fn sched_pipe(bench: &Bench) -> Result<f64> {
+    bench.quiet.typical(&bench.cpus, || {
+        let output = read(Command::new("taskset").args(["--cpu-list", &bench.cpus.load.to_string()]).args([
+            "perf",
+            "bench",
+            "sched",
+            "pipe",
+            "--loop",
+            &LOOPS.to_string(),
+        ]))?;
+        let usecs = output.lines().find_map(|line| line.trim().strip_suffix("usecs/op")?.trim().parse::<f64>().ok());
+        // An operation is there and back again.
+        Ok(usecs.context("perf bench prints no usecs/op")? * 1000.0 / 2.0)
+    })
+}

@@ -1,0 +1,29 @@
+//! Kernel memory, as `stillwatch doctor` computes it from the sizes of the maps.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Bench;
+use super::report::{Figure, Promise};
+use super::stats::Spread;
+use crate::workspace::read;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+pub fn figure(bench: &Bench) -> Result<Figure> {
+    let report: Value = serde_json::from_str(&read(Command::new(&bench.stillwatch).args(["doctor", "--json"]))?)?;
+    let probes = report["probes"].as_array().context("doctor lists no probes")?;
+    let mut figure = Figure::new("Kernel memory, MiB", &["probe", "here", "with 256 CPUs"]);
+    let mut sum = Some(0.0);
+    for probe in probes {
+        let mib = |key: &str| probe[key].as_f64().map(|bytes| bytes / MIB);
+        let at_256 = mib("kernel_bytes_at_256_cpus");
+        let cells = [mib("kernel_bytes"), at_256].map(Spread::of);
+        figure.row(&format!("`{}`", probe["probe"].as_str().unwrap_or("?")), &cells, 1);
+        sum = sum.zip(at_256).map(|(sum, more)| sum + more);
+    }
+    figure.promise(Promise::at_most("all probes, with 256 CPUs", 32.0, "MiB", Spread::of(sum)));
+    Ok(figure)
+}

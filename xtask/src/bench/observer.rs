@@ -1,0 +1,135 @@
+//! Something that may be attached while a load runs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::Bench;
+use crate::workspace::which;
+
+/// After attaching and after detaching, before anything is measured: the kernel patches code and waits for grace periods.
+pub const SETTLE: Duration = Duration::from_millis(300);
+const ATTACHING: Duration = Duration::from_secs(20);
+
+/// Stands for the process ID of the load in an observer's arguments.
+pub const LOAD_PID: &str = "{load}";
+
+pub struct Observer {
+    pub name: String,
+    /// Nothing at all, or a program and its arguments.
+    command: Option<Vec<OsString>>,
+    peer: bool,
+}
+
+impl Observer {
+    pub fn nothing() -> Self {
+        Self { name: "nothing: the noise".to_owned(), command: None, peer: false }
+    }
+
+    /// `stillwatch ARGS`.
+    pub fn stillwatch(bench: &Bench, args: &str) -> Self {
+        let words = args.split(' ').map(OsString::from);
+        let command = std::iter::once(bench.stillwatch.clone().into()).chain(words).chain(["--plain".into()]);
+        Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false }
+    }
+
+    pub fn floor(bench: &Bench) -> Self {
+        let command = Some(vec![bench.floor.clone().into()]);
+        Self { name: "a `tp_btf` pair that reads the clock: the floor".to_owned(), command, peer: false }
+    }
+
+    /// A program that Debian packages.
+    pub fn peer(command: &str) -> Self {
+        let words = command.split(' ').map(OsString::from).collect();
+        Self { name: format!("`{command}`"), command: Some(words), peer: true }
+    }
+
+    /// Under another name in the tables.
+    pub fn called(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
+    pub fn is_installed(&self) -> bool {
+        !self.peer || self.program().is_some_and(|program| which(&program.to_string_lossy()).is_some())
+    }
+
+    fn program(&self) -> Option<&OsString> {
+        self.command.as_ref()?.first()
+    }
+
+    /// Starts it and waits until it is attached and the kernel has settled. `load` is the load's process ID.
+    pub fn attach(&self, bench: &Bench, load: u32) -> Result<Attached> {
+        let Some(words) = &self.command else {
+            sleep(SETTLE);
+            return Ok(Attached(None));
+        };
+        let words = words.iter().map(|word| if word == LOAD_PID { load.to_string().into() } else { word.clone() });
+        let cpu = bench.cpus.observer.to_string();
+        self.start(&["taskset", "--cpu-list", &cpu], words)
+    }
+
+    /// The same, with all processors open to it.
+    pub fn attach_anywhere(&self) -> Result<Attached> {
+        self.start(&[], self.command.iter().flatten().cloned())
+    }
+
+    fn start(&self, through: &[&str], words: impl Iterator<Item = OsString>) -> Result<Attached> {
+        // Nothing stays attached when the bench is killed.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).args(through);
+        if self.peer {
+            // They need tracefs, which not every host mounts; a mount of their own leaves the host as it is.
+            const MOUNT: &str = "mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null; exec \"$@\"";
+            command.args(["unshare", "--mount", "sh", "-c", MOUNT, "sh"]);
+        }
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().with_context(|| format!("starting {}", self.name))?;
+        let mut attached = Attached(Some(child));
+        let start = Instant::now();
+        while links(attached.pid()) == 0 {
+            let ended = attached.0.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if ended.is_some() || start.elapsed() > ATTACHING {
+                bail!("{} does not attach: try it by hand", self.name);
+            }
+            sleep(Duration::from_millis(10));
+        }
+        sleep(SETTLE);
+        Ok(attached)
+    }
+}
+
+/// Detaches when dropped: the kernel closes what a dead process held.
+pub struct Attached(Option<Child>);
+
+impl Attached {
+    /// 0 for nothing.
+    pub fn pid(&self) -> u32 {
+        self.0.as_ref().map_or(0, Child::id)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may be dead already.
+            let _ = child.kill();
+            let _ = child.wait();
+            sleep(SETTLE);
+        }
+    }
+}
+
+/// How many attached programs a process holds.
+pub fn links(pid: u32) -> usize {
+    let Ok(descriptors) = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")) else { return 0 };
+    let is_link = |target: &Path| {
+        let target = target.to_string_lossy();
+        ["bpf_link", "bpf-link", "perf_event", "raw-tracepoint"].iter().any(|kind| target.contains(kind))
+    };
+    descriptors.flatten().filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| is_link(&target))).count()
+}

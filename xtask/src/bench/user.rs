@@ -1,0 +1,77 @@
+//! What the process in user space costs on a busy host.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::Bench;
+use super::load::Load;
+use super::observer::Observer;
+use super::report::{Figure, Promise};
+use super::stats::Spread;
+
+const THREADS: u32 = 200;
+/// Before: names are looked up and buffers grow.
+const WARM_UP: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(20);
+/// A window is long; a third of the rounds will do.
+const ROUNDS_PER_ROUND: usize = 3;
+
+pub fn figure(bench: &Bench) -> Result<Figure> {
+    let variants = [
+        Observer::stillwatch(bench, "syscalls 1"),
+        Observer::stillwatch(bench, "syscalls 1 --blocked"),
+        Observer::stillwatch(bench, "syscalls 1 --by process"),
+        Observer::peer("syscount -L -i 1"),
+    ];
+    let mut rows = vec![(Vec::new(), Vec::new()); variants.len()];
+    for _ in 0..bench.rounds.div_ceil(ROUNDS_PER_ROUND) {
+        for (row, variant) in rows.iter_mut().zip(&variants).filter(|(_, variant)| variant.is_installed()) {
+            eprintln!("bench:   {}", variant.name);
+            bench.quiet.wait();
+            let (percent, mib) = measure(bench, variant)?;
+            row.0.push(percent);
+            row.1.push(mib);
+        }
+    }
+
+    let title = format!("User side at 1 s intervals, {THREADS} threads making 60 different calls without a pause");
+    let mut figure = Figure::new(&title, &["process", "% of one CPU", "RSS, MiB"]);
+    let spread = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
+    for (variant, (percent, mib)) in variants.iter().zip(&rows) {
+        figure.row(&variant.name, &[spread(percent), spread(mib)], 2);
+    }
+    figure.promise(Promise::at_most("exact mode, CPU in user space", 0.3, "%", spread(&rows[0].0)));
+    figure.promise(Promise::at_most("exact mode, resident memory", 12.0, "MiB", spread(&rows[0].1)));
+    Ok(figure)
+}
+
+/// Percent of one processor, and resident MiB.
+fn measure(bench: &Bench, variant: &Observer) -> Result<(f64, f64)> {
+    let _load = Load::busy(bench, THREADS)?;
+    let attached = variant.attach_anywhere()?;
+    sleep(WARM_UP);
+    let (before, start) = (cpu_time(attached.pid())?, Instant::now());
+    sleep(WINDOW);
+    let used = cpu_time(attached.pid())?.saturating_sub(before);
+    let percent = 100.0 * used.as_secs_f64() / start.elapsed().as_secs_f64();
+    Ok((percent, resident_mib(attached.pid())?))
+}
+
+/// User and system time of all threads: the sum that `/proc/PID/stat` shows in ticks, in nanoseconds.
+fn cpu_time(pid: u32) -> Result<Duration> {
+    let mut sum = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task")).context("the observer has ended")? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        sum += text.split(' ').next().unwrap_or_default().parse::<u64>().context("no time in schedstat")?;
+    }
+    Ok(Duration::from_nanos(sum))
+}
+
+fn resident_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    Ok(kib.context("no VmRSS")?.parse::<f64>()? / 1024.0)
+}

@@ -1,0 +1,59 @@
+//! Formatting and clippy, for the host's crates and for the kernel side on its own target.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::report::Report;
+use crate::workspace::{cargo, read, root, target_dir};
+use crate::{ebpf, setup};
+
+pub fn command() -> Result<ExitCode> {
+    setup::build()?;
+    let mut report = Report::default();
+    lint(&mut report);
+    Ok(report.finish())
+}
+
+pub fn lint(report: &mut Report) {
+    report.check("formatting", cargo("fmt").args(["--all", "--check"]));
+    report.check(
+        "clippy, host",
+        cargo("clippy")
+            .args(["--workspace", "--exclude", "stillwatch-ebpf", "--all-targets"])
+            .args(["--", "--deny", "warnings"]),
+    );
+    const WHAT: &str = "clippy, BPF target";
+    match bpf() {
+        Ok(Some(mut clippy)) => report.check(WHAT, &mut clippy),
+        Ok(None) => report.skip(WHAT, "Debian's rustc-web has no clippy"),
+        Err(error) => report.fail(format!("{WHAT}: {error:#}")),
+    }
+}
+
+/// The kernel side with the flags it is built with; its toolchain may be one without clippy.
+fn bpf() -> Result<Option<Command>> {
+    let target_dir = target_dir()?;
+    let noted = std::fs::read_to_string(ebpf::toolchain_file(&target_dir)).unwrap_or_default();
+    if noted.contains("RUSTC=/usr/bin/rustc") {
+        return Ok(None);
+    }
+    let linker = ebpf::linker(&target_dir).context("bpf-linker is missing")?;
+    let endian = if cfg!(target_endian = "big") { "big" } else { "little" };
+    let mut clippy = ebpf::cargo(root(), &target_dir, &linker, std::env::consts::ARCH, endian, "clippy");
+    clippy.args(["--", "--deny", "warnings"]);
+    Ok(Some(clippy))
+}
+
+/// The other architecture: its types and its eBPF object, without a linker for it.
+pub fn aarch64(report: &mut Report) {
+    const WHAT: &str = "check, aarch64";
+    const TARGET: &str = "aarch64-unknown-linux-gnu";
+    let present = read(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))
+        .is_ok_and(|libdir| Path::new(libdir.trim()).exists());
+    if !present && let Err(error) = read(Command::new("rustup").args(["target", "add", TARGET])) {
+        return report.skip(WHAT, format!("no standard library for it: {error:#}"));
+    }
+    report.check(WHAT, cargo("check").args(["--target", TARGET, "--package", "stillwatch"]));
+}

@@ -1,0 +1,70 @@
+//! What cargo cannot do for stillwatch: `cargo xtask help` lists it.
+
+mod bench;
+mod ebpf;
+mod libtest;
+mod lint;
+mod report;
+mod run;
+mod setup;
+mod test;
+mod vm;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  setup            Install what building needs: the standard library's sources, bpf-linker
+  run [ARGS]       Build stillwatch and start it (without ARGS: `stillwatch syscalls`)
+  lint             Formatting and clippy, for the host and for the BPF target
+  test [PATTERN]   Lints, builds, all tests, the kernel matrix; with PATTERN only matching tests
+  vm [PATTERN…]    The kernel tests in virtual machines; PATTERN: kernels (5.10 sid) or part of a
+                   test's name
+  vm --list        The kernels of the matrix
+  vm --shell KERNEL [--file PATH]… [-- COMMAND]
+                   One command in that kernel's machine, stillwatch on its PATH and every PATH
+                   copied to /root
+  bench [PATTERN]  Every promised cost, measured on this host; PATTERN: calls, switches, user, start,
+                   memory. --rounds N (7); --write puts the tables into BUDGET.md
+  help             This text
+
+  Options of vm:  --no-build       take the binaries of the last build as they are
+                  --timeout SECS   stop a machine after that long (300)
+
+Everything is kept below target/. Remove target/vm to fetch newer kernels.
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let command = args.next().unwrap_or_else(|| "help".into());
+    match start(&command.to_string_lossy(), args.collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: &str, args: Vec<OsString>) -> Result<ExitCode> {
+    match command {
+        "setup" => {
+            setup::build()?;
+            setup::machines()?;
+            println!("ready");
+        }
+        "run" => run::run(args)?,
+        "lint" => return lint::command(),
+        "test" => return test::command(args),
+        "vm" => return vm::command(args),
+        "bench" => return bench::command(args),
+        "help" | "-h" | "--help" => print!("{HELP}"),
+        unknown => bail!("no command `{unknown}`: `cargo xtask help` lists them"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
