@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::console;
 use super::guest::Binaries;
 use super::initramfs;
 use super::kernels::Fetched;
+use super::qemu::Qemu;
 use crate::workspace::target_dir;
 
 pub struct Machine<'a> {
+    pub qemu: &'a Qemu,
     pub kernel: &'a Fetched,
     pub binaries: &'a Binaries,
     /// Copied to /root.
@@ -29,6 +32,8 @@ pub struct Run {
     pub end: End,
     /// The end of what the kernel said: the reason of a panic.
     pub console: String,
+    /// It ran into a breakpoint that was no longer there.
+    pub stale_breakpoint: bool,
     /// From power-on to the command's first line.
     pub booted_in: Duration,
     pub took: Duration,
@@ -59,11 +64,11 @@ impl Machine<'_> {
         initramfs::write(&initrd, self.kernel, self.binaries, self.files, self.command)?;
 
         let started = Instant::now();
-        // Should xtask be killed, the machine goes with it.
-        let mut qemu = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
-            .args(["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"])
-            .args(["-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none"])
+        let mut qemu = self
+            .qemu
+            .command()
+            .args(["-cpu", "max", "-m", "1024", "-smp", "2"])
+            .args(["-no-reboot", "-display", "none", "-nodefaults"])
             .arg("-kernel")
             .arg(&self.kernel.image)
             .arg("-initrd")
@@ -91,7 +96,15 @@ impl Machine<'_> {
             None => End::TimedOut,
         };
         let took = started.elapsed();
-        Ok(Run { end, console: tail(&console), booted_in: booted_in.unwrap_or(took), took })
+        let said = std::fs::read(&console).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        Ok(Run {
+            end,
+            console: console::tail(&said),
+            stale_breakpoint: console::stale_breakpoint(&said),
+            booted_in: booted_in.unwrap_or(took),
+            took,
+        })
     }
 }
 
@@ -134,11 +147,4 @@ fn follow(qemu: &mut Child, deadline: Instant, mut line: impl FnMut(&str)) -> Re
             }
         }
     }
-}
-
-fn tail(console: &Path) -> String {
-    let bytes = std::fs::read(console).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes).replace('\r', "");
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(40)..].join("\n")
 }

@@ -18,8 +18,10 @@ for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
 done
 ip link set lo up
 cd /root
+# Opened once: to open a port again while its last user closes it can fail.
+exec 3>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo
-sh /command </dev/null >/dev/ttyS1 2>&1
+sh /command </dev/null >&3 2>&1 3>&-
 # On a line of its own, whatever the command wrote last.
-printf '\n@exit %d\n' $? >/dev/ttyS1
+printf '\n@exit %d\n' $? >&3
 poweroff -f
