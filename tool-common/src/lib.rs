@@ -3,4 +3,5 @@
 #![no_std]
 
 pub mod hist;
+pub mod io;
 pub mod syscalls;

@@ -72,6 +72,77 @@ facts! {
     /// Only calls that fail.
     SYSCALLS_ERRORS: u8 = 0;
 
+    /// The block layer's events are counted at all; with [`IO_WHO`] also whose, and who waits.
+    IO: u8 = 0;
+    IO_WHO: u8 = 0;
+    /// Waits at least this long get their stack taken.
+    IO_STALL_NS: u64 = u64::MAX;
+    /// Requests at least this long are handed over one by one; `u64::MAX` is off.
+    IO_SLOW_NS: u64 = u64::MAX;
+
+    /// The tracepoints pass the queue first (before 5.11, and some of them later).
+    INSERT_HAS_QUEUE: u8 = 0;
+    ISSUE_HAS_QUEUE: u8 = 0;
+    MERGE_HAS_QUEUE: u8 = 0;
+    GETRQ_HAS_QUEUE: u8 = 0;
+    BIO_QUEUE_HAS_QUEUE: u8 = 0;
+
+    /// `in_iowait`: the byte it lies in, and its bit there.
+    TASK_IOWAIT: u64 = ABSENT;
+    IOWAIT_BIT: u32 = 0;
+
+    RQ_QUEUE: u64 = 0;
+    /// Before 5.17; since then the queue knows its disk.
+    RQ_DISK: u64 = ABSENT;
+    QUEUE_DISK: u64 = ABSENT;
+    /// Null where bios go to the driver without becoming requests.
+    QUEUE_MQ_OPS: u64 = 0;
+    /// The partition, or the whole disk; its `dev_t` lies at [`PART_DEV`].
+    RQ_PART: u64 = 0;
+    PART_DEV: u64 = 0;
+    RQ_FLAGS: u64 = 0;
+    RQ_LEN: u64 = 0;
+    RQ_SECTOR: u64 = 0;
+    RQ_START: u64 = 0;
+    RQ_IO_START: u64 = 0;
+    RQ_BIO: u64 = 0;
+    DISK_MAJOR: u64 = 0;
+    DISK_MINOR: u64 = 0;
+    DISK_QUEUE: u64 = 0;
+
+    BIO_NEXT: u64 = 0;
+    BIO_FLAGS: u64 = 0;
+    BIO_SECTOR: u64 = 0;
+    BIO_SIZE: u64 = 0;
+    BIO_INDEX: u64 = 0;
+    BIO_VECS: u64 = 0;
+    BIO_STATUS: u64 = 0;
+    /// The block device (5.12), or before that the disk and the number of the partition.
+    BIO_BDEV: u64 = ABSENT;
+    BIO_DISK: u64 = ABSENT;
+    BIO_PARTNO: u64 = 0;
+    BDEV_DISK: u64 = 0;
+    BDEV_DEV: u64 = 0;
+
+    /// Bits of the flags, by number.
+    REQ_SYNC: u32 = 0;
+    REQ_META: u32 = 0;
+    REQ_PREFLUSH: u32 = 0;
+    REQ_FUA: u32 = 0;
+    REQ_RAHEAD: u32 = 0;
+    REQ_SWAP: u32 = 0;
+
+    /// From a part of a compound page to its head: the low bit says that the rest is an address.
+    PAGE_COMPOUND: u64 = 0;
+    PAGE_MAPPING: u64 = 0;
+    PAGE_BYTES: u32 = 4096;
+    /// Bit of the flags that says: the head of a compound page, and where its order lies then.
+    PAGE_HEAD: u32 = 0;
+    FOLIO_ORDER: u64 = ABSENT;
+    MAPPING_HOST: u64 = 0;
+    INODE_NUMBER: u64 = 0;
+    INODE_GENERATION: u64 = 0;
+
     /// Only these processes: 0 off, 1 the one in [`FILTER_TGID`], 2 those in the map `FILTER_TGIDS`.
     FILTER_PIDS: u8 = 0;
     FILTER_TGID: u32 = 0;

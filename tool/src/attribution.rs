@@ -3,18 +3,29 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use crate::{
-    cli::plan::{By, Plan},
+    cli::plan::{By, Filter, Plan},
     names::Names,
     snapshot::{
-        Snapshot,
-        syscalls::{Account, Who},
+        Snapshot, Who,
+        io::Io,
+        syscalls::{Account, Syscalls},
     },
 };
+
+const ENDED: &str = "ended before it could be looked up";
 
 /// Resolves processes and cgroups. Text shows `--top` rows of a table, JSON shows all.
 pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     let seen = if plan.json { usize::MAX } else { plan.top };
-    let syscalls = &mut snapshot.syscalls;
+    if let Some((syscalls, plan)) = snapshot.syscalls.as_mut().zip(plan.syscalls.as_ref()) {
+        calls(syscalls, names, plan.by, seen);
+    }
+    if let Some(io) = &mut snapshot.io {
+        block_io(io, names, plan);
+    }
+}
+
+fn calls(syscalls: &mut Syscalls, names: &mut Names, by: Option<By>, seen: usize) {
     for account in syscalls.slow.iter_mut().take(seen) {
         name(&mut account.who, names);
     }
@@ -22,7 +33,7 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
         name(&mut call.who, names);
     }
     let Some(accounts) = &mut syscalls.by else { return };
-    match plan.syscalls.by {
+    match by {
         Some(By::Cgroup) => {
             *accounts = add_up(std::mem::take(accounts), |account| {
                 let who = &mut account.who;
@@ -35,15 +46,58 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     }
 }
 
+/// `-p`, `--comm` and `-c` choose among victims and owners; devices count everybody.
+fn block_io(io: &mut Io, names: &mut Names, plan: &Plan) {
+    let seen = if plan.json { usize::MAX } else { plan.top };
+    let filter = &plan.filter;
+    if let Some(rows) = &mut io.stalled {
+        rows.retain_mut(|row| wanted(&mut row.who, filter, names));
+        rows.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
+    }
+    if let Some(rows) = &mut io.caused_by {
+        rows.retain_mut(|row| wanted(&mut row.who, filter, names));
+        rows.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
+    }
+    if let Some(rows) = &mut io.blame {
+        rows.retain_mut(|row| wanted(&mut row.victim, filter, names) || wanted(&mut row.culprit, filter, names));
+        for row in rows.iter_mut().take(seen) {
+            name(&mut row.victim, names);
+            name(&mut row.culprit, names);
+        }
+    }
+    io.slow.retain_mut(|request| wanted(&mut request.who, filter, names));
+    io.slow.iter_mut().for_each(|request| name(&mut request.who, names));
+}
+
+fn wanted(who: &mut Who, filter: &Filter, names: &mut Names) -> bool {
+    let pid = filter.pids.is_empty() || who.pid.is_some_and(|pid| filter.pids.contains(&pid));
+    let mut comm = || {
+        let Some(wanted) = &filter.comm else { return true };
+        who.comm.as_deref() == Some(wanted) || who.pid.and_then(|pid| names.comm(pid)).as_deref() == Some(wanted)
+    };
+    if !pid || !comm() {
+        return false;
+    }
+    let Some(directory) = &filter.cgroup else { return true };
+    let living = who.pid.and_then(|pid| names.is_below(pid, directory));
+    living.or_else(|| names.is_cgroup_below(who.cgroup_id?, directory)).unwrap_or(false)
+}
+
 /// A living process has the name it has now; one that has ended keeps the name that the kernel noted.
 fn name(who: &mut Who, names: &mut Names) {
     let Some(pid) = who.pid else { return };
+    if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
+        // The number is another's by now.
+        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
+        who.unknown = who.cgroup.is_none().then_some(ENDED);
+        return;
+    }
     if let Some(comm) = names.comm(pid) {
         who.comm = Some(comm);
     }
     who.cgroup = names.cgroup(pid).or_else(|| names.cgroup_by_id(who.cgroup_id?));
     if who.comm.is_none() || who.cgroup.is_none() {
-        who.unknown = Some("ended before it could be looked up");
+        who.unknown = Some(ENDED);
     }
 }
 

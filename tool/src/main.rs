@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let features = Features::read();
     let command = cli::parse(|cgroup| Names::new(&features).cgroup_dir(cgroup).map_err(|error| error.to_string()));
     let result = match command {
-        Command::Syscalls(plan) => run::run(&plan, &features),
+        Command::Run(plan) => run::run(&plan, &features),
         Command::Doctor { json } => diagnose(json, &features),
         Command::Completions(shell) => print(&cli::completions(shell)),
         Command::Man => cli::man().map_err(Into::into).and_then(|page| print(&page)),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// Reports on the probes as they would run without any flag.
 fn diagnose(json: bool, features: &Features) -> anyhow::Result<()> {
     let defaults = cli::parse_from(["stillwatch"], Surroundings::default(), |_| Err(String::new()));
-    let Ok(Command::Syscalls(plan)) = defaults else { anyhow::bail!("the default command line does not parse") };
+    let Ok(Command::Run(plan)) = defaults else { anyhow::bail!("the default command line does not parse") };
     let mut report = Vec::new();
     doctor::run(json, &probes::examine::examine(&plan, features), features, &mut report)?;
     print(&report)

@@ -8,7 +8,11 @@
 
 mod cgroup;
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 pub use cgroup::CgroupError;
 
@@ -76,6 +80,32 @@ impl Names {
         cgroup::find_dir(&self.cgroups, given)
     }
 
+    /// Whether a process is (still) in a cgroup or below it. `None`: it is gone.
+    pub fn is_below(&self, pid: u32, directory: &Path) -> Option<bool> {
+        let hierarchy = self.cgroups.of_dir(directory)?;
+        let file = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = hierarchy.path_in(&String::from_utf8_lossy(&file))?.to_owned();
+        Some(hierarchy.dir(&path).starts_with(directory))
+    }
+
+    /// The same for the id that the kernel noted of a process that is gone.
+    pub fn is_cgroup_below(&mut self, id: u64, directory: &Path) -> Option<bool> {
+        let path = self.ids.path(id)?;
+        Some(self.cgroups.v2()?.dir(&path).starts_with(directory))
+    }
+
+    /// Whether the process with this id is the one that started then (in units of 2^20 ns, 32 bits of them): ids are used
+    /// again. `None`: there is none.
+    pub fn is_same(&self, pid: u32, started: u32) -> Option<bool> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+        // /proc counts the time asleep, too, and only hundredths of a second.
+        let ns = ticks.checked_mul(1_000_000_000 / ticks_per_second())?.saturating_sub(asleep_ns());
+        let apart = ((ns >> 20) as u32).wrapping_sub(started) as i32;
+        Some(apart.abs() <= 16)
+    }
+
     /// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
     /// waits for its parent.
     pub fn is_alive(pid: u32) -> bool {
@@ -100,6 +130,22 @@ impl Names {
         let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
         Some(is_waited_on(&target.to_string_lossy()))
     }
+}
+
+fn ticks_per_second() -> u64 {
+    // SAFETY: no precondition.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
+}
+
+/// Time since boot that the machine was suspended for.
+fn asleep_ns() -> u64 {
+    let read = |clock| {
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the kernel fills the structure it is given.
+        unsafe { libc::clock_gettime(clock, &mut now) };
+        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    };
+    read(libc::CLOCK_BOOTTIME).saturating_sub(read(libc::CLOCK_MONOTONIC))
 }
 
 fn is_waited_on(target: &str) -> bool {

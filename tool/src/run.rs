@@ -1,6 +1,6 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
-use std::{fs, io, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
@@ -15,13 +15,13 @@ use crate::{
     cli::plan::Plan,
     kernel::{
         btf::KernelBtf,
-        cost::{self, RunCost, Usage},
+        cost::{self, RunCost, Usage, Window},
         facts::Facts,
         features::Features,
         loader, memory,
     },
     names::Names,
-    probes::{self, filter, syscalls::Reader},
+    probes::{self, Counters, filter, io, syscalls},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
     snapshot::{Lost, Snapshot},
@@ -30,7 +30,8 @@ use crate::{
 /// A run, attached: everything that is read at a tick.
 struct Attached {
     ebpf: Ebpf,
-    syscalls: Reader,
+    syscalls: Option<syscalls::Reader>,
+    io: Option<io::Reader>,
     names: Names,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
@@ -50,28 +51,42 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let processors = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
     let btf = KernelBtf::open()?;
     let mut facts = Facts::resolve(&btf)?;
-    filter::set(&plan.syscalls.filter, &mut facts, &btf, features)?;
+    filter::set(&plan.filter, &mut facts, &btf, features)?;
+    if plan.io.is_some() {
+        facts.resolve_io(&btf)?;
+    }
     drop(btf);
     facts.word("STARTED_NS", clock().as_nanos() as u64);
     let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
     for probe in probes::ALL {
         (probe.set)(plan, &mut facts);
-        hooks.extend((probe.hooks)(plan));
+        for hook in (probe.hooks)(plan) {
+            if !hooks.contains(&hook) {
+                hooks.push(hook);
+            }
+        }
         entries.extend((probe.entries)(plan, processors as u32));
         per_processor.extend(probe.per_processor);
     }
     let kernel_bytes =
         memory::maps(loader::OBJECT, &entries, &per_processor)?.iter().map(|map| map.bytes(processors as u64)).sum();
     let mut loaded = loader::load(&facts, &entries, &hooks)?;
-    filter::fill(&plan.syscalls.filter, &mut loaded.ebpf)?;
-    let syscalls = Reader::new(&mut loaded.ebpf, &plan.syscalls, processors)?;
+    filter::fill(&plan.filter, &mut loaded.ebpf)?;
+    let syscalls = match &plan.syscalls {
+        Some(plan) => Some(syscalls::Reader::new(&mut loaded.ebpf, plan, processors)?),
+        None => None,
+    };
+    let io = match &plan.io {
+        Some(plan) => Some(io::Reader::new(&mut loaded.ebpf, plan, processors)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -84,7 +99,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, names: Names::new(features), run_cost, kernel_bytes })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -108,11 +123,15 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
         sink.snapshot(&snapshot)?;
+        let uncalibrated = next.usage.programs.is_none();
         prev = next;
         left = left.map(|left| left - 1);
         if last || left == Some(0) {
             sink.finish()?;
             return Ok(());
+        }
+        if uncalibrated {
+            attached.calibrate(plan.interval).await;
         }
     }
 }
@@ -134,25 +153,56 @@ impl Attached {
     fn sample(&mut self) -> Result<Sample> {
         self.names.tick();
         let clock = clock();
-        let (mut syscalls, mut runs) =
-            self.syscalls.read(&mut self.names, clock.as_nanos() as u64).context("reading the syscalls maps")?;
-        self.syscalls.tidy(&mut syscalls);
-        let programs = self.run_cost.as_ref().map(|cost| self.syscalls.program_ns(&runs, cost));
-        runs.lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
+        let now_ns = clock.as_nanos() as u64;
+        // Probes that share a hook share its program, and each has counted all of its runs.
+        let (mut runs, mut lost) = (BTreeMap::new(), Vec::new());
+        let mut count = |counters: Counters| {
+            for (program, count) in counters.runs {
+                let known: &mut u64 = runs.entry(program).or_default();
+                *known = count.max(*known);
+            }
+            lost.extend(counters.lost);
+        };
+        let mut syscalls = None;
+        if let Some(reader) = &mut self.syscalls {
+            let (mut sample, counters) = reader.read(&mut self.names, now_ns).context("reading the syscalls maps")?;
+            reader.tidy(&mut sample);
+            count(counters);
+            syscalls = Some(sample);
+        }
+        let mut io = None;
+        if let Some(reader) = &mut self.io {
+            let (sample, counters) = reader.read(&mut self.ebpf, now_ns).context("reading the io maps")?;
+            count(counters);
+            io = Some(sample);
+        }
+        lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
             clock,
             usage: Usage {
                 process: cost::process_time(),
-                programs: programs.map(|ns| Duration::from_nanos(ns as u64)),
+                programs: self.run_cost.as_ref().and_then(|cost| cost.of(&runs)),
                 rss_bytes: cost::rss_bytes(),
             },
             pressure: pressure(),
-            lost: runs.lost,
+            lost,
             syscalls,
+            io,
         })
     }
+
+    /// Measures programs for which there was nothing to do when the run began, while they have.
+    async fn calibrate(&mut self, interval: Duration) {
+        let Some(cost) = &mut self.run_cost else { return };
+        let Some(window) = Window::open(&self.ebpf) else { return };
+        tokio::time::sleep(CALIBRATION.min(interval / 4)).await;
+        cost.learn(window, &self.ebpf);
+    }
 }
+
+/// Long enough to see some requests on a busy host.
+const CALIBRATION: Duration = Duration::from_millis(50);
 
 /// `CLOCK_MONOTONIC`, which the programs read as `bpf_ktime_get_ns`.
 fn clock() -> Duration {
@@ -166,7 +216,7 @@ fn clock() -> Duration {
 fn pressure() -> Result<PressureTotals, String> {
     let read = |resource| {
         let text = fs::read_to_string(format!("/proc/pressure/{resource}")).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "no PSI in this kernel, or off: boot with psi=1".to_owned(),
+            std::io::ErrorKind::NotFound => "no PSI in this kernel, or off: boot with psi=1".to_owned(),
             // The file is there, but opening or reading it fails while PSI is switched off.
             _ => format!("PSI is off: boot with psi=1 ({error})"),
         })?;

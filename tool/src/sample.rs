@@ -2,11 +2,12 @@
 //!
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
 use stillwatch_common::{
     hist,
+    io,
     syscalls::{Account, Caller, Row},
 };
 
@@ -21,7 +22,8 @@ pub struct Sample {
     pub pressure: Result<PressureTotals, String>,
     /// Since attach, by cause.
     pub lost: Vec<Lost>,
-    pub syscalls: Syscalls,
+    pub syscalls: Option<Syscalls>,
+    pub io: Option<Io>,
 }
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
@@ -71,4 +73,61 @@ pub struct InFlight {
     pub nr: u32,
     /// `None`: since before we attached.
     pub age_ns: Option<u64>,
+}
+
+/// The maps of the `io` probe, added up over shards.
+#[derive(Clone, Debug, Default)]
+pub struct Io {
+    /// By row number: what the row stands for (`stillwatch_common::io::row_key`), once it is in use.
+    pub rows: Vec<(u64, io::Row)>,
+    /// By cell number.
+    pub cells: Vec<IoCell>,
+    /// Requests that are not completed; `None`: not measured.
+    pub requests: Option<Vec<io::Request>>,
+    pub causes: HashMap<io::Cause, io::Work>,
+    /// Of the causes' owners.
+    pub owners: HashMap<io::OwnerId, io::Owner>,
+    pub stalls: HashMap<io::Stall, io::Waits>,
+    /// Tasks that wait now.
+    pub waiting: Vec<Waiting>,
+    /// Kernel functions, innermost first, of the stacks of the stalls.
+    pub stacks: HashMap<u64, Rc<[String]>>,
+    /// Requests over the threshold that ended since the last sample.
+    pub slow: Vec<io::Slow>,
+    /// By device number.
+    pub devices: HashMap<u32, BlockDevice>,
+}
+
+/// One octave of one distribution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IoCell {
+    /// Row × parts + part, and octave, once the cell is in use.
+    pub of: Option<(u16, u8)>,
+    /// Wraps, as it does in the kernel; differences stay right.
+    pub counts: [u32; hist::ROW],
+}
+
+/// A disk or partition.
+#[derive(Clone, Debug, Default)]
+pub struct BlockDevice {
+    pub name: String,
+    pub alias: Option<String>,
+    /// Number of the whole disk.
+    pub disk: u32,
+}
+
+/// A task in uninterruptible sleep.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub tid: u32,
+    pub tgid: u32,
+    pub kernel_thread: bool,
+    /// When it began; `None`: before we attached.
+    pub since_ns: Option<u64>,
+    pub comm: String,
+    /// Name of the call it is inside of.
+    pub syscall: Option<String>,
+    pub stack: Vec<String>,
+    /// The device of a request of its own that is in flight.
+    pub dev: Option<u32>,
 }

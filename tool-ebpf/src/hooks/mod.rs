@@ -1,6 +1,15 @@
 //! One file and one program per kernel hook, whatever number of probes looks there.
 
+mod block_bio_complete;
+mod block_bio_queue;
+mod block_getrq;
+mod block_rq_complete;
+mod block_rq_insert;
+mod block_rq_issue;
+mod block_rq_merge;
 mod sched_switch;
+mod sched_waking;
 mod sys_enter;
 mod sys_exit;
 mod task_iter;
+mod writeback_dirty_folio;

@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     facts,
-    probes::syscalls,
+    probes::{io, syscalls},
     support::task::{Switch, TASK_DEAD, Task},
 };
 
@@ -19,6 +19,12 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     if dead {
         aya_log_ebpf::debug!(&ctx, "task {} of process {} has ended", prev.tid(), prev.tgid());
     }
-    syscalls::switch(&Switch { prev, next, sleeps: state != 0 && !preempted && !dead, dead });
+    let switch = Switch { prev, next, state, sleeps: state != 0 && !preempted && !dead, dead };
+    if facts::on(&facts::SYSCALLS_EXACT) || facts::on(&facts::SYSCALLS_BLOCKED) {
+        syscalls::switch(&switch);
+    }
+    if facts::on(&facts::IO_WHO) {
+        io::switch(&switch);
+    }
     0
 }

@@ -2,7 +2,11 @@
 
 use core::ffi::c_void;
 
-use crate::{probes::syscalls, support::task::Task};
+use crate::{
+    facts,
+    probes::{io, syscalls},
+    support::task::Task,
+};
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
@@ -11,7 +15,13 @@ fn task_iter(ctx: *mut c_void) -> i32 {
     let task: *const u8 = unsafe { *ctx.cast::<*const u8>().add(1) };
     if !task.is_null() {
         // SAFETY: the iterator hands out trusted tasks.
-        syscalls::visit(unsafe { Task::trusted(task) });
+        let task = unsafe { Task::trusted(task) };
+        if facts::on(&facts::SYSCALLS_EXACT) || facts::on(&facts::SYSCALLS_BLOCKED) {
+            syscalls::visit(task);
+        }
+        if facts::on(&facts::IO_WHO) {
+            io::visit(task);
+        }
     }
     0
 }

@@ -1,4 +1,5 @@
 //! One room per probe, by the probe's name. Probes do not know each other.
 
 pub mod filter;
+pub mod io;
 pub mod syscalls;

@@ -1,6 +1,7 @@
 //! What every probe may use.
 
 pub mod arch;
+pub mod cells;
 pub mod count;
 pub mod memory;
 pub mod task;

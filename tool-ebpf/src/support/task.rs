@@ -1,6 +1,7 @@
 //! Fields of a task: of one that a tracepoint hands us, and of the current one.
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated};
+use stillwatch_common::io::{OwnerId, owner_id};
 
 use super::memory;
 use crate::facts::{self, ABSENT};
@@ -9,6 +10,10 @@ use crate::facts::{self, ABSENT};
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 /// Workers that the kernel forks inside a user process (io_uring, vhost): their saved registers mean nothing.
 pub const PF_WORKER: u32 = 0x0000_0010 | 0x0000_4000;
+/// `task_struct.__state`: waits, and no signal ends the wait (unless it kills).
+const TASK_UNINTERRUPTIBLE: u32 = 0x2;
+/// `task_struct.__state`: such a wait by design, which the load average leaves out: an idle worker.
+const TASK_NOLOAD: u32 = 0x400;
 /// `task_struct.__state`: the task will never run again.
 pub const TASK_DEAD: u32 = 0x80;
 
@@ -80,6 +85,32 @@ impl Task {
     #[inline(always)]
     pub fn is_user(self) -> bool {
         self.flags() & (PF_KTHREAD | PF_WORKER) == 0
+    }
+
+    /// Unlike the kernel's workers inside user processes, which share those processes' number.
+    #[inline(always)]
+    pub fn is_kernel_thread(self) -> bool {
+        self.flags() & PF_KTHREAD != 0
+    }
+
+    /// Its process, for as long as that lives and no other after it.
+    #[inline(always)]
+    pub fn owner(self) -> OwnerId {
+        let leader = self.leader();
+        let start_ns = if self.trusted {
+            // SAFETY: reached from a trusted task.
+            unsafe { Task::trusted(memory::load(self.address, facts::TASK_LEADER.load())) }.start_ns()
+        } else {
+            memory::read(leader, facts::TASK_START.load()).unwrap_or(0)
+        };
+        owner_id(self.tgid(), start_ns)
+    }
+
+    /// It waits for I/O, as the kernel accounts it.
+    #[inline(always)]
+    pub fn in_iowait(self) -> bool {
+        let offset = facts::TASK_IOWAIT.load();
+        offset != ABSENT && u32::from(self.get::<u8>(offset)) & facts::IOWAIT_BIT.load() != 0
     }
 
     #[inline(always)]
@@ -174,10 +205,18 @@ impl Task {
     }
 }
 
+/// A state whose time is somebody's stall.
+#[inline(always)]
+pub fn is_stall(state: u32) -> bool {
+    state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD) == TASK_UNINTERRUPTIBLE
+}
+
 /// One change of tasks.
 pub struct Switch {
     pub prev: Task,
     pub next: Task,
+    /// The state that `prev` leaves in.
+    pub state: u32,
     /// `prev` waits for something; a preempted task is still runnable, whatever its state says.
     pub sleeps: bool,
     /// `prev` has ended.

@@ -1,6 +1,12 @@
 //! What we cost: our process, and our programs inside the kernel.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    os::fd::OwnedFd,
+    thread,
+    time::Duration,
+};
 
 use aya::{Ebpf, programs::Program, sys::Stats};
 
@@ -9,21 +15,33 @@ use aya::{Ebpf, programs::Program, sys::Stats};
 pub struct Usage {
     /// User and system time of our process, from `getrusage`.
     pub process: Duration,
-    /// Time inside our programs; `None` where it could not be calibrated.
+    /// Time inside our programs; `None` where it is not known what a run costs.
     pub programs: Option<Duration>,
     pub rss_bytes: u64,
 }
 
 /// Nanoseconds per run of each program, by its name.
 #[derive(Clone, Debug, Default)]
-pub struct RunCost(Vec<(String, f64)>);
+pub struct RunCost(HashMap<String, f64>);
+
+/// A few milliseconds in which the kernel measures programs. Not longer: while it does, it adds two clock reads to every
+/// BPF program on the host.
+pub struct Window {
+    before: Vec<(String, Duration, u64)>,
+    _measuring: OwnedFd,
+}
+
+impl Window {
+    /// `None` where the kernel won't.
+    pub fn open(ebpf: &Ebpf) -> Option<Self> {
+        Some(Self { before: read(ebpf)?, _measuring: aya::sys::enable_stats(Stats::RunTime).ok()? })
+    }
+}
 
 impl RunCost {
-    /// Measures in a window of a few milliseconds, with a load of our own so that every program runs on an idle host too.
-    /// Not longer: while the kernel measures, it adds two clock reads to every BPF program on the host.
+    /// Measures with a load of our own, so that programs on system calls and switches run on an idle host too.
     pub fn calibrate(ebpf: &Ebpf) -> Option<Self> {
-        let before = read(ebpf)?;
-        let window = aya::sys::enable_stats(Stats::RunTime).ok()?;
+        let window = Window::open(ebpf)?;
         for round in 0..2_000 {
             // SAFETY: no arguments, no effect.
             unsafe { libc::syscall(libc::SYS_getppid) };
@@ -31,21 +49,28 @@ impl RunCost {
                 thread::sleep(Duration::from_micros(20));
             }
         }
-        drop(window);
-        let costs = before
-            .into_iter()
-            .zip(read(ebpf)?)
-            .filter_map(|((name, time, runs), (_, later, more))| {
-                let runs = more.checked_sub(runs).filter(|&runs| runs > 0)?;
-                Some((name, later.saturating_sub(time).as_nanos() as f64 / runs as f64))
-            })
-            .collect();
-        Some(Self(costs))
+        let mut cost = Self::default();
+        cost.learn(window, ebpf);
+        Some(cost)
     }
 
-    /// Nanoseconds per run; 0 for a program that is not loaded.
-    pub fn of(&self, program: &str) -> f64 {
-        self.0.iter().find(|(name, _)| name == program).map_or(0.0, |&(_, ns)| ns)
+    /// Ends a window: programs that ran in it, and were not known yet, are known from now on.
+    pub fn learn(&mut self, window: Window, ebpf: &Ebpf) {
+        let Some(after) = read(ebpf) else { return };
+        for ((name, time, runs), (_, later, more)) in window.before.into_iter().zip(after) {
+            if let Some(runs) = more.checked_sub(runs).filter(|&runs| runs > 0) {
+                self.0.entry(name).or_insert(later.saturating_sub(time).as_nanos() as f64 / runs as f64);
+            }
+        }
+    }
+
+    /// Time of so many runs. `None`: one of the programs has not been measured yet.
+    pub fn of(&self, runs: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+        let mut ns = 0.0;
+        for (&program, &runs) in runs.iter().filter(|&(_, &runs)| runs > 0) {
+            ns += self.0.get(program)? * runs as f64;
+        }
+        Some(Duration::from_nanos(ns as u64))
     }
 }
 

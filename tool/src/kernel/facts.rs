@@ -1,5 +1,7 @@
 //! From kernel types to the read-only globals of `tool-ebpf/src/facts.rs`, name by name.
 
+mod io;
+
 use std::collections::BTreeMap;
 
 use super::btf::{BtfError, KernelBtf, Member};

@@ -23,12 +23,40 @@ pub struct Hook {
     pub name: &'static str,
     pub kind: Kind,
     pub needed_for: &'static str,
+    /// What it was called before.
+    pub older: Option<&'static str>,
+    /// Without it a run is less complete, never wrong.
+    pub optional: bool,
+    /// Loaded only; the probe attaches it when there is need.
+    pub later: bool,
 }
+
+impl Hook {
+    /// A BTF tracepoint that a probe can't do without.
+    pub const fn tp_btf(name: &'static str, needed_for: &'static str) -> Self {
+        Self { name, kind: Kind::TpBtf, needed_for, older: None, optional: false, later: false }
+    }
+
+    pub const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
+/// Hooks that several probes use.
+pub const SCHED_SWITCH: Hook = Hook::tp_btf("sched_switch", "tasks that sleep");
+pub const TASK_ITER: Hook = Hook {
+    name: "task_iter",
+    kind: Kind::TaskIter,
+    needed_for: "what is older than the run",
+    older: None,
+    optional: true,
+    later: false,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     TpBtf,
-    /// Runs once over all tasks when it is read. Without it a run is less complete, never wrong.
+    /// Runs once over all tasks when it is read.
     TaskIter,
 }
 
@@ -113,12 +141,10 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
     for &hook in hooks {
         match load_one(&mut ebpf, hook, &btf) {
             Ok(()) => loaded.push(hook),
-            Err(LoadError::Refused { source, .. }) if hook.kind == Kind::TaskIter => {
-                refused.push((hook, chain(&source)));
-            }
             Err(LoadError::Refused { source, .. }) if is_permission(&source) && loaded.is_empty() => {
                 return Err(LoadError::NotPermitted(source.into()));
             }
+            Err(LoadError::Refused { source, .. }) if hook.optional => refused.push((hook, chain(&source))),
             Err(error) => return Err(error),
         }
     }
@@ -131,7 +157,11 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
     match hook.kind {
         Kind::TpBtf => {
             let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
-            program.load(hook.name, btf).map_err(refused)
+            match (program.load(hook.name, btf), hook.older) {
+                (Err(ProgramError::Btf(_)), Some(older)) => program.load(older, btf),
+                (result, _) => result,
+            }
+            .map_err(refused)
         }
         Kind::TaskIter => {
             let program: &mut Iter = program.try_into().map_err(refused)?;
@@ -143,7 +173,7 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
 impl Loaded {
     /// Attaches in the order in which the hooks were given.
     pub fn attach(&mut self) -> Result<(), LoadError> {
-        for hook in self.hooks.clone() {
+        for hook in self.hooks.clone().into_iter().filter(|hook| !hook.later) {
             let refused = |source| LoadError::Refused { hook: hook.to_string(), source };
             let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
             match hook.kind {

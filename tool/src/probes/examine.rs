@@ -9,7 +9,7 @@ use crate::{
         btf::KernelBtf,
         facts::Facts,
         features::{Availability, Features},
-        loader::{self, Hook, Kind},
+        loader::{self, Hook},
         memory,
     },
 };
@@ -34,7 +34,7 @@ fn report(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
     let worst = hooks
         .iter()
         .zip(&states)
-        .find(|(hook, state)| hook.kind != Kind::TaskIter && matches!(state, Availability::Unavailable(_)));
+        .find(|(hook, state)| !hook.optional && matches!(state, Availability::Unavailable(_)));
     let state = match (worst, &lost[..]) {
         (Some((_, unavailable)), _) => unavailable.clone(),
         (None, []) if states.iter().all(|state| *state == Availability::Available) => Availability::Available,

@@ -3,11 +3,14 @@
 
 pub mod examine;
 pub mod filter;
+pub mod io;
 pub mod syscalls;
+mod table;
 
 use crate::{
     cli::plan::Plan,
     kernel::{facts::Facts, loader::Hook},
+    snapshot::Lost,
 };
 
 /// What has to be known of a probe before it runs.
@@ -25,5 +28,19 @@ pub struct Probe {
     pub set: fn(&Plan, &mut Facts),
 }
 
+/// What a probe's maps say beside its sample, since attach.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Runs of each program, by its name.
+    pub runs: Vec<(&'static str, u64)>,
+    pub lost: Vec<Lost>,
+}
+
 /// Every probe there is.
-pub static ALL: &[Probe] = &[syscalls::PROBE];
+pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE];
+
+/// The total behind the slash in `/proc/loadavg`.
+fn living_tasks() -> u32 {
+    let tasks = || std::fs::read_to_string("/proc/loadavg").ok()?.split(['/', ' ']).nth(4)?.parse().ok();
+    tasks().unwrap_or(0)
+}

@@ -1,5 +1,7 @@
 //! From two samples to what happened between them.
 
+mod io;
+
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
 use stillwatch_common::{
@@ -9,10 +11,11 @@ use stillwatch_common::{
 
 use super::{
     Cost, Latency, Lost, Pressure, Snapshot, Stall,
-    syscalls::{Account, InFlight, Row, Syscalls, Who},
+    Who,
+    syscalls::{Account, InFlight, Row, Syscalls},
 };
 use crate::{
-    cli::plan::Plan,
+    cli::plan::{self, Plan},
     sample::{self, PressureTotals, Sample, StallTotals},
     syscall_names,
 };
@@ -29,9 +32,15 @@ impl Snapshot {
                 (Ok(prev), Ok(next)) => Ok(pressure(prev, next, interval)),
                 (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             },
-            syscalls: syscalls(&prev.syscalls, &next.syscalls, plan),
+            syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls),
+            io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
         }
     }
+}
+
+/// What a probe saw, if it runs.
+fn part<P, S, T>(plan: &Option<P>, prev: &Option<S>, next: &Option<S>, between: fn(&S, &S, &P) -> T) -> Option<T> {
+    Some(between(prev.as_ref()?, next.as_ref()?, plan.as_ref()?))
 }
 
 fn percent(part: Duration, whole: Duration) -> f64 {
@@ -64,8 +73,7 @@ fn pressure(prev: &PressureTotals, next: &PressureTotals, interval: Duration) ->
     Pressure { cpu: stall(prev.cpu, next.cpu), io: stall(prev.io, next.io), memory: stall(prev.memory, next.memory) }
 }
 
-fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &Plan) -> Syscalls {
-    let plan = &plan.syscalls;
+fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &plan::Syscalls) -> Syscalls {
     let shown = |nr: u32| plan.only.is_empty() || plan.only.contains(&nr);
     let mut buckets = histograms(prev, next);
     let mut rows: Vec<(usize, Row)> = (0..next.rows.len())

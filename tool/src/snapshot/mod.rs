@@ -3,10 +3,13 @@
 //! No I/O and no clock here. Every sink reads these types and nothing else.
 
 mod between;
+pub mod io;
 pub mod latency;
 pub mod syscalls;
+pub mod who;
 
 pub use latency::Latency;
+pub use who::Who;
 
 use std::time::Duration;
 
@@ -22,7 +25,9 @@ pub struct Snapshot {
     pub cost: Cost,
     /// Pressure stall information, or why there is none.
     pub pressure: Result<Pressure, String>,
-    pub syscalls: syscalls::Syscalls,
+    /// What each probe that runs has seen.
+    pub syscalls: Option<syscalls::Syscalls>,
+    pub io: Option<io::Io>,
 }
 
 /// What stillwatch itself cost in the interval.

@@ -6,7 +6,10 @@ use stillwatch_common::syscalls::{Account, COMPAT, Caller, Loss, Waits};
 use super::tables::{self, CpuPtr};
 use crate::{
     facts::{self, on},
-    support::{count::add_shared, task::Task},
+    support::{
+        count::{add_shared, raise_shared},
+        task::Task,
+    },
 };
 
 const S_IFMT: u16 = 0o170_000;
@@ -49,17 +52,14 @@ fn add_to(table: &HashMap<Caller, Account>, cpu: CpuPtr, loss: Loss, task: Task,
         known = table.get_ptr_mut(caller);
     }
     let Some(account) = known else { return tables::lose(cpu, loss) };
-    // SAFETY: a map value. The sums are shared between processors. Two maxima at the same moment may leave the smaller
-    // one, which the sums and the histogram do not.
+    // SAFETY: a map value, shared between processors.
     unsafe {
         add_shared(&raw mut (*account).calls, 1);
         add_shared(&raw mut (*account).total_ns, call.latency_ns);
         if call.error {
             add_shared(&raw mut (*account).errors, 1);
         }
-        if call.latency_ns > (*account).max_ns {
-            (*account).max_ns = call.latency_ns;
-        }
+        raise_shared(&raw mut (*account).max_ns, call.latency_ns);
         // Taken anew each time: programs change it when they execute another one.
         (&raw mut (*account).comm).cast::<[u64; 2]>().write(task.comm());
     }

@@ -11,7 +11,7 @@ use stillwatch_common::{
     syscalls::{Account, CELLS, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task as Entry},
 };
 
-use crate::support::{opaque, task::Task};
+use crate::support::{cells::claim, opaque, task::Task};
 
 /// One block per processor. An array indexed by processor instead of a per-CPU map: looking it up is a few inlined
 /// instructions on every kernel, and user space reads all of it through one mapping, without a system call.
@@ -104,26 +104,9 @@ fn cell(row: usize, octave: usize) -> Option<u16> {
     // SAFETY: both indexes were just bounded.
     let known = unsafe { &mut (&mut (*layout).cell)[row][octave] };
     if *known == 0 {
-        *known = claim((row << 8 | octave) as u32)? as u16;
+        *known = claim(&SYSCALLS_CLAIMS, &SYSCALLS_FREE, (row << 8 | octave) as u32)? as u16;
     }
     Some(*known)
-}
-
-/// The cell of an octave that occurs for the first time; every processor gets the same answer.
-#[inline(always)]
-fn claim(octave: u32) -> Option<u32> {
-    if let Some(cell) = SYSCALLS_CLAIMS.get_ptr(octave) {
-        // SAFETY: entries are never removed.
-        return Some(unsafe { *cell });
-    }
-    let cell = SYSCALLS_FREE.pop().ok()??;
-    if SYSCALLS_CLAIMS.insert(octave, cell, BPF_NOEXIST.into()).is_ok() {
-        return Some(cell);
-    }
-    // Another processor was faster.
-    let _ = SYSCALLS_FREE.push(cell, 0);
-    // SAFETY: as above.
-    SYSCALLS_CLAIMS.get_ptr(octave).map(|cell| unsafe { *cell })
 }
 
 #[inline(always)]

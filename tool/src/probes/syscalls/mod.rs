@@ -4,14 +4,12 @@ mod reader;
 
 pub use reader::Reader;
 
-use std::fs;
-
-use super::Probe;
+use super::{Probe, living_tasks};
 use crate::{
     cli::plan::{By, Plan},
     kernel::{
         facts::Facts,
-        loader::{Hook, Kind},
+        loader::{Hook, SCHED_SWITCH, TASK_ITER},
     },
     snapshot::syscalls::Mode,
 };
@@ -19,20 +17,22 @@ use crate::{
 pub const PROBE: Probe =
     Probe { name: "syscalls", maps: "SYSCALLS_", per_processor: &["SYSCALLS_CPU"], hooks, entries, set };
 
-const SCHED_SWITCH: Hook =
-    Hook { name: "sched_switch", kind: Kind::TpBtf, needed_for: "calls that sleep, and calls in flight" };
-const SYS_EXIT: Hook = Hook { name: "sys_exit", kind: Kind::TpBtf, needed_for: "exact mode" };
-const SYS_ENTER: Hook = Hook { name: "sys_enter", kind: Kind::TpBtf, needed_for: "exact mode" };
-const TASK_ITER: Hook = Hook { name: "task_iter", kind: Kind::TaskIter, needed_for: "calls older than the run" };
+const SYS_EXIT: Hook = Hook::tp_btf("sys_exit", "exact mode");
+const SYS_ENTER: Hook = Hook::tp_btf("sys_enter", "exact mode");
 
 /// Exits before entries: a call whose entry was not seen is then known as begun before the start, instead of leaving
 /// an entry that no exit takes away.
 fn hooks(plan: &Plan) -> Vec<Hook> {
-    match plan.syscalls.mode {
-        Mode::Exact => vec![SCHED_SWITCH, SYS_EXIT, SYS_ENTER, TASK_ITER],
-        Mode::Blocked => vec![SCHED_SWITCH, TASK_ITER],
+    match plan.syscalls.as_ref().map(|plan| plan.mode) {
+        Some(Mode::Exact) => vec![SCHED_SWITCH, SYS_EXIT, SYS_ENTER, TASK_ITER],
+        Some(Mode::Blocked) => vec![SCHED_SWITCH, TASK_ITER],
+        None => vec![],
     }
 }
+
+/// Maps whose size nothing else decides. The kernel makes all maps of an object, also those of a probe that does not run.
+const MAPS: [&str; 6] =
+    ["SYSCALLS_LAYOUT", "SYSCALLS_FREE", "SYSCALLS_CLAIMS", "SYSCALLS_ERRNO", "SYSCALLS_SLOW", "SYSCALLS_CPU"];
 
 /// Room for tasks: four times those that live now, because a busy host grows when it struggles.
 const TASKS: std::ops::RangeInclusive<u32> = 16_384..=65_536;
@@ -40,24 +40,19 @@ const TASKS: std::ops::RangeInclusive<u32> = 16_384..=65_536;
 const CALLERS: u32 = 16_384;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
+    let Some(plan) = &plan.syscalls else { return MAPS.map(|map| (map, 1)).into() };
     let tasks = std::env::var("STILLWATCH_TASKS").ok().and_then(|tasks| tasks.parse().ok());
     let tasks = tasks.unwrap_or_else(|| (living_tasks() * 4).next_power_of_two().clamp(*TASKS.start(), *TASKS.end()));
-    let callers = if plan.syscalls.by.is_some() { CALLERS } else { 1 };
+    let callers = if plan.by.is_some() { CALLERS } else { 1 };
     vec![("SYSCALLS_CPU", processors), ("SYSCALLS_TASKS", tasks), ("SYSCALLS_CALLERS", callers)]
 }
 
-/// The total behind the slash in `/proc/loadavg`.
-fn living_tasks() -> u32 {
-    let tasks = || fs::read_to_string("/proc/loadavg").ok()?.split(['/', ' ']).nth(4)?.parse().ok();
-    tasks().unwrap_or(0)
-}
-
 fn set(plan: &Plan, facts: &mut Facts) {
-    let plan = &plan.syscalls;
+    let Some(plan) = &plan.syscalls else { return };
     facts.switch("SYSCALLS_EXACT", u8::from(plan.mode == Mode::Exact));
     facts.switch("SYSCALLS_BLOCKED", u8::from(plan.mode == Mode::Blocked));
     facts.switch("SYSCALLS_BY", u8::from(matches!(plan.by, Some(By::Process | By::Cgroup))));
-    facts.switch("SYSCALLS_ERRORS", u8::from(plan.filter.errors));
+    facts.switch("SYSCALLS_ERRORS", u8::from(plan.errors));
     let slow_ns = u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX);
     facts.word("SYSCALLS_SLOW_NS", if slow_ns == 0 { u64::MAX } else { slow_ns });
 }

@@ -3,12 +3,11 @@
 use std::{
     collections::HashMap,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
 use aya::{
     Ebpf,
-    maps::{Map, Queue},
+    maps::Queue,
 };
 use stillwatch_common::{
     hist,
@@ -17,8 +16,12 @@ use stillwatch_common::{
 
 use crate::{
     cli::plan,
-    kernel::{batch::Batch, loader::LoadError, mapping::Mapping},
+    kernel::{loader::LoadError, mapping::Mapping},
     names::Names,
+    probes::{
+        Counters,
+        table::{Table, fd, refused, take, unreadable},
+    },
     sample::{Cell, InFlight, Syscalls},
     snapshot::{Lost, syscalls::Mode},
     syscall_names,
@@ -39,14 +42,6 @@ pub struct Reader {
     own_pid: u32,
     /// Calls in flight whose file was looked up: (task, start) → waits by design. A call keeps its file until it returns.
     waits: HashMap<(u64, u64), bool>,
-}
-
-/// Counters that are not part of any row.
-#[derive(Clone, Debug, Default)]
-pub struct Runs {
-    pub enters: u64,
-    pub switches: u64,
-    pub lost: Vec<Lost>,
 }
 
 impl Reader {
@@ -82,16 +77,16 @@ impl Reader {
     }
 
     /// Reads everything; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, names: &mut Names, now_ns: u64) -> io::Result<(Syscalls, Runs)> {
+    pub fn read(&mut self, names: &mut Names, now_ns: u64) -> io::Result<(Syscalls, Counters)> {
         let mut sample = Syscalls { rows: vec![Row::default(); ROWS], cells: self.cells(), ..Syscalls::default() };
         let mut lost = [0; Loss::ALL.len()];
-        let mut runs = Runs::default();
+        let (mut enters, mut switches) = (0, 0);
         let mut in_flight = Vec::new();
         for cpu in self.cpus.values() {
             // SAFETY: inside the mapping; the kernel writes at any time, in aligned words, so every load is volatile.
             unsafe {
-                runs.enters += (&raw const (*cpu).enters).read_volatile();
-                runs.switches += (&raw const (*cpu).switches).read_volatile();
+                enters += (&raw const (*cpu).enters).read_volatile();
+                switches += (&raw const (*cpu).switches).read_volatile();
                 sample.before_start += (&raw const (*cpu).before_start).read_volatile();
                 for (at, lost) in lost.iter_mut().enumerate() {
                     *lost += (&raw const (*cpu).lost[at]).read_volatile();
@@ -108,18 +103,24 @@ impl Reader {
                 in_flight.extend(running(cpu));
             }
         }
-        runs.lost = Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect();
+        let counters = Counters {
+            runs: match self.mode {
+                Mode::Exact => vec![("sys_enter", enters), ("sys_exit", enters), ("sched_switch", switches)],
+                Mode::Blocked => vec![("sched_switch", switches)],
+            },
+            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect(),
+        };
         self.errnos.read(|&key, counts| sample.errnos.extend([(key, counts.iter().sum::<u64>())]))?;
         self.tasks.read(|&key, tasks| {
             let inside = tasks.iter().filter(|task| task.start_ns != 0);
             in_flight.extend(inside.map(|&task| (key, task)));
         })?;
         sample.in_flight = self.in_flight(in_flight, names, now_ns);
-        sample.slow = self.slow.accounts()?;
+        sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
-            sample.callers = callers.accounts()?;
+            sample.callers = callers.entries()?;
         }
-        Ok((sample, runs))
+        Ok((sample, counters))
     }
 
     /// All cells, empty, with their owners.
@@ -171,19 +172,14 @@ impl Reader {
 
     /// Makes room in tables that fill up, by dropping processes that have ended: nobody counts for them any more.
     pub fn tidy(&mut self, sample: &mut Syscalls) {
-        self.slow.drop_ended(&mut sample.slow);
-        if let Some(callers) = &mut self.callers {
-            callers.drop_ended(&mut sample.callers);
-        }
-    }
-
-    /// Time inside the programs, given what one run of each costs.
-    pub fn program_ns(&self, runs: &Runs, cost: &crate::kernel::cost::RunCost) -> f64 {
-        let calls = match self.mode {
-            Mode::Exact => runs.enters as f64 * (cost.of("sys_enter") + cost.of("sys_exit")),
-            Mode::Blocked => 0.0,
+        let mut alive = HashMap::new();
+        let mut ended = |caller: &Caller, _: &Account| {
+            !*alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid))
         };
-        calls + runs.switches as f64 * cost.of("sched_switch")
+        self.slow.make_room(&mut sample.slow, &mut ended);
+        if let Some(callers) = &mut self.callers {
+            callers.make_room(&mut sample.callers, &mut ended);
+        }
     }
 }
 
@@ -216,67 +212,4 @@ fn cause(loss: Loss) -> &'static str {
         Loss::Errno => "error table full",
         Loss::By => "breakdown full",
     }
-}
-
-/// A hash map and the buffers to read it.
-struct Table<K, V> {
-    map: Map,
-    fd: OwnedFd,
-    batch: Batch<K, V>,
-    max_entries: usize,
-}
-
-impl<K: aya::Pod, V: aya::Pod> Table<K, V> {
-    fn new(map: Map, per_entry: usize) -> Result<Self, LoadError> {
-        let (Map::HashMap(data) | Map::PerCpuHashMap(data)) = &map else { return Err(LoadError::Absent("hash map")) };
-        let max_entries = data.info().map_err(refused)?.max_entries() as usize;
-        let fd = data.fd().as_fd().try_clone_to_owned().map_err(unreadable)?;
-        Ok(Self { map, fd, batch: Batch::new(max_entries, per_entry), max_entries })
-    }
-
-    fn read(&mut self, visit: impl FnMut(&K, &[V])) -> io::Result<()> {
-        self.batch.read(self.fd.as_raw_fd(), visit)
-    }
-}
-
-impl Table<Caller, Account> {
-    fn accounts(&mut self) -> io::Result<HashMap<Caller, Account>> {
-        let mut accounts = HashMap::new();
-        self.read(|&caller, account| accounts.extend(account.first().map(|&account| (caller, account))))?;
-        Ok(accounts)
-    }
-
-    fn drop_ended(&mut self, accounts: &mut HashMap<Caller, Account>) {
-        if accounts.len() * 2 < self.max_entries {
-            return;
-        }
-        let mut alive = HashMap::new();
-        let Ok(mut map) = aya::maps::HashMap::<_, Caller, Account>::try_from(&mut self.map) else { return };
-        accounts.retain(|caller, _| {
-            let keep = *alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid));
-            if !keep {
-                let _ = map.remove(caller);
-            }
-            keep
-        });
-    }
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {
-    ebpf.take_map(name).ok_or(LoadError::Absent(name))
-}
-
-fn fd(ebpf: &Ebpf, name: &'static str) -> Result<RawFd, LoadError> {
-    match ebpf.map(name) {
-        Some(Map::Array(map)) => Ok(map.fd().as_fd().as_raw_fd()),
-        _ => Err(LoadError::Absent(name)),
-    }
-}
-
-fn unreadable(source: io::Error) -> LoadError {
-    LoadError::Map { map: "the syscalls maps", source }
-}
-
-fn refused(error: aya::maps::MapError) -> LoadError {
-    unreadable(io::Error::other(error))
 }

@@ -1,0 +1,256 @@
+//! Whose a request is.
+//!
+//! What a device writes was mostly dirtied by somebody who is gone from the scene: page → inode → who dirtied it. For each
+//! inode we keep how many bytes each of a few processes has dirtied and no device has been given yet, and take them away again
+//! as they are written, so that writers of one file share its requests in proportion.
+
+use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Request, Run, SHARES, Share, Submitter, Unknown};
+
+use super::tables;
+use crate::{
+    facts::{self, ABSENT},
+    support::{
+        count::add_shared,
+        memory::{load, read},
+        task::Task,
+    },
+};
+
+/// Bios that are looked at of a request that many were merged into. The others are taken to be like them.
+const BIOS: usize = 8;
+/// Bytes of a `struct bio_vec`.
+const VEC: u64 = 16;
+/// Low bits of `page->mapping`: not a file's page.
+const MAPPING_FLAGS: u64 = 3;
+
+/// `writeback_dirty_folio`: somebody made a page of a file dirty.
+///
+/// # Safety
+/// `page` (the folio) and `mapping` are trusted, or null.
+#[inline(always)]
+pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
+    let Some(_) = tables::cpu(Run::Dirty) else { return };
+    if page.is_null() || mapping.is_null() {
+        return;
+    }
+    // SAFETY: promised by the caller.
+    let (inode, number, generation) = unsafe {
+        let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
+        (inode as u64, load::<u64>(inode, facts::INODE_NUMBER.load()), load::<u32>(inode, facts::INODE_GENERATION.load()))
+    };
+    // SAFETY: promised by the caller.
+    let bytes = unsafe { size_of_folio(page) };
+    let task = Task::current();
+    let owner = task.owner();
+
+    let known = match tables::IO_INODES.get_ptr_mut(&inode) {
+        // SAFETY: a map value.
+        Some(known) if unsafe { (*known).number == number && (*known).generation == generation } => known,
+        _ => {
+            // SAFETY: all zeros are an empty entry.
+            let mut new: Inode = unsafe { core::mem::zeroed() };
+            (new.number, new.generation) = (number, generation);
+            new.dirtiers[0] = Dirtier { owner, bytes };
+            let _ = tables::IO_INODES.insert(&inode, &new, 0);
+            return tables::name(owner, task);
+        }
+    };
+    for at in 0..SHARES {
+        // SAFETY: a map value, the index is in bounds.
+        unsafe {
+            let dirtier = &raw mut (*known).dirtiers[at];
+            if (*dirtier).owner == owner {
+                return add_shared(&raw mut (*dirtier).bytes, bytes);
+            }
+        }
+    }
+    for at in 0..SHARES {
+        // SAFETY: as above. Two at the same moment may take the same place: one is then not known as a dirtier of this page.
+        unsafe {
+            let dirtier = &raw mut (*known).dirtiers[at];
+            if outstanding(dirtier) == 0 {
+                (*dirtier).owner = owner;
+                (*dirtier).bytes = bytes;
+                return tables::name(owner, task);
+            }
+        }
+    }
+    // A fifth writer at the same time: its pages are nobody's.
+}
+
+/// # Safety
+/// `page` is a trusted page or folio.
+#[inline(always)]
+unsafe fn size_of_folio(page: *const u8) -> u64 {
+    let bytes = u64::from(facts::PAGE_BYTES.load());
+    let order_at = facts::FOLIO_ORDER.load();
+    // SAFETY: promised by the caller; the flags are the first word.
+    if order_at == ABSENT || unsafe { load::<u64>(page, 0) } >> facts::PAGE_HEAD.load() & 1 == 0 {
+        return bytes;
+    }
+    // In the second `struct page` of the folio, the low byte of a word or a byte of its own.
+    bytes << (read::<u8>(page as u64, order_at).unwrap_or(0) & 15)
+}
+
+/// Bytes that are dirty and were not written. Two that write at the same moment may both take the last ones.
+///
+/// # Safety
+/// `dirtier` points into a map value.
+#[inline(always)]
+unsafe fn outstanding(dirtier: *const Dirtier) -> u64 {
+    // SAFETY: promised by the caller.
+    let bytes = unsafe { (&raw const (*dirtier).bytes).read_volatile() };
+    if bytes as i64 > 0 { bytes } else { 0 }
+}
+
+/// Finds the owners of a request that is about to be handed to its driver: no bio is merged into it any more.
+///
+/// # Safety
+/// `to` points into a map value.
+#[inline(always)]
+pub unsafe fn find(to: *mut Request, bio: u64, flags: u32, bytes: u32) {
+    // SAFETY: promised by the caller.
+    let (submitter, kind) = unsafe { ((*to).submitter, (*to).kind) };
+    let how = match (flags & 0xff, kind) {
+        (OP_READ, _) if flags >> facts::REQ_SWAP.load() & 1 != 0 => How::Swap,
+        (_, kind) if kind == Submitter::Journal as u32 => How::Journal,
+        (_, kind) if kind == Submitter::KernelThread as u32 => {
+            if flags >> facts::REQ_META.load() & 1 != 0 { How::Metadata } else { How::KernelThread }
+        }
+        (OP_DISCARD, _) => How::Discard,
+        (OP_READ, _) if flags >> facts::REQ_RAHEAD.load() & 1 != 0 => How::Readahead,
+        (OP_READ, _) => {
+            if file_mapping(first_page(bio)) == 0 {
+                How::Direct
+            } else {
+                How::Read
+            }
+        }
+        _ => How::Direct,
+    };
+    let own = Share { owner: submitter, bytes, how: how as u32 };
+    if !matches!(flags & 0xff, OP_WRITE) || kind == Submitter::Journal as u32 {
+        // SAFETY: promised by the caller.
+        unsafe { (*to).shares[0] = own };
+        return;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { find_writers(to, bio, &own, flags >> facts::REQ_SWAP.load() & 1 != 0) };
+}
+
+pub const OP_READ: u32 = 0;
+pub const OP_WRITE: u32 = 1;
+pub const OP_FLUSH: u32 = 2;
+pub const OP_DISCARD: u32 = 3;
+pub const OP_SECURE_ERASE: u32 = 5;
+pub const OP_WRITE_ZEROES: u32 = 9;
+
+/// # Safety
+/// As [`find`].
+#[inline(always)]
+unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        for at in 0..SHARES {
+            (*to).shares[at].bytes = 0;
+        }
+    }
+    for _ in 0..BIOS {
+        if bio == 0 {
+            break;
+        }
+        let bytes: u32 = read(bio, facts::BIO_SIZE.load()).unwrap_or(0);
+        let mapping = file_mapping(first_page(bio));
+        if mapping == 0 {
+            let owner = if swap { Unknown::Swapped as OwnerId } else { own.owner };
+            let how = if swap { How::Swap as u32 } else { own.how };
+            // SAFETY: promised by the caller.
+            unsafe { add(to, owner, how, bytes) };
+        } else {
+            // SAFETY: promised by the caller.
+            unsafe { split(to, mapping, bytes) };
+        }
+        bio = read(bio, facts::BIO_NEXT.load()).unwrap_or(0);
+    }
+}
+
+/// Splits a bio that writes pages of a file over those who dirtied them.
+///
+/// # Safety
+/// As [`find`].
+#[inline(always)]
+unsafe fn split(to: *mut Request, mapping: u64, bytes: u32) {
+    let inode: u64 = read(mapping, facts::MAPPING_HOST.load()).unwrap_or(0);
+    let number: u64 = read(inode, facts::INODE_NUMBER.load()).unwrap_or(0);
+    let generation: u32 = read(inode, facts::INODE_GENERATION.load()).unwrap_or(0);
+    let mut left = bytes;
+    if let Some(known) = tables::IO_INODES.get_ptr_mut(&inode) {
+        // SAFETY: a map value, indexes in bounds; `to` is promised by the caller.
+        unsafe {
+            if (*known).number == number && (*known).generation == generation {
+                let mut sum = 0;
+                for at in 0..SHARES {
+                    sum += outstanding(&raw const (*known).dirtiers[at]);
+                }
+                for at in 0..SHARES {
+                    let dirtier = &raw mut (*known).dirtiers[at];
+                    let own = outstanding(dirtier);
+                    // All that is dirty, or a part in proportion.
+                    let part = if sum <= bytes.into() { own } else { u64::from(bytes) * own / sum } as u32;
+                    if part != 0 {
+                        add_shared(&raw mut (*dirtier).bytes, u64::from(part).wrapping_neg());
+                        add(to, (*dirtier).owner, How::Writeback as u32, part);
+                        left = left.saturating_sub(part);
+                    }
+                }
+                // What the division left over belongs to all of them.
+                if sum >= bytes.into() {
+                    left = 0;
+                }
+            }
+        }
+    }
+    if left != 0 {
+        // SAFETY: promised by the caller.
+        unsafe { add(to, Unknown::DirtiedBefore as OwnerId, How::Writeback as u32, left) };
+    }
+}
+
+/// Adds bytes to an owner's share. A fifth owner finds no place; the others then stand for it.
+///
+/// # Safety
+/// As [`find`].
+#[inline(always)]
+unsafe fn add(to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
+    for at in 0..SHARES {
+        // SAFETY: promised by the caller, index in bounds.
+        unsafe {
+            let share = &raw mut (*to).shares[at];
+            if (*share).bytes == 0 {
+                *share = Share { owner, bytes, how };
+                return;
+            }
+            if (*share).owner == owner && (*share).how == how {
+                (*share).bytes += bytes;
+                return;
+            }
+        }
+    }
+}
+
+/// The page that a bio goes on with, or the head of the compound page that it is a part of.
+#[inline(always)]
+fn first_page(bio: u64) -> u64 {
+    let index: u32 = read(bio, facts::BIO_INDEX.load()).unwrap_or(0);
+    let vecs: u64 = read(bio, facts::BIO_VECS.load()).unwrap_or(0);
+    let page: u64 = read(vecs, u64::from(index) * VEC).unwrap_or(0);
+    let head: u64 = read(page, facts::PAGE_COMPOUND.load()).unwrap_or(0);
+    if head & 1 != 0 { head - 1 } else { page }
+}
+
+/// The file that a page belongs to; 0 for memory of a process or of the kernel.
+#[inline(always)]
+fn file_mapping(page: u64) -> u64 {
+    let mapping: u64 = read(page, facts::PAGE_MAPPING.load()).unwrap_or(0);
+    if mapping & MAPPING_FLAGS != 0 { 0 } else { mapping }
+}

@@ -1,0 +1,56 @@
+//! Device numbers → names, from sysfs.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use crate::sample::BlockDevice;
+
+/// Names, kept while the device is there: numbers are given out again.
+#[derive(Default)]
+pub struct Devices {
+    known: HashMap<u32, BlockDevice>,
+    /// Names below /sys/block when they were looked at last.
+    blocks: Vec<String>,
+}
+
+impl Devices {
+    /// Looks at which disks there are. True if there is one now whose driver takes bios, past the hooks for requests.
+    pub fn refresh(&mut self) -> bool {
+        let mut blocks: Vec<String> = fs::read_dir("/sys/block")
+            .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+            .unwrap_or_default();
+        blocks.sort_unstable();
+        if blocks == self.blocks {
+            return false;
+        }
+        self.blocks = blocks;
+        self.known.clear();
+        self.blocks.iter().any(|disk| takes_bios(disk))
+    }
+
+    /// The device with this number as the kernel's programs see it: 12 bits major, 20 bits minor.
+    pub fn get(&mut self, dev: u32) -> BlockDevice {
+        self.known.entry(dev).or_insert_with(|| look_up(dev)).clone()
+    }
+}
+
+fn takes_bios(disk: &str) -> bool {
+    !Path::new("/sys/block").join(disk).join("mq").exists()
+}
+
+fn look_up(dev: u32) -> BlockDevice {
+    let (major, minor) = (dev >> 20, dev & 0xf_ffff);
+    let gone = || BlockDevice { name: format!("{major}:{minor}"), alias: None, disk: dev };
+    let Ok(directory) = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")) else { return gone() };
+    let Some(name) = directory.file_name().map(|name| name.to_string_lossy().into_owned()) else { return gone() };
+    let text = |file: &Path| fs::read_to_string(file).ok().map(|text| text.trim().to_owned());
+    // A partition lies in the directory of its disk.
+    let whole = if directory.join("partition").exists() { directory.parent() } else { None };
+    let disk = whole.and_then(|disk| number(&text(&disk.join("dev"))?)).unwrap_or(dev);
+    BlockDevice { alias: text(&directory.join("dm/name")), name, disk }
+}
+
+/// `8:1` as one number.
+fn number(text: &str) -> Option<u32> {
+    let (major, minor) = text.split_once(':')?;
+    Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
+}

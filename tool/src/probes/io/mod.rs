@@ -1,0 +1,90 @@
+//! The `io` probe, seen from user space; `docs/probes/io.md` has the whole story.
+
+mod devices;
+mod reader;
+mod waiting;
+
+pub use reader::Reader;
+
+use super::{Probe, living_tasks};
+use crate::{
+    cli::plan::Plan,
+    kernel::{
+        facts::Facts,
+        loader::{Hook, SCHED_SWITCH, TASK_ITER},
+    },
+};
+
+pub const PROBE: Probe = Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, set };
+
+const COMPLETE: Hook = Hook::tp_btf("block_rq_complete", "requests that devices complete");
+const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a queue");
+const ISSUE: Hook = Hook::tp_btf("block_rq_issue", "requests in flight and their owners");
+const MERGE: Hook = Hook::tp_btf("block_rq_merge", "telling merged requests from stuck ones").optional();
+const GETRQ: Hook = Hook::tp_btf("block_getrq", "owners of flushes and of journals").optional();
+const DIRTY: Hook = Hook {
+    older: Some("writeback_dirty_page"),
+    ..Hook::tp_btf("writeback_dirty_folio", "owners of what is written back").optional()
+};
+const WAKING: Hook = Hook::tp_btf("sched_waking", "tasks that are stalled");
+/// Attached once there is a device without a request queue.
+const BIO_QUEUE: Hook =
+    Hook { later: true, ..Hook::tp_btf("block_bio_queue", "devices without a request queue: dm, md, zram").optional() };
+const BIO_COMPLETE: Hook =
+    Hook { later: true, ..Hook::tp_btf("block_bio_complete", "devices without a request queue: dm, md, zram").optional() };
+
+/// What ends something before what begins it: nothing is noted that nobody takes away again.
+fn hooks(plan: &Plan) -> Vec<Hook> {
+    match &plan.io {
+        None => vec![],
+        Some(plan) if plan.devices_only => vec![COMPLETE],
+        Some(_) => {
+            vec![COMPLETE, MERGE, ISSUE, INSERT, GETRQ, DIRTY, WAKING, SCHED_SWITCH, TASK_ITER, BIO_COMPLETE, BIO_QUEUE]
+        }
+    }
+}
+
+/// Requests in flight: beyond what the queues of some dozens of fast devices hold.
+const REQUESTS: u32 = 8192;
+/// Files with dirty pages, and processes that own requests, whose names are kept.
+const OWNERS: u32 = 4096;
+/// (owner, device, how) and (process, reason, device): more than a person can read.
+const ACCOUNTS: u32 = 4096;
+const TASKS: std::ops::RangeInclusive<u32> = 8192..=32_768;
+const SLOW_BYTES: u32 = 256 << 10;
+
+/// Maps whose size nothing else decides. The kernel makes all maps of an object, also those of a probe that does not run.
+const MAPS: [&str; 6] = ["IO_SHARDS", "IO_FREE_ROWS", "IO_FREE_CELLS", "IO_ROWS", "IO_CELLS", "IO_FLUSHES"];
+
+fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
+    let who = plan.io.as_ref().is_some_and(|plan| !plan.devices_only);
+    let devices = plan.io.is_some();
+    let some = |entries: u32| if who { entries } else { 1 };
+    let requests = std::env::var("STILLWATCH_REQUESTS").ok().and_then(|requests| requests.parse().ok());
+    let tasks = (living_tasks() * 2).next_power_of_two().clamp(*TASKS.start(), *TASKS.end());
+    let mut entries = vec![
+        ("IO_CPU", if devices { processors } else { 1 }),
+        ("IO_REQUESTS", some(requests.unwrap_or(REQUESTS))),
+        ("IO_OWNERS", some(OWNERS)),
+        ("IO_INODES", some(OWNERS)),
+        ("IO_CAUSES", some(ACCOUNTS)),
+        ("IO_TASKS", some(tasks)),
+        ("IO_STALLS", some(ACCOUNTS)),
+        ("IO_STACKS", some(1024)),
+    ];
+    if plan.io.as_ref().is_some_and(|plan| plan.slow.is_some()) {
+        entries.push(("IO_SLOW", SLOW_BYTES));
+    }
+    if !devices {
+        entries.extend(MAPS.map(|map| (map, 1)));
+    }
+    entries
+}
+
+fn set(plan: &Plan, facts: &mut Facts) {
+    let Some(plan) = &plan.io else { return };
+    let ns = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    facts.switch("IO_WHO", u8::from(!plan.devices_only));
+    facts.word("IO_STALL_NS", ns(plan.stall));
+    facts.word("IO_SLOW_NS", plan.slow.map_or(u64::MAX, ns));
+}

@@ -1,0 +1,310 @@
+//! From the maps of the `io` probe to its part of a sample.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    rc::Rc,
+    time::Instant,
+};
+
+use aya::{
+    Ebpf,
+    maps::{MapData, Queue, RingBuf},
+    programs::BtfTracePoint,
+};
+use stillwatch_common::{
+    hist,
+    io::{
+        CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, ROWS, Request, Row, Run, SHARDS, STRIDE, Shard, Slow,
+        Stack, Stall, Task, Waits, Work, tgid_of,
+    },
+};
+
+use super::{
+    super::{
+        Counters,
+        table::{Table, fd, refused, take, unreadable},
+    },
+    devices::Devices,
+    waiting::waiting,
+};
+use crate::{
+    cli::plan,
+    kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
+    sample::{Io, IoCell},
+    snapshot::Lost,
+};
+
+type Hash<K, V> = aya::maps::HashMap<MapData, K, V>;
+
+pub struct Reader {
+    cpus: Mapping<Cpu>,
+    shards: Mapping<Shard>,
+    layout: Mapping<Layout>,
+    /// `None`: devices only.
+    who: Option<Who>,
+    devices: Devices,
+    /// The hooks for devices without a request queue are attached.
+    bios: bool,
+}
+
+/// Whose requests, and who waits.
+struct Who {
+    requests: Table<u64, Request>,
+    causes: Table<Cause, Work>,
+    tasks: Table<u64, Task>,
+    stalls: Table<Stall, Waits>,
+    owners: Hash<OwnerId, Owner>,
+    stacks: Hash<u64, Stack>,
+    slow: Option<RingBuf<MapData>>,
+    stall_ns: u64,
+    symbols: Symbols,
+    known_stacks: HashMap<u64, Rc<[String]>>,
+    known_owners: HashMap<OwnerId, Owner>,
+    /// Of the last sample, to know what does not change any more.
+    last_causes: HashMap<Cause, Work>,
+    last_stalls: HashMap<Stall, Waits>,
+}
+
+impl Reader {
+    /// Takes over the probe's maps and fills those that user space fills. Before the programs are attached.
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Io, processors: usize) -> Result<Self, LoadError> {
+        for (map, count) in [("IO_FREE_ROWS", ROWS as u32 - 1), ("IO_FREE_CELLS", CELLS as u32)] {
+            let mut free = Queue::<_, u32>::try_from(take(ebpf, map)?).map_err(refused)?;
+            // Cell 0 stands for none.
+            for number in u32::from(map == "IO_FREE_CELLS")..count {
+                free.push(number, 0).map_err(refused)?;
+            }
+        }
+        Ok(Self {
+            cpus: Mapping::new(fd(ebpf, "IO_CPU")?, processors, false).map_err(unreadable)?,
+            shards: Mapping::new(fd(ebpf, "IO_SHARDS")?, SHARDS, false).map_err(unreadable)?,
+            layout: Mapping::new(fd(ebpf, "IO_LAYOUT")?, 1, false).map_err(unreadable)?,
+            who: if plan.devices_only { None } else { Some(Who::new(ebpf, plan)?) },
+            devices: Devices::default(),
+            bios: false,
+        })
+    }
+
+    /// Reads everything; `now_ns` is the moment on the programs' clock.
+    pub fn read(&mut self, ebpf: &mut Ebpf, now_ns: u64) -> io::Result<(Io, Counters)> {
+        // Bios on their way when the hooks are attached are not seen.
+        if self.devices.refresh() && self.who.is_some() && !self.bios {
+            self.bios = attach_bios(ebpf);
+        }
+        let mut sample = Io { rows: self.rows(), cells: self.cells(), ..Io::default() };
+        for shard in self.shards.values() {
+            for (at, (_, sum)) in sample.rows.iter_mut().enumerate().filter(|(_, (key, _))| *key != 0) {
+                // SAFETY: inside the mapping; the kernel writes at any time, in aligned words, so every load is volatile.
+                add(sum, unsafe { (&raw const (*shard).rows[at]).read_volatile() });
+            }
+            for (at, sum) in sample.cells.iter_mut().enumerate().filter(|(_, cell)| cell.of.is_some()) {
+                // SAFETY: as above.
+                let counts = unsafe { (&raw const (*shard).cells[at].counts).read_volatile() };
+                for (sum, count) in sum.counts.iter_mut().zip(counts) {
+                    *sum = sum.wrapping_add(count);
+                }
+            }
+        }
+        if let Some(who) = &mut self.who {
+            who.read(&mut sample, now_ns)?;
+        }
+        let keys = sample.rows.iter().map(|(key, _)| (key >> 8) as u32);
+        let stalls = sample.stalls.iter().flat_map(|(stall, waits)| [stall.dev, waits.waker_dev]);
+        let waits = sample.waiting.iter().filter_map(|task| task.dev);
+        let slow = sample.slow.iter().map(|slow| slow.dev);
+        let causes = sample.causes.keys().map(|cause| cause.dev);
+        let seen: HashSet<u32> = keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
+        sample.devices = seen.into_iter().map(|dev| (dev, self.devices.get(dev))).collect();
+        Ok((sample, self.counters()))
+    }
+
+    /// All rows, empty, with what they stand for.
+    fn rows(&self) -> Vec<(u64, Row)> {
+        let mut rows = vec![(0, Row::default()); ROWS];
+        for layout in self.layout.values() {
+            for (at, (key, _)) in rows.iter_mut().enumerate() {
+                // SAFETY: inside the mapping, index in bounds.
+                *key = unsafe { (&raw const (*layout).keys[at]).read_volatile() };
+            }
+        }
+        rows
+    }
+
+    /// All cells, empty, with their owners.
+    fn cells(&self) -> Vec<IoCell> {
+        let mut cells = vec![IoCell::default(); CELLS];
+        for layout in self.layout.values() {
+            for at in 0..ROWS * PARTS {
+                for octave in 0..hist::ROWS.min(STRIDE) {
+                    // SAFETY: inside the mapping, both indexes in bounds.
+                    let cell = unsafe { (&raw const (*layout).cell[at][octave]).read_volatile() };
+                    if let Some(cell) = cells.get_mut(usize::from(cell)).filter(|_| cell != 0) {
+                        cell.of = Some((at as u16, octave as u8));
+                    }
+                }
+            }
+        }
+        cells
+    }
+
+    fn counters(&self) -> Counters {
+        let (mut runs, mut lost) = ([0; Run::COUNT], [0; Loss::ALL.len()]);
+        for cpu in self.cpus.values() {
+            for (at, sum) in runs.iter_mut().enumerate() {
+                // SAFETY: inside the mapping.
+                *sum += unsafe { (&raw const (*cpu).runs[at]).read_volatile() };
+            }
+            for (at, sum) in lost.iter_mut().enumerate() {
+                // SAFETY: as above.
+                *sum += unsafe { (&raw const (*cpu).lost[at]).read_volatile() };
+            }
+        }
+        Counters {
+            runs: PROGRAMS.iter().zip(runs).map(|(&program, runs)| (program, runs)).collect(),
+            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect(),
+        }
+    }
+}
+
+/// In the order of [`Run`].
+const PROGRAMS: [&str; Run::COUNT] = [
+    "sched_switch",
+    "sched_waking",
+    "block_rq_insert",
+    "block_rq_issue",
+    "block_rq_merge",
+    "block_rq_complete",
+    "block_getrq",
+    "writeback_dirty_folio",
+    "block_bio_queue",
+    "block_bio_complete",
+];
+
+fn cause(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Requests => "request table full",
+        Loss::Cells => "device histograms full",
+        Loss::Tasks => "stalled tasks full",
+        Loss::Stalls => "stall table full",
+        Loss::Causes => "cause table full",
+        Loss::Slow => "slow requests full",
+    }
+}
+
+/// What ends before what begins, so that no bio is noted that nobody takes away.
+fn attach_bios(ebpf: &mut Ebpf) -> bool {
+    for name in ["block_bio_complete", "block_bio_queue"] {
+        let program: Option<&mut BtfTracePoint> = ebpf.program_mut(name).and_then(|program| program.try_into().ok());
+        let attached = program.map(|program| program.attach());
+        if let Some(Err(error)) = attached {
+            tracing::warn!("devices without a request queue are not seen: {error}");
+            return false;
+        }
+    }
+    true
+}
+
+fn add(sum: &mut Row, row: Row) {
+    sum.ios += row.ios;
+    sum.bytes += row.bytes;
+    sum.errors += row.errors;
+    sum.untimed += row.untimed;
+    for part in 0..PARTS {
+        sum.total_ns[part] += row.total_ns[part];
+        sum.max_ns[part] = sum.max_ns[part].max(row.max_ns[part]);
+    }
+}
+
+impl Who {
+    fn new(ebpf: &mut Ebpf, plan: &plan::Io) -> Result<Self, LoadError> {
+        let ns = u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX);
+        Ok(Self {
+            requests: Table::new(take(ebpf, "IO_REQUESTS")?, 1)?,
+            causes: Table::new(take(ebpf, "IO_CAUSES")?, 1)?,
+            tasks: Table::new(take(ebpf, "IO_TASKS")?, 1)?,
+            stalls: Table::new(take(ebpf, "IO_STALLS")?, 1)?,
+            owners: Hash::try_from(take(ebpf, "IO_OWNERS")?).map_err(refused)?,
+            stacks: Hash::try_from(take(ebpf, "IO_STACKS")?).map_err(refused)?,
+            slow: match plan.slow {
+                Some(_) => Some(RingBuf::try_from(take(ebpf, "IO_SLOW")?).map_err(refused)?),
+                None => None,
+            },
+            stall_ns: ns,
+            symbols: Symbols::new(),
+            known_stacks: HashMap::new(),
+            known_owners: HashMap::new(),
+            last_causes: HashMap::new(),
+            last_stalls: HashMap::new(),
+        })
+    }
+
+    fn read(&mut self, sample: &mut Io, now_ns: u64) -> io::Result<()> {
+        let (mut requests, mut tasks) = (Vec::new(), Vec::new());
+        self.requests.read(|_, values| requests.extend(values.first()))?;
+        self.tasks.read(|_, values| tasks.extend(values.first()))?;
+        sample.causes = self.causes.entries()?;
+        sample.stalls = self.stalls.entries()?;
+        sample.waiting = waiting(&tasks, &requests, now_ns, self.stall_ns);
+        sample.requests = Some(requests);
+        if let Some(ring) = &mut self.slow {
+            while let Some(item) = ring.next() {
+                if item.len() >= size_of::<Slow>() {
+                    // SAFETY: the program writes whole ones, of plain integers.
+                    sample.slow.push(unsafe { item.as_ptr().cast::<Slow>().read_unaligned() });
+                }
+            }
+        }
+        self.make_room(sample);
+        self.find_owners(sample);
+        self.find_stacks(sample);
+        Ok(())
+    }
+
+    /// Owners of all causes: from what is known, else from the kernel, which may forget.
+    fn find_owners(&mut self, sample: &mut Io) {
+        let owners: HashSet<OwnerId> =
+            sample.causes.keys().map(|cause| cause.owner).chain(sample.slow.iter().map(|slow| slow.owner)).collect();
+        self.known_owners.retain(|owner, _| owners.contains(owner));
+        for owner in owners.into_iter().filter(|&owner| tgid_of(owner) != 0) {
+            if !self.known_owners.contains_key(&owner)
+                && let Ok(found) = self.owners.get(&owner, 0)
+            {
+                self.known_owners.insert(owner, found);
+            }
+        }
+        sample.owners = self.known_owners.clone();
+    }
+
+    fn find_stacks(&mut self, sample: &mut Io) {
+        let keys = sample.stalls.iter().flat_map(|(stall, waits)| [stall.stack, waits.waker_stack]);
+        let keys: HashSet<u64> = keys.filter(|&key| key != 0).collect();
+        self.known_stacks.retain(|key, _| keys.contains(key));
+        for key in keys {
+            if self.known_stacks.contains_key(&key) {
+                continue;
+            }
+            let Ok(stack) = self.stacks.get(&key, 0) else { continue };
+            let used = stack.frames.iter().position(|&frame| frame == 0).unwrap_or(stack.frames.len());
+            let names = self.symbols.names(&stack.frames[..used], Instant::now());
+            let names = names.into_iter().map(|name| name.unwrap_or_default().to_owned());
+            self.known_stacks.insert(key, names.collect());
+        }
+        sample.stacks = self.known_stacks.clone();
+    }
+
+    /// Makes room in tables that fill up, by dropping what did not change in the last interval: it begins at zero when it comes
+    /// again.
+    fn make_room(&mut self, sample: &mut Io) {
+        let last = std::mem::take(&mut self.last_causes);
+        self.causes.make_room(&mut sample.causes, |key, now| last.get(key).is_some_and(|last| last.ios == now.ios));
+        let last = std::mem::take(&mut self.last_stalls);
+        self.stalls.make_room(&mut sample.stalls, |key, now| last.get(key).is_some_and(|last| last.waits == now.waits));
+        if self.causes.fills_up(sample.causes.len()) {
+            self.last_causes = sample.causes.clone();
+        }
+        if self.stalls.fills_up(sample.stalls.len()) {
+            self.last_stalls = sample.stalls.clone();
+        }
+    }
+}

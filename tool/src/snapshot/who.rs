@@ -1,0 +1,32 @@
+//! Who is behind a number.
+
+/// A process. What is not known is `None`, never 0 or a bystander's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    pub pid: Option<u32>,
+    /// As the host says it, not escaped: sinks escape.
+    pub comm: Option<String>,
+    /// Path below the cgroup root.
+    pub cgroup: Option<String>,
+    /// Why something above is `None`.
+    pub unknown: Option<&'static str>,
+    /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
+    pub cgroup_id: Option<u64>,
+    /// When it started, in units of 2^20 ns since boot (32 bits of it), where that is known: process ids are used again.
+    pub started: Option<u32>,
+    pub kernel_thread: bool,
+}
+
+impl Who {
+    /// A process that was just seen.
+    pub fn living(pid: u32) -> Self {
+        Self { pid: Some(pid), ..Self::default() }
+    }
+
+    /// A process, with the name and cgroup that the kernel noted: it may have ended since.
+    pub fn recorded(pid: u32, comm: &[u8; 16], cgroup_id: u64) -> Self {
+        let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
+        let comm = String::from_utf8_lossy(&comm[..end]).into_owned();
+        Self { comm: Some(comm), cgroup_id: Some(cgroup_id).filter(|&id| id != 0), ..Self::living(pid) }
+    }
+}
