@@ -21,6 +21,7 @@ pub mod escape;
 pub mod kernel;
 pub mod names;
 pub mod probes;
+pub mod reasons;
 pub mod run;
 pub mod sample;
 pub mod sinks;

@@ -8,3 +8,4 @@ pub mod features;
 pub mod loader;
 pub mod mapping;
 pub mod memory;
+pub mod symbols;
