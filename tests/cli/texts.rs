@@ -10,7 +10,9 @@ fn ask(words: &[&str]) -> String {
 
 #[test]
 fn help_fits_80_columns_and_ends_with_examples() {
-    for words in [&["--help"][..], &["-h"], &["syscalls", "--help"], &["syscalls", "-h"]] {
+    for words in
+        [&["--help"][..], &["-h"], &["syscalls", "--help"], &["syscalls", "-h"], &["io", "--help"], &["io", "-h"]]
+    {
         let help = ask(words);
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{words:?}: {line}");
@@ -35,10 +37,10 @@ fn version() {
 fn completions_and_manual_page() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = ask(&["completions", shell]);
-        assert!(script.contains("stillwatch") && script.contains("heat"), "{shell}");
+        assert!(script.contains("stillwatch") && script.contains("heat") && script.contains("blame"), "{shell}");
     }
     let page = ask(&["man"]);
-    for part in [".TH stillwatch 8", ".SH NAME", "INTERVAL", "heat", ".SH EXAMPLES"] {
+    for part in [".TH stillwatch 8", ".SH NAME", "INTERVAL", "heat", "blame", ".SH EXAMPLES"] {
         assert!(page.contains(part), "{part}");
     }
 }

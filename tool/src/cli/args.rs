@@ -18,7 +18,8 @@ Examples:
   stillwatch                        system calls of everybody, every second
   stillwatch 5 12                   twelve intervals of five seconds
   stillwatch -p 430,812             only these two processes
-  stillwatch syscalls --help        all that a probe can do
+  stillwatch io                     block I/O: who is stalled, because of whom
+  stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
   stillwatch --json > incident.log  one JSON object per interval
 
@@ -35,6 +36,19 @@ Examples:
   stillwatch syscalls --heat                 minutes of latency, scrolling by
 
 SYSCALL names are those of this machine's architecture.";
+
+pub const IO_EXAMPLES: &str = "\
+Examples:
+  stillwatch io                        devices, who is stalled, because of whom
+  stillwatch io -d sda                 one device and its partitions
+  stillwatch io --blame                whom each stalled process waited for
+  stillwatch io --slow 100ms           single requests over 100 ms as well
+  stillwatch io --stall 50ms --stacks  kernel stacks of waits over 50 ms
+  stillwatch io -p 430 5               one process, every five seconds
+  stillwatch io --devices 5            devices only, at the least cost
+
+-p, --comm and -c choose among the stalled and among those who caused it; the
+table of devices always counts everybody's requests.";
 
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
@@ -61,6 +75,8 @@ pub struct Top {
 pub enum Word {
     /// Latency, errors and slow callers of system calls [default]
     Syscalls(Syscalls),
+    /// Block I/O: devices, who is stalled on what, and because of whom
+    Io(Io),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -152,6 +168,41 @@ pub struct Syscalls {
     /// One line per interval: latency across, shade by count
     #[arg(long, help_heading = "Output", conflicts_with_all = ["json", "hist", "by"])]
     pub heat: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Block I/O: devices, who is stalled on what, and because of whom
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch io [INTERVAL [COUNT]] [FLAGS]", after_help = IO_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Io {
+    /// Only these devices or partitions (repeat, or use commas)
+    #[arg(short, long, value_name = "DEVICE", value_delimiter = ',', value_parser = values::device)]
+    #[arg(help_heading = "What")]
+    pub device: Vec<String>,
+    /// Only the table of devices: one hook per request, no owners, no stalls
+    #[arg(long, help_heading = "What")]
+    #[arg(conflicts_with_all = ["stall", "slow", "blame", "stacks", "kernel_threads", "pid", "comm", "cgroup"])]
+    pub devices: bool,
+    /// Name the reason of waits that took at least this long
+    #[arg(long, value_name = "DURATION", value_parser = values::stall, default_value = "1ms", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub stall: Duration,
+    /// Print requests that took at least this long, one by one
+    #[arg(long, value_name = "DURATION", value_parser = values::slow_request, help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub slow: Option<Duration>,
+    /// Split each stalled process's wait over those who kept the device busy
+    #[arg(long, help_heading = "What")]
+    pub blame: bool,
+    /// Print the kernel stacks behind the reasons
+    #[arg(long, help_heading = "What")]
+    pub stacks: bool,
+    /// List the waits of kernel threads, too
+    #[arg(long, help_heading = "What")]
+    pub kernel_threads: bool,
 
     #[command(flatten)]
     pub common: Common,

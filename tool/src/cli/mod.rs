@@ -33,7 +33,7 @@ pub use self::{
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
-    Syscalls(Plan),
+    Run(Box<Plan>),
     Doctor { json: bool },
     Completions(Shell),
     Man,
@@ -72,35 +72,31 @@ pub fn parse_from(
 ) -> Result<Command, Refusal> {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let top = Top::try_parse_from(&words).map_err(|error| Refusal::from_clap(&error, &words))?;
-    let syscalls = match top.word {
+    let plan = match top.word {
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),
-        Some(Word::Syscalls(syscalls)) => syscalls,
-        None => args::Syscalls { common: top.common, ..Default::default() },
+        Some(Word::Io(args)) => Plan { io: Some(io(&args)), ..plan(args.common, surroundings, cgroup)? },
+        Some(Word::Syscalls(args)) => {
+            let syscalls = Some(syscalls(&args)?);
+            Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
+        }
+        None => {
+            let syscalls = Some(syscalls(&args::Syscalls::default())?);
+            Plan { syscalls, ..plan(top.common, surroundings, cgroup)? }
+        }
     };
-    plan(syscalls, surroundings, cgroup).map(Command::Syscalls)
+    Ok(Command::Run(Box::new(plan)))
 }
 
+/// What every probe's plan has; no probe yet.
 fn plan(
-    args: args::Syscalls,
+    common: Common,
     surroundings: Surroundings,
     cgroup: impl FnOnce(&str) -> Result<PathBuf, String>,
 ) -> Result<Plan, Refusal> {
     // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
-    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color } = args.common;
-    let draw = match args.hist {
-        Some(name) => Draw::Hist(name),
-        None if args.heat => Draw::Heat,
-        None => Draw::Tables,
-    };
-    if let Draw::Hist(name) = &draw
-        && !args.syscall.is_empty()
-        && name != TOTAL
-        && !syscall_names::number(name).is_some_and(|nr| args.syscall.contains(&nr))
-    {
-        return Err(Refusal::new(format!("--syscall leaves out '{name}', which --hist is to draw")));
-    }
+    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color } = common;
     let cgroup = match wanted {
         Some(name) => Some(cgroup(&name).map_err(|why| Refusal::value("--cgroup <CGROUP>", &name, &why))?),
         None => None,
@@ -115,23 +111,53 @@ fn plan(
             Color::Never => false,
             Color::Auto => surroundings.terminal && !surroundings.no_color,
         },
-        syscalls: plan::Syscalls {
-            mode: if args.blocked { Mode::Blocked } else { Mode::Exact },
-            slow: args.slow,
-            idle: args.idle,
-            by: args.by,
-            filter: Filter { pids: once(pid), comm, cgroup, errors: args.errors },
-            only: once(args.syscall),
-            draw,
-        },
+        filter: Filter { pids: once(pid), comm, cgroup },
+        syscalls: None,
+        io: None,
+    })
+}
+
+fn io(args: &args::Io) -> plan::Io {
+    plan::Io {
+        devices_only: args.devices,
+        only: once(args.device.clone()),
+        stall: args.stall,
+        slow: args.slow,
+        stacks: args.stacks,
+        blame: args.blame,
+        kernel_threads: args.kernel_threads,
+    }
+}
+
+fn syscalls(args: &args::Syscalls) -> Result<plan::Syscalls, Refusal> {
+    let draw = match &args.hist {
+        Some(name) => Draw::Hist(name.clone()),
+        None if args.heat => Draw::Heat,
+        None => Draw::Tables,
+    };
+    if let Draw::Hist(name) = &draw
+        && !args.syscall.is_empty()
+        && name != TOTAL
+        && !syscall_names::number(name).is_some_and(|nr| args.syscall.contains(&nr))
+    {
+        return Err(Refusal::new(format!("--syscall leaves out '{name}', which --hist is to draw")));
+    }
+    Ok(plan::Syscalls {
+        mode: if args.blocked { Mode::Blocked } else { Mode::Exact },
+        slow: args.slow,
+        idle: args.idle,
+        by: args.by,
+        errors: args.errors,
+        only: once(args.syscall.clone()),
+        draw,
     })
 }
 
 /// Without repetitions.
-fn once(mut numbers: Vec<u32>) -> Vec<u32> {
-    numbers.sort_unstable();
-    numbers.dedup();
-    numbers
+fn once<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ pub struct Plan {
     /// Rows per table.
     pub top: usize,
     pub colour: bool,
-    pub syscalls: Syscalls,
+    pub filter: Filter,
+    /// The probes that run.
+    pub syscalls: Option<Syscalls>,
+    pub io: Option<Io>,
 }
 
 /// What the `syscalls` probe will do.
@@ -25,7 +28,8 @@ pub struct Syscalls {
     pub slow: Duration,
     pub idle: bool,
     pub by: Option<By>,
-    pub filter: Filter,
+    /// Only calls that failed.
+    pub errors: bool,
     /// Call numbers to show; empty: all.
     pub only: Vec<u32>,
     pub draw: Draw,
@@ -38,8 +42,25 @@ pub struct Filter {
     pub comm: Option<String>,
     /// Directory of the cgroup in the cgroup file system.
     pub cgroup: Option<PathBuf>,
-    /// Only calls that failed.
-    pub errors: bool,
+}
+
+/// What the `io` probe will do.
+#[derive(Clone, Debug)]
+pub struct Io {
+    /// Devices only: no owners, no stalls, nothing in flight; one hook per request.
+    pub devices_only: bool,
+    /// Kernel names of devices or partitions to show; empty: all.
+    pub only: Vec<String>,
+    /// Waits at least this long get their stack taken and their reason named.
+    pub stall: Duration,
+    /// Requests at least this long are printed one by one.
+    pub slow: Option<Duration>,
+    /// Print the stacks behind the reasons.
+    pub stacks: bool,
+    /// Split each stalled process's wait over the owners of the device's time.
+    pub blame: bool,
+    /// List waits of kernel threads too.
+    pub kernel_threads: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

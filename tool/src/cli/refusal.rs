@@ -79,15 +79,15 @@ fn special(error: &clap::Error, words: &[OsString]) -> Option<String> {
             if !flag.starts_with('-') {
                 return Some(format!("'{flag}' is one word too many; see --help"));
             }
-            let owner = top.get_subcommands().find(|word| {
-                let name = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
-                word.get_arguments().any(|arg| name(arg).as_deref() == Some(flag))
-            });
+            let has = |word: &&clap::Command| word.get_arguments().any(|arg| is(arg, flag));
+            let owners: Vec<_> = top.get_subcommands().filter(has).map(|word| word.get_name()).collect();
             let longs = probe.unwrap_or(&top).get_arguments().filter_map(|arg| arg.get_long());
-            Some(match (probe, owner, nearest(flag.trim_start_matches('-'), longs)) {
-                (None, Some(owner), _) => {
-                    format!("'{flag}' belongs to a probe: write stillwatch {} ... {flag}", owner.get_name())
+            Some(match (probe, &owners[..], nearest(flag.trim_start_matches('-'), longs)) {
+                (None, [_, ..], _) => {
+                    let lines: Vec<_> = owners.iter().map(|name| format!("stillwatch {name} ... {flag}")).collect();
+                    format!("'{flag}' belongs to a probe: write {}", lines.join(" or "))
                 }
+                (Some(_), [_, ..], _) => format!("'{flag}' belongs to {}; see --help", owners.join(" and ")),
                 (.., Some(near)) => format!("there is no flag '{flag}'; did you mean '--{near}'?"),
                 _ => format!("there is no flag '{flag}' here; see --help"),
             })
@@ -108,6 +108,13 @@ fn special(error: &clap::Error, words: &[OsString]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether a flag, as it was written, is this one.
+fn is(arg: &clap::Arg, flag: &str) -> bool {
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    [long, short].iter().flatten().any(|name| name == flag)
 }
 
 /// clap's report without its headings, blank lines and usage.

@@ -14,9 +14,22 @@ fn run(line: &str) -> Result<Command, Refusal> {
 
 fn plan_of(line: &str) -> Plan {
     match run(line) {
-        Ok(Command::Syscalls(plan)) => plan,
+        Ok(Command::Run(plan)) => *plan,
         other => panic!("{line}: {other:?}"),
     }
+}
+
+fn calls_of(line: &str) -> plan::Syscalls {
+    plan_of(line).syscalls.unwrap()
+}
+
+fn io_of(line: &str) -> plan::Io {
+    plan_of(line).io.unwrap()
+}
+
+/// A block device of this machine, if it has any.
+fn some_device() -> Option<String> {
+    std::fs::read_dir("/sys/class/block").ok()?.flatten().find_map(|entry| entry.file_name().into_string().ok())
 }
 
 fn wrong(line: &str) -> String {
@@ -35,10 +48,11 @@ fn the_definition_is_sound() {
 fn no_words_mean_system_calls_every_second() {
     let plan = plan_of("");
     assert_eq!((plan.interval, plan.count, plan.top), (Duration::from_secs(1), None, 10));
-    assert!(plan.colour && !plan.json);
-    assert_eq!(plan.syscalls.mode, Mode::Exact);
-    assert_eq!(plan.syscalls.slow, Duration::from_millis(10));
-    assert_eq!(plan.syscalls.draw, Draw::Tables);
+    assert!(plan.colour && !plan.json && plan.io.is_none());
+    let syscalls = plan.syscalls.unwrap();
+    assert_eq!(syscalls.mode, Mode::Exact);
+    assert_eq!(syscalls.slow, Duration::from_millis(10));
+    assert_eq!(syscalls.draw, Draw::Tables);
 }
 
 #[test]
@@ -57,14 +71,46 @@ fn flags_reach_the_plan() {
          --slow 2s --top 3 --color never"
     );
     let plan = plan_of(&line);
-    assert_eq!(plan.syscalls.filter.pids, [me]);
-    assert_eq!(plan.syscalls.filter.comm.as_deref(), Some("cp"));
-    assert!(plan.syscalls.filter.cgroup.is_some_and(|dir| dir.ends_with("backup.service")));
-    assert_eq!(plan.syscalls.only, ["read", "write"].map(|name| syscall_names::number(name).unwrap()));
-    assert!(plan.syscalls.filter.errors && plan.syscalls.idle && !plan.colour);
-    assert_eq!((plan.syscalls.by, plan.syscalls.slow, plan.top), (Some(By::Cgroup), Duration::from_secs(2), 3));
-    assert_eq!(plan_of("syscalls --hist read").syscalls.draw, Draw::Hist("read".into()));
-    assert_eq!(plan_of("syscalls --heat --blocked").syscalls.draw, Draw::Heat);
+    assert_eq!(plan.filter.pids, [me]);
+    assert_eq!(plan.filter.comm.as_deref(), Some("cp"));
+    assert!(plan.filter.cgroup.is_some_and(|dir| dir.ends_with("backup.service")));
+    let syscalls = plan.syscalls.unwrap();
+    assert_eq!(syscalls.only, ["read", "write"].map(|name| syscall_names::number(name).unwrap()));
+    assert!(syscalls.errors && syscalls.idle && !plan.colour);
+    assert_eq!((syscalls.by, syscalls.slow, plan.top), (Some(By::Cgroup), Duration::from_secs(2), 3));
+    assert_eq!(calls_of("syscalls --hist read").draw, Draw::Hist("read".into()));
+    assert_eq!(calls_of("syscalls --heat --blocked").draw, Draw::Heat);
+}
+
+#[test]
+fn a_common_flag_without_a_probe_reaches_system_calls() {
+    let me = std::process::id();
+    let plan = plan_of(&format!("-p {me} --top 3 5 12"));
+    assert_eq!((plan.filter.pids, plan.top, plan.count), (vec![me], 3, Some(12)));
+    assert!(plan.syscalls.is_some() && plan.io.is_none());
+}
+
+#[test]
+fn flags_of_io_reach_the_plan() {
+    let plan = plan_of("io");
+    assert!(plan.syscalls.is_none());
+    let io = plan.io.unwrap();
+    assert!(!(io.devices_only || io.stacks || io.blame || io.kernel_threads) && io.only.is_empty());
+    assert_eq!((io.stall, io.slow), (Duration::from_millis(1), None));
+
+    let me = std::process::id();
+    let plan = plan_of(&format!("io 250ms 7 -p {me} -c backup.service --json --blame --stacks --kernel-threads"));
+    assert_eq!((plan.interval, plan.count, plan.json), (Duration::from_millis(250), Some(7), true));
+    assert!(plan.filter.pids == [me] && plan.filter.cgroup.is_some());
+    let io = plan.io.unwrap();
+    assert!(io.stacks && io.blame && io.kernel_threads && !io.devices_only);
+
+    let io = io_of("io --stall 50ms --slow 2");
+    assert_eq!((io.stall, io.slow), (Duration::from_millis(50), Some(Duration::from_secs(2))));
+    let Some(device) = some_device() else { return };
+    let io = io_of(&format!("io --devices -d {device},{device} --device {device} 5"));
+    assert!(io.devices_only);
+    assert_eq!(io.only, [device]);
 }
 
 #[test]
@@ -72,7 +118,7 @@ fn colour_wants_a_terminal_and_obeys_no_color_unless_told() {
     let colour = |terminal, no_color, flag| {
         let words = ["stillwatch", "--color", flag];
         match parse_from(words, Surroundings { terminal, no_color }, |_| Err(String::new())) {
-            Ok(Command::Syscalls(plan)) => plan.colour,
+            Ok(Command::Run(plan)) => plan.colour,
             other => panic!("{other:?}"),
         }
     };
@@ -108,6 +154,32 @@ fn mistakes_are_named_in_one_line_with_what_to_do() {
         ("syscalls --json --heat", "the argument '--json' cannot be used with '--heat'; see --help"),
         ("syscalls --json --hist read", "the argument '--json' cannot be used with '--hist <NAME>'; see --help"),
         ("syscalls --syscall read --hist write", "--syscall leaves out 'write', which --hist is to draw"),
+        (
+            "io -d nosuch",
+            "invalid value 'nosuch' for '--device <DEVICE>': there is no such block device (ls /sys/class/block lists \
+             them)",
+        ),
+        ("io --devices --blame", "the argument '--devices' cannot be used with '--blame'; see --help"),
+        ("io --slow 1 --devices", "the argument '--slow <DURATION>' cannot be used with '--devices'; see --help"),
+        ("io --devices --stall 5ms", "the argument '--devices' cannot be used with '--stall <DURATION>'; see --help"),
+        ("io --devices --comm cp", "the argument '--devices' cannot be used with '--comm <NAME>'; see --help"),
+        ("io --stall 0", "invalid value '0' for '--stall <DURATION>': give 100us to 24h"),
+        (
+            "io --slow 0",
+            "invalid value '0' for '--slow <DURATION>': give 100us to 24h; all requests are in the histograms",
+        ),
+        ("io --stall -1", "invalid value '-1' for '--stall <DURATION>': write a duration like 1, 0.5, 250ms, 2s or 1m"),
+        ("io --slow -5ms", "'-5ms' is negative; write a duration like 1, 0.5, 250ms or 1m"),
+        ("io -1", "invalid value '-1' for '[INTERVAL]': write a duration like 1, 0.5, 250ms, 2s or 1m"),
+        ("io --top 0", "invalid value '0' for '--top <N>': write a whole number, 1 or more"),
+        ("io --json --plain", "the argument '--json' cannot be used with '--plain'; see --help"),
+        ("1 io", "'io' has to come first: write stillwatch io ..."),
+        ("--blame", "'--blame' belongs to a probe: write stillwatch io ... --blame"),
+        ("-d sda", "'-d' belongs to a probe: write stillwatch io ... -d"),
+        ("--slow 1s", "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow"),
+        ("io --heat", "'--heat' belongs to syscalls; see --help"),
+        ("syscalls -d sda", "'-d' belongs to io; see --help"),
+        ("io --stak", "there is no flag '--stak'; did you mean '--stacks'?"),
         ("--tops 3", "there is no flag '--tops'; did you mean '--top'?"),
         ("doctor --qqq", "there is no flag '--qqq' here; see --help"),
         ("completions", "the following required arguments were not provided: <SHELL>; see --help"),
@@ -122,27 +194,36 @@ fn mistakes_are_named_in_one_line_with_what_to_do() {
 fn completions_and_man_come_from_the_same_definition() {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let script = String::from_utf8(completions(shell)).unwrap();
-        assert!(script.contains("syscalls") && script.contains("heat"), "{shell}");
+        assert!(["syscalls", "heat", "kernel-threads"].iter().all(|part| script.contains(part)), "{shell}");
     }
     let page = String::from_utf8(man().unwrap()).unwrap();
-    for part in ["INTERVAL", "doctor", "FLAGS OF SYSCALLS", "heat", "EXAMPLES"] {
+    for part in ["INTERVAL", "doctor", "FLAGS OF SYSCALLS", "heat", "FLAGS OF IO", "blame", "EXAMPLES"] {
         assert!(page.contains(part), "{part}");
     }
+    // Under its own heading only what the others lack.
+    let (_, io) = page.split_once("FLAGS OF IO").unwrap();
+    let (io, examples) = io.split_once("EXAMPLES").unwrap();
+    for flag in Top::command().find_subcommand("io").unwrap().get_arguments().filter_map(|arg| arg.get_long()) {
+        let shared = Top::command().get_arguments().any(|arg| arg.get_long() == Some(flag));
+        assert_eq!(io.contains(&format!("\\-\\-{}", flag.replace('-', "\\-"))), !shared, "{flag}: {io}");
+    }
+    assert!(!io.contains("heat") && examples.contains("stillwatch io \\-\\-blame"), "{examples}");
 }
 
 #[test]
 fn the_examples_of_the_help_are_accepted() {
     let me = std::process::id().to_string();
-    let lines = args::TOP_EXAMPLES.lines().chain(args::SYSCALLS_EXAMPLES.lines());
+    let lines = [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES].into_iter().flat_map(str::lines);
+    let device = some_device().map(|device| format!(" -d {device}")).unwrap_or_default();
     let mut seen = 0;
     for line in lines.filter_map(|line| line.strip_prefix("  stillwatch")) {
         let words = line.strip_prefix(' ').filter(|words| !words.starts_with(' ')).unwrap_or_default();
         let (words, _) = words.split_once("  ").unwrap_or((words, ""));
-        // The shell takes the redirection; the process numbers are examples.
+        // The shell takes the redirection; the process numbers and the disk are examples.
         let (words, _) = words.split_once(" >").unwrap_or((words, ""));
-        let words = words.replace("430,812", &me).replace("430", &me);
+        let words = words.replace("430,812", &me).replace("430", &me).replace(" -d sda", &device);
         assert!(matches!(run(&words), Ok(_) | Err(Refusal::Asked(_))), "{words}: {:?}", run(&words));
         seen += 1;
     }
-    assert!(seen > 10);
+    assert!(seen > 20);
 }

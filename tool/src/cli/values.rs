@@ -28,6 +28,49 @@ pub fn slow(word: &str) -> Result<Duration, String> {
     }
 }
 
+/// Below this a stack costs more than the wait is worth.
+pub fn stall(word: &str) -> Result<Duration, String> {
+    let stall = duration(word)?;
+    let possible = Duration::from_micros(100)..=LONGEST;
+    if possible.contains(&stall) { Ok(stall) } else { Err("give 100us to 24h".into()) }
+}
+
+pub fn slow_request(word: &str) -> Result<Duration, String> {
+    let slow = duration(word)?;
+    let possible = Duration::from_micros(100)..=LONGEST;
+    if possible.contains(&slow) {
+        Ok(slow)
+    } else {
+        Err("give 100us to 24h; all requests are in the histograms".into())
+    }
+}
+
+/// A block device or partition that exists now, as the kernel names it. Its path is understood too, links included, and
+/// the name that device mapper and md give it.
+pub fn device(word: &str) -> Result<String, String> {
+    let names = ["", "/dev/", "/dev/mapper/", "/dev/md/"].into_iter().filter_map(|below| {
+        let path = format!("{below}{word}");
+        path.starts_with("/dev/").then(|| std::fs::canonicalize(path).ok())?
+    });
+    // The kernel writes `!` where the path has a slash.
+    let names = names.filter_map(|path| Some(path.strip_prefix("/dev").ok()?.to_str()?.replace('/', "!")));
+    std::iter::once(word.to_owned()).chain(names).find(|name| is_device(name)).ok_or_else(|| {
+        let all: Vec<_> =
+            std::fs::read_dir(DEVICES).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+        match syscall_names::nearest(word.trim_start_matches("/dev/"), all.iter().filter_map(|name| name.to_str())) {
+            Some(near) => format!("there is no such block device; did you mean '{near}'?"),
+            None => format!("there is no such block device (ls {DEVICES} lists them)"),
+        }
+    })
+}
+
+const DEVICES: &str = "/sys/class/block";
+
+/// Every one has a size, hidden paths to a disk too; the folders `.` and `..` have none.
+fn is_device(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && std::path::Path::new(DEVICES).join(name).join("size").exists()
+}
+
 /// A bare number is seconds.
 fn duration(word: &str) -> Result<Duration, String> {
     let wrong = || "write a duration like 1, 0.5, 250ms, 2s or 1m".to_owned();
@@ -108,6 +151,33 @@ mod tests {
         assert!(interval(&"9".repeat(400)).is_err());
         assert_eq!(slow("50us"), Ok(Duration::from_micros(50)));
         assert!(slow("0").is_err_and(|why| why.contains("--by process")));
+    }
+
+    #[test]
+    fn thresholds_of_io() {
+        assert_eq!(stall("100us"), Ok(Duration::from_micros(100)));
+        assert_eq!(slow_request("2"), Ok(Duration::from_secs(2)));
+        for word in ["0", "99us", "25h", "-1", "-5ms", "much"] {
+            assert!(stall(word).is_err() && slow_request(word).is_err(), "{word}");
+        }
+        assert!(slow_request("0").is_err_and(|why| why.contains("histograms")));
+    }
+
+    #[test]
+    fn devices_by_name_and_path() {
+        for word in ["", ".", "..", "/dev", "/dev/", "/dev/null", "null", "/etc", "../block", "nosuch", "/dev/nosuch"] {
+            assert!(device(word).is_err_and(|why| why.starts_with("there is no such block device")), "{word}");
+        }
+        // Where there are any.
+        let devices = std::fs::read_dir(DEVICES).into_iter().flatten().flatten();
+        for name in devices.filter_map(|entry| entry.file_name().into_string().ok()) {
+            assert_eq!(device(&name), Ok(name.clone()));
+            let path = format!("/dev/{}", name.replace('!', "/"));
+            if std::path::Path::new(&path).exists() {
+                assert_eq!(device(&path), Ok(name.clone()));
+            }
+            assert!(device(&format!("{name}0x")).is_err_and(|why| why.contains("did you mean '")), "{name}");
+        }
     }
 
     #[test]
