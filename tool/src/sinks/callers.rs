@@ -4,25 +4,22 @@ use super::{
     View,
     format::{self, UNKNOWN},
     table::Table,
+    who::{COMM, cgroup, cgroup_width, more, who, who_cells, why},
 };
 use crate::{
     cli::plan::By,
-    escape::fit,
     snapshot::{
         Snapshot,
-        syscalls::{Account, InFlight, Mode, Who},
+        syscalls::{Account, InFlight, Mode, Syscalls},
     },
 };
 
-/// Columns of a thread's name: the kernel keeps 15 bytes.
-const COMM: usize = 15;
-
 /// Callers of calls over the threshold.
-pub fn slow(text: &mut String, snapshot: &Snapshot, view: &View) {
+pub fn slow(text: &mut String, syscalls: &Syscalls, view: &View) {
     let threshold = format::duration(view.slow_ns());
-    let slow = &snapshot.syscalls.slow;
+    let slow = &syscalls.slow;
     if slow.is_empty() {
-        let what = if snapshot.syscalls.mode == Mode::Exact { "call" } else { "sleep" };
+        let what = if syscalls.mode == Mode::Exact { "call" } else { "sleep" };
         *text += &format!("no {what} over {threshold}{}\n", left_out(view));
         return;
     }
@@ -42,10 +39,10 @@ pub fn slow(text: &mut String, snapshot: &Snapshot, view: &View) {
 
 /// Calls that have not returned, and are over the threshold: younger ones are in every glance at a busy host, and gone in
 /// the next. JSON has them all.
-pub fn in_flight(text: &mut String, snapshot: &Snapshot, view: &View) {
+pub fn in_flight(text: &mut String, syscalls: &Syscalls, view: &View) {
     let over = format::duration(view.slow_ns());
     let old = |call: &&InFlight| call.age_ns.is_none_or(|age| age >= view.slow_ns());
-    let calls: Vec<&InFlight> = snapshot.syscalls.in_flight.iter().filter(old).collect();
+    let calls: Vec<&InFlight> = syscalls.in_flight.iter().filter(old).collect();
     if calls.is_empty() {
         *text += &format!("no call in flight for over {over}{}\n", left_out(view));
         return;
@@ -66,13 +63,13 @@ pub fn in_flight(text: &mut String, snapshot: &Snapshot, view: &View) {
 }
 
 /// The full breakdown, where asked for.
-pub fn by(text: &mut String, snapshot: &Snapshot, view: &View) {
-    let (Some(accounts), Some(by)) = (&snapshot.syscalls.by, view.by) else { return };
+pub fn by(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &View) {
+    let (Some(accounts), Some(by)) = (&syscalls.by, view.by) else { return };
     if accounts.is_empty() {
         *text += "no caller in this interval\n";
         return;
     }
-    let exact = snapshot.syscalls.mode == Mode::Exact;
+    let exact = syscalls.mode == Mode::Exact;
     let split = accounts.iter().any(|account| account.syscall.is_some());
     let mut table = match by {
         By::Process => who(Table::new(), "BY PROCESS".into(), view),
@@ -84,14 +81,20 @@ pub fn by(text: &mut String, snapshot: &Snapshot, view: &View) {
     table = if exact { table.right("CALLS/s", 7).right("ERR/s", 5) } else { table.right("SLEEPS/s", 8) };
     table = table.close("MAX", 5).right("TIME/s", 6).left("", 0);
     for account in accounts.iter().take(view.top) {
-        table.row(account_cells(account, by, split, snapshot, view));
+        table.row(account_cells(account, by, (split, exact), snapshot, view));
     }
     text.push('\n');
     table.draw(text, view);
     more(text, accounts.len(), view);
 }
 
-fn account_cells(account: &Account, by: By, split: bool, snapshot: &Snapshot, view: &View) -> Vec<String> {
+fn account_cells(
+    account: &Account,
+    by: By,
+    (split, exact): (bool, bool),
+    snapshot: &Snapshot,
+    view: &View,
+) -> Vec<String> {
     let mut row = match by {
         By::Process => who_cells(&account.who, view),
         By::Cgroup => vec![cgroup(&account.who, "unknown", COMM + 9 + 2 + cgroup_width(view))],
@@ -100,7 +103,7 @@ fn account_cells(account: &Account, by: By, split: bool, snapshot: &Snapshot, vi
         row.push(account.syscall.clone().unwrap_or_default());
     }
     row.push(format::rate(account.calls, snapshot.interval));
-    if snapshot.syscalls.mode == Mode::Exact {
+    if exact {
         row.push(format::rate(account.errors, snapshot.interval));
     }
     row.extend([format::duration(account.max_ns), format::time_rate(account.total_ns, snapshot.interval)]);
@@ -108,44 +111,7 @@ fn account_cells(account: &Account, by: By, split: bool, snapshot: &Snapshot, vi
     row
 }
 
-/// Columns that name a process.
-fn who(table: Table, head: String, view: &View) -> Table {
-    table.left(head, COMM).right("PID", 7).left("CGROUP", cgroup_width(view))
-}
-
-fn cgroup_width(view: &View) -> usize {
-    if view.narrow { 12 } else { 24 }
-}
-
-fn who_cells(who: &Who, view: &View) -> Vec<String> {
-    vec![
-        who.comm.as_ref().map_or_else(|| "unknown".into(), |comm| fit(comm, COMM)),
-        who.pid.map_or_else(|| UNKNOWN.into(), |pid| pid.to_string()),
-        cgroup(who, UNKNOWN, cgroup_width(view)),
-    ]
-}
-
-/// The last part of the path, which names the service or container; JSON has all of it.
-fn cgroup(who: &Who, unknown: &str, width: usize) -> String {
-    let Some(path) = &who.cgroup else { return unknown.to_owned() };
-    match path.trim_end_matches('/').rsplit('/').next() {
-        Some(name) if !name.is_empty() => fit(name, width),
-        _ => "/".into(),
-    }
-}
-
-fn why(who: &Who) -> Option<String> {
-    who.unknown.map(|why| format!("({why})"))
-}
-
 /// An empty table must not read as "nothing waits".
 fn left_out(view: &View) -> &'static str {
     if view.idle { "" } else { " (those that wait by design left out: --idle)" }
-}
-
-fn more(text: &mut String, rows: usize, view: &View) {
-    if rows > view.top {
-        *text += &view.dim(&format!("{} more (--top {rows} shows all)", rows - view.top));
-        text.push('\n');
-    }
 }

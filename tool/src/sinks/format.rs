@@ -41,9 +41,23 @@ pub fn count(count: u64) -> String {
     if count < 1000 { count.to_string() } else { scaled(count as f64, &COUNT, 3) }
 }
 
+/// `1 call has`, `12.3k calls have`.
+pub fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", self::count(count), if count == 1 { one } else { many })
+}
+
 /// Events per second over a measured interval.
 pub fn rate(count: u64, interval: Duration) -> String {
-    match per_second(count as f64, interval) {
+    each_second(count as f64, interval)
+}
+
+/// MiB per second.
+pub fn mebibytes_rate(bytes: u64, interval: Duration) -> String {
+    each_second(bytes as f64 / 1_048_576.0, interval)
+}
+
+fn each_second(value: f64, interval: Duration) -> String {
+    match per_second(value, interval) {
         0.0 => "0".into(),
         rate if rate < 0.1 => "<0.1".into(),
         rate if rate < 9.95 => format!("{rate:.1}"),
@@ -144,6 +158,10 @@ mod tests {
         assert_eq!((over(0, 1000), over(1, 60_000), over(1, 5000)), ("0".into(), "<0.1".into(), "0.2".into()));
         assert_eq!((over(42, 1000), over(9996, 10_000), over(12_345, 500)), ("42".into(), "1k".into(), "24.7k".into()));
         assert_eq!(over(1, 0), "1G");
+        let mebibytes = |bytes| mebibytes_rate(bytes, Duration::from_secs(2));
+        assert_eq!((mebibytes(0), mebibytes(1), mebibytes(9 << 20)), ("0".into(), "<0.1".into(), "4.5".into()));
+        assert_eq!((mebibytes(376 << 20), mebibytes(9 << 40)), ("188".into(), "4.72M".into()));
+        assert_eq!((plural(1, "is", "are"), plural(1_200, "is", "are")), ("1 is".into(), "1.2k are".into()));
         assert_eq!(time_rate(2_400_000_000, Duration::from_secs(2)), "1.2s");
         assert_eq!(time_rate(1, Duration::from_secs(2)), "<1ns");
     }

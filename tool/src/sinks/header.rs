@@ -27,13 +27,20 @@ pub fn time(snapshot: &Snapshot, view: &View) -> String {
     snapshot.at.to_zoned(view.zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
-/// How calls are measured, and whose.
+/// Which probes run and how, and whose events are shown.
 pub fn mode(snapshot: &Snapshot, view: &View) -> String {
-    let mode = match snapshot.syscalls.mode {
-        Mode::Exact => "syscalls exact",
-        Mode::Blocked => "syscalls blocked (only calls that sleep)",
-    };
-    if view.only.is_empty() { mode.to_owned() } else { format!("{mode}   only {}", view.only) }
+    let mut probes = Vec::new();
+    if let Some(syscalls) = &snapshot.syscalls {
+        probes.push(match syscalls.mode {
+            Mode::Exact => "syscalls exact",
+            Mode::Blocked => "syscalls blocked (only calls that sleep)",
+        });
+    }
+    if let Some(io) = &snapshot.io {
+        probes.push(if io.stalled.is_some() { "io" } else { "io devices" });
+    }
+    let mode = probes.join(", ");
+    if view.only.is_empty() { mode } else { format!("{mode}   only {}", view.only) }
 }
 
 /// Some tasks waited / all tasks waited. For processors the second does not exist on the level of the host.

@@ -6,7 +6,10 @@
 use std::io::{self, Write};
 
 use super::{Sink, View, bar, format, header};
-use crate::snapshot::{Snapshot, syscalls::Mode};
+use crate::snapshot::{
+    Snapshot,
+    syscalls::{Mode, Syscalls},
+};
 
 /// Columns for the range of [`bar::columns`].
 const COLUMNS: usize = 8 * PER_DECADE;
@@ -37,19 +40,20 @@ impl<W: Write> Heat<W> {
 
 impl<W: Write> Sink for Heat<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let Some(syscalls) = &snapshot.syscalls else { return Ok(()) };
         let mut text = String::new();
         if self.lines.is_multiple_of(AXIS_EVERY) {
-            text += &axis(snapshot, &self.view);
+            text += &axis(syscalls, snapshot, &self.view);
         }
         self.lines += 1;
-        text += &line(snapshot, &self.view);
+        text += &line(syscalls, snapshot, &self.view);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
 }
 
 /// What it costs, what is shown, what the shades mean, and the scale.
-fn axis(snapshot: &Snapshot, view: &View) -> String {
+fn axis(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
     let legend = if view.colour {
         let colour = |&(share, colour): &(u64, u8)| view.paint(&format!("48;5;{colour}"), " ") + &from(share);
         COLOURS.iter().map(colour).collect::<Vec<_>>().join(" ")
@@ -67,12 +71,12 @@ fn axis(snapshot: &Snapshot, view: &View) -> String {
         "{}\n{}\nshare of the interval's calls: {legend}\n{}\n",
         lines[0],
         lines[1],
-        view.bold(&format!("{scale}  {}", rate_head(snapshot)))
+        view.bold(&format!("{scale}  {}", rate_head(syscalls)))
     )
 }
 
-fn rate_head(snapshot: &Snapshot) -> &'static str {
-    if snapshot.syscalls.mode == Mode::Exact { "CALLS/s" } else { "SLEEPS/s" }
+fn rate_head(syscalls: &Syscalls) -> &'static str {
+    if syscalls.mode == Mode::Exact { "CALLS/s" } else { "SLEEPS/s" }
 }
 
 /// A shade's lower end.
@@ -80,8 +84,8 @@ fn from(millionths: u64) -> String {
     if millionths == 0 { ">0".into() } else { format!("≥{}%", millionths as f64 / 1e4) }
 }
 
-fn line(snapshot: &Snapshot, view: &View) -> String {
-    let total = &snapshot.syscalls.total;
+fn line(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
+    let total = &syscalls.total;
     let timed = total.latency.count;
     let mut text = header::time(snapshot, view);
     text += &" ".repeat(MARGIN - text.len().min(MARGIN));
@@ -90,7 +94,7 @@ fn line(snapshot: &Snapshot, view: &View) -> String {
         text += &cell(count, timed, view);
     }
     // The last label of the axis stands over the open end and two columns more.
-    let width = 2 + 2 + rate_head(snapshot).len();
+    let width = 2 + 2 + rate_head(syscalls).len();
     text += &format!("{:>width$}", format::rate(total.calls, snapshot.interval));
     if total.untimed > 0 {
         text += &format!("  {} without a latency", format::count(total.untimed));

@@ -37,6 +37,7 @@ impl<W: Write> Hist<W> {
 
 impl<W: Write> Sink for Hist<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let Some(syscalls) = &snapshot.syscalls else { return Ok(()) };
         let mut text = String::new();
         if !std::mem::take(&mut self.first) {
             text.push('\n');
@@ -45,13 +46,12 @@ impl<W: Write> Sink for Hist<W> {
             text += &self.view.dim(&line);
             text.push('\n');
         }
-        let syscalls = &snapshot.syscalls;
         let row = match self.name.as_str() {
             TOTAL => Some(&syscalls.total),
             name => syscalls.rows.iter().find(|row| row.syscall == name),
         };
         match row {
-            Some(row) if row.calls > 0 => draw(&mut text, row, &self.name, snapshot, &self.view),
+            Some(row) if row.calls > 0 => draw(&mut text, row, &self.name, syscalls.mode, snapshot, &self.view),
             _ => text += &format!("{}: no call in this interval\n", self.name),
         }
         self.out.write_all(text.as_bytes())?;
@@ -59,9 +59,9 @@ impl<W: Write> Sink for Hist<W> {
     }
 }
 
-fn draw(text: &mut String, row: &Row, name: &str, snapshot: &Snapshot, view: &View) {
+fn draw(text: &mut String, row: &Row, name: &str, mode: Mode, snapshot: &Snapshot, view: &View) {
     let latency = &row.latency;
-    let what = if snapshot.syscalls.mode == Mode::Exact { "calls" } else { "sleeps" };
+    let what = if mode == Mode::Exact { "calls" } else { "sleeps" };
     *text += &format!("{name}: {} {what}, {}/s", count(row.calls), rate(row.calls, snapshot.interval));
     if row.untimed > 0 {
         *text += &format!(", {} of them without a latency", count(row.untimed));
@@ -72,7 +72,7 @@ fn draw(text: &mut String, row: &Row, name: &str, snapshot: &Snapshot, view: &Vi
     }
     *text += &format!(", max {}\n", duration(latency.max_ns));
 
-    let width = if view.narrow { 36 } else { 56 };
+    let width = if view.narrow() { 36 } else { 56 };
     let groups = groups(latency);
     let most = groups.iter().map(|group| group.count).max().unwrap_or(0);
     let mut table = Table::new().right("FROM", 6).right("BELOW", 6).right("COUNT", 5).left("", width).right("SUM", 6);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_histogram_in_full() {
         let mut out = Vec::new();
-        Hist::new(&mut out, View { narrow: true, ..sample::view() }, "fsync").snapshot(&sample::busy()).unwrap();
+        Hist::new(&mut out, View { width: 80, ..sample::view() }, "fsync").snapshot(&sample::busy()).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         14:02:11  1.0s  pressure cpu 12% io 61%/44% mem 0%   self 0.21% cpu, 9 MiB, 17 lost (task table full 17)
         syscalls exact

@@ -1,20 +1,29 @@
-//! One JSON object per line, with everything that is known: `--top` cuts tables for people, not data.
+//! One JSON object per line: one per probe and interval, and before it one per event. With everything that is known:
+//! `--top` cuts tables for people, not data.
 //!
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
+mod io;
+mod latency;
 mod line;
+mod syscalls;
+mod who;
 
-use std::io::{self, Write};
+use std::io::{Result, Write};
 
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
-use self::line::Line;
+use self::{
+    io::{Io, Request},
+    line::Line,
+    syscalls::Syscalls,
+};
 use super::{Sink, View};
 use crate::{escape::escape, snapshot::Snapshot};
 
-/// Writes one line per interval to `W`.
+/// Writes a line per probe and interval to `W`.
 pub struct Json<W> {
     out: W,
     view: View,
@@ -28,12 +37,27 @@ impl<W: Write> Json<W> {
     }
 }
 
-impl<W: Write> Sink for Json<W> {
-    fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.line.clear();
-        let line = (&mut self.line).writer();
-        Line::of(snapshot, &self.view).serialize(&mut serde_json::Serializer::with_formatter(line, Harmless))?;
+impl<W> Json<W> {
+    fn add(&mut self, line: &impl Serialize) -> Result<()> {
+        let out = (&mut self.line).writer();
+        line.serialize(&mut serde_json::Serializer::with_formatter(out, Harmless))?;
         self.line.put_u8(b'\n');
+        Ok(())
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.line.clear();
+        if let Some(syscalls) = &snapshot.syscalls {
+            self.add(&Line::of("syscalls", snapshot, Syscalls::of(syscalls, &self.view)))?;
+        }
+        if let Some(io) = &snapshot.io {
+            for request in &io.slow {
+                self.add(&Request::event(request))?;
+            }
+            self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
+        }
         self.out.write_all(&self.line)?;
         self.out.flush()
     }
@@ -44,7 +68,7 @@ impl<W: Write> Sink for Json<W> {
 struct Harmless;
 
 impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> Result<()> {
         if text.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
             return out.write_all(text.as_bytes());
         }
@@ -62,7 +86,7 @@ impl Formatter for Harmless {
         Ok(())
     }
 
-    fn write_char_escape<W: ?Sized + Write>(&mut self, out: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + Write>(&mut self, out: &mut W, escape: CharEscape) -> Result<()> {
         serde_json::ser::CompactFormatter.write_char_escape(out, escape)
     }
 }

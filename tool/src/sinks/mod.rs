@@ -8,12 +8,12 @@ mod format;
 mod header;
 pub mod heat;
 pub mod hist;
+mod io;
 pub mod json;
 pub mod stream;
 mod table;
 mod view;
-
-use std::io;
+mod who;
 
 pub use view::View;
 
@@ -24,18 +24,18 @@ use crate::{
 
 pub trait Sink {
     /// Shows one interval. An error of kind `BrokenPipe` means that the reader has seen enough.
-    fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()>;
+    fn snapshot(&mut self, snapshot: &Snapshot) -> std::io::Result<()>;
 
     /// After the last interval.
-    fn finish(&mut self) -> io::Result<()> {
+    fn finish(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
 
 /// The sink that a plan asks for, on stdout.
 pub fn of(plan: &Plan) -> Box<dyn Sink> {
-    let (out, view) = (io::stdout(), View::of(plan));
-    match &plan.syscalls.draw {
+    let (out, view) = (std::io::stdout(), View::of(plan));
+    match plan.syscalls.as_ref().map_or(&Draw::Tables, |plan| &plan.draw) {
         _ if plan.json => Box::new(json::Json::new(out, view)),
         Draw::Tables => Box::new(stream::Stream::new(out, view)),
         Draw::Hist(name) => Box::new(hist::Hist::new(out, view, name)),

@@ -7,19 +7,25 @@ use stillwatch_common::hist;
 
 use super::View;
 use crate::snapshot::{
-    Cost, Latency, Lost, Pressure, Snapshot, Stall,
-    syscalls::{Account, InFlight, Mode, Row, Syscalls, Who},
+    Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
+    syscalls::{Account, InFlight, Mode, Row, Syscalls},
 };
 
 pub fn view() -> View {
     View {
         top: 4,
         colour: false,
-        narrow: false,
+        width: 120,
         zone: TimeZone::UTC,
         slow: Duration::from_millis(10),
         idle: false,
         by: None,
+        stall: Duration::from_millis(1),
+        slow_requests: None,
+        kernel_threads: false,
+        stacks: false,
+        whose: false,
+        which_devices: false,
         only: String::new(),
     }
 }
@@ -31,7 +37,7 @@ pub fn idle() -> Snapshot {
         interval: Duration::from_millis(250),
         cost: Cost { user_cpu_percent: 0.1, rss_bytes: 9 << 20, ..Cost::default() },
         pressure: Err("PSI is off: boot with psi=1".into()),
-        syscalls: Syscalls {
+        syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows: Vec::new(),
             total: Row::default(),
@@ -39,7 +45,8 @@ pub fn idle() -> Snapshot {
             in_flight: Vec::new(),
             by: None,
             before_start: 0,
-        },
+        }),
+        io: None,
     }
 }
 
@@ -85,7 +92,7 @@ pub fn busy() -> Snapshot {
             lost: vec![Lost { cause: "task table full", count: 17 }],
         },
         pressure: Ok(kernel_writes),
-        syscalls: Syscalls {
+        syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows,
             total,
@@ -105,18 +112,29 @@ pub fn busy() -> Snapshot {
             ],
             by: None,
             before_start: 2,
-        },
+        }),
+        io: None,
     }
+}
+
+/// The `syscalls` part of a sample.
+pub fn calls(snapshot: &mut Snapshot) -> &mut Syscalls {
+    snapshot.syscalls.as_mut().unwrap()
 }
 
 /// Clears the screen, sets the title, reverses the direction of text.
 pub const HOSTILE: &str = "\x1b[2J\u{7}\u{9b}1m\u{202e}x";
 
 fn row(name: &str, latencies: &[(u64, u64)]) -> Row {
-    let buckets: Vec<_> = latencies.iter().map(|&(ns, count)| (hist::bucket(ns), count)).collect();
-    let total_ns = latencies.iter().map(|(ns, count)| ns * count).sum();
-    let latency = Latency::new(buckets, total_ns, latencies.iter().map(|(ns, _)| *ns).max().unwrap());
+    let latency = latency(latencies);
     Row { syscall: name.into(), calls: latency.count, latency, ..Row::default() }
+}
+
+/// Of (nanoseconds, count), ascending.
+pub fn latency(latencies: &[(u64, u64)]) -> Latency {
+    let buckets = latencies.iter().map(|&(ns, count)| (hist::bucket(ns), count)).collect();
+    let total_ns = latencies.iter().map(|(ns, count)| ns * count).sum();
+    Latency::new(buckets, total_ns, latencies.iter().map(|(ns, _)| *ns).max().unwrap_or(0))
 }
 
 pub fn who(pid: u32, comm: &str, cgroup: &str) -> Who {

@@ -44,20 +44,24 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
         text += &view.dim(&line);
         text.push('\n');
     }
-    calls(&mut text, snapshot, view);
-    for note in notes(&snapshot.syscalls) {
-        text += &view.dim(&note);
-        text.push('\n');
+    if let Some(syscalls) = &snapshot.syscalls {
+        calls(&mut text, syscalls, snapshot, view);
+        for note in notes(syscalls) {
+            text += &view.dim(&note);
+            text.push('\n');
+        }
+        callers::slow(&mut text, syscalls, view);
+        callers::in_flight(&mut text, syscalls, view);
+        callers::by(&mut text, syscalls, snapshot, view);
     }
-    callers::slow(&mut text, snapshot, view);
-    callers::in_flight(&mut text, snapshot, view);
-    callers::by(&mut text, snapshot, view);
+    if let Some(io) = &snapshot.io {
+        super::io::draw(&mut text, io, snapshot, view);
+    }
     text
 }
 
 /// The table of calls, with their sum.
-fn calls(text: &mut String, snapshot: &Snapshot, view: &View) {
-    let syscalls = &snapshot.syscalls;
+fn calls(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &View) {
     if syscalls.rows.is_empty() {
         *text += match (syscalls.mode, view.only.is_empty()) {
             (Mode::Exact, true) => "no system call returned in this interval\n",
@@ -73,12 +77,12 @@ fn calls(text: &mut String, snapshot: &Snapshot, view: &View) {
     for head in ["p50", "p90", "p99", "p99.9", "MAX"] {
         table = table.close(head, 5);
     }
-    table = table.right("TIME/s", 6).left(bar::spark_head(view.narrow), 0);
-    if exact && !view.narrow {
+    table = table.right("TIME/s", 6).left(bar::spark_head(view.narrow()), 0);
+    if exact && !view.narrow() {
         table = table.left("ERRORS", 0);
     }
     for row in syscalls.rows.iter().take(view.top) {
-        table.row(cells(row, &row.syscall, snapshot, view));
+        table.row(cells(row, &row.syscall, exact, snapshot, view));
     }
     if let Some(rest @ [_, ..]) = syscalls.rows.get(view.top..) {
         // Their quantiles are part of the total's.
@@ -91,13 +95,13 @@ fn calls(text: &mut String, snapshot: &Snapshot, view: &View) {
         row.push(format::time_rate(sum(|row| row.latency.total_ns), snapshot.interval));
         table.row(row);
     }
-    table.row(cells(&syscalls.total, "total", snapshot, view));
+    table.row(cells(&syscalls.total, "total", exact, snapshot, view));
     table.draw(text, view);
 }
 
-fn cells(row: &Row, name: &str, snapshot: &Snapshot, view: &View) -> Vec<String> {
+fn cells(row: &Row, name: &str, exact: bool, snapshot: &Snapshot, view: &View) -> Vec<String> {
     let mut cells = vec![name.to_owned(), format::rate(row.calls, snapshot.interval)];
-    if snapshot.syscalls.mode == Mode::Exact {
+    if exact {
         cells.push(format::rate(row.errors, snapshot.interval));
     }
     let latency = &row.latency;
@@ -108,7 +112,7 @@ fn cells(row: &Row, name: &str, snapshot: &Snapshot, view: &View) -> Vec<String>
         cells.extend(quantiles.map(format::duration));
         cells.push(format::time_rate(latency.total_ns, snapshot.interval));
     }
-    cells.push(bar::spark(latency, view.narrow));
+    cells.push(bar::spark(latency, view.narrow()));
     if let Some((error, count)) = &row.commonest_error {
         let share = *count as f64 * 100.0 / row.errors.max(1) as f64;
         cells.push(format!("{error} {}", format::percent(share)));
@@ -121,23 +125,19 @@ fn notes(syscalls: &Syscalls) -> Vec<String> {
     let total = &syscalls.total;
     let mut notes = Vec::new();
     if total.untimed > 0 {
-        let calls = plural(total.untimed, "call has", "calls have");
+        let calls = format::plural(total.untimed, "call has", "calls have");
         let reasons = [(total.unreturned, "ended their task"), (syscalls.before_start, "began before start")];
         let reasons = reasons.into_iter().filter(|&(count, _)| count > 0);
         let reasons: Vec<_> = reasons.map(|(count, what)| format!("{} {what}", format::count(count))).collect();
         let of_these = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
         notes.push(format!("{calls} no latency{of_these}"));
     } else if syscalls.before_start > 0 {
-        notes.push(format!("{} before start", plural(syscalls.before_start, "call began", "calls began")));
+        notes.push(format!("{} before start", format::plural(syscalls.before_start, "call began", "calls began")));
     }
     if total.interrupted > 0 {
-        notes.push(format!("{} cut short by a signal", plural(total.interrupted, "call was", "calls were")));
+        notes.push(format!("{} cut short by a signal", format::plural(total.interrupted, "call was", "calls were")));
     }
     notes
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", format::count(count), if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -7,7 +7,13 @@ use super::View;
 /// Columns of a table, with the least width of each, so that tables of two intervals line up.
 pub struct Table {
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    cells: Vec<String>,
+    /// Lines of their own, which no column is aligned to.
+    below: Vec<String>,
 }
 
 struct Column {
@@ -41,12 +47,19 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(Row { cells, below: Vec::new() });
+    }
+
+    /// Lines under the row that was added last.
+    pub fn below(&mut self, lines: impl IntoIterator<Item = String>) {
+        if let Some(row) = self.rows.last_mut() {
+            row.below.extend(lines);
+        }
     }
 
     /// Appends head and rows.
     pub fn draw(&self, out: &mut String, view: &View) {
-        let widest = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
+        let widest = |at: usize| self.rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| cell.width()).max();
         let width = |(at, column): (usize, &Column)| column.min.max(column.head.width()).max(widest(at).unwrap_or(0));
         let widths: Vec<usize> = self.columns.iter().enumerate().map(width).collect();
         let line = |cells: &mut dyn Iterator<Item = &str>| {
@@ -64,8 +77,12 @@ impl Table {
         *out += &view.bold(&line(&mut self.columns.iter().map(|column| column.head.as_str())));
         out.push('\n');
         for row in &self.rows {
-            *out += &line(&mut row.iter().map(String::as_str));
+            *out += &line(&mut row.cells.iter().map(String::as_str));
             out.push('\n');
+            for below in &row.below {
+                *out += &view.dim(below);
+                out.push('\n');
+            }
         }
     }
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::{
-    cli::plan::{By, Filter, Plan},
+    cli::plan::{By, Plan},
     escape::fit,
     syscall_names,
 };
 
 /// Columns that the full layout of the tables takes.
-const FULL: u16 = 100;
+const FULL: usize = 100;
+/// Columns from which words and pictures are not shortened; what is not a terminal has as many.
+const ROOMY: usize = 120;
 
 /// Settings of a sink.
 #[derive(Clone, Debug)]
@@ -19,31 +21,58 @@ pub struct View {
     /// Rows per table.
     pub top: usize,
     pub colour: bool,
-    /// Fewer than [`FULL`] columns: narrower histograms, no names of errors.
-    pub narrow: bool,
+    /// Columns of the terminal.
+    pub width: usize,
     pub zone: TimeZone,
     /// Threshold of the table of slow calls.
     pub slow: Duration,
     /// Calls that wait by design are listed too.
     pub idle: bool,
     pub by: Option<By>,
+    /// Threshold from which the reason of a wait is named.
+    pub stall: Duration,
+    /// Threshold of single requests, where asked for.
+    pub slow_requests: Option<Duration>,
+    /// Waits of kernel threads are listed too.
+    pub kernel_threads: bool,
+    /// Stacks are printed under the waits.
+    pub stacks: bool,
+    /// Only some processes are shown.
+    pub whose: bool,
+    /// Only some devices are shown.
+    pub which_devices: bool,
     /// What is left out, in words; empty when nothing is. Safe for a terminal.
     pub only: String,
 }
 
 impl View {
     pub fn of(plan: &Plan) -> Self {
-        let syscalls = &plan.syscalls;
+        let (syscalls, io, filter) = (plan.syscalls.as_ref(), plan.io.as_ref(), &plan.filter);
         Self {
             top: plan.top,
             colour: plan.colour,
-            narrow: terminal_size::terminal_size().is_some_and(|(width, _)| width.0 < FULL),
+            width: terminal_size::terminal_size().map_or(ROOMY, |(width, _)| width.0.into()),
             zone: TimeZone::system(),
-            slow: syscalls.slow,
-            idle: syscalls.idle,
-            by: syscalls.by,
-            only: only(&syscalls.filter, &syscalls.only),
+            slow: syscalls.map_or(Duration::ZERO, |plan| plan.slow),
+            idle: syscalls.is_some_and(|plan| plan.idle),
+            by: syscalls.and_then(|plan| plan.by),
+            stall: io.map_or(Duration::ZERO, |plan| plan.stall),
+            slow_requests: io.and_then(|plan| plan.slow),
+            kernel_threads: io.is_some_and(|plan| plan.kernel_threads),
+            stacks: io.is_some_and(|plan| plan.stacks),
+            whose: !filter.pids.is_empty() || filter.comm.is_some() || filter.cgroup.is_some(),
+            which_devices: io.is_some_and(|plan| !plan.only.is_empty()),
+            only: only(plan),
         }
+    }
+
+    /// Narrower histograms, fewer columns, no names of errors.
+    pub fn narrow(&self) -> bool {
+        self.width < FULL
+    }
+
+    pub fn roomy(&self) -> bool {
+        self.width >= ROOMY
     }
 
     pub fn slow_ns(&self) -> u64 {
@@ -63,7 +92,8 @@ impl View {
     }
 }
 
-fn only(filter: &Filter, calls: &[u32]) -> String {
+fn only(plan: &Plan) -> String {
+    let filter = &plan.filter;
     let mut parts = Vec::new();
     let mut list = |what: &str, names: Vec<String>| {
         if !names.is_empty() {
@@ -74,8 +104,13 @@ fn only(filter: &Filter, calls: &[u32]) -> String {
     list("comm", filter.comm.iter().map(|comm| fit(comm, 15)).collect());
     let dir = filter.cgroup.iter().filter_map(|dir| dir.file_name());
     list("cgroup", dir.map(|name| fit(&name.to_string_lossy(), 40)).collect());
-    list("call", calls.iter().map(|nr| syscall_names::label(*nr).into_owned()).collect());
-    if filter.errors {
+    if let Some(syscalls) = &plan.syscalls {
+        list("call", syscalls.only.iter().map(|nr| syscall_names::label(*nr).into_owned()).collect());
+    }
+    if let Some(io) = &plan.io {
+        list("device", io.only.clone());
+    }
+    if plan.syscalls.as_ref().is_some_and(|plan| plan.errors) {
         parts.push("calls that failed".into());
     }
     parts.join(", ")
@@ -94,18 +129,63 @@ fn several(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        cli::plan::{self, Draw, Filter},
+        snapshot::syscalls::Mode,
+    };
+
+    fn plan() -> Plan {
+        Plan {
+            interval: Duration::from_secs(1),
+            count: None,
+            json: false,
+            top: 10,
+            colour: false,
+            filter: Filter::default(),
+            syscalls: None,
+            io: None,
+        }
+    }
 
     #[test]
     fn filters_in_words() {
-        let mut filter = Filter::default();
-        assert_eq!(only(&filter, &[]), "");
-        filter.pids = vec![1, 2, 3, 4, 5, 6];
-        filter.comm = Some("a\u{1b}[2Jb".into());
-        filter.cgroup = Some("/sys/fs/cgroup/system.slice/backup.service".into());
-        filter.errors = true;
-        let text = only(&filter, &[syscall_names::number("read").unwrap()]);
+        let mut plan = plan();
+        assert_eq!(only(&plan), "");
+        plan.filter = Filter {
+            pids: vec![1, 2, 3, 4, 5, 6],
+            comm: Some("a\u{1b}[2Jb".into()),
+            cgroup: Some("/sys/fs/cgroup/system.slice/backup.service".into()),
+        };
+        plan.syscalls = Some(plan::Syscalls {
+            mode: Mode::Exact,
+            slow: Duration::from_millis(10),
+            idle: false,
+            by: None,
+            errors: true,
+            only: vec![syscall_names::number("read").unwrap()],
+            draw: Draw::Tables,
+        });
+        let text = only(&plan);
         assert!(text.starts_with("pid 1 2 3 4 and 2 more, comm a"), "{text}");
         assert!(text.ends_with(", cgroup backup.service, call read, calls that failed"), "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn devices_in_words() {
+        let io = plan::Io {
+            devices_only: false,
+            only: vec!["sda".into(), "dm-0".into()],
+            stall: Duration::from_millis(1),
+            slow: Some(Duration::from_millis(100)),
+            stacks: true,
+            blame: false,
+            kernel_threads: true,
+        };
+        let plan = Plan { io: Some(io), ..plan() };
+        assert_eq!(only(&plan), "device sda dm-0");
+        let view = View::of(&plan);
+        assert!(view.which_devices && !view.whose && view.stacks && view.kernel_threads);
+        assert_eq!((view.stall, view.slow_requests), (Duration::from_millis(1), Some(Duration::from_millis(100))));
     }
 }

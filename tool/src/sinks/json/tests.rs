@@ -1,9 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{
-    line::{NO_RUN_TIME, NOT_TIMED},
-    *,
-};
+use super::{line::NO_RUN_TIME, syscalls::NOT_TIMED, *};
 use crate::{sinks::sample, snapshot::syscalls::Mode};
 
 fn line(snapshot: &Snapshot) -> (String, Value) {
@@ -75,8 +72,9 @@ fn what_is_not_known_is_null_with_the_reason() {
 #[test]
 fn blocked_mode_has_sleeps_and_no_errors() {
     let mut snapshot = sample::busy();
-    snapshot.syscalls.mode = Mode::Blocked;
-    snapshot.syscalls.by = Some(snapshot.syscalls.slow.clone());
+    sample::calls(&mut snapshot).mode = Mode::Blocked;
+    let slow = sample::calls(&mut snapshot).slow.clone();
+    sample::calls(&mut snapshot).by = Some(slow);
     let (_, value) = line(&snapshot);
     for row in [&value["syscalls"][0], &value["by"][0]] {
         assert!(row["sleeps"].is_u64() && row.get("calls").is_none());
@@ -91,7 +89,7 @@ fn printing_a_line_is_harmless_and_loses_nothing() {
     assert!(text.contains(r"\u009b1m\u202ex"), "{text}");
     assert!(text.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'));
     let mut snapshot = sample::busy();
-    snapshot.syscalls.slow[1].who.comm = Some("\u{7f}é\\\"名\u{e0001}".into());
+    sample::calls(&mut snapshot).slow[1].who.comm = Some("\u{7f}é\\\"名\u{e0001}".into());
     let (text, value) = line(&snapshot);
     assert!(text.contains(r#"\u007fé\\\"名"#), "{text}");
     assert_eq!(value["slow"][1]["comm"], "\u{7f}é\\\"名\u{e0001}");

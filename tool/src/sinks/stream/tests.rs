@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     cli::plan::By,
     sinks::sample::{self, account, who},
-    snapshot::syscalls::{Account, Who},
+    snapshot::{Who, syscalls::Account},
 };
 
 fn text(snapshot: &Snapshot, view: &View) -> String {
@@ -39,7 +39,7 @@ fn a_busy_interval() {
 
 #[test]
 fn eighty_columns() {
-    let view = View { narrow: true, top: 10, ..sample::view() };
+    let view = View { width: 80, top: 10, ..sample::view() };
     let text = text(&sample::busy(), &view);
     let table: String = text.lines().skip(2).take_while(|line| !line.starts_with('2')).collect::<Vec<_>>().join("\n");
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
@@ -71,8 +71,8 @@ fn nothing_happened_and_nothing_is_known() {
 #[test]
 fn blocked_mode_shows_sleeps_and_no_errors() {
     let mut snapshot = sample::busy();
-    snapshot.syscalls.mode = Mode::Blocked;
-    snapshot.syscalls.slow.clear();
+    sample::calls(&mut snapshot).mode = Mode::Blocked;
+    sample::calls(&mut snapshot).slow.clear();
     let text = text(&snapshot, &sample::view());
     assert!(text.contains("\nsyscalls blocked (only calls that sleep)\n"), "{text}");
     assert!(text.contains("SLEEPS/s") && text.contains("no sleep over 10ms"), "{text}");
@@ -83,8 +83,8 @@ fn blocked_mode_shows_sleeps_and_no_errors() {
 fn a_row_without_any_latency_has_no_invented_one() {
     let mut snapshot = sample::idle();
     let row = Row { syscall: "read".into(), calls: 5, untimed: 5, ..Row::default() };
-    snapshot.syscalls.total = row.clone();
-    snapshot.syscalls.rows.push(row);
+    sample::calls(&mut snapshot).total = row.clone();
+    sample::calls(&mut snapshot).rows.push(row);
     let text = text(&snapshot, &sample::view());
     let line = text.lines().find(|line| line.starts_with("read")).unwrap();
     assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["read", "20", "0", "–", "–", "–", "–", "–", "–"]);
@@ -95,7 +95,7 @@ fn a_row_without_any_latency_has_no_invented_one() {
 fn breakdowns() {
     let mut snapshot = sample::idle();
     let all = Account { syscall: None, errors: 3, ..account(who(812, "rsync", "/b.service"), "", 50, 2_000_000) };
-    snapshot.syscalls.by = Some(vec![all]);
+    sample::calls(&mut snapshot).by = Some(vec![all]);
     let drawn = text(&snapshot, &View { by: Some(By::Process), ..sample::view() });
     let (_, drawn) = drawn.split_once("--idle)\nno call in flight").unwrap();
     insta::assert_snapshot!(drawn.split_once('\n').unwrap().1, @r"
@@ -110,7 +110,7 @@ fn breakdowns() {
         ..Who::default()
     };
     let by = [of(Some("/system.slice/b.service")), of(Some("/")), of(None)];
-    snapshot.syscalls.by = Some(by.map(|who| account(who, "write", 7, 900)).to_vec());
+    sample::calls(&mut snapshot).by = Some(by.map(|who| account(who, "write", 7, 900)).to_vec());
     let drawn = text(&snapshot, &View { by: Some(By::Cgroup), ..sample::view() });
     insta::assert_snapshot!(drawn[drawn.find("BY CGROUP").unwrap()..], @r"
     BY CGROUP                                           SYSCALL          CALLS/s  ERR/s   MAX  TIME/s

@@ -1,0 +1,30 @@
+//! The tables of the `io` probe: single slow requests, devices, who is stalled on what, and because of whom.
+
+mod blame;
+mod causes;
+mod devices;
+mod requests;
+mod stalled;
+mod words;
+
+#[cfg(test)]
+pub mod fixture;
+#[cfg(test)]
+mod tests;
+
+use super::View;
+use crate::snapshot::{Snapshot, io::Io};
+
+pub fn draw(text: &mut String, io: &Io, snapshot: &Snapshot, view: &View) {
+    requests::draw(text, &io.slow, view);
+    devices::draw(text, &io.devices, snapshot, view);
+    if let Some(stalled) = &io.stalled {
+        stalled::draw(text, stalled, view);
+    }
+    if let Some(causes) = &io.caused_by {
+        causes::draw(text, causes, snapshot, view);
+    }
+    if let Some(blame) = &io.blame {
+        blame::draw(text, blame, view);
+    }
+}

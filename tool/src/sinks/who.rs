@@ -1,0 +1,49 @@
+//! Columns that name a process, and what a cut table says.
+
+use super::{View, format::UNKNOWN, table::Table};
+use crate::{escape::fit, snapshot::Who};
+
+/// Columns of a thread's name: the kernel keeps 15 bytes.
+pub const COMM: usize = 15;
+
+/// Columns that name a process.
+pub fn who(table: Table, head: String, view: &View) -> Table {
+    table.left(head, COMM).right("PID", 7).left("CGROUP", cgroup_width(view))
+}
+
+pub fn cgroup_width(view: &View) -> usize {
+    if view.narrow() { 12 } else { 24 }
+}
+
+pub fn who_cells(who: &Who, view: &View) -> Vec<String> {
+    vec![comm(who, "unknown"), pid(who), cgroup(who, UNKNOWN, cgroup_width(view))]
+}
+
+pub fn comm(who: &Who, unknown: &str) -> String {
+    who.comm.as_ref().map_or_else(|| unknown.to_owned(), |comm| fit(comm, COMM))
+}
+
+pub fn pid(who: &Who) -> String {
+    who.pid.map_or_else(|| UNKNOWN.into(), |pid| pid.to_string())
+}
+
+/// The last part of the path, which names the service or container; JSON has all of it.
+pub fn cgroup(who: &Who, unknown: &str, width: usize) -> String {
+    let Some(path) = &who.cgroup else { return unknown.to_owned() };
+    match path.trim_end_matches('/').rsplit('/').next() {
+        Some(name) if !name.is_empty() => fit(name, width),
+        _ => "/".into(),
+    }
+}
+
+pub fn why(who: &Who) -> Option<String> {
+    who.unknown.map(|why| format!("({why})"))
+}
+
+/// How many rows a table leaves out.
+pub fn more(text: &mut String, rows: usize, view: &View) {
+    if rows > view.top {
+        *text += &view.dim(&format!("{} more (--top {rows} shows all)", rows - view.top));
+        text.push('\n');
+    }
+}
