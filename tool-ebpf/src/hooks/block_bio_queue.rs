@@ -1,13 +1,12 @@
 //! `block_bio_queue([queue,] bio)`: a bio is submitted to a device, in the context of its submitter.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{facts, probes::io};
+use crate::{facts, probes::io, support::argument_behind_queue};
 
 #[btf_tracepoint(function = "block_bio_queue")]
 fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
-    let passed = if facts::on(&facts::BIO_QUEUE_HAS_QUEUE) { ctx.arg(1) } else { ctx.arg(0) };
-    // SAFETY: that argument is trusted.
-    unsafe { io::bio_queue(passed) };
+    // SAFETY: the arguments are trusted.
+    unsafe { io::bio_queue(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::BIO_QUEUE_HAS_QUEUE))) };
     0
 }

@@ -1,13 +1,12 @@
 //! `block_getrq([queue,] bio)`: a bio is about to become a request, in the context of its submitter.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{facts, probes::io};
+use crate::{facts, probes::io, support::argument_behind_queue};
 
 #[btf_tracepoint(function = "block_getrq")]
 fn block_getrq(ctx: BtfTracePointContext) -> i32 {
-    let passed = if facts::on(&facts::GETRQ_HAS_QUEUE) { ctx.arg(1) } else { ctx.arg(0) };
-    // SAFETY: that argument is trusted.
-    unsafe { io::getrq(passed) };
+    // SAFETY: the arguments are trusted.
+    unsafe { io::getrq(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::GETRQ_HAS_QUEUE))) };
     0
 }

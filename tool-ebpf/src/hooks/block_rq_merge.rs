@@ -1,13 +1,12 @@
 //! `block_rq_merge([queue,] rq)`: a request was merged into another and ends without completion. Since 5.11.
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::{facts, probes::io};
+use crate::{facts, probes::io, support::argument_behind_queue};
 
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_rq_merge(ctx: BtfTracePointContext) -> i32 {
-    let passed = if facts::on(&facts::MERGE_HAS_QUEUE) { ctx.arg(1) } else { ctx.arg(0) };
-    // SAFETY: that argument is trusted.
-    unsafe { io::merge(passed) };
+    // SAFETY: the arguments are trusted.
+    unsafe { io::merge(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::MERGE_HAS_QUEUE))) };
     0
 }

@@ -101,6 +101,7 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     // A verifier log is of use to its author only.
+    tracing::debug!("{text}");
     text.lines().next().unwrap_or_default().to_owned()
 }
 

@@ -22,7 +22,9 @@ pub struct Table<K, V> {
 impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
     /// `per_entry`: values per key; one, or one per possible processor.
     pub fn new(map: Map, per_entry: usize) -> Result<Self, LoadError> {
-        let (Map::HashMap(data) | Map::PerCpuHashMap(data)) = &map else { return Err(LoadError::Absent("hash map")) };
+        let (Map::HashMap(data) | Map::PerCpuHashMap(data) | Map::LruHashMap(data)) = &map else {
+            return Err(LoadError::Absent("hash map"));
+        };
         let max_entries = data.info().map_err(refused)?.max_entries() as usize;
         let fd = data.fd().as_fd().try_clone_to_owned().map_err(unreadable)?;
         Ok(Self { map, fd, batch: Batch::new(max_entries, per_entry), max_entries })

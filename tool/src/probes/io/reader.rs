@@ -16,7 +16,7 @@ use stillwatch_common::{
     hist,
     io::{
         CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, ROWS, Request, Row, Run, SHARDS, STRIDE, Shard, Slow,
-        Stack, Stall, Task, Waits, Work, tgid_of,
+        Stack, Stall, Task, Waits, Work,
     },
 };
 
@@ -54,7 +54,7 @@ struct Who {
     causes: Table<Cause, Work>,
     tasks: Table<u64, Task>,
     stalls: Table<Stall, Waits>,
-    owners: Hash<OwnerId, Owner>,
+    owners: Table<OwnerId, Owner>,
     stacks: Hash<u64, Stack>,
     slow: Option<RingBuf<MapData>>,
     stall_ns: u64,
@@ -224,7 +224,7 @@ impl Who {
             causes: Table::new(take(ebpf, "IO_CAUSES")?, 1)?,
             tasks: Table::new(take(ebpf, "IO_TASKS")?, 1)?,
             stalls: Table::new(take(ebpf, "IO_STALLS")?, 1)?,
-            owners: Hash::try_from(take(ebpf, "IO_OWNERS")?).map_err(refused)?,
+            owners: Table::new(take(ebpf, "IO_OWNERS")?, 1)?,
             stacks: Hash::try_from(take(ebpf, "IO_STACKS")?).map_err(refused)?,
             slow: match plan.slow {
                 Some(_) => Some(RingBuf::try_from(take(ebpf, "IO_SLOW")?).map_err(refused)?),
@@ -256,24 +256,19 @@ impl Who {
             }
         }
         self.make_room(sample);
-        self.find_owners(sample);
+        self.find_owners(sample)?;
         self.find_stacks(sample);
         Ok(())
     }
 
-    /// Owners of all causes: from what is known, else from the kernel, which may forget.
-    fn find_owners(&mut self, sample: &mut Io) {
+    /// Owners of all causes: as the kernel knows them now, or knew them before it forgot.
+    fn find_owners(&mut self, sample: &mut Io) -> io::Result<()> {
         let owners: HashSet<OwnerId> =
             sample.causes.keys().map(|cause| cause.owner).chain(sample.slow.iter().map(|slow| slow.owner)).collect();
+        self.known_owners.extend(self.owners.entries()?);
         self.known_owners.retain(|owner, _| owners.contains(owner));
-        for owner in owners.into_iter().filter(|&owner| tgid_of(owner) != 0) {
-            if !self.known_owners.contains_key(&owner)
-                && let Ok(found) = self.owners.get(&owner, 0)
-            {
-                self.known_owners.insert(owner, found);
-            }
-        }
         sample.owners = self.known_owners.clone();
+        Ok(())
     }
 
     fn find_stacks(&mut self, sample: &mut Io) {
