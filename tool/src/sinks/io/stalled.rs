@@ -32,12 +32,7 @@ pub fn draw(text: &mut String, stalled: &[Stalled], view: &View) {
     }
     for row in rows.iter().take(view.top) {
         let mut cells = who_cells(&row.who, view);
-        cells.extend([
-            format::count(row.waits),
-            format::duration(row.total_ns),
-            format::duration(row.max_ns),
-            now(row),
-        ]);
+        cells.extend([format::count(row.waits), format::duration(row.total_ns), max(row), now(row)]);
         let reason = waiting_for(row);
         if view.narrow() {
             table.row(cells);
@@ -53,6 +48,11 @@ pub fn draw(text: &mut String, stalled: &[Stalled], view: &View) {
     text.push('\n');
     table.draw(text, view);
     more(text, rows.len(), view);
+}
+
+/// A wait since before we started is longer than all that were measured, and nobody knows how long.
+fn max(row: &Stalled) -> String {
+    if row.before_start { UNKNOWN.into() } else { format::duration(row.max_ns) }
 }
 
 /// Age of the oldest wait that goes on, and how many threads wait.

@@ -33,7 +33,7 @@ fn a_busy_interval() {
     STALLED              PID  CGROUP                    WAITS TOTAL   MAX                 NOW  WAITING FOR
     rsync                812  backup.service               41  3.1s 390ms             1.1s ×3  write: writeback throttling on sda
     postgres             430  postgresql.service            8 612ms 390ms                   –  fsync: journal commit on sda, woken by jbd2/sda1-8
-    unknown              977  –                             0    1s 390ms  since before start  page read on sdb (ended before it could be looked up)
+    unknown              977  –                             0    1s     –  since before start  page read on sdb (ended before it could be looked up)
     \x1b[2J\x07…        7001  /                             2 153ms 390ms                   –  short waits
 
     CAUSED BY            PID  CGROUP                    DEVICE  MiB/s  IO/s  DEVICE TIME  HOW
@@ -61,7 +61,7 @@ fn a_hundred_columns_and_eighty() {
     STALLED              PID  CGROUP                    WAITS TOTAL   MAX                 NOW  WAITING FOR
     rsync                812  backup.service               41  3.1s 390ms             1.1s ×3  write: writeback throttling on sda
     postgres             430  postgresql.service            8 612ms 390ms                   –  fsync: journal commit on sda, woken by jbd2/sda1-8
-    unknown              977  –                             0    1s 390ms  since before start  page read on sdb (ended before it could be looked up)
+    unknown              977  –                             0    1s     –  since before start  page read on sdb (ended before it could be looked up)
     \x1b[2J\x07…        7001  /                             2 153ms 390ms                   –  short waits
 
     CAUSED BY            PID  CGROUP                    DEVICE  MiB/s  IO/s  DEVICE TIME  HOW
@@ -88,7 +88,7 @@ fn a_hundred_columns_and_eighty() {
       write: writeback throttling on sda
     postgres             430  postgresql.…      8 612ms 390ms                   –
       fsync: journal commit on sda, woken by jbd2/sda1-8
-    unknown              977  –                 0    1s 390ms  since before start
+    unknown              977  –                 0    1s     –  since before start
       page read on sdb (ended before it could be looked up)
     \x1b[2J\x07…        7001  /                 2 153ms 390ms                   –
       short waits

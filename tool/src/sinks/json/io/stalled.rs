@@ -18,7 +18,9 @@ pub struct Stalled<'a> {
     kernel_thread: bool,
     waits: u64,
     total_ns: u64,
-    max_ns: u64,
+    max_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_unknown: Option<&'static str>,
     /// Threads that still wait.
     now: u64,
     /// Null, too, when none of them waits.
@@ -46,7 +48,9 @@ impl<'a> Stalled<'a> {
             kernel_thread: row.kernel_thread,
             waits: row.waits,
             total_ns: row.total_ns,
-            max_ns: row.max_ns,
+            // Longer than all that were measured.
+            max_ns: (!row.before_start).then_some(row.max_ns),
+            max_unknown: row.before_start.then_some(BEFORE_START),
             now: row.now,
             now_ns: row.now_ns,
             now_unknown: (row.now > 0 && row.now_ns.is_none()).then_some(BEFORE_START),

@@ -92,6 +92,7 @@ fn who_waited() {
     assert_eq!((&stalled[0]["now"], &stalled[0]["now_ns"]), (&json!(3), &json!(1_100_000_000)));
     let old = &stalled[2];
     assert_eq!((&old["now_ns"], &old["now_unknown"]), (&Value::Null, &json!("since before start")));
+    assert_eq!((&old["max_ns"], &old["max_unknown"]), (&Value::Null, &json!("since before start")));
     assert_eq!((&old["pid"], &old["unknown"]), (&json!(977), &json!("ended before it could be looked up")));
     assert!(old["syscall"].is_null() && old["syscall_unknown"].is_string());
     assert_eq!(stalled[3]["kernel_thread"], true);
