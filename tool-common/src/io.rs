@@ -3,7 +3,7 @@
 //! Requests complete on any processor, in interrupts too, so what is counted for devices lies in a few [`Shard`]s that
 //! are added to atomically, not in a block per processor: their number bounds the memory on a machine with 256 of them.
 
-use crate::hist;
+use crate::{hist, syscalls::NATIVE};
 
 /// What a request asks of a device; also the order of the rows of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,9 @@ pub struct Layout {
     pub cell: [[u16; STRIDE]; ROWS * PARTS],
     /// [`row_key`] of each row, once it is handed out.
     pub keys: [u64; ROWS],
+    /// 1 for a call whose first argument is the descriptor of the file it works on; written by user space before the programs are
+    /// attached.
+    pub works_on_file: [u8; NATIVE],
 }
 
 /// What a row stands for: a device number as the kernel keeps it (12 bits major, 20 bits minor) and an operation.
@@ -143,7 +146,7 @@ pub struct Cpu {
     /// The request that this processor completed last: the one that the next wake-ups wait for.
     pub done_ns: u64,
     pub done_dev: u32,
-    pub pad: u32,
+    pub done_bytes: u32,
     /// A pointer on its way to becoming a number.
     pub address: u64,
     /// A bio that this processor is making a request for, and who for.
@@ -340,7 +343,7 @@ pub struct Stall {
     /// Key of its [`Stack`]; 0 when the wait was too short to take it.
     pub stack: u64,
     pub tgid: u32,
-    /// The device whose request ended the wait, where one did.
+    /// The device whose request ended the wait, or that the file lies on which the call works on; 0: not known.
     pub dev: u32,
     /// Call number, with `syscalls::COMPAT`, or [`NO_CALL`].
     pub nr: u32,
@@ -402,7 +405,7 @@ pub const UNKNOWN_NS: u64 = u64::MAX;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 63_488 && size_of::<Making>() == 24);
+const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

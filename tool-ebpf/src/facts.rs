@@ -46,6 +46,8 @@ facts! {
     FDT_FD: u64 = 0;
     FILE_INODE: u64 = 0;
     INODE_MODE: u64 = 0;
+    INODE_SUPER: u64 = 0;
+    SUPER_DEV: u64 = 0;
 
     /// From a task's `css_set` to its cgroup on the unified hierarchy.
     CSET_DEFAULT: u64 = 0;

@@ -7,7 +7,7 @@ use crate::{
     names::Names,
     snapshot::{
         Snapshot, Who,
-        io::Io,
+        io::{Io, Stalled},
         syscalls::{Account, Syscalls},
     },
 };
@@ -52,7 +52,9 @@ fn block_io(io: &mut Io, names: &mut Names, plan: &Plan) {
     let filter = &plan.filter;
     if let Some(rows) = &mut io.stalled {
         rows.retain_mut(|row| wanted(&mut row.who, filter, names));
-        rows.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
+        let hidden =
+            |row: &Stalled| row.kernel_thread && !plan.json && !plan.io.as_ref().is_some_and(|io| io.kernel_threads);
+        rows.iter_mut().filter(|row| !hidden(row)).take(seen).for_each(|row| name(&mut row.who, names));
     }
     if let Some(rows) = &mut io.caused_by {
         rows.retain_mut(|row| wanted(&mut row.who, filter, names));

@@ -6,8 +6,7 @@ use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
 use stillwatch_common::{
-    hist,
-    io,
+    hist, io,
     syscalls::{Account, Caller, Row},
 };
 

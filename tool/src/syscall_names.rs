@@ -73,6 +73,27 @@ const BY_DESIGN: &[&str] = &[
     "ipc",
 ];
 
+/// Calls whose first argument is the descriptor of the file that they read, write or write back.
+const ON_FILE: &[&str] = &[
+    "read",
+    "pread64",
+    "readv",
+    "preadv",
+    "preadv2",
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "pwritev2",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "syncfs",
+    "ftruncate",
+    "fallocate",
+    "getdents64",
+];
+
 /// Calls whose first argument decides: a terminal, pipe, socket, event descriptor or device waits by design.
 ///
 /// `ioctl` is among them for hypervisors (every idle virtual processor sleeps in `KVM_RUN`), binder and the like; on a
@@ -85,6 +106,11 @@ const BY_FILE: &[&str] = &["read", "readv", "preadv2", "splice", "tee", "ioctl"]
 // - pread64, preadv: refused on everything that cannot seek, so they only ever wait for a device.
 // - flock, fcntl: whoever waits for a file lock is delayed by its holder.
 // - connect, close, vfork, execve, sync, fsync, getrandom: someone waits for an answer.
+
+/// Whether a call's first argument is the descriptor of a file that it reads, writes or writes back.
+pub fn works_on_file(nr: u32) -> bool {
+    name(nr).is_some_and(|name| ON_FILE.contains(&name))
+}
 
 /// Name of a native call.
 pub fn name(nr: u32) -> Option<&'static str> {

@@ -155,9 +155,9 @@ impl Task {
         offset != ABSENT && self.get::<u32>(offset) != 0
     }
 
-    /// `i_mode` of the file behind descriptor `fd`. Reads through helpers: for rare paths.
+    /// The inode of the file behind descriptor `fd`. Reads through helpers: for rare paths.
     #[inline(always)]
-    pub fn file_mode(self, fd: u64) -> Option<u16> {
+    fn inode(self, fd: u64) -> Option<u64> {
         let offset = facts::TASK_FILES.load();
         if offset == ABSENT || fd > 1 << 20 {
             return None;
@@ -166,8 +166,23 @@ impl Task {
         let table: u64 = memory::read(files, facts::FILES_FDT.load())?;
         let descriptors: u64 = memory::read(table, facts::FDT_FD.load())?;
         let file: u64 = memory::read(descriptors, fd.wrapping_mul(8))?;
-        let inode: u64 = memory::read(file, facts::FILE_INODE.load())?;
-        memory::read(inode, facts::INODE_MODE.load())
+        memory::read(file, facts::FILE_INODE.load())
+    }
+
+    /// `i_mode` of the file behind a descriptor.
+    #[inline(always)]
+    pub fn file_mode(self, fd: u64) -> Option<u16> {
+        memory::read(self.inode(fd)?, facts::INODE_MODE.load())
+    }
+
+    /// Number of the device that the file behind a descriptor lies on; 0 where it lies on none, or is none.
+    #[inline(always)]
+    pub fn file_dev(self, fd: u64) -> u32 {
+        let inode = self.inode(fd).unwrap_or(0);
+        let sb: u64 = memory::read(inode, facts::INODE_SUPER.load()).unwrap_or(0);
+        let dev: u32 = memory::read(sb, facts::SUPER_DEV.load()).unwrap_or(0);
+        // Major number 0: a file system without a device of its own.
+        if dev >> 20 == 0 { 0 } else { dev }
     }
 
     /// Id of its cgroup on the unified hierarchy, 0 where that is not known. Not `bpf_get_current_cgroup_id`: at a change of

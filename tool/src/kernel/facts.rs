@@ -127,6 +127,8 @@ const OPTIONAL: &[(&[Fact], &str)] = &[
             ("FDT_FD", "fdtable", "fd"),
             ("FILE_INODE", "file", "f_inode"),
             ("INODE_MODE", "inode", "i_mode"),
+            ("INODE_SUPER", "inode", "i_sb"),
+            ("SUPER_DEV", "super_block", "s_dev"),
         ],
         "reads that wait by design appear among the slow calls",
     ),

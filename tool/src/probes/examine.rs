@@ -31,10 +31,8 @@ fn report(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
     };
     let hooks = (probe.hooks)(plan);
     let (states, lost) = states(probe, plan, &hooks, &entries, features);
-    let worst = hooks
-        .iter()
-        .zip(&states)
-        .find(|(hook, state)| !hook.optional && matches!(state, Availability::Unavailable(_)));
+    let worst =
+        hooks.iter().zip(&states).find(|(hook, state)| !hook.optional && matches!(state, Availability::Unavailable(_)));
     let state = match (worst, &lost[..]) {
         (Some((_, unavailable)), _) => unavailable.clone(),
         (None, []) if states.iter().all(|state| *state == Availability::Available) => Availability::Available,

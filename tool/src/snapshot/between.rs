@@ -10,8 +10,7 @@ use stillwatch_common::{
 };
 
 use super::{
-    Cost, Latency, Lost, Pressure, Snapshot, Stall,
-    Who,
+    Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
     syscalls::{Account, InFlight, Row, Syscalls},
 };
 use crate::{

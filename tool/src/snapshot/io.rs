@@ -80,7 +80,7 @@ pub struct Stalled {
     pub kernel_thread: bool,
     /// Waits that ended in this interval.
     pub waits: u64,
-    /// Time of those waits, whole.
+    /// Time of those waits, whole; 0 while none has ended.
     pub total_ns: u64,
     /// The longest of them.
     pub max_ns: u64,
@@ -90,7 +90,7 @@ pub struct Stalled {
     pub now_ns: Option<u64>,
     /// One of them waits since before we started.
     pub before_start: bool,
-    /// In words; `None` where the wait was too short for a stack to be taken.
+    /// In words; `None` where the wait was too short for a stack to be taken, or none could be read.
     pub reason: Option<String>,
     /// The call it waits in; `None` outside of calls (a page fault) and where not known.
     pub syscall: Option<String>,

@@ -36,7 +36,11 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
     // SAFETY: promised by the caller.
     let (inode, number, generation) = unsafe {
         let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
-        (inode as u64, load::<u64>(inode, facts::INODE_NUMBER.load()), load::<u32>(inode, facts::INODE_GENERATION.load()))
+        (
+            inode as u64,
+            load::<u64>(inode, facts::INODE_NUMBER.load()),
+            load::<u32>(inode, facts::INODE_GENERATION.load()),
+        )
     };
     // SAFETY: promised by the caller.
     let bytes = unsafe { size_of_folio(page) };
@@ -115,7 +119,11 @@ pub unsafe fn find(to: *mut Request, bio: u64, flags: u32, bytes: u32) {
         (OP_READ, _) if flags >> facts::REQ_SWAP.load() & 1 != 0 => How::Swap,
         (_, kind) if kind == Submitter::Journal as u32 => How::Journal,
         (_, kind) if kind == Submitter::KernelThread as u32 => {
-            if flags >> facts::REQ_META.load() & 1 != 0 { How::Metadata } else { How::KernelThread }
+            if flags >> facts::REQ_META.load() & 1 != 0 {
+                How::Metadata
+            } else {
+                How::KernelThread
+            }
         }
         (OP_DISCARD, _) => How::Discard,
         (OP_READ, _) if flags >> facts::REQ_RAHEAD.load() & 1 != 0 => How::Readahead,

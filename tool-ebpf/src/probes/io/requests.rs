@@ -1,8 +1,8 @@
 //! What devices do.
 
 use stillwatch_common::io::{
-    Cause, Cpu, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS, Unknown,
-    Work,
+    Cause, Cpu, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS,
+    Unknown, Work,
 };
 
 use super::{
@@ -180,11 +180,8 @@ fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
     let bio = field!(rq, RQ_BIO: *const u8) as u64;
     // SAFETY: this processor's block.
     let making = unsafe { (*cpu).making };
-    let (submitter, kind) = if bio != 0 && making.bio == bio && wants_flush(flags) {
-        (making.owner, making.kind)
-    } else {
-        submitter()
-    };
+    let (submitter, kind) =
+        if bio != 0 && making.bio == bio && wants_flush(flags) { (making.owner, making.kind) } else { submitter() };
     let dev = dev_of(rq);
     // SAFETY: all zeros are an empty entry.
     let mut new: Request = unsafe { core::mem::zeroed() };
@@ -284,6 +281,7 @@ fn finish(cpu: CpuPtr, known: Option<*mut Request>, ended: &Ended, sector: u64) 
         unsafe {
             (*cpu).done_ns = at_ns;
             (*cpu).done_dev = ended.dev;
+            (*cpu).done_bytes = ended.bytes;
         }
         // A device without a queue serves a bio from its first moment.
         attribute(cpu, known, ended, if service_ns == UNKNOWN_NS { total_ns } else { service_ns });
@@ -405,4 +403,3 @@ pub unsafe fn bio_complete(bio: *const u8) {
     finish(cpu, Some(known), &ended, sector);
     tables::forget_request(bio as u64);
 }
-

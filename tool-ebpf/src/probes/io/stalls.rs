@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-/// The end of a request wakes those who wait for it, on the same processor and at once.
+/// The end of a request wakes those who wait for it, on the same processor and at once; a large one has many pages to unlock
+/// first, at some 100 ns each.
 const AT_ONCE_NS: u64 = 20_000;
 
 /// `sched_switch`.
@@ -71,16 +72,21 @@ pub fn waking(ctx: *mut c_void, task: Task) {
     let at_ns = now_ns();
     let wait_ns = at_ns.wrapping_sub(since_ns);
     // SAFETY: this processor's block.
-    let (done_ns, done_dev) = unsafe { ((*cpu).done_ns, (*cpu).done_dev) };
-    let by_request = task.in_iowait() && at_ns.wrapping_sub(done_ns) < AT_ONCE_NS;
-    let dev = if by_request { done_dev } else { 0 };
+    let (done_ns, done_bytes, done_dev) = unsafe { ((*cpu).done_ns, (*cpu).done_bytes, (*cpu).done_dev) };
+    let by_request = task.in_iowait() && at_ns.wrapping_sub(done_ns) < AT_ONCE_NS + u64::from(done_bytes >> 3);
+    let long = wait_ns >= facts::IO_STALL_NS.load();
+    let nr = call_of(task);
+    let mut dev = 0;
     if by_request {
+        dev = done_dev;
         // SAFETY: a map value.
         unsafe { (*known).dev = dev };
+    } else if long && tables::works_on_file(nr) {
+        // SAFETY: it sleeps inside of that call.
+        dev = task.file_dev(unsafe { arch::first_argument_of(task.address()) });
     }
-    let long = wait_ns >= facts::IO_STALL_NS.load();
     let stack = if long { stacks::of_task(task) } else { 0 };
-    let key = Stall { stack, tgid, dev, nr: call_of(task), kernel_thread };
+    let key = Stall { stack, tgid, dev, nr, kernel_thread };
     let Some(waits) = tables::stall(cpu, &key, task) else { return };
     // SAFETY: a map value, shared between processors.
     unsafe {

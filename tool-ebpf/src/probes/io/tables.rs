@@ -200,6 +200,13 @@ fn cell(row: usize, part: Part, octave: usize) -> Option<u16> {
     Some(*known)
 }
 
+/// The first argument of a call is the file that it works on.
+#[inline(always)]
+pub fn works_on_file(nr: u32) -> bool {
+    let Some(layout) = IO_LAYOUT.get(0) else { return false };
+    layout.works_on_file.get(opaque(nr as usize)).is_some_and(|&on| on != 0)
+}
+
 #[inline(always)]
 pub fn request(address: u64) -> Option<*mut Request> {
     IO_REQUESTS.get_ptr_mut(&address)

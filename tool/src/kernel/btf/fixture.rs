@@ -28,20 +28,51 @@ const STRUCTS: &[&str] = &[
 /// Of larger structures only these members.
 const MEMBERS: &[(&str, &[&str])] = &[
     ("file", &["f_inode"]),
-    ("inode", &["i_mode", "i_ino"]),
+    ("inode", &["i_mode", "i_ino", "i_sb", "i_generation"]),
+    ("super_block", &["s_dev"]),
+    ("address_space", &["host"]),
+    ("page", &["compound_head", "compound_info", "mapping"]),
+    ("folio", &["mapping", "_folio_order", "_flags_1"]),
+    ("gendisk", &["major", "first_minor", "queue"]),
+    ("request_queue", &["mq_ops", "disk"]),
+    ("block_device", &["bd_dev", "bd_disk"]),
+    ("hd_struct", &["__dev"]),
+    ("device", &["devt"]),
+    ("bio", &["bi_next", "bi_opf", "bi_iter", "bi_io_vec", "bi_status", "bi_bdev", "bi_disk", "bi_partno"]),
+    ("bvec_iter", &["bi_sector", "bi_size", "bi_idx"]),
     ("cgroup", &["self", "kn"]),
     ("kernfs_node", &["id"]),
     ("cfs_rq", &["rq"]),
     ("rq", &["clock"]),
-    ("request", &["__data_len", "io_start_time_ns", "start_time_ns"]),
+    (
+        "request",
+        &["q", "part", "rq_disk", "cmd_flags", "bio", "__sector", "__data_len", "io_start_time_ns", "start_time_ns"],
+    ),
 ];
 /// Enums with the values that are kept; none: all.
 const ENUMS: &[(&str, &[&str])] = &[
     ("cgroup_subsys_id", &[]),
     ("bpf_func_id", &["BPF_FUNC_get_current_task_btf", "BPF_FUNC_task_pt_regs", "BPF_FUNC_get_task_stack"]),
+    ("req_flag_bits", &[]),
+    ("pageflags", &["PG_head"]),
 ];
-const TRACEPOINTS: &[&str] =
-    &["sys_enter", "sys_exit", "sched_switch", "sched_waking", "sched_process_exit", "kfree_skb"];
+const TRACEPOINTS: &[&str] = &[
+    "sys_enter",
+    "sys_exit",
+    "sched_switch",
+    "sched_waking",
+    "sched_process_exit",
+    "kfree_skb",
+    "block_rq_insert",
+    "block_rq_issue",
+    "block_rq_merge",
+    "block_rq_complete",
+    "block_getrq",
+    "block_bio_queue",
+    "block_bio_complete",
+    "writeback_dirty_folio",
+    "writeback_dirty_page",
+];
 
 /// The types of one of [`KERNELS`].
 pub fn open(kernel: &str) -> KernelBtf {

@@ -1,6 +1,9 @@
 //! What the `io` probe's programs need to know of the block layer.
 
-use super::{Facts, super::btf::{BtfError, KernelBtf}};
+use super::{
+    super::btf::{BtfError, KernelBtf},
+    Facts,
+};
 
 /// (fact, where it was and is: the first that this kernel has).
 type Place = (&'static str, &'static [(&'static str, &'static str)]);

@@ -50,7 +50,7 @@ fn look_up(dev: u32) -> BlockDevice {
 }
 
 /// `8:1` as one number.
-fn number(text: &str) -> Option<u32> {
+pub fn number(text: &str) -> Option<u32> {
     let (major, minor) = text.split_once(':')?;
     Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
 }

@@ -18,6 +18,7 @@ use stillwatch_common::{
         CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, ROWS, Request, Row, Run, SHARDS, STRIDE, Shard, Slow,
         Stack, Stall, Task, Waits, Work,
     },
+    syscalls::NATIVE,
 };
 
 use super::{
@@ -33,6 +34,7 @@ use crate::{
     kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
     sample::{Io, IoCell},
     snapshot::Lost,
+    syscall_names,
 };
 
 type Hash<K, V> = aya::maps::HashMap<MapData, K, V>;
@@ -76,10 +78,18 @@ impl Reader {
                 free.push(number, 0).map_err(refused)?;
             }
         }
+        let layout = Mapping::<Layout>::new(fd(ebpf, "IO_LAYOUT")?, 1, true).map_err(unreadable)?;
+        for layout in layout.values() {
+            for nr in 0..NATIVE {
+                let on_file = u8::from(syscall_names::works_on_file(nr as u32));
+                // SAFETY: inside the mapping; no program runs yet.
+                unsafe { (&raw mut (*layout).works_on_file[nr]).write(on_file) };
+            }
+        }
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "IO_CPU")?, processors, false).map_err(unreadable)?,
             shards: Mapping::new(fd(ebpf, "IO_SHARDS")?, SHARDS, false).map_err(unreadable)?,
-            layout: Mapping::new(fd(ebpf, "IO_LAYOUT")?, 1, false).map_err(unreadable)?,
+            layout,
             who: if plan.devices_only { None } else { Some(Who::new(ebpf, plan)?) },
             devices: Devices::default(),
             bios: false,
@@ -114,7 +124,8 @@ impl Reader {
         let waits = sample.waiting.iter().filter_map(|task| task.dev);
         let slow = sample.slow.iter().map(|slow| slow.dev);
         let causes = sample.causes.keys().map(|cause| cause.dev);
-        let seen: HashSet<u32> = keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
+        let seen: HashSet<u32> =
+            keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
         sample.devices = seen.into_iter().map(|dev| (dev, self.devices.get(dev))).collect();
         Ok((sample, self.counters()))
     }

@@ -26,17 +26,18 @@ pub fn waiting(tasks: &[Task], requests: &[Request], now_ns: u64, stall_ns: u64)
                 return None;
             }
             read += 1;
-            let text = |file: &str| fs::read_to_string(format!("{directory}/{file}")).ok();
-            let stack = if read <= STACKS { text("stack") } else { None }.unwrap_or_default();
+            let text = |file: &str| fs::read_to_string(format!("{directory}/{file}")).ok().filter(|_| read <= STACKS);
+            let stack = text("stack").unwrap_or_default();
             Some(Waiting {
                 tid: task.tid,
                 tgid: task.tgid,
                 kernel_thread: task.kernel_thread != 0,
                 since_ns: (task.since_ns != BEFORE_START).then_some(task.since_ns),
                 comm: comm.to_owned(),
-                syscall: if read <= STACKS { text("syscall").and_then(|text| call(&text)) } else { None },
+                // Of a kernel thread, zeros.
+                syscall: text("syscall").filter(|_| task.kernel_thread == 0).and_then(|text| call(&text)),
                 stack: reasons::parse_stack(&stack).into_iter().map(str::to_owned).collect(),
-                dev: device(requests, task.tgid),
+                dev: device(requests, task.tgid).or_else(|| device_of_file(task.tgid, &directory)),
             })
         })
         .collect()
@@ -59,6 +60,23 @@ fn device(requests: &[Request], tgid: u32) -> Option<u32> {
     let mut devices = requests.iter().filter(|request| tgid_of(request.submitter) == tgid).map(|request| request.dev);
     let first = devices.next()?;
     devices.all(|dev| dev == first).then_some(first)
+}
+
+/// The device below the file that a call works on. Asked of the process's table of mounts, not of the file: its file system may
+/// be what hangs.
+fn device_of_file(pid: u32, task: &str) -> Option<u32> {
+    let call = fs::read_to_string(format!("{task}/syscall")).ok()?;
+    let mut words = call.split_ascii_whitespace();
+    let nr: u32 = words.next()?.parse().ok()?;
+    if !syscall_names::works_on_file(nr) {
+        return None;
+    }
+    let descriptor = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()? as u32;
+    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).ok()?;
+    let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    let place = mounts.lines().find_map(|line| line.strip_prefix(mount)?.strip_prefix(' ')?.split(' ').nth(1))?;
+    super::devices::number(place).filter(|dev| dev >> 20 != 0)
 }
 
 #[cfg(test)]

@@ -1,14 +1,8 @@
 //! From the maps of the `syscalls` probe to its part of a sample.
 
-use std::{
-    collections::HashMap,
-    io,
-};
+use std::{collections::HashMap, io};
 
-use aya::{
-    Ebpf,
-    maps::Queue,
-};
+use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
     hist,
     syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task, Waits},
@@ -173,9 +167,8 @@ impl Reader {
     /// Makes room in tables that fill up, by dropping processes that have ended: nobody counts for them any more.
     pub fn tidy(&mut self, sample: &mut Syscalls) {
         let mut alive = HashMap::new();
-        let mut ended = |caller: &Caller, _: &Account| {
-            !*alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid))
-        };
+        let mut ended =
+            |caller: &Caller, _: &Account| !*alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid));
         self.slow.make_room(&mut sample.slow, &mut ended);
         if let Some(callers) = &mut self.callers {
             callers.make_room(&mut sample.callers, &mut ended);

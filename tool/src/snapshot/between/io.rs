@@ -73,12 +73,15 @@ impl Context<'_> {
 
     fn devices(&self) -> Vec<Device> {
         let mut histograms = self.histograms();
-        let mut devices: Vec<Device> = (0..self.after.rows.len())
-            .filter_map(|at| self.row(at, &mut histograms))
-            .collect();
+        let mut devices: Vec<Device> =
+            (0..self.after.rows.len()).filter_map(|at| self.row(at, &mut histograms)).collect();
         devices.sort_by(|a, b| {
-            (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op)
-                .cmp(&(Reverse(b.total.total_ns), Reverse(b.in_flight), &b.device, b.op))
+            (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op).cmp(&(
+                Reverse(b.total.total_ns),
+                Reverse(b.in_flight),
+                &b.device,
+                b.op,
+            ))
         });
         devices
     }
@@ -86,7 +89,8 @@ impl Context<'_> {
     /// `None` when nothing happened and nothing is in flight.
     fn row(&self, at: usize, histograms: &mut HashMap<u16, Vec<(u32, u64)>>) -> Option<Device> {
         let &(key, after) = self.after.rows.get(at).filter(|&&(key, _)| key != 0 && at != NO_ROW as usize)?;
-        let before = self.before.rows.get(at).filter(|(earlier, _)| *earlier == key).map(|&(_, row)| row).unwrap_or_default();
+        let before =
+            self.before.rows.get(at).filter(|(earlier, _)| *earlier == key).map(|&(_, row)| row).unwrap_or_default();
         let device = self.device((key >> 8) as u32);
         if !self.shown(&device) {
             return None;
@@ -145,7 +149,8 @@ impl Context<'_> {
             .iter()
             .filter_map(|(key, after)| {
                 // A count that fell is one that began anew, after room was made.
-                let before = self.before.causes.get(key).filter(|before| before.ios <= after.ios).copied().unwrap_or_default();
+                let before =
+                    self.before.causes.get(key).filter(|before| before.ios <= after.ios).copied().unwrap_or_default();
                 let ios = after.ios - before.ios;
                 let device = self.device(key.dev);
                 let disk = device.disk;
@@ -166,7 +171,8 @@ impl Context<'_> {
             let sum = sums.get(&cause.disk).copied().unwrap_or(0).max(1);
             cause.row.share = cause.row.service_ns as f64 / sum as f64;
         }
-        let shown = |cause: &Caused| self.shown(&BlockDevice { name: cause.row.device.clone(), alias: None, disk: cause.disk });
+        let shown =
+            |cause: &Caused| self.shown(&BlockDevice { name: cause.row.device.clone(), alias: None, disk: cause.disk });
         causes.retain(shown);
         causes.sort_by_key(|cause| Reverse((cause.row.service_ns, cause.row.bytes)));
         causes
@@ -189,7 +195,8 @@ impl Context<'_> {
         let mut rows: HashMap<Key, Stall> = HashMap::new();
         for (key, after) in &self.after.stalls {
             let before = self.before.stalls.get(key).filter(|before| before.waits <= after.waits);
-            let (waits, total_ns) = (after.waits - before.map_or(0, |it| it.waits), after.total_ns - before.map_or(0, |it| it.total_ns));
+            let (waits, total_ns) =
+                (after.waits - before.map_or(0, |it| it.waits), after.total_ns - before.map_or(0, |it| it.total_ns));
             if waits == 0 {
                 continue;
             }
@@ -200,7 +207,8 @@ impl Context<'_> {
             let stack = self.after.stacks.get(&key.stack).map(|stack| stack.to_vec()).unwrap_or_default();
             let (dev, woken_by) = self.ended_by(key, after);
             let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
-            let who = Who { kernel_thread: key.kernel_thread != 0, ..Who::recorded(key.tgid, &after.comm, after.cgroup) };
+            let who =
+                Who { kernel_thread: key.kernel_thread != 0, ..Who::recorded(key.tgid, &after.comm, after.cgroup) };
             let key = key_of(key.tgid, &syscall, &stack, dev);
             let stall = rows.entry(key).or_insert_with(|| self.new_stall(who, syscall, stack, dev));
             stall.row.waits += waits;
@@ -213,12 +221,13 @@ impl Context<'_> {
             let key = key_of(task.tgid, &task.syscall, &task.stack, task.dev);
             let comm = Some(task.comm.clone());
             let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
-            let stall =
-                rows.entry(key).or_insert_with(|| self.new_stall(who, task.syscall.clone(), task.stack.clone(), task.dev));
+            let stall = rows
+                .entry(key)
+                .or_insert_with(|| self.new_stall(who, task.syscall.clone(), task.stack.clone(), task.dev));
             stall.row.now += 1;
             let age_ns = task.since_ns.map(|since_ns| self.now_ns.saturating_sub(since_ns));
-            stall.row.now_ns = stall.row.now_ns.max(age_ns);
             stall.row.before_start |= task.since_ns.is_none();
+            stall.row.now_ns = stall.row.now_ns.max(age_ns).filter(|_| !stall.row.before_start);
             // Of a wait that goes on, the part that lies in this interval.
             let interval_ns = self.now_ns.saturating_sub(since.as_nanos() as u64);
             stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
@@ -249,22 +258,20 @@ impl Context<'_> {
         Stall { row, disk: device.map(|device| device.disk), blamable_ns: 0 }
     }
 
-    /// The device that ended a wait, and who did: the task that ran, unless it was interrupted for it.
+    /// The device that was waited for, and who ended the wait: the task that ran, unless it was interrupted for it.
     fn ended_by(&self, key: &wire::Stall, waits: &Waits) -> (Option<u32>, Option<String>) {
-        if key.dev != 0 {
-            return (Some(key.dev), None);
-        }
-        let Some(stack) = self.after.stacks.get(&waits.waker_stack) else { return (None, None) };
+        let dev = (key.dev != 0).then_some(key.dev);
+        let Some(stack) = self.after.stacks.get(&waits.waker_stack) else { return (dev, None) };
         if waits.waker_tid == 0 || stack.iter().any(|frame| is_interrupt(frame)) {
-            return (None, None);
+            return (dev, None);
         }
         let end = waits.waker_comm.iter().position(|&byte| byte == 0).unwrap_or(waits.waker_comm.len());
         let comm = String::from_utf8_lossy(&waits.waker_comm[..end]);
         let by_kernel_thread = waits.waker_kernel_thread != 0;
         let woken_by = if by_kernel_thread { comm.into_owned() } else { format!("{comm} {}", waits.waker_tgid) };
         // A kernel thread that waits for a device itself is a link of the chain.
-        let dev = (by_kernel_thread && waits.waker_dev != 0).then_some(waits.waker_dev);
-        (dev, Some(woken_by))
+        let link = (by_kernel_thread && waits.waker_dev != 0).then_some(waits.waker_dev);
+        (dev.or(link), Some(woken_by))
     }
 
     fn blame(&self, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
@@ -328,14 +335,31 @@ fn key_of(tgid: u32, syscall: &Option<String>, stack: &[String], dev: Option<u32
 
 /// A frame of the way into an interrupt: what runs below it has nothing to do with what runs above.
 fn is_interrupt(frame: &str) -> bool {
-    ["asm_sysvec_", "sysvec_", "asm_common_interrupt", "common_interrupt", "irq_exit", "__irq_exit", "do_softirq", "__do_softirq"]
-        .iter()
-        .chain(&["handle_softirqs", "el1_interrupt", "el0_interrupt", "el1h_64_irq", "do_IRQ", "ret_from_intr", "asm_call_irq"])
-        .any(|start| frame.starts_with(start))
+    [
+        "asm_sysvec_",
+        "sysvec_",
+        "asm_common_interrupt",
+        "common_interrupt",
+        "irq_exit",
+        "__irq_exit",
+        "do_softirq",
+        "__do_softirq",
+    ]
+    .iter()
+    .chain(&[
+        "handle_softirqs",
+        "el1_interrupt",
+        "el0_interrupt",
+        "el1h_64_irq",
+        "do_IRQ",
+        "ret_from_intr",
+        "asm_call_irq",
+    ])
+    .any(|start| frame.starts_with(start))
 }
 
 fn unknown(owner: OwnerId) -> Option<&'static str> {
-    (tgid_of(owner) == 0).then(|| match owner {
+    (tgid_of(owner) == 0).then_some(match owner {
         id if id == Unknown::DirtiedBefore as u64 => "pages dirtied before we started",
         id if id == Unknown::IssuedBefore as u64 => "begun before we started, or not seen",
         id if id == Unknown::SharedFlush as u64 => "a flush that several asked for",
