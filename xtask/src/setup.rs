@@ -7,7 +7,6 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::ebpf;
-use crate::vm::Qemu;
 use crate::workspace::{cargo, is_root, read, run, target_dir, which};
 
 /// The newest linker that needs no LLVM of the system: it loads rustc's own.
@@ -22,8 +21,8 @@ pub fn build() -> Result<()> {
     toolchain(&target_dir)
 }
 
-/// What the virtual machines need beyond that; the answer runs them.
-pub fn machines() -> Result<Qemu> {
+/// What the virtual machines need beyond that.
+pub fn machines() -> Result<()> {
     if std::env::consts::ARCH != "x86_64" {
         bail!("the machines are x86-64, this host is {}", std::env::consts::ARCH);
     }
@@ -35,8 +34,7 @@ pub fn machines() -> Result<Qemu> {
     .into_iter()
     .filter_map(|(package, present)| (!present).then_some(package))
     .collect();
-    install(&missing)?;
-    Qemu::find()
+    install(&missing)
 }
 
 fn linker(target_dir: &Path) -> Result<()> {

@@ -19,7 +19,7 @@ pub fn tail(text: &str) -> String {
     format!("{}\n({left_out} lines left out)\n{}", head.join("\n"), end.join("\n"))
 }
 
-/// Whether the kernel died of a breakpoint that it had taken away, which is QEMU's doing: see [`super::qemu`].
+/// Whether the kernel died of a breakpoint that it had taken away, which QEMU can be the cause of.
 pub fn stale_breakpoint(text: &str) -> bool {
     // "Oops: int3: 0000 [#1]"; kernels before 6.10 leave out the first word.
     text.lines().any(|line| line.contains("int3: 0000 ["))

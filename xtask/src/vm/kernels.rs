@@ -1,14 +1,14 @@
-//! Debian's kernels, fetched once.
+//! Debian's kernels: fetched through apt, whose signature checks stay on, unpacked and never installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::apt::Apt;
-use crate::workspace::target_dir;
+use crate::workspace::{read, run, target_dir};
 
-/// What the newest matching package of a suite is called.
+/// What the newest matching package of a suite is called; exact versions leave the archive within weeks.
 pub struct Kernel {
     pub name: &'static str,
     suite: &'static str,
@@ -54,7 +54,7 @@ pub fn fetch(kernel: &Kernel) -> Result<Fetched> {
             fs::remove_dir_all(&part)?;
         }
         fs::create_dir_all(&part)?;
-        download(kernel, &part)?;
+        download(kernel, &vm.join("apt").join(kernel.suite), &part)?;
         fs::rename(&part, &dir)?;
     }
     let modules = only_entry(&dir.join("modules"))?;
@@ -63,16 +63,37 @@ pub fn fetch(kernel: &Kernel) -> Result<Fetched> {
 }
 
 /// Leaves `vmlinuz`, `version` and `modules/RELEASE` in `dir`.
-fn download(kernel: &Kernel, dir: &Path) -> Result<()> {
-    let apt = Apt::updated(kernel.suite)?;
-    let package = apt.newest(kernel.prefix, kernel.suffix)?;
-    let mut packages = vec![package.clone()];
+fn download(kernel: &Kernel, apt_dir: &Path, dir: &Path) -> Result<()> {
+    let config = apt_config(kernel.suite, apt_dir)?;
+    let apt = |program: &str| {
+        let mut command = Command::new(program);
+        command.env("APT_CONFIG", &config).env("LC_ALL", "C").current_dir(dir);
+        command
+    };
+    read(apt("apt-get").args(["-qq", "--error-on=any", "update"]))?;
+    let names = read(apt("apt-cache").args(["pkgnames", kernel.prefix]))?;
+    let package = names
+        .lines()
+        .filter(|name| name.ends_with(kernel.suffix))
+        .max_by_key(|name| numbers(name))
+        .with_context(|| format!("{} has no {}*{}", kernel.suite, kernel.prefix, kernel.suffix))?;
+    let mut packages = vec![package.to_owned()];
     // From 7.x on, modules and their list are packages of their own.
     if let Some(release) = package.strip_prefix("linux-binary-") {
         packages.extend(["modules", "base"].map(|part| format!("linux-{part}-{release}")));
     }
+    run(apt("apt-get").args(["-qq", "download"]).args(&packages))?;
+
     let root = dir.join("root");
-    fs::write(dir.join("version"), apt.unpack(&packages, &root)?)?;
+    for entry in fs::read_dir(dir)? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|it| it == "deb") {
+            run(Command::new("dpkg").arg("-x").args([&deb, &root]))?;
+            let version = read(Command::new("dpkg-deb").arg("-f").arg(&deb).arg("Version"))?;
+            fs::write(dir.join("version"), version.split('-').next().unwrap_or(&version))?;
+            fs::remove_file(&deb)?;
+        }
+    }
     let modules = ["usr/lib/modules", "lib/modules"]
         .map(|path| root.join(path))
         .into_iter()
@@ -90,10 +111,63 @@ fn download(kernel: &Kernel, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// An apt of its own: one suite, its own lists and cache, the system's left alone. A mirror that lags
+/// behind its own expiry date will do: the signature still counts, and nothing is installed.
+fn apt_config(suite: &str, dir: &Path) -> Result<PathBuf> {
+    const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    if !Path::new(KEYRING).exists() {
+        bail!("Debian's keys are not installed (debian-archive-keyring)");
+    }
+    fs::create_dir_all(dir.join("lists/partial"))?;
+    fs::create_dir_all(dir.join("cache/archives/partial"))?;
+    let sources = dir.join("sources.list");
+    fs::write(&sources, format!("deb [arch=amd64 signed-by={KEYRING}] {} {suite} main\n", site(suite)?))?;
+    let config = dir.join("apt.conf");
+    let shown = dir.display();
+    fs::write(
+        &config,
+        format!(
+            "Dir::Etc::sourcelist \"{}\";\nDir::Etc::sourceparts \"-\";\n\
+             Dir::State::Lists \"{shown}/lists\";\nDir::Cache \"{shown}/cache\";\n\
+             Acquire::Languages \"none\";\n\
+             Acquire::Check-Valid-Until \"false\";\nAPT::Sandbox::User \"root\";\n",
+            sources.display()
+        ),
+    )?;
+    Ok(config)
+}
+
+/// The mirror this machine itself uses, for security suites its security mirror.
+fn site(suite: &str) -> Result<String> {
+    let targets = read(Command::new("apt-get").args(["indextargets", "--format", "$(CODENAME) $(SITE)"]))?;
+    let security = suite.ends_with("-security");
+    targets
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .find(|(codename, _)| if security { codename.ends_with("-security") } else { !codename.contains('-') })
+        .map(|(_, site)| site.to_owned())
+        .with_context(|| format!("apt knows no mirror that could have {suite}"))
+}
+
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
+
 fn only_entry(dir: &Path) -> Result<PathBuf> {
     let entry = fs::read_dir(dir)
         .with_context(|| format!("reading {}", dir.display()))?
         .next()
         .with_context(|| format!("{} is empty", dir.display()))?;
     Ok(entry?.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_the_one_with_the_greatest_numbers() {
+        let names = ["linux-image-6.12.9+deb12-cloud-amd64", "linux-image-6.12.43+deb12-cloud-amd64"];
+        assert_eq!(names.iter().max_by_key(|name| numbers(name)), Some(&names[1]));
+    }
 }

@@ -9,7 +9,6 @@ use super::boot::{End, Machine, Run};
 use super::guest::{self, Binaries};
 use super::kernels::{self, Fetched, Kernel};
 use super::options::Choice;
-use super::qemu::Qemu;
 use crate::libtest::{self, Reader};
 use crate::report::Report;
 use crate::setup;
@@ -17,23 +16,14 @@ use crate::workspace::read;
 
 pub fn matrix(report: &mut Report, choice: &Choice) {
     println!("\n== tests, kernel matrix");
-    let qemu = match setup::machines() {
-        Ok(qemu) => qemu,
-        Err(error) => {
-            for kernel in &choice.kernels {
-                report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
-            }
-            return;
+    if let Err(error) = setup::machines() {
+        for kernel in &choice.kernels {
+            report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
         }
-    };
+        return;
+    }
     match build(choice) {
-        Ok(Some(binaries)) => {
-            if let Some(why) = &qemu.limited {
-                println!("both processors of a machine take turns: {why}");
-                report.skip("the machines' processors in parallel", why);
-            }
-            choice.kernels.iter().for_each(|kernel| one(report, &qemu, kernel, &binaries, choice));
-        }
+        Ok(Some(binaries)) => choice.kernels.iter().for_each(|kernel| one(report, kernel, &binaries, choice)),
         Ok(None) => println!("no kernel test matches"),
         Err(error) => {
             println!("{error:#}");
@@ -53,10 +43,10 @@ fn build(choice: &Choice) -> Result<Option<Binaries>> {
     Ok(Some(Binaries { stillwatch, tests: Some(tests) }))
 }
 
-fn one(report: &mut Report, qemu: &Qemu, kernel: &Kernel, binaries: &Binaries, choice: &Choice) {
+fn one(report: &mut Report, kernel: &Kernel, binaries: &Binaries, choice: &Choice) {
     match kernels::fetch(kernel) {
         Ok(fetched) => {
-            if let Err(error) = test(report, qemu, &fetched, binaries, choice) {
+            if let Err(error) = test(report, &fetched, binaries, choice) {
                 println!("{:10}  {error:#}", fetched.version);
                 report.fail(format!("{:10}  {error:#}", fetched.version));
             }
@@ -68,12 +58,12 @@ fn one(report: &mut Report, qemu: &Qemu, kernel: &Kernel, binaries: &Binaries, c
     }
 }
 
-fn test(report: &mut Report, qemu: &Qemu, kernel: &Fetched, binaries: &Binaries, choice: &Choice) -> Result<()> {
+fn test(report: &mut Report, kernel: &Fetched, binaries: &Binaries, choice: &Choice) -> Result<()> {
     let mut command = format!("kernel-tests {}", libtest::ARGS.join(" "));
     if let Some(test) = &choice.tests {
         command += &format!(" '{}'", test.replace('\'', ""));
     }
-    let machine = Machine { qemu, kernel, binaries, files: &[], command: &command, timeout: choice.timeout };
+    let machine = Machine { kernel, binaries, files: &[], command: &command, timeout: choice.timeout };
     let mut reader = Reader::new();
     let mut run = machine.run(|line| reader.line(line))?;
     if let Some(why) = emulators_fault(&run) {

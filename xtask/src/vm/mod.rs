@@ -1,6 +1,5 @@
 //! The kernel matrix: the kernel tests on Debian's kernels, in virtual machines without KVM.
 
-mod apt;
 mod boot;
 mod console;
 mod cpio;
@@ -10,7 +9,6 @@ mod kernels;
 mod matrix;
 mod modules;
 mod options;
-mod qemu;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,7 +18,6 @@ use anyhow::{Result, bail};
 
 pub use matrix::matrix;
 pub use options::Choice;
-pub use qemu::Qemu;
 
 use crate::report::Report;
 use crate::setup;
@@ -40,21 +37,17 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
         matrix(&mut report, &options.choice);
         return Ok(report.finish());
     };
-    let qemu = setup::machines()?;
-    if let Some(why) = &qemu.limited {
-        eprintln!("vm: both processors take turns: {why}");
-    }
-    shell(&qemu, kernel, &options)
+    setup::machines()?;
+    shell(kernel, &options)
 }
 
 /// One command in one kernel's machine, its output as it comes.
-fn shell(qemu: &Qemu, kernel: &Kernel, options: &Options) -> Result<ExitCode> {
+fn shell(kernel: &Kernel, options: &Options) -> Result<ExitCode> {
     let binaries =
         guest::Binaries { stillwatch: guest::stillwatch(options.choice.build)?, tests: guest::built_tests() };
     let kernel = kernels::fetch(kernel)?;
     let command = if options.command.is_empty() { "uname -a".to_owned() } else { options.command.join(" ") };
     let machine = Machine {
-        qemu,
         kernel: &kernel,
         binaries: &binaries,
         files: &options.files,
