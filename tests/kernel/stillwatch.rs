@@ -16,11 +16,12 @@ use super::workload::{Report, Workload};
 /// Events withheld in the runs of the test that runs now.
 pub static WITHHELD: AtomicU64 = AtomicU64::new(0);
 
-/// A running `stillwatch syscalls --json 0.2 …`.
+/// A running `stillwatch PROBE 0.2 --json …`.
 pub struct Watch {
     child: Child,
     lines: BufReader<ChildStdout>,
     pub snapshots: Vec<Value>,
+    pub events: Vec<Value>,
 }
 
 impl Watch {
@@ -30,15 +31,19 @@ impl Watch {
     }
 
     pub fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        Self::of("syscalls", flags, environment)
+    }
+
+    pub fn of(probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let mut child = stillwatch()
-            .args(["syscalls", "0.2", "--json"])
+            .args([probe, "0.2", "--json"])
             .args(flags)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
         let lines = BufReader::new(child.stdout.take().context("no stdout")?);
-        let mut watch = Self { child, lines, snapshots: Vec::new() };
+        let mut watch = Self { child, lines, snapshots: Vec::new(), events: Vec::new() };
         // The first interval ends after everything is attached.
         watch.next()?;
         Ok(watch)
@@ -50,28 +55,47 @@ impl Watch {
 
     /// Waits for the next snapshot.
     pub fn next(&mut self) -> Result<&Value> {
-        let mut line = String::new();
-        if self.lines.read_line(&mut line)? == 0 {
-            let mut why = String::new();
-            if let Some(stderr) = &mut self.child.stderr {
-                stderr.read_to_string(&mut why)?;
+        let before = self.snapshots.len();
+        while self.snapshots.len() == before {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line)? == 0 {
+                anyhow::bail!("stillwatch ended: {}", self.complaints()?);
             }
-            anyhow::bail!("stillwatch ended: {why}");
+            self.take(&line)?;
         }
-        self.snapshots.push(serde_json::from_str(&line).with_context(|| line.clone())?);
         self.snapshots.last().context("no snapshot")
     }
 
-    /// Interrupts it as Ctrl-C does, and takes what it prints last.
-    pub fn finish(mut self) -> Result<Seen> {
+    fn take(&mut self, line: &str) -> Result<()> {
+        let value: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        let lines = if value["type"] == "event" { &mut self.events } else { &mut self.snapshots };
+        lines.push(value);
+        Ok(())
+    }
+
+    /// Interrupts it as Ctrl-C does, and takes what it prints last. What it had to say beside that.
+    pub fn stop(&mut self) -> Result<String> {
         self.signal(libc::SIGINT);
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest)?;
         let status = self.child.wait()?;
         ensure!(status.success(), "stillwatch ended with {status}");
         for line in rest.lines() {
-            self.snapshots.push(serde_json::from_str(line).with_context(|| line.to_owned())?);
+            self.take(line)?;
         }
+        self.complaints()
+    }
+
+    fn complaints(&mut self) -> Result<String> {
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            stderr.read_to_string(&mut text)?;
+        }
+        Ok(text)
+    }
+
+    pub fn finish(mut self) -> Result<Seen> {
+        self.stop()?;
         Seen::new(std::mem::take(&mut self.snapshots))
     }
 
@@ -109,17 +133,44 @@ pub struct Row {
 impl Row {
     /// Start of the bucket that holds the median.
     pub fn p50_bucket(&self) -> u64 {
-        let timed: u64 = self.histogram.values().sum();
-        let mut seen = 0;
-        for (&from, &count) in &self.histogram {
-            seen += count;
-            if seen * 2 >= timed {
-                return from;
-            }
-        }
-        0
+        median_bucket(&self.histogram)
     }
 }
+
+/// Start of the bucket that holds the median; 0 if there is none.
+pub fn median_bucket(histogram: &BTreeMap<u64, u64>) -> u64 {
+    let all: u64 = histogram.values().sum();
+    let mut seen = 0;
+    for (&from, &count) in histogram {
+        seen += count;
+        if seen * 2 >= all {
+            return from;
+        }
+    }
+    0
+}
+
+/// Adds a histogram `[[from_ns, count], …]`.
+pub fn add_buckets(to: &mut BTreeMap<u64, u64>, histogram: &Value) {
+    for bucket in histogram.as_array().into_iter().flatten() {
+        *to.entry(bucket[0].as_u64().unwrap_or(0)).or_default() += bucket[1].as_u64().unwrap_or(0);
+    }
+}
+
+/// What was lost over these snapshots, by cause. Notes what the kernel withheld.
+pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
+    let mut lost: BTreeMap<String, u64> = BTreeMap::new();
+    for snapshot in snapshots {
+        for (cause, count) in snapshot["self"]["lost_by"].as_object().into_iter().flatten() {
+            *lost.entry(cause.clone()).or_default() += count.as_u64().unwrap_or(0);
+        }
+    }
+    WITHHELD.fetch_add(lost.get(RUNNING).copied().unwrap_or(0), Ordering::Relaxed);
+    lost
+}
+
+/// Events that the kernel did not hand to a program because it was already running on that processor.
+const RUNNING: &str = "program already running";
 
 /// All snapshots of a run, added up.
 #[derive(Debug)]
@@ -132,13 +183,11 @@ pub struct Seen {
 
 impl Seen {
     fn new(snapshots: Vec<Value>) -> Result<Self> {
-        let mut seen = Self { rows: BTreeMap::new(), before_start: 0, lost: BTreeMap::new(), snapshots };
+        let lost = losses(&snapshots);
+        let mut seen = Self { rows: BTreeMap::new(), before_start: 0, lost, snapshots };
         let number = |value: &Value| value.as_u64().unwrap_or(0);
         for snapshot in &seen.snapshots {
             seen.before_start += number(&snapshot["before_start"]);
-            for (cause, count) in snapshot["self"]["lost_by"].as_object().into_iter().flatten() {
-                *seen.lost.entry(cause.clone()).or_default() += number(count);
-            }
             for call in snapshot["syscalls"].as_array().context("no syscalls")? {
                 let row = seen.rows.entry(call["syscall"].as_str().context("no name")?.to_owned()).or_default();
                 row.calls += number(&call["calls"]) + number(&call["sleeps"]);
@@ -150,12 +199,10 @@ impl Seen {
                 if let Some(name) = call["commonest_error"]["name"].as_str() {
                     row.commonest_error = Some(name.to_owned());
                 }
-                for bucket in call["histogram"].as_array().context("no histogram")? {
-                    *row.histogram.entry(number(&bucket[0])).or_default() += number(&bucket[1]);
-                }
+                ensure!(call["histogram"].is_array(), "no histogram");
+                add_buckets(&mut row.histogram, &call["histogram"]);
             }
         }
-        WITHHELD.fetch_add(seen.withheld(), Ordering::Relaxed);
         for (name, row) in &seen.rows {
             let timed: u64 = row.histogram.values().sum();
             ensure!(row.calls == timed + row.untimed, "{name}: calls are not histogram + untimed: {row:?}");
@@ -165,7 +212,7 @@ impl Seen {
 
     /// Events that the kernel did not hand to a program because it was already running on that processor.
     pub fn withheld(&self) -> u64 {
-        self.lost.get("program already running").copied().unwrap_or(0)
+        self.lost.get(RUNNING).copied().unwrap_or(0)
     }
 
     pub fn row(&self, name: &str) -> Result<&Row> {

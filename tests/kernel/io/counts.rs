@@ -1,0 +1,177 @@
+//! Exact numbers.
+
+use anyhow::{Result, ensure};
+
+use super::{
+    super::{
+        Test,
+        devices::{LoopDevice, MIB, Mapper, NullBlk, Zram, buffered, direct, memory_file, seal},
+        workload::Workload,
+    },
+    seen::{Seen, number, watch},
+    work::{BLOCK, fsync, reads, writes},
+};
+
+pub const TESTS: &[Test] = &[
+    ("io_counts_every_request_with_its_owner", requests),
+    ("io_counts_flushes", flushes),
+    ("io_names_partitions", partition),
+    ("io_shows_zram_from_bios", zram),
+    ("io_counts_failed_writes", failed),
+    ("io_counts_failed_reads_of_bad_sectors", bad_sectors),
+    ("io_counts_failed_bios", failed_bios),
+    ("io_goes_on_when_a_device_is_removed", removed),
+];
+
+fn requests() -> Result<()> {
+    let device = LoopDevice::new(4 * MIB)?;
+    let fd = direct(&device.name)?;
+    let workload = Workload::new(|| [reads(&fd, 10_007), writes(&fd, 5_003)])?;
+    let watch = watch(&[])?;
+    workload.go();
+    let failed = workload.report()?;
+    ensure!(failed == [0; 2], "the workload's own I/O failed: {failed:?}");
+    let seen = Seen::until_now(watch)?;
+    let (read, write) = (seen.device(&device.name, "read"), seen.device(&device.name, "sync write"));
+    for (row, ios) in [(&read, 10_007), (&write, 5_003)] {
+        ensure!((row.ios, row.bytes) == (ios, ios * BLOCK), "{row:?}");
+        ensure!(row.errors == 0 && row.untimed == 0, "{row:?}");
+        ensure!([&row.queue, &row.service, &row.total].map(|part| part.count()) == [ios; 3], "{row:?}");
+    }
+    let own = seen.caused(&device.name, |row| row["pid"] == workload.pid && row["how"] == "direct");
+    ensure!(own == [15_010 * BLOCK, 15_010], "{own:?} of {:?}", seen.rows("caused_by", "device", &*device.name));
+    ensure!(seen.lost.is_empty(), "{:?}", seen.lost);
+    Ok(())
+}
+
+/// fsync of a block device empties its cache, whether or not something was written.
+fn flushes() -> Result<()> {
+    let device = LoopDevice::new(MIB)?;
+    let fd = buffered(&device.name)?;
+    let workload = Workload::new(|| [(0..101).filter(|_| fsync(&fd) != 0).count() as u64, 0])?;
+    let watch = watch(&[])?;
+    workload.go();
+    ensure!(workload.report()? == [0; 2], "fsync failed");
+    let seen = Seen::until_now(watch)?;
+    let row = seen.device(&device.name, "flush");
+    ensure!((row.ios, row.bytes, row.errors) == (101, 0, 0), "{row:?}");
+    let own = seen.caused(&device.name, |row| row["pid"] == workload.pid && row["how"] == "flush");
+    ensure!(own[1] == 101, "{own:?} of {:?}", seen.rows("caused_by", "device", &*device.name));
+    Ok(())
+}
+
+fn partition() -> Result<()> {
+    let (device, other) = (LoopDevice::new(8 * MIB)?, LoopDevice::new(MIB)?);
+    let part = device.partition(MIB, 4 * MIB)?;
+    let fds = [direct(&part)?, direct(&device.name)?, direct(&other.name)?];
+    for (only, shown) in
+        [("", [211, 101, 53]), (&part, [211, 0, 0]), (&device.name, [211, 101, 0]), (&other.name, [0, 0, 53])]
+    {
+        let workload = Workload::new(|| [reads(&fds[0], 211) + reads(&fds[1], 101) + reads(&fds[2], 53), 0])?;
+        let flags: &[&str] = if only.is_empty() { &[] } else { &["-d", only] };
+        let watch = watch(flags)?;
+        workload.go();
+        ensure!(workload.report()? == [0; 2], "reads failed");
+        let seen = Seen::until_now(watch)?;
+        let names = [&part, &device.name, &other.name];
+        let ios = names.map(|name| seen.device(name, "read").ios);
+        ensure!(ios == shown, "-d '{only}' shows {ios:?} of {names:?}, not {shown:?}");
+        let caused = names.map(|name| seen.caused(name, |row| row["pid"] == workload.pid)[1]);
+        ensure!(caused == shown, "-d '{only}': causes {caused:?}, not {shown:?}");
+    }
+    Ok(())
+}
+
+fn zram() -> Result<()> {
+    let device = Zram::new(4 * MIB)?;
+    let fd = direct(&device.name)?;
+    let workload = Workload::new(|| [writes(&fd, 503), reads(&fd, 1_009)])?;
+    let watch = watch(&[])?;
+    workload.go();
+    ensure!(workload.report()? == [0; 2], "reads or writes failed");
+    let seen = Seen::until_now(watch)?;
+    for (op, ios) in [("read", 1_009), ("sync write", 503)] {
+        let row = seen.device(&device.name, op);
+        ensure!((row.ios, row.bytes, row.errors) == (ios, ios * BLOCK, 0), "{op}: {row:?}");
+        ensure!([&row.queue, &row.service, &row.total].map(|part| part.count()) == [0, 0, ios], "{op}: {row:?}");
+    }
+    let own = seen.caused(&device.name, |row| row["pid"] == workload.pid && row["how"] == "direct");
+    ensure!(own == [1_512 * BLOCK, 1_512], "{own:?} of {:?}", seen.rows("caused_by", "device", &*device.name));
+    Ok(())
+}
+
+/// The file behind the device refuses writes; reads go on.
+fn failed() -> Result<()> {
+    let file = memory_file(MIB)?;
+    let device = LoopDevice::over(&file)?;
+    seal(&file)?;
+    let fd = direct(&device.name)?;
+    let workload = Workload::new(|| [writes(&fd, 53), reads(&fd, 101)])?;
+    let watch = watch(&[])?;
+    workload.go();
+    let failed = workload.report()?;
+    ensure!(failed == [53, 0], "of 53 writes and 101 reads failed {failed:?}");
+    let seen = Seen::until_now(watch)?;
+    let write = seen.device(&device.name, "sync write");
+    ensure!((write.ios, write.errors) == (53, 53), "{write:?}");
+    let read = seen.device(&device.name, "read");
+    ensure!((read.ios, read.errors) == (101, 0), "{read:?}");
+    Ok(())
+}
+
+fn bad_sectors() -> Result<()> {
+    let device = NullBlk::new(1_000_000, &[])?;
+    // Blocks 3 to 5 of the 256 that are read again and again.
+    device.break_sectors(24, 47)?;
+    let fd = direct(&device.name)?;
+    let workload = Workload::new(|| [reads(&fd, 521), 0])?;
+    let watch = watch(&[])?;
+    workload.go();
+    let [failed, _] = workload.report()?;
+    ensure!(failed == 9, "{failed} of 521 reads failed");
+    let seen = Seen::until_now(watch)?;
+    let row = seen.device(&device.name, "read");
+    ensure!((row.ios, row.errors) == (521, 9), "{row:?}");
+    Ok(())
+}
+
+fn failed_bios() -> Result<()> {
+    let device = Mapper::error(MIB)?;
+    let fd = direct(&device.name)?;
+    let workload = Workload::new(|| [reads(&fd, 53), writes(&fd, 31)])?;
+    let watch = watch(&[])?;
+    workload.go();
+    let failed = workload.report()?;
+    ensure!(failed == [53, 31], "failed: {failed:?}");
+    let seen = Seen::until_now(watch)?;
+    for (op, ios) in [("read", 53), ("sync write", 31)] {
+        let row = seen.device(&device.name, op);
+        ensure!((row.ios, row.errors) == (ios, ios), "{op}: {row:?}");
+    }
+    Ok(())
+}
+
+fn removed() -> Result<()> {
+    let device = LoopDevice::new(MIB)?;
+    let name = device.name.clone();
+    let fd = direct(&name)?;
+    let workload = Workload::new(|| [reads(&fd, 101), 0])?;
+    let mut watch = watch(&[])?;
+    workload.go();
+    workload.report()?;
+    watch.next()?;
+    workload.end();
+    drop((fd, device));
+    for _ in 0..3 {
+        watch.next()?;
+    }
+    let last = watch.snapshots.len();
+    let seen = Seen::until_now(watch)?;
+    ensure!(seen.device(&name, "read").ios == 101, "{:?}", seen.device(&name, "read"));
+    for snapshot in &seen.snapshots[last - 1..] {
+        let stale = snapshot["devices"].as_array().into_iter().flatten().find(|row| row["device"] == *name);
+        ensure!(stale.is_none_or(|row| number(&row["in_flight"]) == 0 && number(&row["ios"]) == 0), "{snapshot}");
+    }
+    ensure!(seen.complaints.is_empty(), "{}", seen.complaints);
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The `io` probe against devices whose answer is known.
+
+mod counts;
+mod latency;
+mod modes;
+mod owners;
+mod seen;
+mod stalls;
+mod work;
+
+use super::Test;
+
+pub fn tests() -> Vec<Test> {
+    [counts::TESTS, latency::TESTS, owners::TESTS, stalls::TESTS, modes::TESTS].concat()
+}

@@ -1,0 +1,72 @@
+//! What workloads do to devices.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::super::workload::{call, monotonic_ns};
+
+pub const BLOCK: u64 = 4096;
+/// Room that direct reads and writes move in.
+const SPAN: u64 = 1 << 20;
+
+/// A number of bytes, at an address that direct I/O accepts.
+fn memory(bytes: u64) -> u64 {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory, kept until the workload ends.
+    unsafe { libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0) as u64 }
+}
+
+fn blocks(fd: &OwnedFd, nr: i64, times: u64) -> u64 {
+    let (fd, memory) = (fd.as_raw_fd() as u64, memory(BLOCK));
+    let mut failed = 0;
+    for at in 0..times {
+        let offset = at * BLOCK % SPAN;
+        // SAFETY: a block of our own.
+        let done = unsafe { libc::syscall(nr, fd, memory, BLOCK, offset) };
+        failed += u64::from(done != BLOCK as i64);
+    }
+    failed
+}
+
+/// Reads blocks one after the other. How many failed.
+pub fn reads(fd: &OwnedFd, times: u64) -> u64 {
+    blocks(fd, libc::SYS_pread64, times)
+}
+
+/// Writes blocks one after the other. How many failed.
+pub fn writes(fd: &OwnedFd, times: u64) -> u64 {
+    blocks(fd, libc::SYS_pwrite64, times)
+}
+
+/// Writes one large piece. Whether it was done.
+pub fn write_piece(fd: &OwnedFd, offset: u64, bytes: u64) -> bool {
+    let memory = memory(BLOCK);
+    (0..bytes / BLOCK).all(|at| {
+        let (fd, offset) = (fd.as_raw_fd() as u64, offset + at * BLOCK);
+        // SAFETY: a block of our own.
+        unsafe { libc::syscall(libc::SYS_pwrite64, fd, memory, BLOCK, offset) == BLOCK as i64 }
+    })
+}
+
+pub fn fsync(fd: &OwnedFd) -> i64 {
+    call(libc::SYS_fsync, [fd.as_raw_fd() as u64, 0, 0])
+}
+
+/// All of one filesystem.
+pub fn syncfs(fd: &OwnedFd) -> i64 {
+    call(libc::SYS_syncfs, [fd.as_raw_fd() as u64, 0, 0])
+}
+
+/// The same in as many threads.
+pub fn threads(number: usize, work: impl Fn() -> u64 + Sync) -> u64 {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..number).map(|_| scope.spawn(&work)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(u64::MAX)).sum()
+    })
+}
+
+/// How long something took.
+pub fn timed<T>(work: impl FnOnce() -> T) -> u64 {
+    let start = monotonic_ns();
+    work();
+    monotonic_ns() - start
+}
