@@ -6,7 +6,7 @@ use std::{
 };
 
 use stillwatch::{
-    cli::{self, Command, Surroundings},
+    cli::{self, Command, Surroundings, plan::Plan},
     doctor,
     kernel::features::Features,
     names::Names,
@@ -44,8 +44,11 @@ fn main() -> ExitCode {
 
 /// Reports on the probes as they would run without any flag.
 fn diagnose(json: bool, features: &Features) -> anyhow::Result<()> {
-    let defaults = cli::parse_from(["stillwatch"], Surroundings::default(), |_| Err(String::new()));
-    let Ok(Command::Run(plan)) = defaults else { anyhow::bail!("the default command line does not parse") };
+    let plan = |probe| match cli::parse_from(["stillwatch", probe], Surroundings::default(), |_| Err(String::new())) {
+        Ok(Command::Run(plan)) => Ok(*plan),
+        _ => anyhow::bail!("the command line of {probe} does not parse"),
+    };
+    let plan = Plan { io: plan("io")?.io, ..plan("syscalls")? };
     let mut report = Vec::new();
     doctor::run(json, &probes::examine::examine(&plan, features), features, &mut report)?;
     print(&report)

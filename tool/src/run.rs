@@ -59,8 +59,8 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let btf = KernelBtf::open()?;
     let mut facts = Facts::resolve(&btf)?;
     filter::set(&plan.filter, &mut facts, &btf, features)?;
-    if plan.io.is_some() {
-        facts.resolve_io(&btf)?;
+    for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
+        (probe.resolve)(&mut facts, &btf)?;
     }
     drop(btf);
     facts.word("STARTED_NS", clock().as_nanos() as u64);

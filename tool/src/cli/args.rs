@@ -184,7 +184,7 @@ pub struct Io {
     pub device: Vec<String>,
     /// Only the table of devices: one hook per request, no owners, no stalls
     #[arg(long, help_heading = "What")]
-    #[arg(conflicts_with_all = ["stall", "slow", "blame", "stacks", "kernel_threads", "pid", "comm", "cgroup"])]
+    #[arg(conflicts_with_all = ["stall", "slow", "blame", "stacks", "kernel_threads", "syscalls", "pid", "comm", "cgroup"])]
     pub devices: bool,
     /// Name the reason of waits that took at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::stall, default_value = "1ms", help_heading = "What")]
@@ -203,6 +203,9 @@ pub struct Io {
     /// List the waits of kernel threads, too
     #[arg(long, help_heading = "What")]
     pub kernel_threads: bool,
+    /// Show system calls that sleep, too, as 'syscalls --blocked' does
+    #[arg(long, help_heading = "What")]
+    pub syscalls: bool,
 
     #[command(flatten)]
     pub common: Common,

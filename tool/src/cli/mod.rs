@@ -76,7 +76,11 @@ pub fn parse_from(
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),
-        Some(Word::Io(args)) => Plan { io: Some(io(&args)), ..plan(args.common, surroundings, cgroup)? },
+        Some(Word::Io(args)) => {
+            let blocked = args::Syscalls { blocked: true, ..Default::default() };
+            let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
+            Plan { io: Some(io(&args)), syscalls, ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }

@@ -64,7 +64,11 @@ fn states(
     if let state @ Availability::Unavailable(_) = features.loading() {
         return all(state);
     }
-    let facts = KernelBtf::open().and_then(|btf| Facts::resolve(&btf));
+    let facts = KernelBtf::open().and_then(|btf| {
+        let mut facts = Facts::resolve(&btf)?;
+        (probe.resolve)(&mut facts, &btf)?;
+        Ok(facts)
+    });
     let mut facts = match facts {
         Ok(facts) => facts,
         Err(error) => return all(Availability::Unavailable(error.to_string())),

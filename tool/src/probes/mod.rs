@@ -9,7 +9,11 @@ mod table;
 
 use crate::{
     cli::plan::Plan,
-    kernel::{facts::Facts, loader::Hook},
+    kernel::{
+        btf::{BtfError, KernelBtf},
+        facts::Facts,
+        loader::Hook,
+    },
     snapshot::Lost,
 };
 
@@ -24,6 +28,8 @@ pub struct Probe {
     pub hooks: fn(&Plan) -> Vec<Hook>,
     /// Sizes of the maps that depend on the machine and the plan.
     pub entries: fn(&Plan, processors: u32) -> Vec<(&'static str, u32)>,
+    /// What its programs need to know of the kernel, beyond what all need.
+    pub resolve: fn(&mut Facts, &KernelBtf) -> Result<(), BtfError>,
     /// Switches and thresholds of the programs.
     pub set: fn(&Plan, &mut Facts),
 }
@@ -34,6 +40,12 @@ pub struct Counters {
     /// Runs of each program, by its name.
     pub runs: Vec<(&'static str, u64)>,
     pub lost: Vec<Lost>,
+}
+
+impl Probe {
+    pub fn runs(&self, plan: &Plan) -> bool {
+        !(self.hooks)(plan).is_empty()
+    }
 }
 
 /// Every probe there is.

@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-pub const PROBE: Probe = Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, set };
+pub const PROBE: Probe =
+    Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, resolve: Facts::resolve_io, set };
 
 const COMPLETE: Hook = Hook::tp_btf("block_rq_complete", "requests that devices complete");
 const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a queue");

@@ -14,8 +14,15 @@ use crate::{
     snapshot::syscalls::Mode,
 };
 
-pub const PROBE: Probe =
-    Probe { name: "syscalls", maps: "SYSCALLS_", per_processor: &["SYSCALLS_CPU"], hooks, entries, set };
+pub const PROBE: Probe = Probe {
+    name: "syscalls",
+    maps: "SYSCALLS_",
+    per_processor: &["SYSCALLS_CPU"],
+    hooks,
+    entries,
+    resolve: |_, _| Ok(()),
+    set,
+};
 
 const SYS_EXIT: Hook = Hook::tp_btf("sys_exit", "exact mode");
 const SYS_ENTER: Hook = Hook::tp_btf("sys_enter", "exact mode");
