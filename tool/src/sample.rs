@@ -93,6 +93,8 @@ pub struct Io {
     pub stacks: HashMap<u64, Rc<[String]>>,
     /// Requests over the threshold that ended since the last sample.
     pub slow: Vec<io::Slow>,
+    /// Whole disks with requests that were in flight before we attached, and how many still are: reads and others.
+    pub unseen: Vec<(u32, [u64; 2])>,
     /// By device number.
     pub devices: HashMap<u32, BlockDevice>,
 }

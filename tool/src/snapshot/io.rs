@@ -68,8 +68,31 @@ pub struct Device {
     pub total: Latency,
     /// Requests that are not completed. `None`: not measured.
     pub in_flight: Option<u64>,
-    /// Age of the oldest of them.
+    /// Age of the oldest of them; `None`: there is none, or it is one of [`Device::before_start`].
     pub oldest_ns: Option<u64>,
+    /// Of `in_flight`: those that were with the device before we started.
+    pub before_start: u64,
+}
+
+impl Device {
+    /// A device that completed nothing.
+    pub fn idle(device: String, alias: Option<String>, op: Op) -> Self {
+        Self {
+            device,
+            alias,
+            op,
+            ios: 0,
+            bytes: 0,
+            errors: 0,
+            untimed: 0,
+            queue: Latency::default(),
+            service: Latency::default(),
+            total: Latency::default(),
+            in_flight: None,
+            oldest_ns: None,
+            before_start: 0,
+        }
+    }
 }
 
 /// A process in uninterruptible sleep, waiting for one thing.

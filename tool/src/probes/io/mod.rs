@@ -2,6 +2,7 @@
 
 mod devices;
 mod reader;
+mod unseen;
 mod waiting;
 
 pub use reader::Reader;

@@ -27,6 +27,7 @@ use super::{
         table::{Table, fd, refused, take, unreadable},
     },
     devices::Devices,
+    unseen::Unseen,
     waiting::waiting,
 };
 use crate::{
@@ -60,6 +61,7 @@ struct Who {
     stacks: Hash<u64, Stack>,
     slow: Option<RingBuf<MapData>>,
     stall_ns: u64,
+    unseen: Option<Unseen>,
     symbols: Symbols,
     known_stacks: HashMap<u64, Rc<[String]>>,
     known_owners: HashMap<OwnerId, Owner>,
@@ -117,12 +119,12 @@ impl Reader {
             }
         }
         if let Some(who) = &mut self.who {
-            who.read(&mut sample, now_ns)?;
+            who.read(&mut sample, &mut self.devices, now_ns)?;
         }
         let keys = sample.rows.iter().map(|(key, _)| (key >> 8) as u32);
         let stalls = sample.stalls.iter().flat_map(|(stall, waits)| [stall.dev, waits.waker_dev]);
         let waits = sample.waiting.iter().filter_map(|task| task.dev);
-        let slow = sample.slow.iter().map(|slow| slow.dev);
+        let slow = sample.slow.iter().map(|slow| slow.dev).chain(sample.unseen.iter().map(|&(disk, _)| disk));
         let causes = sample.causes.keys().map(|cause| cause.dev);
         let seen: HashSet<u32> =
             keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
@@ -242,6 +244,7 @@ impl Who {
                 None => None,
             },
             stall_ns: ns,
+            unseen: None,
             symbols: Symbols::new(),
             known_stacks: HashMap::new(),
             known_owners: HashMap::new(),
@@ -250,7 +253,7 @@ impl Who {
         })
     }
 
-    fn read(&mut self, sample: &mut Io, now_ns: u64) -> io::Result<()> {
+    fn read(&mut self, sample: &mut Io, devices: &mut Devices, now_ns: u64) -> io::Result<()> {
         let (mut requests, mut tasks) = (Vec::new(), Vec::new());
         self.requests.read(|_, values| requests.extend(values.first()))?;
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
@@ -258,6 +261,7 @@ impl Who {
         sample.stalls = self.stalls.entries()?;
         sample.waiting = waiting(&tasks, &requests, now_ns, self.stall_ns);
         sample.requests = Some(requests);
+        sample.unseen = self.unseen.get_or_insert_with(Unseen::count).update(sample, |dev| devices.get(dev));
         if let Some(ring) = &mut self.slow {
             while let Some(item) = ring.next() {
                 if item.len() >= size_of::<Slow>() {

@@ -87,6 +87,7 @@ fn cells(device: &Device, columns: &Columns, snapshot: &Snapshot, view: &View) -
         cells.push(device.in_flight.map_or_else(|| UNKNOWN.into(), format::count));
         cells.push(match device.in_flight {
             Some(0) => String::new(),
+            Some(_) if device.before_start > 0 => "before start".into(),
             _ => device.oldest_ns.map_or_else(|| UNKNOWN.into(), format::duration),
         });
     }

@@ -129,18 +129,13 @@ const BACKUP: &str = "/system.slice/backup.service";
 fn device(name: &str, op: Op, queue: &[(u64, u64)], service: &[(u64, u64)]) -> Device {
     let (queue, service) = (latency(queue), latency(service));
     Device {
-        device: name.into(),
-        alias: None,
-        op,
         ios: service.count,
         bytes: service.count << 12,
-        errors: 0,
-        untimed: 0,
         total: Latency::merge([&queue, &service]),
         queue,
         service,
         in_flight: Some(0),
-        oldest_ns: None,
+        ..Device::idle(name.into(), None, op)
     }
 }
 

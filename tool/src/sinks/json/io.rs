@@ -75,6 +75,13 @@ struct Device<'a> {
     oldest_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_unknown: Option<&'static str>,
+    /// Of `in_flight`: handed to the device before we attached.
+    #[serde(skip_serializing_if = "is_zero")]
+    before_start: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl<'a> Device<'a> {
@@ -105,6 +112,7 @@ impl<'a> Device<'a> {
             in_flight_unknown: device.in_flight.is_none().then_some(DEVICES_ONLY),
             oldest_ns: device.oldest_ns,
             oldest_unknown: (waiting && device.oldest_ns.is_none()).then_some(AGE_UNKNOWN),
+            before_start: device.before_start,
         }
     }
 }

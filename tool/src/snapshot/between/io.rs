@@ -48,6 +48,7 @@ struct Context<'a> {
 /// A row, with the numbers that rows are joined by.
 struct Stall {
     row: Stalled,
+    dev: Option<u32>,
     /// The whole disk.
     disk: Option<u32>,
     /// Time of this interval.
@@ -75,6 +76,11 @@ impl Context<'_> {
         let mut histograms = self.histograms();
         let mut devices: Vec<Device> =
             (0..self.after.rows.len()).filter_map(|at| self.row(at, &mut histograms)).collect();
+        for &(disk, counts) in &self.after.unseen {
+            for (op, count) in [Op::Read, Op::Write].into_iter().zip(counts).filter(|&(_, count)| count > 0) {
+                self.add_unseen(&mut devices, &self.device(disk), op, count);
+            }
+        }
         devices.sort_by(|a, b| {
             (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op).cmp(&(
                 Reverse(b.total.total_ns),
@@ -84,6 +90,19 @@ impl Context<'_> {
             ))
         });
         devices
+    }
+
+    fn add_unseen(&self, devices: &mut Vec<Device>, disk: &BlockDevice, op: Op, count: u64) {
+        if !self.shown(disk) {
+            return;
+        }
+        let at = devices.iter().position(|row| row.device == disk.name && row.op == op).unwrap_or_else(|| {
+            devices.push(Device::idle(disk.name.clone(), disk.alias.clone(), op));
+            devices.len() - 1
+        });
+        let row = &mut devices[at];
+        row.in_flight = Some(row.in_flight.unwrap_or(0) + count);
+        (row.before_start, row.oldest_ns) = (count, None);
     }
 
     /// `None` when nothing happened and nothing is in flight.
@@ -121,6 +140,7 @@ impl Context<'_> {
             total: latency(Part::Total),
             in_flight: ages.as_ref().map(|ages| ages.len() as u64),
             oldest_ns: ages.and_then(|ages| ages.into_iter().max()),
+            before_start: 0,
         })
     }
 
@@ -232,7 +252,9 @@ impl Context<'_> {
             let interval_ns = self.now_ns.saturating_sub(since.as_nanos() as u64);
             stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
         }
-        let mut rows: Vec<Stall> = rows.into_values().collect();
+        // A wait for what is not known may be one for the device asked for.
+        let elsewhere = |stall: &Stall| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
+        let mut rows: Vec<Stall> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
         let weight = |stall: &Stall| (stall.row.total_ns + stall.blamable_ns, stall.row.waits);
         rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.row.who.pid.cmp(&b.row.who.pid)));
         rows
@@ -255,7 +277,7 @@ impl Context<'_> {
             woken_by: None,
             stack,
         };
-        Stall { row, disk: device.map(|device| device.disk), blamable_ns: 0 }
+        Stall { row, dev, disk: device.map(|device| device.disk), blamable_ns: 0 }
     }
 
     /// The device that was waited for, and who ended the wait: the task that ran, unless it was interrupted for it.
