@@ -55,7 +55,8 @@ fn queue() -> Result<()> {
     ensure!(is_delay(row.service.p50()), "{row:?}");
     ensure!((DELAY_NS * 9 / 10..DELAY_NS * 5 / 2).contains(&row.queue.p50()), "{row:?}");
     let own = seen.caused(&device.name, |row| row["pid"] == workload.pid && row["how"] == "direct");
-    ensure!(own[1] == 33, "issued by whoever came along, and owned by the reader: {own:?}");
+    let rows = seen.rows("caused_by", "device", &*device.name);
+    ensure!(own[1] == 33, "issued by whoever came along, and owned by the reader: {own:?} of {rows:?}");
     Ok(())
 }
 
