@@ -147,17 +147,16 @@ pub struct Cpu {
     pub done_ns: u64,
     pub done_dev: u32,
     pub done_bytes: u32,
-    /// A pointer on its way to becoming a number.
-    pub address: u64,
-    /// A bio that this processor is making a request for, and who for.
-    pub making: Making,
+    /// A pointer on its way to becoming a number, for each of the programs that need it.
+    pub address: [u64; 2],
 }
 
+/// Who submitted a bio that will become a request by another's hand, keyed by the bio's address.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Making {
-    pub bio: u64,
-    pub owner: u64,
+    pub owner: OwnerId,
+    /// [`Submitter`].
     pub kind: u32,
     pub pad: u32,
 }
@@ -405,7 +404,7 @@ pub const UNKNOWN_NS: u64 = u64::MAX;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
+const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 16);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

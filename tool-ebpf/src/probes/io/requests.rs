@@ -1,7 +1,7 @@
 //! What devices do.
 
 use stillwatch_common::io::{
-    Cause, Cpu, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS,
+    Cause, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS,
     Unknown, Work,
 };
 
@@ -88,14 +88,16 @@ fn submitter() -> (OwnerId, u32) {
 /// `bio` is trusted.
 #[inline(always)]
 pub unsafe fn getrq(bio: *const u8) {
-    let Some(cpu) = tables::cpu(Run::Getrq) else { return };
+    let Some(_) = tables::cpu(Run::Getrq) else { return };
     let flags = field!(bio, BIO_FLAGS: u32);
     if !wants_flush(flags) {
         return;
     }
     let (owner, kind) = submitter();
-    // SAFETY: this processor's block.
-    unsafe { (*cpu).making = Making { bio: bio as u64, owner, kind, pad: 0 } };
+    let _ = tables::IO_MAKING.insert(&(bio as u64), &Making { owner, kind, pad: 0 }, 0);
+    if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
+        return;
+    }
     let disk = if facts::BIO_BDEV.load() != ABSENT {
         let bdev = field!(bio, BIO_BDEV: *const u8);
         field!(bdev, BDEV_DISK: *const u8)
@@ -146,7 +148,7 @@ pub unsafe fn issue(rq: *const u8) {
         if flags & 0xff == OP_FLUSH {
             (*known).shares[0] = Share { owner: take_flush(rq), bytes: 1, how: How::Flush as u32 };
         } else {
-            owners::find(known, tables::as_number(cpu, field!(rq, RQ_BIO: *const u8)), flags, bytes);
+            owners::find(known, tables::as_number(cpu, Run::Issue, field!(rq, RQ_BIO: *const u8)), flags, bytes);
         }
     }
 }
@@ -177,11 +179,16 @@ fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
         }
     }
     let flags = field!(rq, RQ_FLAGS: u32);
-    let bio = field!(rq, RQ_BIO: *const u8) as u64;
-    // SAFETY: this processor's block.
-    let making = unsafe { (*cpu).making };
-    let (submitter, kind) =
-        if bio != 0 && making.bio == bio && wants_flush(flags) { (making.owner, making.kind) } else { submitter() };
+    let (mut submitter, mut kind) = submitter();
+    // By now the request may have lost the flags that say so, but not this one.
+    if flags & 0xff == OP_WRITE && flags >> facts::REQ_SYNC.load() & 1 != 0 {
+        let bio = field!(rq, RQ_BIO: *const u8) as u64;
+        if let Some(making) = tables::IO_MAKING.get_ptr(&bio) {
+            // SAFETY: a map value.
+            (submitter, kind) = unsafe { ((*making).owner, (*making).kind) };
+            let _ = tables::IO_MAKING.remove(&bio);
+        }
+    }
     let dev = dev_of(rq);
     // SAFETY: all zeros are an empty entry.
     let mut new: Request = unsafe { core::mem::zeroed() };
@@ -189,6 +196,9 @@ fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
     new.bytes = field!(rq, RQ_LEN: u32);
     new.row = tables::row_of(cpu, dev, operation(flags) as u8);
     (new.submitter, new.kind, new.dev) = (submitter, kind, dev);
+    // Until it is issued; one that fails before that is its submitter's.
+    let how = if kind == Submitter::Process as u32 { How::Direct } else { How::KernelThread };
+    new.shares[0] = Share { owner: submitter, bytes: 0, how: how as u32 };
     tables::add_request(cpu, rq as u64, &new)
 }
 
@@ -382,7 +392,7 @@ pub unsafe fn bio_queue(bio: *const u8) {
         if op as u8 == Op::Flush as u8 {
             (*known).shares[0] = Share { owner: submitter, bytes: 1, how: How::Flush as u32 };
         } else {
-            owners::find(known, tables::as_number(cpu, bio), flags, bytes);
+            owners::find(known, tables::as_number(cpu, Run::BioQueue, bio), flags, bytes);
         }
     }
 }

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run, SHARDS,
+        CELLS, Cause, Cpu, Inode, Layout, Loss, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run, SHARDS,
         STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
@@ -53,6 +53,10 @@ static IO_REQUESTS: HashMap<u64, Request> = HashMap::with_max_entries(1, 0);
 #[map]
 static IO_OWNERS: LruHashMap<OwnerId, Owner> = LruHashMap::with_max_entries(1, 0);
 
+/// Who submitted a bio that is to empty the device's cache: its request first shows itself at the hand of a kernel worker.
+#[map]
+pub static IO_MAKING: LruHashMap<u64, Making> = LruHashMap::with_max_entries(ROWS as u32, 0);
+
 /// Who dirtied the pages of a file, by the inode's address.
 #[map]
 pub static IO_INODES: LruHashMap<u64, Inode> = LruHashMap::with_max_entries(1, 0);
@@ -91,10 +95,10 @@ pub fn cpu(run: Run) -> Option<CpuPtr> {
 /// A pointer that the verifier knows the type of, as a number: it would not let the two be mixed. Only what went through a map
 /// has no type.
 #[inline(always)]
-pub fn as_number(cpu: CpuPtr, pointer: *const u8) -> u64 {
-    // SAFETY: this processor's block.
+pub fn as_number(cpu: CpuPtr, run: Run, pointer: *const u8) -> u64 {
+    // SAFETY: this processor's block. A program is not interrupted by itself, but by others.
     unsafe {
-        let through = &raw mut (*cpu).address;
+        let through = &raw mut (*cpu).address[usize::from(matches!(run, Run::BioQueue))];
         through.write_volatile(pointer as u64);
         through.read_volatile()
     }

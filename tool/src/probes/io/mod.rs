@@ -70,6 +70,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("IO_CPU", if devices { processors } else { 1 }),
         ("IO_REQUESTS", some(requests.unwrap_or(REQUESTS))),
         ("IO_OWNERS", some(OWNERS)),
+        ("IO_MAKING", some(256)),
         ("IO_INODES", some(OWNERS)),
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),
