@@ -92,7 +92,7 @@ impl LoopDevice {
         let mut partition = Partition { start: start as i64, length: bytes as i64, number: 1, names: [0; 128] };
         let data = &raw mut partition as u64;
         let call = PartitionCall { op: BLKPG_ADD_PARTITION, flags: 0, length: size_of::<Partition>() as i32, data };
-        ensure!(start % SECTOR == 0 && bytes % SECTOR == 0, "not in sectors");
+        ensure!(start.is_multiple_of(SECTOR) && bytes.is_multiple_of(SECTOR), "not in sectors");
         control(&self.fd, BLKPG, &raw const call as u64)?;
         let name = format!("{}p1", self.name);
         wait_for(&name)?;

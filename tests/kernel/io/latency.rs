@@ -5,11 +5,11 @@ use anyhow::{Result, ensure};
 use super::{
     super::{
         Test,
-        devices::{LoopDevice, MIB, Mapper, NullBlk, ScsiDebug, direct},
+        devices::{LoopDevice, MIB, Mapper, NullBlk, SECTOR, ScsiDebug, direct},
         workload::Workload,
     },
     seen::{Seen, number, watch},
-    work::{BLOCK, reads, threads},
+    work::{BLOCK, offset_of, reads, threads},
 };
 
 pub const TESTS: &[Test] = &[
@@ -93,7 +93,7 @@ fn slow() -> Result<()> {
     let seen = Seen::until_now(watch)?;
     let own: Vec<_> = seen.events.iter().filter(|event| event["device"] == *device.name).collect();
     let sectors: Vec<u64> = own.iter().map(|event| number(&event["sector"])).collect();
-    ensure!(sectors == (0..11).map(|at| at * 8).collect::<Vec<_>>(), "{own:?}");
+    ensure!(sectors == (0..11).map(|at| offset_of(at) / SECTOR).collect::<Vec<_>>(), "{own:?}");
     for event in own {
         ensure!(event["event"] == "slow_request" && event["op"] == "read" && event["failed"] == false, "{event}");
         ensure!(event["pid"] == workload.pid && event["how"] == "direct", "{event}");

@@ -12,7 +12,7 @@ use super::{
         workload::Workload,
     },
     seen::{Seen, watch},
-    work::{fsync, syncfs, write_piece},
+    work::{BLOCK, fsync, syncfs, write_range},
 };
 
 pub const TESTS: &[Test] = &[
@@ -30,7 +30,7 @@ fn writer(name: &'static [u8; 16], fd: &OwnedFd, offset: u64, bytes: u64) -> Res
     Workload::new(|| {
         // SAFETY: a NUL-terminated name.
         unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-        [write_piece(fd, offset, bytes).into(), 0]
+        [write_range(fd, BLOCK, offset, bytes).into(), 0]
     })
 }
 

@@ -13,7 +13,7 @@ use super::{
         workload::{Workload, monotonic_ns},
     },
     seen::{Seen, number, watch},
-    work::{BLOCK, fsync, reads, threads, timed, write_piece, writes},
+    work::{BLOCK, fsync, reads, threads, timed, write_range, writes},
 };
 
 pub const TESTS: &[Test] = &[
@@ -33,7 +33,7 @@ fn frozen() -> Result<()> {
     let (past, through) = (direct(&device.name)?, buffered(&device.name)?);
     let writer = Workload::new(|| [timed(|| writes(&past, 1)), 0])?;
     let syncer = Workload::new(|| {
-        write_piece(&through, MIB, BLOCK);
+        write_range(&through, BLOCK, MIB, BLOCK);
         [timed(|| fsync(&through)), 0]
     })?;
     let mut watch = watch(&["--slow", "500ms"])?;
@@ -98,7 +98,7 @@ fn named() -> Result<()> {
     let reader = Workload::new(|| [reads(&past, 11), 0])?;
     let syncer = Workload::new(|| {
         for _ in 0..7 {
-            write_piece(&through, MIB, BLOCK);
+            write_range(&through, BLOCK, MIB, BLOCK);
             fsync(&through);
         }
         [0; 2]

@@ -15,11 +15,16 @@ fn memory(bytes: u64) -> u64 {
     unsafe { libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0) as u64 }
 }
 
+/// Every other block, so that no request can be merged into another.
+pub fn offset_of(at: u64) -> u64 {
+    at * 2 * BLOCK % SPAN
+}
+
 fn blocks(fd: &OwnedFd, nr: i64, times: u64) -> u64 {
     let (fd, memory) = (fd.as_raw_fd() as u64, memory(BLOCK));
     let mut failed = 0;
     for at in 0..times {
-        let offset = at * BLOCK % SPAN;
+        let offset = offset_of(at);
         // SAFETY: a block of our own.
         let done = unsafe { libc::syscall(nr, fd, memory, BLOCK, offset) };
         failed += u64::from(done != BLOCK as i64);
@@ -37,18 +42,31 @@ pub fn writes(fd: &OwnedFd, times: u64) -> u64 {
     blocks(fd, libc::SYS_pwrite64, times)
 }
 
-/// Writes one large piece. Whether it was done.
-pub fn write_piece(fd: &OwnedFd, offset: u64, bytes: u64) -> bool {
-    let memory = memory(BLOCK);
-    (0..bytes / BLOCK).all(|at| {
-        let (fd, offset) = (fd.as_raw_fd() as u64, offset + at * BLOCK);
-        // SAFETY: a block of our own.
-        unsafe { libc::syscall(libc::SYS_pwrite64, fd, memory, BLOCK, offset) == BLOCK as i64 }
-    })
+fn pieces(fd: &OwnedFd, nr: i64, piece: u64, offset: u64, bytes: u64) -> bool {
+    let (fd, memory) = (fd.as_raw_fd() as u64, memory(piece));
+    // SAFETY: memory of our own, of that size.
+    (0..bytes / piece).all(|at| unsafe { libc::syscall(nr, fd, memory, piece, offset + at * piece) == piece as i64 })
+}
+
+/// Writes a range, piece by piece. Whether all of it was done.
+pub fn write_range(fd: &OwnedFd, piece: u64, offset: u64, bytes: u64) -> bool {
+    pieces(fd, libc::SYS_pwrite64, piece, offset, bytes)
+}
+
+/// Reads a range, piece by piece. Whether all of it was done.
+pub fn read_range(fd: &OwnedFd, piece: u64, offset: u64, bytes: u64) -> bool {
+    pieces(fd, libc::SYS_pread64, piece, offset, bytes)
 }
 
 pub fn fsync(fd: &OwnedFd) -> i64 {
     call(libc::SYS_fsync, [fd.as_raw_fd() as u64, 0, 0])
+}
+
+/// Has all dirty pages written, and leaves the device's cache alone. Whether it was done.
+pub fn write_out(fd: &OwnedFd) -> bool {
+    let steps = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: no memory is involved.
+    unsafe { libc::sync_file_range(fd.as_raw_fd(), 0, 0, steps) == 0 }
 }
 
 /// All of one filesystem.
