@@ -76,18 +76,22 @@ fn threads() -> Result<()> {
         [threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum(), 0]
     })?;
     let took = monotonic_ns() - start;
-    // What is missing is never more than what is said to be lost.
-    let missing = (THREADS * CALLS).saturating_sub(seen.calls("getpid"));
-    ensure!(missing <= seen.withheld(), "{missing} calls are missing, {} events were withheld", seen.withheld());
-    ensure!(seen.calls("getpid") == THREADS * CALLS, "{:?}", seen.row("getpid"));
     // glibc makes none of these itself for these threads.
-    ensure!(seen.calls("sched_setaffinity") == migrations, "{migrations}: {:?}", seen.row("sched_setaffinity"));
-    ensure!(seen.calls("sched_yield") == THREADS * CALLS.div_ceil(41), "{:?}", seen.row("sched_yield"));
-    for name in ["getpid", "sched_setaffinity", "sched_yield"] {
+    let made =
+        [("getpid", THREADS * CALLS), ("sched_setaffinity", migrations), ("sched_yield", THREADS * CALLS.div_ceil(41))];
+    // Under so many preemptions a new kernel withholds events in every run. What is missing then is never more than what is
+    // said to be lost; without a loss, nothing is.
+    let mut missing = 0;
+    for (name, made) in made {
         let row = seen.row(name)?;
-        ensure!(row.untimed == 0 && row.max_ns < took && row.total_ns < THREADS * took, "{name}: {row:?}");
+        ensure!(row.calls <= made, "{made} calls were made: {row:?}");
+        ensure!(row.max_ns < took && row.total_ns < THREADS * took, "{name}: {row:?}");
+        ensure!(row.untimed <= seen.withheld(), "{name}: {row:?}");
+        missing += made - row.calls;
     }
-    ensure!(seen.lost.is_empty(), "{:?}", seen.lost);
+    ensure!(missing <= seen.withheld(), "{missing} calls are missing, {} events were withheld", seen.withheld());
+    let causes: Vec<_> = seen.lost.keys().filter(|cause| *cause != "program already running").collect();
+    ensure!(causes.is_empty(), "{:?}", seen.lost);
     Ok(())
 }
 
