@@ -47,7 +47,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
     let task = Task::current();
     let owner = task.owner();
 
-    let known = match tables::IO_INODES.get_ptr_mut(&inode) {
+    let known = match tables::IO_INODES.get_ptr_mut(inode) {
         // SAFETY: a map value.
         Some(known) if unsafe { (*known).number == number && (*known).generation == generation } => known,
         _ => {
@@ -55,7 +55,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
             let mut new: Inode = unsafe { core::mem::zeroed() };
             (new.number, new.generation) = (number, generation);
             new.dirtiers[0] = Dirtier { owner, bytes };
-            let _ = tables::IO_INODES.insert(&inode, &new, 0);
+            let _ = tables::IO_INODES.insert(inode, new, 0);
             return tables::name(owner, task);
         }
     };
@@ -192,7 +192,7 @@ unsafe fn split(to: *mut Request, mapping: u64, bytes: u32) {
     let number: u64 = read(inode, facts::INODE_NUMBER.load()).unwrap_or(0);
     let generation: u32 = read(inode, facts::INODE_GENERATION.load()).unwrap_or(0);
     let mut left = bytes;
-    if let Some(known) = tables::IO_INODES.get_ptr_mut(&inode) {
+    if let Some(known) = tables::IO_INODES.get_ptr_mut(inode) {
         // SAFETY: a map value, indexes in bounds; `to` is promised by the caller.
         unsafe {
             if (*known).number == number && (*known).generation == generation {

@@ -1,8 +1,8 @@
 //! What devices do.
 
 use stillwatch_common::io::{
-    Cause, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS,
-    Unknown, Work,
+    Cause, How, Loss, Making, Op, OwnerId, Part, Request, Run, SHARES, Share, Slow, Submitter, UNKNOWN_NS, Unknown,
+    Work,
 };
 
 use super::{
@@ -94,7 +94,7 @@ pub unsafe fn getrq(bio: *const u8) {
         return;
     }
     let (owner, kind) = submitter();
-    let _ = tables::IO_MAKING.insert(&(bio as u64), &Making { owner, kind, pad: 0 }, 0);
+    let _ = tables::IO_MAKING.insert(bio as u64, Making { owner, kind, pad: 0 }, 0);
     if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
         return;
     }
@@ -106,13 +106,13 @@ pub unsafe fn getrq(bio: *const u8) {
     };
     let disk = number_of(disk);
     let several = Unknown::SharedFlush as OwnerId;
-    let asked = match tables::IO_FLUSHES.get_ptr(&disk) {
+    let asked = match tables::IO_FLUSHES.get_ptr(disk) {
         // SAFETY: a map value.
         Some(known) => unsafe { *known },
         None => 0,
     };
     if asked != owner {
-        let _ = tables::IO_FLUSHES.insert(&disk, if asked == 0 { owner } else { several }, 0);
+        let _ = tables::IO_FLUSHES.insert(disk, if asked == 0 { owner } else { several }, 0);
     }
 }
 
@@ -135,12 +135,13 @@ pub unsafe fn issue(rq: *const u8) {
     let Some(cpu) = tables::cpu(Run::Issue) else { return };
     let Some(known) = find_or_add(cpu, rq) else { return };
     let flags = field!(rq, RQ_FLAGS: u32);
-    let bytes = field!(rq, RQ_LEN: u32);
+    let (bytes, sector) = (field!(rq, RQ_LEN: u32), field!(rq, RQ_SECTOR: u64));
+    let bio = tables::as_number(cpu, Run::Issue, field!(rq, RQ_BIO: *const u8));
     // SAFETY: a map value.
     unsafe {
         let again = (*known).issued_ns != 0;
         (*known).issued_ns = now_ns();
-        (*known).sector = field!(rq, RQ_SECTOR: u64);
+        (*known).sector = sector;
         (*known).bytes = bytes;
         if again {
             return;
@@ -148,7 +149,7 @@ pub unsafe fn issue(rq: *const u8) {
         if flags & 0xff == OP_FLUSH {
             (*known).shares[0] = Share { owner: take_flush(rq), bytes: 1, how: How::Flush as u32 };
         } else {
-            owners::find(known, tables::as_number(cpu, Run::Issue, field!(rq, RQ_BIO: *const u8)), flags, bytes);
+            owners::find(known, bio, flags, bytes);
         }
     }
 }
@@ -157,7 +158,7 @@ pub unsafe fn issue(rq: *const u8) {
 #[inline(always)]
 fn take_flush(rq: *const u8) -> OwnerId {
     let disk = number_of(disk_of(rq));
-    let Some(asked) = tables::IO_FLUSHES.get_ptr_mut(&disk) else { return Unknown::IssuedBefore as OwnerId };
+    let Some(asked) = tables::IO_FLUSHES.get_ptr_mut(disk) else { return Unknown::IssuedBefore as OwnerId };
     // SAFETY: a map value.
     unsafe {
         let owner = *asked;
@@ -183,10 +184,10 @@ fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
     // By now the request may have lost the flags that say so, but not this one.
     if flags & 0xff == OP_WRITE && flags >> facts::REQ_SYNC.load() & 1 != 0 {
         let bio = field!(rq, RQ_BIO: *const u8) as u64;
-        if let Some(making) = tables::IO_MAKING.get_ptr(&bio) {
+        if let Some(making) = tables::IO_MAKING.get_ptr(bio) {
             // SAFETY: a map value.
             (submitter, kind) = unsafe { ((*making).owner, (*making).kind) };
-            let _ = tables::IO_MAKING.remove(&bio);
+            let _ = tables::IO_MAKING.remove(bio);
         }
     }
     let dev = dev_of(rq);

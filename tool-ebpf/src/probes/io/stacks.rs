@@ -54,9 +54,10 @@ fn keep(buffer: *mut Stack, bytes: i64) -> u64 {
     }
     // 0 is for none.
     key |= 1;
-    if IO_STACKS.get_ptr(&key).is_none() {
-        // SAFETY: the whole buffer was just filled.
-        let _ = IO_STACKS.insert(&key, unsafe { &*buffer }, 0);
+    if IO_STACKS.get_ptr(key).is_none() {
+        // SAFETY: the whole buffer was just filled. By reference: a copy would not fit on the stack of a program.
+        let whole: &Stack = unsafe { &*buffer };
+        let _ = IO_STACKS.insert(key, whole, 0);
     }
     key
 }

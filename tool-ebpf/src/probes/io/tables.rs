@@ -9,8 +9,8 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run, SHARDS,
-        STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
+        CELLS, Cause, Cpu, Inode, Layout, Loss, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run,
+        SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
 
@@ -213,13 +213,13 @@ pub fn works_on_file(nr: u32) -> bool {
 
 #[inline(always)]
 pub fn request(address: u64) -> Option<*mut Request> {
-    IO_REQUESTS.get_ptr_mut(&address)
+    IO_REQUESTS.get_ptr_mut(address)
 }
 
 /// Notes a request, and returns where.
 #[inline(always)]
 pub fn add_request(cpu: CpuPtr, address: u64, new: &Request) -> Option<*mut Request> {
-    if IO_REQUESTS.insert(&address, new, 0).is_err() {
+    if IO_REQUESTS.insert(address, new, 0).is_err() {
         lose(cpu, Loss::Requests);
         return None;
     }
@@ -228,14 +228,14 @@ pub fn add_request(cpu: CpuPtr, address: u64, new: &Request) -> Option<*mut Requ
 
 #[inline(always)]
 pub fn forget_request(address: u64) {
-    let _ = IO_REQUESTS.remove(&address);
+    let _ = IO_REQUESTS.remove(address);
 }
 
 /// Keeps the name of a process that owns something.
 #[inline(always)]
 pub fn name(owner: OwnerId, task: Task) {
     let comm = task.comm();
-    if let Some(known) = IO_OWNERS.get_ptr_mut(&owner) {
+    if let Some(known) = IO_OWNERS.get_ptr_mut(owner) {
         // Programs change it when they execute another one, threads have names of their own: the last one counts.
         // SAFETY: a map value, 16 bytes and aligned as words.
         return unsafe { (&raw mut (*known).comm).cast::<[u64; 2]>().write(comm) };
@@ -243,7 +243,7 @@ pub fn name(owner: OwnerId, task: Task) {
     let mut new = Owner { cgroup: task.cgroup_id(), kernel_thread: task.is_kernel_thread().into(), ..EMPTY };
     // SAFETY: 16 bytes, aligned as words.
     unsafe { (&raw mut new.comm).cast::<[u64; 2]>().write_unaligned(comm) };
-    let _ = IO_OWNERS.insert(&owner, &new, 0);
+    let _ = IO_OWNERS.insert(owner, new, 0);
 }
 
 const EMPTY: Owner = Owner { comm: [0; 16], cgroup: 0, kernel_thread: 0, pad: 0 };
@@ -254,7 +254,7 @@ pub fn work(cpu: CpuPtr, cause: &Cause, work: &Work) {
     let mut known = IO_CAUSES.get_ptr_mut(cause);
     if known.is_none() {
         // Full, or another processor was faster: then the entry is there now.
-        let _ = IO_CAUSES.insert(cause, &Work { bytes: 0, ios: 0, service_ns: 0 }, BPF_NOEXIST.into());
+        let _ = IO_CAUSES.insert(cause, Work { bytes: 0, ios: 0, service_ns: 0 }, BPF_NOEXIST.into());
         known = IO_CAUSES.get_ptr_mut(cause);
     }
     let Some(known) = known else { return lose(cpu, Loss::Causes) };
@@ -268,19 +268,19 @@ pub fn work(cpu: CpuPtr, cause: &Cause, work: &Work) {
 
 #[inline(always)]
 pub fn task(key: u64) -> Option<*mut Entry> {
-    IO_TASKS.get_ptr_mut(&key)
+    IO_TASKS.get_ptr_mut(key)
 }
 
 #[inline(always)]
 pub fn add_task(cpu: CpuPtr, key: u64, new: &Entry) {
-    if IO_TASKS.insert(&key, new, BPF_NOEXIST.into()).is_err() {
+    if IO_TASKS.insert(key, new, BPF_NOEXIST.into()).is_err() {
         lose(cpu, Loss::Tasks);
     }
 }
 
 #[inline(always)]
 pub fn forget_task(key: u64) {
-    let _ = IO_TASKS.remove(&key);
+    let _ = IO_TASKS.remove(key);
 }
 
 /// The account of a stall, new if need be.
@@ -292,7 +292,7 @@ pub fn stall(cpu: CpuPtr, key: &Stall, task: Task) -> Option<*mut Waits> {
     // SAFETY: all zeros are an empty account.
     let mut new: Waits = unsafe { core::mem::zeroed() };
     new.cgroup = task.cgroup_id();
-    let _ = IO_STALLS.insert(key, &new, BPF_NOEXIST.into());
+    let _ = IO_STALLS.insert(key, new, BPF_NOEXIST.into());
     let known = IO_STALLS.get_ptr_mut(key);
     if known.is_none() {
         lose(cpu, Loss::Stalls);
