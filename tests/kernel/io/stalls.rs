@@ -53,7 +53,8 @@ fn frozen() -> Result<()> {
     {
         let rows = seen.rows("stalled", "pid", pid);
         let row = rows.iter().max_by_key(|row| number(&row["max_ns"])).with_context(|| format!("no {syscall}"))?;
-        ensure!(row["syscall"] == syscall && row["reason"] == reason && row["device"] == *device.name, "{row}");
+        ensure!(row["syscall"] == syscall && row["reason"] == reason, "{row}");
+        ensure!(rows.iter().all(|row| number(&row["now"]) == 0 || row["device"] == *device.name), "{rows:?}");
         let max = number(&row["max_ns"]);
         ensure!((waited * 9 / 10..=waited).contains(&max), "{syscall}: {max} of {waited} ns: {row}");
     }
@@ -115,21 +116,29 @@ fn named() -> Result<()> {
         let rows = seen.rows("stalled", "pid", pid);
         let own: Vec<_> = rows.iter().filter(|row| row["syscall"] == syscall && row["reason"] == reason).collect();
         ensure!(own.iter().map(|row| number(&row["waits"])).sum::<u64>() == waits, "{syscall}: {rows:?}");
-        ensure!(own.iter().all(|row| row["device"] == *device.name), "{own:?}");
+        // That a request ended a wait is told from how soon they end: in an emulated machine, not always.
+        let [here, unknown] = [device.name.as_str().into(), Value::Null]
+            .map(|at| own.iter().filter(|row| row["device"] == at).map(|row| number(&row["waits"])).sum::<u64>());
+        ensure!(here + unknown == waits && here >= waits * 3 / 4, "{here} of {waits} name it: {own:?}");
         let total: u64 = own.iter().map(|row| number(&row["total_ns"])).sum();
         ensure!((waits * 38_000_000..waits * 80_000_000).contains(&total), "{total}: {own:?}");
     }
     Ok(())
 }
 
-/// One request at a time, eight threads of somebody else's before each of the victim's.
+/// One request at a time, and eight threads of somebody else's that are always before the victim's.
 fn blame() -> Result<()> {
     let device = NullBlk::new(10_000_000, &[("hw_queue_depth", "1")])?;
     let fd = direct(&device.name)?;
     let victim = Workload::new(|| [reads(&fd, 13), 0])?;
-    let culprit = Workload::new(|| [threads(8, || reads(&fd, 17)), 0])?;
-    let watch = watch(&["--blame"])?;
+    let culprit = Workload::new(|| {
+        let until = monotonic_ns() + Duration::from_secs(3).as_nanos() as u64;
+        [threads(8, || std::iter::from_fn(|| (monotonic_ns() < until).then(|| reads(&fd, 1))).sum()), 0]
+    })?;
+    let mut watch = watch(&["--blame"])?;
     culprit.go();
+    watch.next()?;
+    watch.next()?;
     victim.go();
     victim.report()?;
     let seen = Seen::until_now(watch)?;
