@@ -6,7 +6,7 @@
 use crate::{hist, syscalls::NATIVE};
 
 /// What a request asks of a device; also the order of the rows of one device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Op {
     Read,
@@ -20,6 +20,22 @@ pub enum Op {
 
 impl Op {
     pub const ALL: [Op; 6] = [Op::Read, Op::Write, Op::SyncWrite, Op::Flush, Op::Discard, Op::Other];
+
+    /// From its number.
+    pub fn of(number: u32) -> Self {
+        Self::ALL.get(number as usize).copied().unwrap_or(Self::Other)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::SyncWrite => "sync write",
+            Self::Flush => "flush",
+            Self::Discard => "discard",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Pairs of (device, operation) that have a row each, handed out as they first occur. The last is never handed out: what
@@ -202,22 +218,28 @@ pub struct Owner {
 }
 
 /// How an owner came to use a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum How {
+    /// Nobody is known.
     Unknown,
     /// It dirtied the pages.
     Writeback,
     /// Its own requests, past the page cache.
     Direct,
+    /// It read files.
     Read,
+    /// Read on its behalf, before it asked.
     Readahead,
     Journal,
     /// A file system's own blocks, written by a kernel thread.
     Metadata,
+    /// Memory of processes, written out or read back in.
     Swap,
     Discard,
+    /// It asked the device to empty its cache.
     Flush,
+    /// A kernel thread; on whose behalf is not known.
     KernelThread,
 }
 
@@ -235,6 +257,27 @@ impl How {
         How::Flush,
         How::KernelThread,
     ];
+
+    /// From its number.
+    pub fn of(number: u32) -> Self {
+        Self::ALL.get(number as usize).copied().unwrap_or(Self::Unknown)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Writeback => "writeback",
+            Self::Direct => "direct",
+            Self::Read => "read",
+            Self::Readahead => "readahead",
+            Self::Journal => "journal",
+            Self::Metadata => "metadata",
+            Self::Swap => "swap",
+            Self::Discard => "discard",
+            Self::Flush => "flush",
+            Self::KernelThread => "kernel thread",
+        }
+    }
 }
 
 /// Who submitted a request, as far as it matters for [`How`].

@@ -1,6 +1,7 @@
 //! The `io` probe's part of a snapshot.
 
 use jiff::Timestamp;
+pub use stillwatch_common::io::{How, Op};
 
 use super::{Latency, Who};
 
@@ -17,33 +18,6 @@ pub struct Io {
     pub blame: Option<Vec<Blame>>,
     /// Single requests over the threshold, in order of completion; where asked for.
     pub slow: Vec<Request>,
-}
-
-/// What a request asks of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Op {
-    Read,
-    /// Nobody waits for it, as far as the submitter said.
-    Write,
-    /// `REQ_SYNC`: somebody waits.
-    SyncWrite,
-    Flush,
-    Discard,
-    /// Zone management, commands of drivers.
-    Other,
-}
-
-impl Op {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::SyncWrite => "sync write",
-            Self::Flush => "flush",
-            Self::Discard => "discard",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// One operation on one device.
@@ -123,48 +97,6 @@ pub struct Stalled {
     pub woken_by: Option<String>,
     /// Kernel functions, innermost first.
     pub stack: Vec<String>,
-}
-
-/// How an owner came to use a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum How {
-    /// It wrote to files, and the kernel wrote the pages later.
-    Writeback,
-    /// Its own requests, past the page cache.
-    Direct,
-    /// It read files.
-    Read,
-    /// Read on its behalf, before it asked.
-    Readahead,
-    Journal,
-    Metadata,
-    /// Memory of processes, written out or read back in.
-    Swap,
-    Discard,
-    /// It asked the device to empty its cache.
-    Flush,
-    /// A kernel thread, on whose behalf is not known.
-    KernelThread,
-    /// Nobody is known.
-    Unknown,
-}
-
-impl How {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Writeback => "writeback",
-            Self::Direct => "direct",
-            Self::Read => "read",
-            Self::Readahead => "readahead",
-            Self::Journal => "journal",
-            Self::Metadata => "metadata",
-            Self::Swap => "swap",
-            Self::Discard => "discard",
-            Self::Flush => "flush",
-            Self::KernelThread => "kernel thread",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// An owner's part of one device's work.

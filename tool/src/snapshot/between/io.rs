@@ -4,10 +4,7 @@ use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
 use stillwatch_common::{
     hist,
-    io::{
-        self as wire, How as WireHow, NO_CALL, NO_ROW, Op as WireOp, OwnerId, PARTS, Part, UNKNOWN_NS, Unknown, Waits,
-        tgid_of,
-    },
+    io::{self as wire, NO_CALL, NO_ROW, OwnerId, PARTS, Part, UNKNOWN_NS, Unknown, Waits, tgid_of},
 };
 
 use crate::{
@@ -130,7 +127,7 @@ impl Context<'_> {
         Some(Device {
             device: device.name,
             alias: device.alias,
-            op: op(key as u8),
+            op: Op::of((key & 0xff) as u32),
             ios,
             bytes: after.bytes - before.bytes,
             errors: after.errors - before.errors,
@@ -200,14 +197,14 @@ impl Context<'_> {
 
     fn owner(&self, owner: OwnerId, how: u32) -> (Who, How) {
         if let Some(unknown) = unknown(owner) {
-            return (Who { unknown: Some(unknown), ..Who::default() }, how_of(how));
+            return (Who { unknown: Some(unknown), ..Who::default() }, How::of(how));
         }
         match self.after.owners.get(&owner) {
             Some(known) => {
                 let who = Who::recorded(tgid_of(owner), &known.comm, known.cgroup);
-                (Who { started: Some(owner as u32), kernel_thread: known.kernel_thread != 0, ..who }, how_of(how))
+                (Who { started: Some(owner as u32), kernel_thread: known.kernel_thread != 0, ..who }, How::of(how))
             }
-            None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, how_of(how)),
+            None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, How::of(how)),
         }
     }
 
@@ -335,7 +332,7 @@ impl Context<'_> {
         Some(Request {
             at: next.at.checked_sub(ago).unwrap_or(next.at),
             device: device.name,
-            op: op(slow.op as u8),
+            op: Op::of(slow.op),
             sector: slow.sector,
             bytes: slow.bytes,
             failed: slow.failed != 0,
@@ -389,31 +386,4 @@ fn unknown(owner: OwnerId) -> Option<&'static str> {
         id if id == Unknown::Swapped as u64 => "memory swapped out, of one process or another",
         _ => "the idle task",
     })
-}
-
-fn op(number: u8) -> Op {
-    match WireOp::ALL.get(usize::from(number)) {
-        Some(WireOp::Read) => Op::Read,
-        Some(WireOp::Write) => Op::Write,
-        Some(WireOp::SyncWrite) => Op::SyncWrite,
-        Some(WireOp::Flush) => Op::Flush,
-        Some(WireOp::Discard) => Op::Discard,
-        Some(WireOp::Other) | None => Op::Other,
-    }
-}
-
-fn how_of(number: u32) -> How {
-    match WireHow::ALL.get(number as usize) {
-        Some(WireHow::Writeback) => How::Writeback,
-        Some(WireHow::Direct) => How::Direct,
-        Some(WireHow::Read) => How::Read,
-        Some(WireHow::Readahead) => How::Readahead,
-        Some(WireHow::Journal) => How::Journal,
-        Some(WireHow::Metadata) => How::Metadata,
-        Some(WireHow::Swap) => How::Swap,
-        Some(WireHow::Discard) => How::Discard,
-        Some(WireHow::Flush) => How::Flush,
-        Some(WireHow::KernelThread) => How::KernelThread,
-        Some(WireHow::Unknown) | None => How::Unknown,
-    }
 }
