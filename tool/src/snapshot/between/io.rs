@@ -1,21 +1,20 @@
 //! The `io` probe's part: devices, stalls, causes, and who is to blame.
 
+mod devices;
+mod stalls;
+
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use stillwatch_common::{
-    hist,
-    io::{self as wire, NO_CALL, NO_ROW, OwnerId, PARTS, Part, UNKNOWN_NS, Unknown, Waits, tgid_of},
-};
+use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
+use self::stalls::Stall;
 use crate::{
     cli::plan,
-    reasons::Reason,
     sample::{self, BlockDevice, Sample},
     snapshot::{
-        Latency, Who,
-        io::{Blame, Cause, Device, How, Io, Op, Request, Stalled},
+        Who,
+        io::{Blame, Cause, How, Io, Op, Request},
     },
-    syscall_names,
 };
 
 /// What a whole interval says, from what two samples say.
@@ -42,16 +41,7 @@ struct Context<'a> {
     now_ns: u64,
 }
 
-/// A row, with the numbers that rows are joined by.
-struct Stall {
-    row: Stalled,
-    dev: Option<u32>,
-    /// The whole disk.
-    disk: Option<u32>,
-    /// Time of this interval.
-    blamable_ns: u64,
-}
-
+/// A row, with the number that rows are joined by.
 struct Caused {
     row: Cause,
     disk: u32,
@@ -67,96 +57,6 @@ impl Context<'_> {
     fn shown(&self, device: &BlockDevice) -> bool {
         let named = |name: &str| self.plan.only.iter().any(|only| only == name);
         self.plan.only.is_empty() || named(&device.name) || named(&self.device(device.disk).name)
-    }
-
-    fn devices(&self) -> Vec<Device> {
-        let mut histograms = self.histograms();
-        let mut devices: Vec<Device> =
-            (0..self.after.rows.len()).filter_map(|at| self.row(at, &mut histograms)).collect();
-        for &(disk, counts) in &self.after.unseen {
-            for (op, count) in [Op::Read, Op::Write].into_iter().zip(counts).filter(|&(_, count)| count > 0) {
-                self.add_unseen(&mut devices, &self.device(disk), op, count);
-            }
-        }
-        devices.sort_by(|a, b| {
-            (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op).cmp(&(
-                Reverse(b.total.total_ns),
-                Reverse(b.in_flight),
-                &b.device,
-                b.op,
-            ))
-        });
-        devices
-    }
-
-    fn add_unseen(&self, devices: &mut Vec<Device>, disk: &BlockDevice, op: Op, count: u64) {
-        if !self.shown(disk) {
-            return;
-        }
-        let at = devices.iter().position(|row| row.device == disk.name && row.op == op).unwrap_or_else(|| {
-            devices.push(Device::idle(disk.name.clone(), disk.alias.clone(), op));
-            devices.len() - 1
-        });
-        let row = &mut devices[at];
-        row.in_flight = Some(row.in_flight.unwrap_or(0) + count);
-        (row.before_start, row.oldest_ns) = (count, None);
-    }
-
-    /// `None` when nothing happened and nothing is in flight.
-    fn row(&self, at: usize, histograms: &mut HashMap<u16, Vec<(u32, u64)>>) -> Option<Device> {
-        let &(key, after) = self.after.rows.get(at).filter(|&&(key, _)| key != 0 && at != NO_ROW as usize)?;
-        let before =
-            self.before.rows.get(at).filter(|(earlier, _)| *earlier == key).map(|&(_, row)| row).unwrap_or_default();
-        let device = self.device((key >> 8) as u32);
-        if !self.shown(&device) {
-            return None;
-        }
-        let ages = self.after.requests.as_ref().map(|requests| {
-            let of_row = requests.iter().filter(|request| request.row as usize == at);
-            of_row.map(|request| self.now_ns.saturating_sub(request.queued_ns)).collect::<Vec<_>>()
-        });
-        let ios = after.ios - before.ios;
-        if ios == 0 && after.bytes == before.bytes && ages.as_ref().is_none_or(Vec::is_empty) {
-            return None;
-        }
-        let mut latency = |part: Part| {
-            let buckets = histograms.remove(&((at * PARTS + part as usize) as u16)).unwrap_or_default();
-            let part = part as usize;
-            Latency::new(buckets, after.total_ns[part] - before.total_ns[part], after.max_ns[part])
-        };
-        Some(Device {
-            device: device.name,
-            alias: device.alias,
-            op: Op::of((key & 0xff) as u32),
-            ios,
-            bytes: after.bytes - before.bytes,
-            errors: after.errors - before.errors,
-            untimed: after.untimed - before.untimed,
-            queue: latency(Part::Queue),
-            service: latency(Part::Service),
-            total: latency(Part::Total),
-            in_flight: ages.as_ref().map(|ages| ages.len() as u64),
-            oldest_ns: ages.and_then(|ages| ages.into_iter().max()),
-            before_start: 0,
-        })
-    }
-
-    /// (bucket, count) of the interval by distribution, ascending.
-    fn histograms(&self) -> HashMap<u16, Vec<(u32, u64)>> {
-        let mut distributions: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
-        for (at, cell) in self.after.cells.iter().enumerate() {
-            let Some((distribution, octave)) = cell.of else { continue };
-            let before = self.before.cells.get(at).map_or([0; hist::ROW], |cell| cell.counts);
-            for (sub, (&count, before)) in cell.counts.iter().zip(before).enumerate() {
-                let count = count.wrapping_sub(before);
-                if count > 0 {
-                    let bucket = u32::from(octave) * hist::ROW as u32 + sub as u32;
-                    distributions.entry(distribution).or_default().push((bucket, count.into()));
-                }
-            }
-        }
-        distributions.values_mut().for_each(|buckets| buckets.sort_unstable());
-        distributions
     }
 
     fn causes(&self) -> Vec<Caused> {
@@ -206,91 +106,6 @@ impl Context<'_> {
             }
             None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, How::of(how)),
         }
-    }
-
-    fn stalled(&self, since: Duration) -> Vec<Stall> {
-        let mut rows: HashMap<Key, Stall> = HashMap::new();
-        for (key, after) in &self.after.stalls {
-            let before = self.before.stalls.get(key).filter(|before| before.waits <= after.waits);
-            let (waits, total_ns) =
-                (after.waits - before.map_or(0, |it| it.waits), after.total_ns - before.map_or(0, |it| it.total_ns));
-            if waits == 0 {
-                continue;
-            }
-            let max_ns = match before {
-                Some(before) if after.max_ns == before.max_ns => after.max_ns.min(total_ns),
-                _ => after.max_ns,
-            };
-            let stack = self.after.stacks.get(&key.stack).map(|stack| stack.to_vec()).unwrap_or_default();
-            let (dev, woken_by) = self.ended_by(key, after);
-            let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
-            let who =
-                Who { kernel_thread: key.kernel_thread != 0, ..Who::recorded(key.tgid, &after.comm, after.cgroup) };
-            let key = key_of(key.tgid, &syscall, &stack, dev);
-            let stall = rows.entry(key).or_insert_with(|| self.new_stall(who, syscall, stack, dev));
-            stall.row.waits += waits;
-            stall.row.total_ns += total_ns;
-            stall.row.max_ns = stall.row.max_ns.max(max_ns);
-            stall.row.woken_by = stall.row.woken_by.take().or(woken_by);
-            stall.blamable_ns += total_ns;
-        }
-        for task in &self.after.waiting {
-            let key = key_of(task.tgid, &task.syscall, &task.stack, task.dev);
-            let comm = Some(task.comm.clone());
-            let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
-            let stall = rows
-                .entry(key)
-                .or_insert_with(|| self.new_stall(who, task.syscall.clone(), task.stack.clone(), task.dev));
-            stall.row.now += 1;
-            let age_ns = task.since_ns.map(|since_ns| self.now_ns.saturating_sub(since_ns));
-            stall.row.before_start |= task.since_ns.is_none();
-            stall.row.now_ns = stall.row.now_ns.max(age_ns).filter(|_| !stall.row.before_start);
-            // Of a wait that goes on, the part that lies in this interval.
-            let interval_ns = self.now_ns.saturating_sub(since.as_nanos() as u64);
-            stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
-        }
-        // A wait for what is not known may be one for the device asked for.
-        let elsewhere = |stall: &Stall| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
-        let mut rows: Vec<Stall> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
-        let weight = |stall: &Stall| (stall.row.total_ns + stall.blamable_ns, stall.row.waits);
-        rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.row.who.pid.cmp(&b.row.who.pid)));
-        rows
-    }
-
-    fn new_stall(&self, who: Who, syscall: Option<String>, stack: Vec<String>, dev: Option<u32>) -> Stall {
-        let device = dev.map(|dev| self.device(dev));
-        let row = Stalled {
-            kernel_thread: who.kernel_thread,
-            who,
-            waits: 0,
-            total_ns: 0,
-            max_ns: 0,
-            now: 0,
-            now_ns: None,
-            before_start: false,
-            reason: Reason::of(&stack).map(|reason| reason.to_string()),
-            syscall,
-            device: device.as_ref().map(|device| device.name.clone()),
-            woken_by: None,
-            stack,
-        };
-        Stall { row, dev, disk: device.map(|device| device.disk), blamable_ns: 0 }
-    }
-
-    /// The device that was waited for, and who ended the wait: the task that ran, unless it was interrupted for it.
-    fn ended_by(&self, key: &wire::Stall, waits: &Waits) -> (Option<u32>, Option<String>) {
-        let dev = (key.dev != 0).then_some(key.dev);
-        let Some(stack) = self.after.stacks.get(&waits.waker_stack) else { return (dev, None) };
-        if waits.waker_tid == 0 || stack.iter().any(|frame| is_interrupt(frame)) {
-            return (dev, None);
-        }
-        let end = waits.waker_comm.iter().position(|&byte| byte == 0).unwrap_or(waits.waker_comm.len());
-        let comm = String::from_utf8_lossy(&waits.waker_comm[..end]);
-        let by_kernel_thread = waits.waker_kernel_thread != 0;
-        let woken_by = if by_kernel_thread { comm.into_owned() } else { format!("{comm} {}", waits.waker_tgid) };
-        // A kernel thread that waits for a device itself is a link of the chain.
-        let link = (by_kernel_thread && waits.waker_dev != 0).then_some(waits.waker_dev);
-        (dev.or(link), Some(woken_by))
     }
 
     fn blame(&self, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
@@ -345,38 +160,6 @@ impl Context<'_> {
     }
 }
 
-/// What rows of the table of stalls are told apart by: process, call, reason, device.
-type Key = (u32, Option<String>, Option<Reason>, Option<u32>);
-
-fn key_of(tgid: u32, syscall: &Option<String>, stack: &[String], dev: Option<u32>) -> Key {
-    (tgid, syscall.clone(), Reason::of(stack), dev)
-}
-
-/// A frame of the way into an interrupt: what runs below it has nothing to do with what runs above.
-fn is_interrupt(frame: &str) -> bool {
-    [
-        "asm_sysvec_",
-        "sysvec_",
-        "asm_common_interrupt",
-        "common_interrupt",
-        "irq_exit",
-        "__irq_exit",
-        "do_softirq",
-        "__do_softirq",
-    ]
-    .iter()
-    .chain(&[
-        "handle_softirqs",
-        "el1_interrupt",
-        "el0_interrupt",
-        "el1h_64_irq",
-        "do_IRQ",
-        "ret_from_intr",
-        "asm_call_irq",
-    ])
-    .any(|start| frame.starts_with(start))
-}
-
 fn unknown(owner: OwnerId) -> Option<&'static str> {
     (tgid_of(owner) == 0).then_some(match owner {
         id if id == Unknown::DirtiedBefore as u64 => "pages dirtied before we started",
@@ -387,3 +170,6 @@ fn unknown(owner: OwnerId) -> Option<&'static str> {
         _ => "the idle task",
     })
 }
+
+#[cfg(test)]
+mod tests;

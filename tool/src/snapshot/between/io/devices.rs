@@ -1,0 +1,109 @@
+//! What each device did.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use stillwatch_common::{
+    hist,
+    io::{NO_ROW, PARTS, Part},
+};
+
+use super::Context;
+use crate::{
+    sample::BlockDevice,
+    snapshot::{
+        Latency,
+        io::{Device, Op},
+    },
+};
+
+impl Context<'_> {
+    pub fn devices(&self) -> Vec<Device> {
+        let mut histograms = self.histograms();
+        let mut devices: Vec<Device> =
+            (0..self.after.rows.len()).filter_map(|at| self.row(at, &mut histograms)).collect();
+        for &(disk, counts) in &self.after.unseen {
+            for (op, count) in [Op::Read, Op::Write].into_iter().zip(counts).filter(|&(_, count)| count > 0) {
+                self.add_unseen(&mut devices, &self.device(disk), op, count);
+            }
+        }
+        devices.sort_by(|a, b| {
+            (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op).cmp(&(
+                Reverse(b.total.total_ns),
+                Reverse(b.in_flight),
+                &b.device,
+                b.op,
+            ))
+        });
+        devices
+    }
+
+    fn add_unseen(&self, devices: &mut Vec<Device>, disk: &BlockDevice, op: Op, count: u64) {
+        if !self.shown(disk) {
+            return;
+        }
+        let at = devices.iter().position(|row| row.device == disk.name && row.op == op).unwrap_or_else(|| {
+            devices.push(Device::idle(disk.name.clone(), disk.alias.clone(), op));
+            devices.len() - 1
+        });
+        let row = &mut devices[at];
+        row.in_flight = Some(row.in_flight.unwrap_or(0) + count);
+        (row.before_start, row.oldest_ns) = (count, None);
+    }
+
+    /// `None` when nothing happened and nothing is in flight.
+    fn row(&self, at: usize, histograms: &mut HashMap<u16, Vec<(u32, u64)>>) -> Option<Device> {
+        let &(key, after) = self.after.rows.get(at).filter(|&&(key, _)| key != 0 && at != NO_ROW as usize)?;
+        let before =
+            self.before.rows.get(at).filter(|(earlier, _)| *earlier == key).map(|&(_, row)| row).unwrap_or_default();
+        let device = self.device((key >> 8) as u32);
+        if !self.shown(&device) {
+            return None;
+        }
+        let ages = self.after.requests.as_ref().map(|requests| {
+            let of_row = requests.iter().filter(|request| request.row as usize == at);
+            of_row.map(|request| self.now_ns.saturating_sub(request.queued_ns)).collect::<Vec<_>>()
+        });
+        let ios = after.ios - before.ios;
+        if ios == 0 && after.bytes == before.bytes && ages.as_ref().is_none_or(Vec::is_empty) {
+            return None;
+        }
+        let mut latency = |part: Part| {
+            let buckets = histograms.remove(&((at * PARTS + part as usize) as u16)).unwrap_or_default();
+            let part = part as usize;
+            Latency::new(buckets, after.total_ns[part] - before.total_ns[part], after.max_ns[part])
+        };
+        Some(Device {
+            device: device.name,
+            alias: device.alias,
+            op: Op::of((key & 0xff) as u32),
+            ios,
+            bytes: after.bytes - before.bytes,
+            errors: after.errors - before.errors,
+            untimed: after.untimed - before.untimed,
+            queue: latency(Part::Queue),
+            service: latency(Part::Service),
+            total: latency(Part::Total),
+            in_flight: ages.as_ref().map(|ages| ages.len() as u64),
+            oldest_ns: ages.and_then(|ages| ages.into_iter().max()),
+            before_start: 0,
+        })
+    }
+
+    /// (bucket, count) of the interval by distribution, ascending.
+    fn histograms(&self) -> HashMap<u16, Vec<(u32, u64)>> {
+        let mut distributions: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
+        for (at, cell) in self.after.cells.iter().enumerate() {
+            let Some((distribution, octave)) = cell.of else { continue };
+            let before = self.before.cells.get(at).map_or([0; hist::ROW], |cell| cell.counts);
+            for (sub, (&count, before)) in cell.counts.iter().zip(before).enumerate() {
+                let count = count.wrapping_sub(before);
+                if count > 0 {
+                    let bucket = u32::from(octave) * hist::ROW as u32 + sub as u32;
+                    distributions.entry(distribution).or_default().push((bucket, count.into()));
+                }
+            }
+        }
+        distributions.values_mut().for_each(|buckets| buckets.sort_unstable());
+        distributions
+    }
+}

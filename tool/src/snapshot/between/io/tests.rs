@@ -1,0 +1,132 @@
+use std::{collections::HashMap, time::Duration};
+
+use stillwatch_common::io::{self as wire, NO_CALL, Owner, Request, Row, owner_id, row_key};
+
+use super::*;
+use crate::{cli::plan, kernel::cost::Usage};
+
+const SDA: u32 = 8 << 20;
+const SDA1: u32 = SDA | 1;
+const SDB: u32 = SDA | 16;
+const SECOND: u64 = 1_000_000_000;
+
+fn plan() -> plan::Io {
+    plan::Io {
+        devices_only: false,
+        only: vec![],
+        stall: Duration::from_millis(1),
+        slow: None,
+        stacks: false,
+        blame: true,
+        kernel_threads: false,
+    }
+}
+
+fn device(name: &str, disk: u32) -> BlockDevice {
+    BlockDevice { name: name.into(), alias: None, disk }
+}
+
+fn sample(second: u64, io: sample::Io) -> Sample {
+    let devices = HashMap::from([(SDA, device("sda", SDA)), (SDA1, device("sda1", SDA)), (SDB, device("sdb", SDB))]);
+    Sample {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        clock: Duration::from_secs(second),
+        usage: Usage::default(),
+        pressure: Err(String::new()),
+        lost: vec![],
+        syscalls: None,
+        io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
+    }
+}
+
+fn between(before: sample::Io, after: sample::Io, plan: &plan::Io) -> Io {
+    io(&sample(10, before), &sample(11, after), plan).unwrap()
+}
+
+fn work(ios: u64, service_ns: u64) -> wire::Work {
+    wire::Work { bytes: ios << 12, ios, service_ns }
+}
+
+#[test]
+fn a_disk_that_completes_nothing_has_a_row() {
+    let row = |key| (key, Row::default());
+    let rows = vec![row(row_key(SDA1, 0)), row(row_key(SDB, 1)), row(0)];
+    let request = Request { queued_ns: 4 * SECOND, row: 1, dev: SDB, ..Request::default() };
+    let after = sample::Io {
+        rows: rows.clone(),
+        requests: Some(vec![request, Request { queued_ns: 7 * SECOND, ..request }]),
+        unseen: vec![(SDA, [0, 3])],
+        ..sample::Io::default()
+    };
+    let io = between(sample::Io { rows, ..sample::Io::default() }, after, &plan());
+    let seen = |row: &crate::snapshot::io::Device| {
+        (row.device.clone(), row.op, row.in_flight, row.oldest_ns, row.before_start)
+    };
+    let mut devices: Vec<_> = io.devices.iter().map(seen).collect();
+    devices.sort();
+    assert_eq!(
+        devices,
+        [("sda".into(), Op::Write, Some(3), None, 3), ("sdb".into(), Op::Write, Some(2), Some(7 * SECOND), 0)]
+    );
+}
+
+#[test]
+fn shares_are_of_the_whole_disk_and_a_count_that_fell_began_anew() {
+    let (dd, cp) = (owner_id(7, 1 << 30), owner_id(8, 1 << 30));
+    let cause = |owner, dev| wire::Cause { owner, dev, how: How::Writeback as u32 };
+    let named = |comm: &[u8; 2]| {
+        let mut owner = Owner::default();
+        owner.comm[..2].copy_from_slice(comm);
+        owner
+    };
+    let before = sample::Io {
+        causes: HashMap::from([(cause(dd, SDA1), work(10, 900)), (cause(cp, SDA), work(5, 500))]),
+        ..sample::Io::default()
+    };
+    let after = sample::Io {
+        causes: HashMap::from([
+            (cause(dd, SDA1), work(4, 300)),
+            (cause(cp, SDA), work(6, 600)),
+            (cause(Unknown::DirtiedBefore as u64, SDB), work(1, 50)),
+        ]),
+        owners: HashMap::from([(dd, named(b"dd")), (cp, named(b"cp"))]),
+        ..sample::Io::default()
+    };
+    let mut plan = plan();
+    let io = between(before.clone(), after.clone(), &plan);
+    let causes = io.caused_by.unwrap();
+    let seen: Vec<_> = causes.iter().map(|it| (it.who.comm.as_deref(), it.device.as_str(), it.ios, it.share)).collect();
+    assert_eq!(seen, [(Some("dd"), "sda1", 4, 0.75), (Some("cp"), "sda", 1, 0.25), (None, "sdb", 1, 1.0)]);
+    assert_eq!(causes[2].who.unknown, Some("pages dirtied before we started"));
+
+    // A disk includes its partitions, a partition is itself.
+    for (only, expected) in [("sda", vec!["sda1", "sda"]), ("sda1", vec!["sda1"]), ("sdb", vec!["sdb"])] {
+        plan.only = vec![only.into()];
+        let causes = between(before.clone(), after.clone(), &plan).caused_by.unwrap();
+        assert_eq!(causes.iter().map(|cause| cause.device.as_str()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn waits_for_the_same_are_one_row_and_blamed_by_share() {
+    let stack = |inner: &str| [inner, "folio_wait_writeback", "ext4_sync_file", "do_fsync"].map(str::to_owned).to_vec();
+    let stall = |stack, kernel_thread| wire::Stall { stack, tgid: 430, dev: SDA1, nr: NO_CALL, kernel_thread };
+    let waits = |waits, total_ns, max_ns| wire::Waits { waits, total_ns, max_ns, ..wire::Waits::default() };
+    let (dd, cp) = (owner_id(7, 1 << 30), owner_id(8, 1 << 30));
+    let cause = |owner| wire::Cause { owner, dev: SDA, how: How::Direct as u32 };
+    let before = sample::Io { stalls: HashMap::from([(stall(1, 0), waits(2, 100, 90))]), ..sample::Io::default() };
+    let after = sample::Io {
+        stalls: HashMap::from([(stall(1, 0), waits(5, 400, 90)), (stall(2, 0), waits(1, 600, 600))]),
+        stacks: HashMap::from([(1, stack("io_schedule").into()), (2, stack("folio_wait_bit").into())]),
+        causes: HashMap::from([(cause(dd), work(1, 300)), (cause(cp), work(1, 100))]),
+        ..sample::Io::default()
+    };
+    let io = between(before, after, &plan());
+    let rows = io.stalled.unwrap();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((rows[0].waits, rows[0].total_ns, rows[0].max_ns, rows[0].now), (4, 900, 600, 0));
+    assert_eq!((rows[0].device.as_deref(), rows[0].syscall.as_deref()), (Some("sda1"), None));
+    assert!(rows[0].reason.as_deref().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");
+    let blame: Vec<_> = io.blame.unwrap().iter().map(|it| (it.culprit.pid, it.wait_ns, it.blamed_ns)).collect();
+    assert_eq!(blame, [(Some(7), 900, 675), (Some(8), 900, 225)]);
+}
