@@ -46,11 +46,11 @@ fn by_pid() -> Result<()> {
     let watch = watch(&["-p", &workloads[0].pid.to_string()])?;
     for workload in &workloads {
         workload.go();
-        workload.report()?;
+        ensure!(workload.report()? == [0; 2], "reads failed");
     }
     let seen = Seen::until_now(watch)?;
     let row = seen.device(&device.name, "read");
-    ensure!(row.ios == 503 + 211, "devices count everybody's: {row:?}");
+    ensure!(row.ios == 503 + 211, "devices count everybody's: {} ios, lost {:?}", row.ios, seen.lost);
     for table in ["stalled", "caused_by"] {
         let own = seen.rows(table, "pid", workloads[0].pid).len();
         ensure!(own > 0 && own == seen.table(table).count(), "{table}: {:?}", seen.table(table).collect::<Vec<_>>());

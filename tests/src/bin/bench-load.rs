@@ -3,12 +3,19 @@
 //! `calls CPU COUNT`: getppid in a loop; nothing is cheaper to the kernel, so nothing shows the added cost better.
 //! `pairs CPU COUNT`: a byte into a pipe and out again, which never blocks: the system calls of a context switch of
 //! `perf bench sched pipe` without the switch.
+//! `reads CPU COUNT DEVICE`: 4 KiB at random places, past the page cache: every read is a request.
+//! `writes CPU COUNT DEVICE`: overwrites a file of COUNT clean pages on the device's ext4, page by page: nothing but memory
+//! is written to before the next round cleans them again.
 //! `busy THREADS`: many threads that make many different system calls, until standard input ends.
+//! `files DEVICE`: writes a file on the device's ext4, syncs it and reads it back, until standard input ends.
 //!
-//! The first two make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
+//! All but the last two make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
 
 use std::{
-    io::{self, Write},
+    fs::{File, OpenOptions},
+    io::{self, Seek, Write},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -17,14 +24,25 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// What the busy load's calls may write to.
 const BUFFER: usize = 4096;
+/// Bytes that are read or written at once.
+const PAGE: u64 = 4096;
+/// Pages between two syncs of `files`.
+const PAGES: u64 = 64;
+/// Exists everywhere; what is mounted there is only seen by the process that does it, and gone with it.
+const MOUNT_POINT: &std::ffi::CStr = c"/mnt";
+
+/// Direct reads want it aligned.
+#[repr(align(4096))]
+struct Page([u8; PAGE as usize]);
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| -> Result<u64> { Ok(args.get(at).context("a number is missing")?.parse()?) };
+    let device = |at: usize| args.get(at).context("a device is missing");
     match args.first().map(String::as_str) {
         Some("calls") => {
             // SAFETY: no arguments, no effect.
-            timed(number(1)?, number(2)?, || unsafe { libc::syscall(libc::SYS_getppid) } > 0)
+            timed(number(1)?, number(2)?, || Ok(()), |_| unsafe { libc::syscall(libc::SYS_getppid) } > 0)
         }
         Some("pairs") => {
             let mut ends = [0; 2];
@@ -32,21 +50,39 @@ fn main() -> Result<()> {
             ensure!(unsafe { libc::pipe(ends.as_mut_ptr()) } == 0, "pipe: {}", io::Error::last_os_error());
             let mut byte = 0u32;
             let data = (&raw mut byte).cast();
-            timed(number(1)?, number(2)?, || {
+            let pair = |_| {
                 // SAFETY: room for four bytes.
                 unsafe { libc::write(ends[1], data, 4) == 4 && libc::read(ends[0], data, 4) == 4 }
-            })
+            };
+            timed(number(1)?, number(2)?, || Ok(()), pair)
+        }
+        Some("reads") => {
+            let mut file = direct(Path::new(device(3)?))?;
+            let pages = file.seek(io::SeekFrom::End(0))? / PAGE;
+            let (mut page, mut random) = (Page([0; PAGE as usize]), 0);
+            let read = |_| file.read_exact_at(&mut page.0, next(&mut random) % pages * PAGE).is_ok();
+            timed(number(1)?, number(2)?, || Ok(()), read)
+        }
+        Some("writes") => {
+            let file = File::create(mount(device(3)?)?.join("pages"))?;
+            let page = [1; PAGE as usize];
+            timed(number(1)?, number(2)?, || file.sync_data(), |at| file.write_all_at(&page, at * PAGE).is_ok())
         }
         Some("busy") => busy(number(1)?),
-        _ => bail!("usage: bench-load calls CPU COUNT | pairs CPU COUNT | busy THREADS"),
+        Some("files") => files(device(1)?),
+        _ => bail!(
+            "usage: bench-load calls|pairs CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
+        ),
     }
 }
 
-fn timed(cpu: u64, count: u64, mut round: impl FnMut() -> bool) -> Result<()> {
+/// `prepare` is not part of the time; `round` gets its number.
+fn timed(cpu: u64, count: u64, prepare: impl Fn() -> io::Result<()>, mut round: impl FnMut(u64) -> bool) -> Result<()> {
     pin(cpu as usize)?;
     while io::stdin().read_line(&mut String::new())? > 0 {
+        prepare()?;
         let start = Instant::now();
-        let done = (0..count).filter(|_| round()).count();
+        let done = (0..count).filter(|&at| round(at)).count();
         println!("{:.2}", start.elapsed().as_nanos() as f64 / count as f64);
         ensure!(done as u64 == count, "{} of {count} rounds failed", count - done as u64);
     }
@@ -61,6 +97,53 @@ fn pin(cpu: usize) -> Result<()> {
         libc::sched_setaffinity(0, size_of_val(&set), &set)
     };
     ensure!(result == 0, "pinning to CPU {cpu}: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+fn direct(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path)
+}
+
+/// The device's file system, for this process alone.
+fn mount(device: &str) -> Result<&'static Path> {
+    let source = std::ffi::CString::new(device)?;
+    let mount = |source: *const libc::c_char, target: &std::ffi::CStr, kind: *const libc::c_char, flags| {
+        // SAFETY: strings, or null where the kernel does not look.
+        unsafe { libc::mount(source, target.as_ptr(), kind, flags, std::ptr::null()) == 0 }
+    };
+    let none = std::ptr::null();
+    // SAFETY: no pointers; there are no other threads yet.
+    let done = unsafe { libc::unshare(libc::CLONE_NEWNS) == 0 }
+        && mount(none, c"/", none, libc::MS_REC | libc::MS_PRIVATE)
+        && mount(source.as_ptr(), MOUNT_POINT, c"ext4".as_ptr(), 0);
+    ensure!(done, "mounting {device}: {}", io::Error::last_os_error());
+    Ok(Path::new(MOUNT_POINT.to_str()?))
+}
+
+/// A pseudo-random number; the low bits of the state would repeat soon.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+fn files(device: &str) -> Result<()> {
+    let path = mount(device)?.join(std::process::id().to_string());
+    let file = File::create(&path)?;
+    let reader = direct(&path)?;
+    thread::spawn(move || -> io::Result<()> {
+        let mut page = Page([1; PAGE as usize]);
+        loop {
+            for at in 0..PAGES {
+                file.write_all_at(&page.0, at * PAGE)?;
+            }
+            file.sync_data()?;
+            for at in 0..PAGES {
+                reader.read_exact_at(&mut page.0, at * PAGE)?;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
 
@@ -85,8 +168,7 @@ fn work(seed: u64) {
             // SAFETY: chosen to have no effect beyond the buffer, which is large enough for each of them.
             unsafe { libc::syscall(number, a, b, c, d, e, f) };
         }
-        pass = pass.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_micros(500 + (pass >> 33) % 20_000));
+        thread::sleep(Duration::from_micros(500 + next(&mut pass) % 20_000));
     }
 }
 

@@ -32,7 +32,7 @@ impl Cpus {
 /// Share of the processors that may be busy with something else.
 const IDLE: f64 = 0.05;
 const LOOK: Duration = Duration::from_millis(300);
-/// For waiting and doing again, all together: on a host that is never idle the bench must still end, and say so.
+/// For waiting and doing again, per figure: on a host that is never idle the bench must still end, and say so.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Undisturbed runs that make a figure.
@@ -53,13 +53,18 @@ pub struct Quiet {
 }
 
 impl Quiet {
+    /// A figure begins.
+    pub fn renew(&self) {
+        self.lost.set(Duration::ZERO);
+    }
+
     /// Until all processors are idle, or patience ends.
     pub fn wait(&self) {
         loop {
             let before = times(|_| true);
             sleep(LOOK);
-            let (busy, all) = times(|_| true).since(before);
-            if busy as f64 <= IDLE * all as f64 || !self.is_patient() {
+            let Times { user, kernel, all } = times(|_| true).since(before);
+            if (user + kernel) as f64 <= IDLE * all as f64 || !self.is_patient() {
                 return;
             }
             self.lose(LOOK);
@@ -86,15 +91,16 @@ impl Quiet {
 
     /// The lower quartile of runs during which only the load's processor was busy: what disturbs a run makes it longer,
     /// never shorter. A run should be short, so that there are quiet ones between other people's doings.
-    pub fn typical(&self, cpus: &Cpus, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
+    /// A `helped` load has kernel threads at work on other processors: there, only what programs do is a disturbance.
+    pub fn typical(&self, cpus: &Cpus, helped: bool, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
         let (mut clean, mut all) = (Vec::new(), Vec::new());
         while all.len() < RUNS || (clean.len() < RUNS && self.is_patient()) {
             let start = Instant::now();
             let others = |cpu: usize| cpu != cpus.load;
             let before = times(others);
             let figure = run()?;
-            let (busy, _) = times(others).since(before);
-            if busy <= TICKS {
+            let Times { user, kernel, .. } = times(others).since(before);
+            if user + if helped { 0 } else { kernel } <= TICKS {
                 clean.push(figure);
             } else {
                 sleep(PAUSE);
@@ -114,17 +120,22 @@ impl Quiet {
 /// Clock ticks.
 #[derive(Clone, Copy, Default)]
 struct Times {
-    busy: u64,
+    user: u64,
+    kernel: u64,
     all: u64,
 }
 
 impl Times {
-    fn since(self, before: Self) -> (u64, u64) {
-        (self.busy.saturating_sub(before.busy), self.all.saturating_sub(before.all))
+    fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            kernel: self.kernel.saturating_sub(before.kernel),
+            all: self.all.saturating_sub(before.all),
+        }
     }
 }
 
-/// Of the processors that are `counted`. Time that a hypervisor took away is busy.
+/// Of the processors that are `counted`. Time that a hypervisor took away counts as other programs'.
 fn times(counted: impl Fn(usize) -> bool) -> Times {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let mut sum = Times::default();
@@ -134,9 +145,9 @@ fn times(counted: impl Fn(usize) -> bool) -> Times {
         let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = ticks[..] else { continue };
         // The first line, without a number, is the sum of all.
         if cpu.parse().is_ok_and(&counted) {
-            let busy = user + nice + system + irq + softirq + steal;
-            sum.busy += busy;
-            sum.all += busy + idle + iowait;
+            sum.user += user + nice + steal;
+            sum.kernel += system + irq + softirq;
+            sum.all += user + nice + steal + system + irq + softirq + idle + iowait;
         }
     }
     sum

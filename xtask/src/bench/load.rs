@@ -7,10 +7,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::Bench;
+use super::disk::Disk;
 use crate::workspace::read;
 
 /// A load that waits for its start.
-pub struct Load(Child, BufReader<ChildStdout>);
+pub struct Load {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    /// By kernel threads.
+    helped: bool,
+}
 
 impl Load {
     /// `mode` is one of `bench-load`'s: `calls` or `pairs`.
@@ -19,9 +25,22 @@ impl Load {
         Self::start(&bench.load, &args)
     }
 
+    /// The same for `reads` and `writes`.
+    pub fn on(disk: &Disk, bench: &Bench, mode: &str, count: u64) -> Result<Self> {
+        let args = [mode, &bench.cpus.load.to_string(), &count.to_string(), &disk.device];
+        let mut load = Self::start(&bench.load, &args)?;
+        load.helped = true;
+        Ok(load)
+    }
+
     /// Many threads with many different calls, running until dropped.
     pub fn busy(bench: &Bench, threads: u32) -> Result<Self> {
         Self::start(&bench.load, &["busy", &threads.to_string()])
+    }
+
+    /// A file that is written, synced and read, until dropped.
+    pub fn files(bench: &Bench, disk: &Disk) -> Result<Self> {
+        Self::start(&bench.load, &["files", &disk.device])
     }
 
     fn start(program: &Path, args: &[&str]) -> Result<Self> {
@@ -29,23 +48,23 @@ impl Load {
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
         let output = child.stdout.take().context("the load has no standard output")?;
-        Ok(Self(child, BufReader::new(output)))
+        Ok(Self { child, answers: BufReader::new(output), helped: false })
     }
 
     pub fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     /// Nanoseconds per round: of runs that nothing else disturbed.
     pub fn run(&mut self, bench: &Bench) -> Result<f64> {
         self.once()?;
-        bench.quiet.typical(&bench.cpus, || self.once())
+        bench.quiet.typical(&bench.cpus, self.helped, || self.once())
     }
 
     fn once(&mut self) -> Result<f64> {
-        self.0.stdin.as_mut().context("the load has no standard input")?.write_all(b"\n")?;
+        self.child.stdin.as_mut().context("the load has no standard input")?.write_all(b"\n")?;
         let mut line = String::new();
-        self.1.read_line(&mut line)?;
+        self.answers.read_line(&mut line)?;
         line.trim().parse().context("the load failed")
     }
 }
@@ -53,8 +72,8 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -63,7 +82,7 @@ const LOOPS: u32 = 10_000;
 
 /// Nanoseconds per context switch on one processor, in the same way.
 pub fn sched_pipe(bench: &Bench) -> Result<f64> {
-    bench.quiet.typical(&bench.cpus, || {
+    bench.quiet.typical(&bench.cpus, false, || {
         let output = read(Command::new("taskset").args(["--cpu-list", &bench.cpus.load.to_string()]).args([
             "perf",
             "bench",

@@ -5,7 +5,9 @@
 //! a figure is a median with its spread.
 
 mod calls;
+mod disk;
 mod host;
+mod io;
 mod load;
 mod memory;
 mod observer;
@@ -14,6 +16,7 @@ mod start;
 mod stats;
 mod switches;
 mod user;
+mod writes;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,16 +46,19 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 5] = [
+const FIGURES: [(&str, Measure); 7] = [
     ("calls", calls::figure),
     ("switches", switches::figure),
+    ("io", io::figure),
+    ("writes", writes::figure),
     ("user", user::figure),
     ("start", start::figure),
     ("memory", memory::figure),
 ];
 
-/// Debian's packages with what stillwatch is compared to, and a program of each.
-const PEERS: [(&str, &str); 2] = [("libbpf-tools", "syscount"), ("linux-perf", "perf")];
+/// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
+const PEERS: [(&str, &str); 4] =
+    [("libbpf-tools", "syscount"), ("linux-perf", "perf"), ("mount", "losetup"), ("e2fsprogs", "mkfs.ext4")];
 
 struct Options {
     pattern: String,
@@ -77,6 +83,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     let mut measured = Vec::new();
     for (name, measure) in figures {
         eprintln!("bench: {name}");
+        bench.quiet.renew();
         measured.push(measure(&bench)?);
     }
     let conditions = host::conditions(&bench);

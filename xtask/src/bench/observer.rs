@@ -98,7 +98,12 @@ impl Observer {
             }
             sleep(Duration::from_millis(10));
         }
-        sleep(SETTLE);
+        // Programs are attached one after the other.
+        let mut before = 0;
+        while links(attached.pid()) != before {
+            before = links(attached.pid());
+            sleep(SETTLE);
+        }
         Ok(attached)
     }
 }

@@ -18,8 +18,13 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 
 pub fn figure(bench: &Bench) -> Result<Figure> {
     let mut figure = Figure::new("From start to attached, milliseconds", &["process", "attached after"]);
-    let mut exact = None;
-    for args in [&["syscalls"][..], &["syscalls", "--blocked"]] {
+    let variants = [
+        (&["syscalls"][..], Some(("exact mode, start to attached", 150.0))),
+        (&["syscalls", "--blocked"], None),
+        (&["io"], Some(("`io`, start to attached", 250.0))),
+        (&["io", "--devices"], None),
+    ];
+    for (args, promise) in variants {
         let mut times = Vec::new();
         for _ in 0..bench.rounds.max(10) {
             bench.quiet.wait();
@@ -27,9 +32,10 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         }
         let spread = Spread::of(times);
         figure.row(&format!("`stillwatch {}`", args.join(" ")), &[spread], 0);
-        exact = exact.or(spread);
+        if let Some((what, bound)) = promise {
+            figure.promise(Promise::at_most(what, bound, "ms", spread));
+        }
     }
-    figure.promise(Promise::at_most("exact mode, start to attached", 150.0, "ms", exact));
     Ok(figure)
 }
 

@@ -16,7 +16,7 @@ use crate::workspace::which;
 
 /// Of one run, of which there are many in a round.
 const PAIRS: u64 = 60_000;
-/// Place among the variants; blocked mode and `runqlat` follow.
+/// Place among the variants; the others that a promise is about follow.
 const EXACT: usize = 1;
 
 pub fn figure(bench: &Bench) -> Result<Figure> {
@@ -28,7 +28,9 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::nothing(),
         Observer::stillwatch(bench, "syscalls"),
         Observer::stillwatch(bench, "syscalls --blocked"),
+        Observer::stillwatch(bench, "io --syscalls"),
         Observer::peer("runqlat 1"),
+        Observer::stillwatch(bench, "io"),
     ];
     let mut rows = vec![Vec::new(); variants.len()];
     if which("perf").is_some() {
@@ -43,7 +45,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         // Only exact mode has hooks on calls; taking off what the others add to calls would add noise.
         parts.map(|[calls, switch]| if at == EXACT { switch - calls } else { switch }).collect()
     };
-    let (exact, blocked, runqlat) = (part(EXACT), part(EXACT + 1), part(EXACT + 2));
+    let (exact, blocked, both, runqlat) = (part(EXACT), part(EXACT + 1), part(EXACT + 2), part(EXACT + 3));
 
     for (at, variant) in variants.iter().enumerate() {
         let column = |figure: fn(&Round<2>) -> f64| Spread::of(rows[at].iter().map(figure));
@@ -55,8 +57,9 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         ];
         figure.row(&variant.name, &cells, 0);
     }
-    let promise = |what, part| Promise::at_most(what, 0.4, "×", ratio(part, &runqlat));
-    figure.promise(promise("exact mode, scheduler part, of `runqlat`", &exact));
-    figure.promise(promise("blocked mode, per switch, of `runqlat`", &blocked));
+    let promise = |what, bound, part| Promise::at_most(what, bound, "×", ratio(part, &runqlat));
+    figure.promise(promise("exact mode, scheduler part, of `runqlat`", 0.4, &exact));
+    figure.promise(promise("blocked mode, per switch, of `runqlat`", 0.4, &blocked));
+    figure.promise(promise("`io` and blocked mode together, per switch, of `runqlat`", 0.5, &both));
     Ok(figure)
 }

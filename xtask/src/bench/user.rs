@@ -7,12 +7,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::Bench;
+use super::disk::Disk;
 use super::load::Load;
 use super::observer::Observer;
 use super::report::{Figure, Promise};
 use super::stats::Spread;
 
 const THREADS: u32 = 200;
+/// Processes that write, sync and read files all the time.
+const FILES: usize = 8;
+/// Places among the variants.
+const EXACT: usize = 0;
+const IO: usize = 3;
 /// Before: names are looked up and buffers grow.
 const WARM_UP: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(20);
@@ -24,33 +30,44 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "syscalls 1"),
         Observer::stillwatch(bench, "syscalls 1 --blocked"),
         Observer::stillwatch(bench, "syscalls 1 --by process"),
+        Observer::stillwatch(bench, "io 1"),
+        Observer::stillwatch(bench, "io 1 --syscalls --blame"),
         Observer::peer("syscount -L -i 1"),
+        Observer::peer("biolatency 1"),
     ];
+    let disk = Disk::ext4()?;
     let mut rows = vec![(Vec::new(), Vec::new()); variants.len()];
     for _ in 0..bench.rounds.div_ceil(ROUNDS_PER_ROUND) {
         for (row, variant) in rows.iter_mut().zip(&variants).filter(|(_, variant)| variant.is_installed()) {
             eprintln!("bench:   {}", variant.name);
             bench.quiet.wait();
-            let (percent, mib) = measure(bench, variant)?;
+            let (percent, mib) = measure(bench, &disk, variant)?;
             row.0.push(percent);
             row.1.push(mib);
         }
     }
 
-    let title = format!("User side at 1 s intervals, {THREADS} threads making 60 different calls without a pause");
+    let title = format!(
+        "User side at 1 s intervals, {THREADS} threads making 60 different calls without a pause, {FILES} processes writing, \
+         syncing and reading files"
+    );
     let mut figure = Figure::new(&title, &["process", "% of one CPU", "RSS, MiB"]);
     let spread = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
     for (variant, (percent, mib)) in variants.iter().zip(&rows) {
         figure.row(&variant.name, &[spread(percent), spread(mib)], 2);
     }
-    figure.promise(Promise::at_most("exact mode, CPU in user space", 0.3, "%", spread(&rows[0].0)));
-    figure.promise(Promise::at_most("exact mode, resident memory", 12.0, "MiB", spread(&rows[0].1)));
+    for (what, at, memory) in [("exact mode", EXACT, 12.0), ("`io`", IO, 14.0)] {
+        let (percent, mib) = &rows[at];
+        figure.promise(Promise::at_most(&format!("{what}, CPU in user space"), 0.3, "%", spread(percent)));
+        figure.promise(Promise::at_most(&format!("{what}, resident memory"), memory, "MiB", spread(mib)));
+    }
     Ok(figure)
 }
 
 /// Percent of one processor, and resident MiB.
-fn measure(bench: &Bench, variant: &Observer) -> Result<(f64, f64)> {
-    let _load = Load::busy(bench, THREADS)?;
+fn measure(bench: &Bench, disk: &Disk, variant: &Observer) -> Result<(f64, f64)> {
+    let _busy = Load::busy(bench, THREADS)?;
+    let _files = (0..FILES).map(|_| Load::files(bench, disk)).collect::<Result<Vec<_>>>()?;
     let attached = variant.attach_anywhere()?;
     sleep(WARM_UP);
     let (before, start) = (cpu_time(attached.pid())?, Instant::now());
