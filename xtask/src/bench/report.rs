@@ -85,8 +85,12 @@ pub fn markdown(figures: &[Figure], conditions: &str) -> String {
         let measured = promise.measured.map_or("–".to_owned(), |spread| text(spread, promise.digits()));
         vec![bound, measured, promise.verdict().to_owned()]
     });
-    let mut text = format!("{conditions} Medians, with the smallest and the largest of the rounds.\n\n");
-    table(&mut text, &["promise", "measured", "verdict"].map(str::to_owned), &promises.collect::<Vec<_>>());
+    let mut text = format!("{conditions} Medians, with the smallest and the largest of the rounds.\n");
+    let promises: Vec<_> = promises.collect();
+    if !promises.is_empty() {
+        text.push('\n');
+        table(&mut text, &["promise", "measured", "verdict"].map(str::to_owned), &promises);
+    }
     for figure in figures {
         // Writing to a String does not fail.
         let _ = write!(text, "\n{}:\n\n", figure.title);
