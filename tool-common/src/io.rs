@@ -164,13 +164,17 @@ pub struct Cpu {
     pub done_dev: u32,
     pub done_bytes: u32,
     /// A pointer on its way to becoming a number, for each of the programs that need it.
-    pub address: [u64; 2],
+    pub address: [u64; 4],
 }
 
-/// Who submitted a bio that will become a request by another's hand, keyed by the bio's address.
+/// Bios on their way to becoming requests; one that falls to the place of another is forgotten.
+pub const MAKING: usize = 4096;
+
+/// Who submitted a bio that becomes a request: the place of the bio's address in a table of [`MAKING`] of these.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Making {
+    pub bio: u64,
     pub owner: OwnerId,
     /// [`Submitter`].
     pub kind: u32,
@@ -447,7 +451,7 @@ pub const UNKNOWN_NS: u64 = u64::MAX;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 16);
+const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

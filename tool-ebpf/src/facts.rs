@@ -47,6 +47,8 @@ facts! {
     FILE_INODE: u64 = 0;
     INODE_MODE: u64 = 0;
     INODE_SUPER: u64 = 0;
+    /// Of a device's file: the device.
+    INODE_RDEV: u64 = 0;
     SUPER_DEV: u64 = 0;
 
     /// From a task's `css_set` to its cgroup on the unified hierarchy.

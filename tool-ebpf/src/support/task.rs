@@ -10,6 +10,9 @@ use crate::facts::{self, ABSENT};
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 /// Workers that the kernel forks inside a user process (io_uring, vhost): their saved registers mean nothing.
 pub const PF_WORKER: u32 = 0x0000_0010 | 0x0000_4000;
+/// `inode.i_mode`: its kind, and that of a block device's file.
+const S_IFMT: u16 = 0o170_000;
+const S_IFBLK: u16 = 0o060_000;
 /// `task_struct.__state`: waits, and no signal ends the wait (unless it kills).
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
 /// `task_struct.__state`: such a wait by design, which the load average leaves out: an idle worker.
@@ -175,10 +178,13 @@ impl Task {
         memory::read(self.inode(fd)?, facts::INODE_MODE.load())
     }
 
-    /// Number of the device that the file behind a descriptor lies on; 0 where it lies on none, or is none.
+    /// Number of the block device that the file behind a descriptor is, or lies on; 0 where there is none.
     #[inline(always)]
     pub fn file_dev(self, fd: u64) -> u32 {
         let inode = self.inode(fd).unwrap_or(0);
+        if memory::read::<u16>(inode, facts::INODE_MODE.load()).unwrap_or(0) & S_IFMT == S_IFBLK {
+            return memory::read(inode, facts::INODE_RDEV.load()).unwrap_or(0);
+        }
         let sb: u64 = memory::read(inode, facts::INODE_SUPER.load()).unwrap_or(0);
         let dev: u32 = memory::read(sb, facts::SUPER_DEV.load()).unwrap_or(0);
         // Major number 0: a file system without a device of its own.

@@ -128,6 +128,7 @@ const OPTIONAL: &[(&[Fact], &str)] = &[
             ("FILE_INODE", "file", "f_inode"),
             ("INODE_MODE", "inode", "i_mode"),
             ("INODE_SUPER", "inode", "i_sb"),
+            ("INODE_RDEV", "inode", "i_rdev"),
             ("SUPER_DEV", "super_block", "s_dev"),
         ],
         "reads that wait by design appear among the slow calls",

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
 
-const WANTED: [&str; 12] = [
+const WANTED: [&str; 13] = [
     "null_blk",
     "dm_delay",
     "dm_flakey",
@@ -25,6 +25,7 @@ const WANTED: [&str; 12] = [
     "veth",
     "nf_tables",
     "tcp_bbr",
+    "zram",
 ];
 
 /// Adds them below `/lib/modules/RELEASE`, ready for `modprobe`. A kernel may have them built in.

@@ -81,20 +81,21 @@ fn submitter() -> (OwnerId, u32) {
     (owner, kind as u32)
 }
 
-/// `block_getrq`: a bio becomes a request, still at the hand of its submitter. Requests that empty the device's cache go their
-/// own ways afterwards, and first show themselves at the hand of a kernel worker.
+/// `block_getrq`: a bio becomes a request, still at the hand of its submitter. Some go their own ways from here, and first show
+/// themselves at the hand of a kernel worker: those that empty the device's cache, and those that the device had no room for.
 ///
 /// # Safety
 /// `bio` is trusted.
 #[inline(always)]
 pub unsafe fn getrq(bio: *const u8) {
-    let Some(_) = tables::cpu(Run::Getrq) else { return };
+    let Some(cpu) = tables::cpu(Run::Getrq) else { return };
     let flags = field!(bio, BIO_FLAGS: u32);
-    if !wants_flush(flags) {
-        return;
-    }
     let (owner, kind) = submitter();
-    let _ = tables::IO_MAKING.insert(bio as u64, Making { owner, kind, pad: 0 }, 0);
+    let address = tables::as_number(cpu, Run::Getrq, bio);
+    if let Some(making) = tables::making(address) {
+        // SAFETY: a map value.
+        unsafe { *making = Making { bio: address, owner, kind, pad: 0 } };
+    }
     if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
         return;
     }
@@ -123,7 +124,7 @@ pub unsafe fn getrq(bio: *const u8) {
 #[inline(always)]
 pub unsafe fn insert(rq: *const u8) {
     let Some(cpu) = tables::cpu(Run::Insert) else { return };
-    find_or_add(cpu, rq);
+    find_or_add(cpu, Run::Insert, rq);
 }
 
 /// `block_rq_issue`: a request is handed to its driver.
@@ -133,7 +134,7 @@ pub unsafe fn insert(rq: *const u8) {
 #[inline(always)]
 pub unsafe fn issue(rq: *const u8) {
     let Some(cpu) = tables::cpu(Run::Issue) else { return };
-    let Some(known) = find_or_add(cpu, rq) else { return };
+    let Some(known) = find_or_add(cpu, Run::Issue, rq) else { return };
     let flags = field!(rq, RQ_FLAGS: u32);
     let (bytes, sector) = (field!(rq, RQ_LEN: u32), field!(rq, RQ_SECTOR: u64));
     let bio = tables::as_number(cpu, Run::Issue, field!(rq, RQ_BIO: *const u8));
@@ -167,10 +168,19 @@ fn take_flush(rq: *const u8) -> OwnerId {
     }
 }
 
-/// The entry of a request. The first that shows a request to us runs at the hand of its submitter: only later the queue is run
-/// by whoever comes along.
+/// Who submitted the bio that a request begins with.
 #[inline(always)]
-fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
+fn made_by(bio: u64) -> Option<(OwnerId, u32)> {
+    let making = tables::making(bio)?;
+    // SAFETY: a map value.
+    let Making { bio: known, owner, kind, .. } = unsafe { *making };
+    (bio != 0 && known == bio).then_some((owner, kind))
+}
+
+/// The entry of a request. Where its bio is not known, the first that shows a request to us mostly runs at the hand of its
+/// submitter: only later the queue is run by whoever comes along.
+#[inline(always)]
+fn find_or_add(cpu: CpuPtr, run: Run, rq: *const u8) -> Option<*mut Request> {
     let queued_ns = field!(rq, RQ_START: u64);
     if let Some(known) = tables::request(rq as u64) {
         // Addresses are used again; one that was merged into another never completes.
@@ -180,16 +190,8 @@ fn find_or_add(cpu: CpuPtr, rq: *const u8) -> Option<*mut Request> {
         }
     }
     let flags = field!(rq, RQ_FLAGS: u32);
-    let (mut submitter, mut kind) = submitter();
-    // By now the request may have lost the flags that say so, but not this one.
-    if flags & 0xff == OP_WRITE && flags >> facts::REQ_SYNC.load() & 1 != 0 {
-        let bio = field!(rq, RQ_BIO: *const u8) as u64;
-        if let Some(making) = tables::IO_MAKING.get_ptr(bio) {
-            // SAFETY: a map value.
-            (submitter, kind) = unsafe { ((*making).owner, (*making).kind) };
-            let _ = tables::IO_MAKING.remove(bio);
-        }
-    }
+    let bio = tables::as_number(cpu, run, field!(rq, RQ_BIO: *const u8));
+    let (submitter, kind) = made_by(bio).unwrap_or_else(submitter);
     let dev = dev_of(rq);
     // SAFETY: all zeros are an empty entry.
     let mut new: Request = unsafe { core::mem::zeroed() };

@@ -26,7 +26,7 @@ use crate::{
 
 /// The end of a request wakes those who wait for it, on the same processor and at once; a large one has many pages to unlock
 /// first, at some 100 ns each.
-const AT_ONCE_NS: u64 = 20_000;
+const AT_ONCE_NS: u64 = 100_000;
 
 /// `sched_switch`.
 #[inline(always)]

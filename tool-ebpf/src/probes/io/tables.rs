@@ -9,7 +9,7 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run,
+        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run,
         SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
@@ -53,9 +53,9 @@ static IO_REQUESTS: HashMap<u64, Request> = HashMap::with_max_entries(1, 0);
 #[map]
 static IO_OWNERS: LruHashMap<OwnerId, Owner> = LruHashMap::with_max_entries(1, 0);
 
-/// Who submitted a bio that is to empty the device's cache: its request first shows itself at the hand of a kernel worker.
+/// Who submitted bios that become requests: some of those first show themselves at the hand of a kernel worker.
 #[map]
-pub static IO_MAKING: LruHashMap<u64, Making> = LruHashMap::with_max_entries(ROWS as u32, 0);
+static IO_MAKING: Array<Making> = Array::with_max_entries(MAKING as u32, 0);
 
 /// Who dirtied the pages of a file, by the inode's address.
 #[map]
@@ -98,7 +98,13 @@ pub fn cpu(run: Run) -> Option<CpuPtr> {
 pub fn as_number(cpu: CpuPtr, run: Run, pointer: *const u8) -> u64 {
     // SAFETY: this processor's block. A program is not interrupted by itself, but by others.
     unsafe {
-        let through = &raw mut (*cpu).address[usize::from(matches!(run, Run::BioQueue))];
+        let program = match run {
+            Run::Insert => 0,
+            Run::Issue => 1,
+            Run::Getrq => 2,
+            _ => 3,
+        };
+        let through = &raw mut (*cpu).address[program];
         through.write_volatile(pointer as u64);
         through.read_volatile()
     }
@@ -209,6 +215,13 @@ fn cell(row: usize, part: Part, octave: usize) -> Option<u16> {
 pub fn works_on_file(nr: u32) -> bool {
     let Some(layout) = IO_LAYOUT.get(0) else { return false };
     layout.works_on_file.get(opaque(nr as usize)).is_some_and(|&on| on != 0)
+}
+
+/// The place for what is known of a bio. Addresses are multiples of 64 or so; the multiplication spreads them.
+#[inline(always)]
+pub fn making(bio: u64) -> Option<*mut Making> {
+    let place = (bio >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+    IO_MAKING.get_ptr_mut(place as u32 & (MAKING as u32 - 1))
 }
 
 #[inline(always)]

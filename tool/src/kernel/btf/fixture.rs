@@ -28,7 +28,7 @@ const STRUCTS: &[&str] = &[
 /// Of larger structures only these members.
 const MEMBERS: &[(&str, &[&str])] = &[
     ("file", &["f_inode"]),
-    ("inode", &["i_mode", "i_ino", "i_sb", "i_generation"]),
+    ("inode", &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation"]),
     ("super_block", &["s_dev"]),
     ("address_space", &["host"]),
     ("page", &["compound_head", "compound_info", "mapping"]),

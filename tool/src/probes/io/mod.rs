@@ -23,7 +23,7 @@ const COMPLETE: Hook = Hook::tp_btf("block_rq_complete", "requests that devices 
 const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a queue");
 const ISSUE: Hook = Hook::tp_btf("block_rq_issue", "requests in flight and their owners");
 const MERGE: Hook = Hook::tp_btf("block_rq_merge", "telling merged requests from stuck ones").optional();
-const GETRQ: Hook = Hook::tp_btf("block_getrq", "owners of flushes and of journals").optional();
+const GETRQ: Hook = Hook::tp_btf("block_getrq", "owners of requests").optional();
 const DIRTY: Hook = Hook {
     older: Some("writeback_dirty_page"),
     ..Hook::tp_btf("writeback_dirty_folio", "owners of what is written back").optional()
@@ -70,7 +70,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("IO_CPU", if devices { processors } else { 1 }),
         ("IO_REQUESTS", some(requests.unwrap_or(REQUESTS))),
         ("IO_OWNERS", some(OWNERS)),
-        ("IO_MAKING", some(256)),
+        ("IO_MAKING", some(4096)),
         ("IO_INODES", some(OWNERS)),
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),

@@ -129,6 +129,8 @@ impl Reader {
         let seen: HashSet<u32> =
             keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
         sample.devices = seen.into_iter().map(|dev| (dev, self.devices.get(dev))).collect();
+        let disks: Vec<u32> = sample.devices.values().map(|device| device.disk).collect();
+        sample.devices.extend(disks.into_iter().map(|disk| (disk, self.devices.get(disk))));
         Ok((sample, self.counters()))
     }
 

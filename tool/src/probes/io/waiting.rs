@@ -1,6 +1,9 @@
 //! Tasks that wait at the moment of a sample: what a wait is for is read from /proc while it goes on.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+};
 
 use stillwatch_common::io::{BEFORE_START, Request, Task, tgid_of};
 
@@ -72,6 +75,14 @@ fn device_of_file(pid: u32, task: &str) -> Option<u32> {
         return None;
     }
     let descriptor = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()? as u32;
+    // devtmpfs lives in memory: asking does not hang.
+    if let Ok(target) = fs::read_link(format!("/proc/{pid}/fd/{descriptor}"))
+        && target.starts_with("/dev")
+        && let Ok(file) = fs::metadata(&target)
+        && file.file_type().is_block_device()
+    {
+        return Some(libc::major(file.rdev()) << 20 | libc::minor(file.rdev()));
+    }
     let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
     let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
