@@ -163,6 +163,12 @@ pub struct Cpu {
     pub done_ns: u64,
     pub done_dev: u32,
     pub done_bytes: u32,
+    /// The row that this processor counted in last: what it stands for ([`row_key`]) << 16 | its number. One word, which an
+    /// interrupt can't leave half-written.
+    pub last_row: u64,
+    /// The owner whose name this processor kept last, and the first half of it.
+    pub last_owner: OwnerId,
+    pub last_name: u64,
     /// A pointer on its way to becoming a number, for each of the programs that need it.
     pub address: [u64; 4],
 }
@@ -451,7 +457,7 @@ pub const UNKNOWN_NS: u64 = u64::MAX;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
+const _: () = assert!(size_of::<Cpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

@@ -29,7 +29,7 @@ const MAPPING_FLAGS: u64 = 3;
 /// `page` (the folio) and `mapping` are trusted, or null.
 #[inline(always)]
 pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
-    let Some(_) = tables::cpu(Run::Dirty) else { return };
+    let Some(cpu) = tables::cpu(Run::Dirty) else { return };
     if page.is_null() || mapping.is_null() {
         return;
     }
@@ -56,7 +56,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
             (new.number, new.generation) = (number, generation);
             new.dirtiers[0] = Dirtier { owner, bytes };
             let _ = tables::IO_INODES.insert(inode, new, 0);
-            return tables::name(owner, task);
+            return tables::name(cpu, owner, task);
         }
     };
     for at in 0..SHARES {
@@ -75,7 +75,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
             if outstanding(dirtier) == 0 {
                 (*dirtier).owner = owner;
                 (*dirtier).bytes = bytes;
-                return tables::name(owner, task);
+                return tables::name(cpu, owner, task);
             }
         }
     }

@@ -67,7 +67,7 @@ fn dev_of(rq: *const u8) -> u32 {
 
 /// Who runs now.
 #[inline(always)]
-fn submitter() -> (OwnerId, u32) {
+fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
     let task = Task::current();
     let kind = if !task.is_kernel_thread() {
         Submitter::Process
@@ -77,7 +77,7 @@ fn submitter() -> (OwnerId, u32) {
         Submitter::KernelThread
     };
     let owner = task.owner();
-    tables::name(owner, task);
+    tables::name(cpu, owner, task);
     (owner, kind as u32)
 }
 
@@ -90,7 +90,7 @@ fn submitter() -> (OwnerId, u32) {
 pub unsafe fn getrq(bio: *const u8) {
     let Some(cpu) = tables::cpu(Run::Getrq) else { return };
     let flags = field!(bio, BIO_FLAGS: u32);
-    let (owner, kind) = submitter();
+    let (owner, kind) = submitter(cpu);
     let address = tables::as_number(cpu, Run::Getrq, bio);
     if let Some(making) = tables::making(address) {
         // SAFETY: a map value.
@@ -191,7 +191,7 @@ fn find_or_add(cpu: CpuPtr, run: Run, rq: *const u8) -> Option<*mut Request> {
     }
     let flags = field!(rq, RQ_FLAGS: u32);
     let bio = tables::as_number(cpu, run, field!(rq, RQ_BIO: *const u8));
-    let (submitter, kind) = made_by(bio).unwrap_or_else(submitter);
+    let (submitter, kind) = made_by(bio).unwrap_or_else(|| submitter(cpu));
     let dev = dev_of(rq);
     // SAFETY: all zeros are an empty entry.
     let mut new: Request = unsafe { core::mem::zeroed() };
@@ -379,7 +379,7 @@ pub unsafe fn bio_queue(bio: *const u8) {
         return;
     }
     let flags = field!(bio, BIO_FLAGS: u32);
-    let (submitter, kind) = submitter();
+    let (submitter, kind) = submitter(cpu);
     let bytes = field!(bio, BIO_SIZE: u32);
     // SAFETY: all zeros are an empty entry.
     let mut new: Request = unsafe { core::mem::zeroed() };

@@ -9,8 +9,8 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request, Row, Run,
-        SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
+        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request,
+        Row, Run, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
 
@@ -127,6 +127,11 @@ fn shard() -> Option<*mut Shard> {
 #[inline(always)]
 pub fn row_of(cpu: CpuPtr, dev: u32, op: u8) -> u32 {
     let key = row_key(dev, op);
+    // SAFETY: this processor's block.
+    let last = unsafe { (&raw const (*cpu).last_row).read_volatile() };
+    if last >> 16 == key {
+        return last as u32 & (ROWS as u32 - 1);
+    }
     match claim(&IO_ROWS, &IO_FREE_ROWS, key) {
         Some(row) => {
             if let Some(layout) = IO_LAYOUT.get_ptr_mut(0) {
@@ -134,6 +139,8 @@ pub fn row_of(cpu: CpuPtr, dev: u32, op: u8) -> u32 {
                 // SAFETY: the index was just masked. Every processor writes the same.
                 unsafe { (&raw mut (*layout).keys[at]).write_volatile(key) };
             }
+            // SAFETY: as above.
+            unsafe { (&raw mut (*cpu).last_row).write_volatile(key << 16 | u64::from(row)) };
             row
         }
         None => {
@@ -244,10 +251,17 @@ pub fn forget_request(address: u64) {
     let _ = IO_REQUESTS.remove(address);
 }
 
-/// Keeps the name of a process that owns something.
+/// Keeps the name of a process that owns something, unless this processor just did: the same one, under the same name.
 #[inline(always)]
-pub fn name(owner: OwnerId, task: Task) {
+pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
     let comm = task.comm();
+    // SAFETY: this processor's block.
+    unsafe {
+        if (*cpu).last_owner == owner && (*cpu).last_name == comm[0] {
+            return;
+        }
+        ((*cpu).last_owner, (*cpu).last_name) = (owner, comm[0]);
+    }
     if let Some(known) = IO_OWNERS.get_ptr_mut(owner) {
         // Programs change it when they execute another one, threads have names of their own: the last one counts.
         // SAFETY: a map value, 16 bytes and aligned as words.
