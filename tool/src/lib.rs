@@ -11,7 +11,7 @@
 //! - [`sample`]: raw cumulative counts with their time.
 //! - [`snapshot`]: the difference of two samples. No I/O, no clock.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
-//! - [`names`]: pid, cgroup → name.
+//! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`run`]: the only clock.
 
 pub mod attribution;

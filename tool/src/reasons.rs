@@ -1,6 +1,6 @@
 //! From the kernel stack of a task in uninterruptible sleep to what it waits for, in plain words.
 //!
-//! What is known is data: [`table`], one row a reason, the first that matches wins. Frames are names of functions,
+//! What is known is data: `reasons/table.rs`, one row a reason, the first that matches wins. Frames are names of functions,
 //! innermost first, without offsets and compiler suffixes, as [`parse_stack`] and
 //! [`Symbols`](crate::kernel::symbols::Symbols) give them.
 //!
