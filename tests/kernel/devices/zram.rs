@@ -17,6 +17,8 @@ impl Zram {
         if !fs::exists(CONTROL)? {
             load("zram", &["num_devices=0"])?;
         }
+        // What it compresses with, unless told otherwise, is a module of its own in older kernels; built in, it is not found.
+        let _ = load("lzo_rle", &[]);
         let number = fs::read_to_string(format!("{CONTROL}/hot_add"))?;
         let device = Self { name: format!("zram{}", number.trim()) };
         wait_for(&device.name)?;

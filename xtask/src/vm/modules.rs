@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
 
-const WANTED: [&str; 13] = [
+const WANTED: [&str; 14] = [
     "null_blk",
     "dm_delay",
     "dm_flakey",
@@ -26,6 +26,7 @@ const WANTED: [&str; 13] = [
     "nf_tables",
     "tcp_bbr",
     "zram",
+    "lzo_rle",
 ];
 
 /// Adds them below `/lib/modules/RELEASE`, ready for `modprobe`. A kernel may have them built in.
