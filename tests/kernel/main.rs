@@ -61,14 +61,22 @@ fn ended(result: anyhow::Result<()>) -> Result<Completion, Failed> {
 }
 
 /// Newer kernels let a program on a system call be preempted, and withhold events from it until it goes on. stillwatch
-/// counts those as lost; a test that wants exact figures is tried again then, and only then.
+/// counts those as lost; a test that wants exact figures is tried again then. Any other failure has one more chance, and says so:
+/// the machines that tests run on are shared, and other programs' requests, sleeps and memory are in every figure of a host. What is
+/// wrong is wrong twice.
 fn tried(test: fn() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    for _ in 0..4 {
+    let mut last_chance = false;
+    for _ in 0..5 {
         stillwatch::WITHHELD.store(0, Ordering::Relaxed);
         let result = test();
         let withheld = stillwatch::WITHHELD.load(Ordering::Relaxed);
         match result {
+            Err(error) if error.is::<Skip>() => return Err(error),
             Err(error) if withheld > 0 => eprintln!("the kernel withheld {withheld} events, once more: {error:#}"),
+            Err(error) if !last_chance => {
+                eprintln!("!! failed, once more: {error:#}");
+                last_chance = true;
+            }
             result => return result,
         }
     }
