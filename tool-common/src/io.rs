@@ -206,14 +206,12 @@ pub const fn tgid_of(owner: OwnerId) -> u32 {
 pub enum Unknown {
     /// Its pages were dirtied before we attached, or so long ago that the inode was forgotten.
     DirtiedBefore = 1,
-    /// It was handed to the driver before we attached.
+    /// It was handed to the driver before we attached, or found no room in our table (a counted loss).
     IssuedBefore = 2,
     /// Several asked for this flush.
     SharedFlush = 3,
-    /// Our own table was full.
-    Lost = 4,
     /// Memory written to swap, of one process or another.
-    Swapped = 5,
+    Swapped = 4,
 }
 
 /// A process that owns requests, by [`OwnerId`]: it may have ended since.

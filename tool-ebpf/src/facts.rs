@@ -76,8 +76,7 @@ facts! {
     /// Only calls that fail.
     SYSCALLS_ERRORS: u8 = 0;
 
-    /// The block layer's events are counted at all; with [`IO_WHO`] also whose, and who waits.
-    IO: u8 = 0;
+    /// Not only what devices do, but also whose requests, and who waits.
     IO_WHO: u8 = 0;
     /// Waits at least this long get their stack taken.
     IO_STALL_NS: u64 = u64::MAX;

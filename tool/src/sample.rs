@@ -56,10 +56,10 @@ pub struct Syscalls {
     pub in_flight: Vec<InFlight>,
 }
 
-/// One octave of one row's histogram.
+/// One octave of one histogram.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cell {
-    /// Row number and octave, once the cell is in use.
+    /// Which histogram (`syscalls`: row; `io`: row × parts + part) and octave, once the cell is in use.
     pub of: Option<(u16, u8)>,
     /// Wraps, as it does in the kernel; differences stay right.
     pub counts: [u32; hist::ROW],
@@ -80,7 +80,7 @@ pub struct Io {
     /// By row number: what the row stands for (`stillwatch_common::io::row_key`), once it is in use.
     pub rows: Vec<(u64, io::Row)>,
     /// By cell number.
-    pub cells: Vec<IoCell>,
+    pub cells: Vec<Cell>,
     /// Requests that are not completed; `None`: not measured.
     pub requests: Option<Vec<io::Request>>,
     pub causes: HashMap<io::Cause, io::Work>,
@@ -97,15 +97,6 @@ pub struct Io {
     pub unseen: Vec<(u32, [u64; 2])>,
     /// By device number.
     pub devices: HashMap<u32, BlockDevice>,
-}
-
-/// One octave of one distribution.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IoCell {
-    /// Row × parts + part, and octave, once the cell is in use.
-    pub of: Option<(u16, u8)>,
-    /// Wraps, as it does in the kernel; differences stay right.
-    pub counts: [u32; hist::ROW],
 }
 
 /// A disk or partition.

@@ -11,8 +11,8 @@ pub const PF_KTHREAD: u32 = 0x0020_0000;
 /// Workers that the kernel forks inside a user process (io_uring, vhost): their saved registers mean nothing.
 pub const PF_WORKER: u32 = 0x0000_0010 | 0x0000_4000;
 /// `inode.i_mode`: its kind, and that of a block device's file.
-const S_IFMT: u16 = 0o170_000;
-const S_IFBLK: u16 = 0o060_000;
+pub const S_IFMT: u16 = 0o170_000;
+pub const S_IFBLK: u16 = 0o060_000;
 /// `task_struct.__state`: waits, and no signal ends the wait (unless it kills).
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
 /// `task_struct.__state`: such a wait by design, which the load average leaves out: an idle worker.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::plan::{self, Plan},
-    sample::{self, PressureTotals, Sample, StallTotals},
+    sample::{self, Cell, PressureTotals, Sample, StallTotals},
     syscall_names,
 };
 
@@ -74,7 +74,7 @@ fn pressure(prev: &PressureTotals, next: &PressureTotals, interval: Duration) ->
 
 fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &plan::Syscalls) -> Syscalls {
     let shown = |nr: u32| plan.only.is_empty() || plan.only.contains(&nr);
-    let mut buckets = histograms(prev, next);
+    let mut buckets = histograms(&prev.cells, &next.cells);
     let mut rows: Vec<(usize, Row)> = (0..next.rows.len())
         .filter(|&at| shown(at as u32))
         .filter_map(|at| {
@@ -100,25 +100,25 @@ fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &plan::Sysca
     }
 }
 
-/// (bucket, count) of the interval by row, ascending.
-fn histograms(prev: &sample::Syscalls, next: &sample::Syscalls) -> HashMap<u16, Vec<(u32, u64)>> {
-    let mut rows: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
-    for (at, cell) in next.cells.iter().enumerate() {
-        let Some((row, octave)) = cell.of else { continue };
-        let before = prev.cells.get(at).map_or([0; hist::ROW], |cell| cell.counts);
+/// (bucket, count) of the interval by histogram, ascending.
+fn histograms(prev: &[Cell], next: &[Cell]) -> HashMap<u16, Vec<(u32, u64)>> {
+    let mut histograms: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
+    for (at, cell) in next.iter().enumerate() {
+        let Some((histogram, octave)) = cell.of else { continue };
+        let before = prev.get(at).map_or([0; hist::ROW], |cell| cell.counts);
         for (sub, (&count, before)) in cell.counts.iter().zip(before).enumerate() {
             // Both wrap at 32 bits; their difference does not until a bucket grows by four thousand million in one interval.
             let count = count.wrapping_sub(before);
             if count > 0 {
                 let bucket = u32::from(octave) * hist::ROW as u32 + sub as u32;
-                rows.entry(row).or_default().push((bucket, count.into()));
+                histograms.entry(histogram).or_default().push((bucket, count.into()));
             }
         }
     }
-    for buckets in rows.values_mut() {
+    for buckets in histograms.values_mut() {
         buckets.sort_unstable();
     }
-    rows
+    histograms
 }
 
 /// `None` when nothing happened.

@@ -25,8 +25,12 @@ impl Who {
 
     /// A process, with the name and cgroup that the kernel noted: it may have ended since.
     pub fn recorded(pid: u32, comm: &[u8; 16], cgroup_id: u64) -> Self {
-        let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
-        let comm = String::from_utf8_lossy(&comm[..end]).into_owned();
-        Self { comm: Some(comm), cgroup_id: Some(cgroup_id).filter(|&id| id != 0), ..Self::living(pid) }
+        Self { comm: Some(text(comm)), cgroup_id: Some(cgroup_id).filter(|&id| id != 0), ..Self::living(pid) }
     }
+}
+
+/// A name as the kernel keeps it: filled up with zeros.
+pub fn text(comm: &[u8; 16]) -> String {
+    let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
+    String::from_utf8_lossy(&comm[..end]).into_owned()
 }

@@ -99,12 +99,7 @@ pub unsafe fn getrq(bio: *const u8) {
     if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
         return;
     }
-    let disk = if facts::BIO_BDEV.load() != ABSENT {
-        let bdev = field!(bio, BIO_BDEV: *const u8);
-        field!(bdev, BDEV_DISK: *const u8)
-    } else {
-        field!(bio, BIO_DISK: *const u8)
-    };
+    let (disk, _) = target_of(bio);
     let disk = number_of(disk);
     let several = Unknown::SharedFlush as OwnerId;
     let asked = match tables::IO_FLUSHES.get_ptr(disk) {

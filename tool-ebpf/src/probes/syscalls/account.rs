@@ -8,14 +8,12 @@ use crate::{
     facts::{self, on},
     support::{
         count::{add_shared, raise_shared},
-        task::Task,
+        task::{S_IFBLK, S_IFMT, Task},
     },
 };
 
-const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
 const S_IFDIR: u16 = 0o040_000;
-const S_IFBLK: u16 = 0o060_000;
 
 /// A call that has returned (blocked mode: a sleep that has ended).
 pub struct Finished {

@@ -7,6 +7,8 @@ mod waiting;
 
 pub use reader::Reader;
 
+use stillwatch_common::io::MAKING;
+
 use super::{Probe, living_tasks};
 use crate::{
     cli::plan::Plan,
@@ -70,7 +72,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("IO_CPU", if devices { processors } else { 1 }),
         ("IO_REQUESTS", some(requests.unwrap_or(REQUESTS))),
         ("IO_OWNERS", some(OWNERS)),
-        ("IO_MAKING", some(4096)),
+        ("IO_MAKING", some(MAKING as u32)),
         ("IO_INODES", some(OWNERS)),
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),

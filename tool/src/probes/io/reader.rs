@@ -33,7 +33,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
-    sample::{Io, IoCell},
+    sample::{Cell, Io},
     snapshot::Lost,
     syscall_names,
 };
@@ -147,8 +147,8 @@ impl Reader {
     }
 
     /// All cells, empty, with their owners.
-    fn cells(&self) -> Vec<IoCell> {
-        let mut cells = vec![IoCell::default(); CELLS];
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = vec![Cell::default(); CELLS];
         for layout in self.layout.values() {
             for at in 0..ROWS * PARTS {
                 for octave in 0..hist::ROWS.min(STRIDE) {

@@ -165,7 +165,6 @@ fn unknown(owner: OwnerId) -> Option<&'static str> {
         id if id == Unknown::DirtiedBefore as u64 => "pages dirtied before we started",
         id if id == Unknown::IssuedBefore as u64 => "begun before we started, or not seen",
         id if id == Unknown::SharedFlush as u64 => "a flush that several asked for",
-        id if id == Unknown::Lost as u64 => "our table was full",
         id if id == Unknown::Swapped as u64 => "memory swapped out, of one process or another",
         _ => "the idle task",
     })

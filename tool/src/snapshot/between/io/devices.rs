@@ -2,12 +2,9 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use stillwatch_common::{
-    hist,
-    io::{NO_ROW, PARTS, Part},
-};
+use stillwatch_common::io::{NO_ROW, PARTS, Part};
 
-use super::Context;
+use super::{super::histograms, Context};
 use crate::{
     sample::BlockDevice,
     snapshot::{
@@ -18,7 +15,7 @@ use crate::{
 
 impl Context<'_> {
     pub fn devices(&self) -> Vec<Device> {
-        let mut histograms = self.histograms();
+        let mut histograms = histograms(&self.before.cells, &self.after.cells);
         let mut devices: Vec<Device> =
             (0..self.after.rows.len()).filter_map(|at| self.row(at, &mut histograms)).collect();
         for &(disk, counts) in &self.after.unseen {
@@ -87,23 +84,5 @@ impl Context<'_> {
             oldest_ns: ages.and_then(|ages| ages.into_iter().max()),
             before_start: 0,
         })
-    }
-
-    /// (bucket, count) of the interval by distribution, ascending.
-    fn histograms(&self) -> HashMap<u16, Vec<(u32, u64)>> {
-        let mut distributions: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
-        for (at, cell) in self.after.cells.iter().enumerate() {
-            let Some((distribution, octave)) = cell.of else { continue };
-            let before = self.before.cells.get(at).map_or([0; hist::ROW], |cell| cell.counts);
-            for (sub, (&count, before)) in cell.counts.iter().zip(before).enumerate() {
-                let count = count.wrapping_sub(before);
-                if count > 0 {
-                    let bucket = u32::from(octave) * hist::ROW as u32 + sub as u32;
-                    distributions.entry(distribution).or_default().push((bucket, count.into()));
-                }
-            }
-        }
-        distributions.values_mut().for_each(|buckets| buckets.sort_unstable());
-        distributions
     }
 }

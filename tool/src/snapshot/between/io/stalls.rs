@@ -7,7 +7,7 @@ use stillwatch_common::io::{self as wire, NO_CALL, Waits};
 use super::Context;
 use crate::{
     reasons::Reason,
-    snapshot::{Who, io::Stalled},
+    snapshot::{Who, io::Stalled, who},
     syscall_names,
 };
 
@@ -26,8 +26,8 @@ impl Context<'_> {
         let mut rows: HashMap<Key, Stall> = HashMap::new();
         for (key, after) in &self.after.stalls {
             let before = self.before.stalls.get(key).filter(|before| before.waits <= after.waits);
-            let (waits, total_ns) =
-                (after.waits - before.map_or(0, |it| it.waits), after.total_ns - before.map_or(0, |it| it.total_ns));
+            let waits = after.waits - before.map_or(0, |it| it.waits);
+            let total_ns = after.total_ns.saturating_sub(before.map_or(0, |it| it.total_ns));
             if waits == 0 {
                 continue;
             }
@@ -35,13 +35,14 @@ impl Context<'_> {
                 Some(before) if after.max_ns == before.max_ns => after.max_ns.min(total_ns),
                 _ => after.max_ns,
             };
-            let stack = self.after.stacks.get(&key.stack).map(|stack| stack.to_vec()).unwrap_or_default();
+            let stack = self.after.stacks.get(&key.stack).cloned().unwrap_or_default();
             let (dev, woken_by) = self.ended_by(key, after);
             let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
             let who =
                 Who { kernel_thread: key.kernel_thread != 0, ..Who::recorded(key.tgid, &after.comm, after.cgroup) };
-            let key = key_of(key.tgid, &syscall, &stack, dev);
-            let stall = rows.entry(key).or_insert_with(|| self.new_stall(who, syscall, stack, dev));
+            let reason = Reason::of(&stack);
+            let key = (key.tgid, syscall, reason, dev);
+            let stall = self.row_of(&mut rows, key, who, &stack);
             stall.row.waits += waits;
             stall.row.total_ns += total_ns;
             stall.row.max_ns = stall.row.max_ns.max(max_ns);
@@ -49,12 +50,10 @@ impl Context<'_> {
             stall.blamable_ns += total_ns;
         }
         for task in &self.after.waiting {
-            let key = key_of(task.tgid, &task.syscall, &task.stack, task.dev);
+            let key = (task.tgid, task.syscall.clone(), Reason::of(&task.stack), task.dev);
             let comm = Some(task.comm.clone());
             let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
-            let stall = rows
-                .entry(key)
-                .or_insert_with(|| self.new_stall(who, task.syscall.clone(), task.stack.clone(), task.dev));
+            let stall = self.row_of(&mut rows, key, who, &task.stack);
             stall.row.now += 1;
             let age_ns = task.since_ns.map(|since_ns| self.now_ns.saturating_sub(since_ns));
             stall.row.before_start |= task.since_ns.is_none();
@@ -71,24 +70,27 @@ impl Context<'_> {
         rows
     }
 
-    fn new_stall(&self, who: Who, syscall: Option<String>, stack: Vec<String>, dev: Option<u32>) -> Stall {
-        let device = dev.map(|dev| self.device(dev));
-        let row = Stalled {
-            kernel_thread: who.kernel_thread,
-            who,
-            waits: 0,
-            total_ns: 0,
-            max_ns: 0,
-            now: 0,
-            now_ns: None,
-            before_start: false,
-            reason: Reason::of(&stack).map(|reason| reason.to_string()),
-            syscall,
-            device: device.as_ref().map(|device| device.name.clone()),
-            woken_by: None,
-            stack,
-        };
-        Stall { row, dev, disk: device.map(|device| device.disk), blamable_ns: 0 }
+    /// The row of a wait, new if need be.
+    fn row_of<'a>(&self, rows: &'a mut HashMap<Key, Stall>, key: Key, who: Who, stack: &[String]) -> &'a mut Stall {
+        rows.entry(key).or_insert_with_key(|(_, syscall, reason, dev)| {
+            let device = dev.map(|dev| self.device(dev));
+            let row = Stalled {
+                kernel_thread: who.kernel_thread,
+                who,
+                waits: 0,
+                total_ns: 0,
+                max_ns: 0,
+                now: 0,
+                now_ns: None,
+                before_start: false,
+                reason: reason.as_ref().map(ToString::to_string),
+                syscall: syscall.clone(),
+                device: device.as_ref().map(|device| device.name.clone()),
+                woken_by: None,
+                stack: stack.to_vec(),
+            };
+            Stall { row, dev: *dev, disk: device.map(|device| device.disk), blamable_ns: 0 }
+        })
     }
 
     /// The device that was waited for, and who ended the wait: the task that ran, unless it was interrupted for it.
@@ -98,10 +100,9 @@ impl Context<'_> {
         if waits.waker_tid == 0 || stack.iter().any(|frame| is_interrupt(frame)) {
             return (dev, None);
         }
-        let end = waits.waker_comm.iter().position(|&byte| byte == 0).unwrap_or(waits.waker_comm.len());
-        let comm = String::from_utf8_lossy(&waits.waker_comm[..end]);
+        let comm = who::text(&waits.waker_comm);
         let by_kernel_thread = waits.waker_kernel_thread != 0;
-        let woken_by = if by_kernel_thread { comm.into_owned() } else { format!("{comm} {}", waits.waker_tgid) };
+        let woken_by = if by_kernel_thread { comm } else { format!("{comm} {}", waits.waker_tgid) };
         // A kernel thread that waits for a device itself is a link of the chain.
         let link = (by_kernel_thread && waits.waker_dev != 0).then_some(waits.waker_dev);
         (dev.or(link), Some(woken_by))
@@ -111,31 +112,25 @@ impl Context<'_> {
 /// What rows of the table of stalls are told apart by: process, call, reason, device.
 type Key = (u32, Option<String>, Option<Reason>, Option<u32>);
 
-fn key_of(tgid: u32, syscall: &Option<String>, stack: &[String], dev: Option<u32>) -> Key {
-    (tgid, syscall.clone(), Reason::of(stack), dev)
-}
-
 /// A frame of the way into an interrupt: what runs below it has nothing to do with what runs above.
 fn is_interrupt(frame: &str) -> bool {
-    [
-        "asm_sysvec_",
-        "sysvec_",
-        "asm_common_interrupt",
-        "common_interrupt",
-        "irq_exit",
-        "__irq_exit",
-        "do_softirq",
-        "__do_softirq",
-    ]
-    .iter()
-    .chain(&[
-        "handle_softirqs",
-        "el1_interrupt",
-        "el0_interrupt",
-        "el1h_64_irq",
-        "do_IRQ",
-        "ret_from_intr",
-        "asm_call_irq",
-    ])
-    .any(|start| frame.starts_with(start))
+    INTERRUPTS.iter().any(|start| frame.starts_with(start))
 }
+
+const INTERRUPTS: [&str; 15] = [
+    "asm_sysvec_",
+    "sysvec_",
+    "asm_common_interrupt",
+    "common_interrupt",
+    "irq_exit",
+    "__irq_exit",
+    "do_softirq",
+    "__do_softirq",
+    "handle_softirqs",
+    "el1_interrupt",
+    "el0_interrupt",
+    "el1h_64_irq",
+    "do_IRQ",
+    "ret_from_intr",
+    "asm_call_irq",
+];
