@@ -56,6 +56,8 @@ const REQUESTS: u32 = 8192;
 const OWNERS: u32 = 4096;
 /// (owner, device, how) and (process, reason, device): more than a person can read.
 const ACCOUNTS: u32 = 4096;
+/// Distinct stacks of long waits, and of those who ended them.
+const STACKS: u32 = 512;
 const TASKS: std::ops::RangeInclusive<u32> = 8192..=32_768;
 const SLOW_BYTES: u32 = 256 << 10;
 
@@ -77,7 +79,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),
         ("IO_STALLS", some(ACCOUNTS)),
-        ("IO_STACKS", some(1024)),
+        ("IO_STACKS", some(STACKS)),
     ];
     if plan.io.as_ref().is_some_and(|plan| plan.slow.is_some()) {
         entries.push(("IO_SLOW", SLOW_BYTES));
