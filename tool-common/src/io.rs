@@ -169,8 +169,8 @@ pub struct Cpu {
     /// The owner whose name this processor kept last, and the first half of it.
     pub last_owner: OwnerId,
     pub last_name: u64,
-    /// A pointer on its way to becoming a number, for each of the programs that need it.
-    pub address: [u64; 4],
+    /// A number that the verifier is to forget what it knows of, by [`Run`].
+    pub forgotten: [u64; Run::COUNT],
 }
 
 /// Bios on their way to becoming requests; one that falls to the place of another is forgotten.

@@ -65,7 +65,7 @@ impl Task {
             // SAFETY: trusted, and the offset comes from this kernel's BTF.
             unsafe { memory::load(self.address, offset) }
         } else {
-            memory::read(self.address as u64, offset).unwrap_or_default()
+            memory::read_or_zero(self.address as u64, offset)
         }
     }
 
@@ -104,7 +104,7 @@ impl Task {
             // SAFETY: reached from a trusted task.
             unsafe { Task::trusted(memory::load(self.address, facts::TASK_LEADER.load())) }.start_ns()
         } else {
-            memory::read(leader, facts::TASK_START.load()).unwrap_or(0)
+            memory::read_or_zero(leader, facts::TASK_START.load())
         };
         owner_id(self.tgid(), start_ns)
     }
@@ -182,11 +182,11 @@ impl Task {
     #[inline(always)]
     pub fn file_dev(self, fd: u64) -> u32 {
         let inode = self.inode(fd).unwrap_or(0);
-        if memory::read::<u16>(inode, facts::INODE_MODE.load()).unwrap_or(0) & S_IFMT == S_IFBLK {
-            return memory::read(inode, facts::INODE_RDEV.load()).unwrap_or(0);
+        if memory::read_or_zero::<u16>(inode, facts::INODE_MODE.load()) & S_IFMT == S_IFBLK {
+            return memory::read_or_zero(inode, facts::INODE_RDEV.load());
         }
-        let sb: u64 = memory::read(inode, facts::INODE_SUPER.load()).unwrap_or(0);
-        let dev: u32 = memory::read(sb, facts::SUPER_DEV.load()).unwrap_or(0);
+        let sb: u64 = memory::read_or_zero(inode, facts::INODE_SUPER.load());
+        let dev: u32 = memory::read_or_zero(sb, facts::SUPER_DEV.load());
         // Major number 0: a file system without a device of its own.
         if dev >> 20 == 0 { 0 } else { dev }
     }
@@ -211,7 +211,7 @@ impl Task {
         let set: u64 = self.get(facts::TASK_CGROUPS.load());
         let Some(mut cgroup) = memory::read::<u64>(set, facts::CSET_CGROUP.load()) else { return false };
         if facts::CSS_CGROUP.load() != ABSENT {
-            cgroup = memory::read(cgroup, facts::CSS_CGROUP.load()).unwrap_or(0);
+            cgroup = memory::read_or_zero(cgroup, facts::CSS_CGROUP.load());
         }
         // Deeper trees than this are not known, and the verifier wants an end.
         for _ in 0..12 {
@@ -219,8 +219,8 @@ impl Task {
             if memory::read(node, facts::KN_ID.load()) == Some(id) {
                 return true;
             }
-            let parent: u64 = memory::read(cgroup, facts::CGROUP_PARENT.load()).unwrap_or(0);
-            cgroup = memory::read(parent, facts::PARENT_CGROUP.load()).unwrap_or(0);
+            let parent: u64 = memory::read_or_zero(cgroup, facts::CGROUP_PARENT.load());
+            cgroup = memory::read_or_zero(parent, facts::PARENT_CGROUP.load());
         }
         false
     }

@@ -6,12 +6,15 @@
 
 use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Request, Run, SHARES, Share, Submitter, Unknown};
 
-use super::tables;
+use super::{
+    fields::{OP_DISCARD, OP_READ, OP_WRITE},
+    tables::{self, CpuPtr},
+};
 use crate::{
     facts::{self, ABSENT},
     support::{
         count::add_shared,
-        memory::{load, read},
+        memory::{load, read_or_zero},
         task::Task,
     },
 };
@@ -93,7 +96,7 @@ unsafe fn size_of_folio(page: *const u8) -> u64 {
         return bytes;
     }
     // In the second `struct page` of the folio, the low byte of a word or a byte of its own.
-    bytes << (read::<u8>(page as u64, order_at).unwrap_or(0) & 15)
+    bytes << (read_or_zero::<u8>(page as u64, order_at) & 15)
 }
 
 /// Bytes that are dirty and were not written. Two that write at the same moment may both take the last ones.
@@ -107,12 +110,27 @@ unsafe fn outstanding(dirtier: *const Dirtier) -> u64 {
     if bytes as i64 > 0 { bytes } else { 0 }
 }
 
-/// Finds the owners of a request that is about to be handed to its driver: no bio is merged into it any more.
+/// Makes one share all there is.
 ///
 /// # Safety
 /// `to` points into a map value.
 #[inline(always)]
-pub unsafe fn find(to: *mut Request, bio: u64, flags: u32, bytes: u32) {
+pub unsafe fn only(to: *mut Request, share: Share) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        (*to).shares[0] = share;
+        for at in 1..SHARES {
+            (*to).shares[at].bytes = 0;
+        }
+    }
+}
+
+/// Finds the owners of a request that is about to be handed to its driver: no bio is merged into it any more.
+///
+/// # Safety
+/// `to` points into a map value, `bio` is trusted.
+#[inline(always)]
+pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flags: u32, bytes: u32) {
     // SAFETY: promised by the caller.
     let (submitter, kind) = unsafe { ((*to).submitter, (*to).kind) };
     let how = match (flags & 0xff, kind) {
@@ -128,30 +146,20 @@ pub unsafe fn find(to: *mut Request, bio: u64, flags: u32, bytes: u32) {
         (OP_DISCARD, _) => How::Discard,
         (OP_READ, _) if flags >> facts::REQ_RAHEAD.load() & 1 != 0 => How::Readahead,
         (OP_READ, _) => {
-            if file_mapping(first_page(bio)) == 0 {
-                How::Direct
-            } else {
-                How::Read
-            }
+            // SAFETY: promised by the caller.
+            if unsafe { is_for_file(cpu, run, bio) } { How::Read } else { How::Direct }
         }
         _ => How::Direct,
     };
     let own = Share { owner: submitter, bytes, how: how as u32 };
     if !matches!(flags & 0xff, OP_WRITE) || kind == Submitter::Journal as u32 {
         // SAFETY: promised by the caller.
-        unsafe { (*to).shares[0] = own };
-        return;
+        return unsafe { only(to, own) };
     }
+    let bio = tables::as_number(cpu, run, bio);
     // SAFETY: promised by the caller.
     unsafe { find_writers(to, bio, &own, flags >> facts::REQ_SWAP.load() & 1 != 0) };
 }
-
-pub const OP_READ: u32 = 0;
-pub const OP_WRITE: u32 = 1;
-pub const OP_FLUSH: u32 = 2;
-pub const OP_DISCARD: u32 = 3;
-pub const OP_SECURE_ERASE: u32 = 5;
-pub const OP_WRITE_ZEROES: u32 = 9;
 
 /// # Safety
 /// As [`find`].
@@ -167,7 +175,7 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
         if bio == 0 {
             break;
         }
-        let bytes: u32 = read(bio, facts::BIO_SIZE.load()).unwrap_or(0);
+        let bytes: u32 = read_or_zero(bio, facts::BIO_SIZE.load());
         let mapping = file_mapping(first_page(bio));
         if mapping == 0 {
             let owner = if swap { Unknown::Swapped as OwnerId } else { own.owner };
@@ -178,7 +186,7 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
             // SAFETY: promised by the caller.
             unsafe { split(to, mapping, bytes) };
         }
-        bio = read(bio, facts::BIO_NEXT.load()).unwrap_or(0);
+        bio = read_or_zero(bio, facts::BIO_NEXT.load());
     }
 }
 
@@ -188,9 +196,9 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
 /// As [`find`].
 #[inline(always)]
 unsafe fn split(to: *mut Request, mapping: u64, bytes: u32) {
-    let inode: u64 = read(mapping, facts::MAPPING_HOST.load()).unwrap_or(0);
-    let number: u64 = read(inode, facts::INODE_NUMBER.load()).unwrap_or(0);
-    let generation: u32 = read(inode, facts::INODE_GENERATION.load()).unwrap_or(0);
+    let inode: u64 = read_or_zero(mapping, facts::MAPPING_HOST.load());
+    let number: u64 = read_or_zero(inode, facts::INODE_NUMBER.load());
+    let generation: u32 = read_or_zero(inode, facts::INODE_GENERATION.load());
     let mut left = bytes;
     if let Some(known) = tables::IO_INODES.get_ptr_mut(inode) {
         // SAFETY: a map value, indexes in bounds; `to` is promised by the caller.
@@ -246,19 +254,41 @@ unsafe fn add(to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
     }
 }
 
+/// Whether a bio begins with a page of a file: [`file_mapping`] of [`first_page`], by loads instead of calls.
+///
+/// # Safety
+/// `bio` is trusted.
+#[inline(always)]
+unsafe fn is_for_file(cpu: CpuPtr, run: Run, bio: *const u8) -> bool {
+    // SAFETY: promised by the caller; the rest is reached from there.
+    unsafe {
+        if load::<u32>(bio, facts::BIO_INDEX.load()) != 0 {
+            return file_mapping(first_page(tables::as_number(cpu, run, bio))) != 0;
+        }
+        let vecs: *const u8 = load(bio, facts::BIO_VECS.load());
+        let page: *const u8 = load(vecs, 0);
+        let head = tables::as_number(cpu, run, load(page, facts::PAGE_COMPOUND.load()));
+        if head & 1 != 0 {
+            return file_mapping(head - 1) != 0;
+        }
+        let mapping = tables::as_number(cpu, run, load(page, facts::PAGE_MAPPING.load()));
+        mapping != 0 && mapping & MAPPING_FLAGS == 0
+    }
+}
+
 /// The page that a bio goes on with, or the head of the compound page that it is a part of.
 #[inline(always)]
 fn first_page(bio: u64) -> u64 {
-    let index: u32 = read(bio, facts::BIO_INDEX.load()).unwrap_or(0);
-    let vecs: u64 = read(bio, facts::BIO_VECS.load()).unwrap_or(0);
-    let page: u64 = read(vecs, u64::from(index) * VEC).unwrap_or(0);
-    let head: u64 = read(page, facts::PAGE_COMPOUND.load()).unwrap_or(0);
+    let index: u32 = read_or_zero(bio, facts::BIO_INDEX.load());
+    let vecs: u64 = read_or_zero(bio, facts::BIO_VECS.load());
+    let page: u64 = read_or_zero(vecs, u64::from(index) * VEC);
+    let head: u64 = read_or_zero(page, facts::PAGE_COMPOUND.load());
     if head & 1 != 0 { head - 1 } else { page }
 }
 
 /// The file that a page belongs to; 0 for memory of a process or of the kernel.
 #[inline(always)]
 fn file_mapping(page: u64) -> u64 {
-    let mapping: u64 = read(page, facts::PAGE_MAPPING.load()).unwrap_or(0);
+    let mapping: u64 = read_or_zero(page, facts::PAGE_MAPPING.load());
     if mapping & MAPPING_FLAGS != 0 { 0 } else { mapping }
 }

@@ -141,6 +141,6 @@ pub fn visit(task: Task) {
         return;
     }
     let (tid, tgid, kernel_thread) = (task.tid(), task.tgid(), task.is_kernel_thread().into());
-    let Some(cpu) = tables::cpu(Run::Switch) else { return };
+    let Some(cpu) = tables::this_cpu() else { return };
     tables::add_task(cpu, task.key(), &Entry { since_ns: BEFORE_START, tid, tgid, dev: 0, kernel_thread });
 }

@@ -45,7 +45,8 @@ static IO_ROWS: HashMap<u64, u32> = HashMap::with_max_entries(ROWS as u32, 0);
 #[map]
 static IO_CELLS: HashMap<u32, u32> = HashMap::with_max_entries(CELLS as u32, 0);
 
-/// Requests that are not completed, by address.
+/// Requests by address: those that are not completed, and entries that wait for their address to be used again. User space removes
+/// some of these when there are many.
 #[map]
 static IO_REQUESTS: HashMap<u64, Request> = HashMap::with_max_entries(1, 0);
 
@@ -82,32 +83,38 @@ static IO_SLOW: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut Cpu;
 
-/// The block of the processor that we run on; counts a run of the program.
+/// The block of the processor that we run on.
+#[inline(always)]
+pub fn this_cpu() -> Option<CpuPtr> {
+    // SAFETY: the helper has no precondition.
+    IO_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The same; counts a run of the program.
 #[inline(always)]
 pub fn cpu(run: Run) -> Option<CpuPtr> {
-    // SAFETY: the helper has no precondition.
-    let cpu = IO_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
+    let cpu = this_cpu()?;
     // SAFETY: this processor's block; the index is an enum's.
     unsafe { (*cpu).runs[run as usize] += 1 };
     Some(cpu)
 }
 
-/// A pointer that the verifier knows the type of, as a number: it would not let the two be mixed. Only what went through a map
-/// has no type.
+/// The same number, of which the verifier knows nothing: only what went through a map. Of a number that each path through the
+/// program knows otherwise, it would follow every path to the end.
 #[inline(always)]
-pub fn as_number(cpu: CpuPtr, run: Run, pointer: *const u8) -> u64 {
+pub fn forget(cpu: CpuPtr, run: Run, number: u64) -> u64 {
     // SAFETY: this processor's block. A program is not interrupted by itself, but by others.
     unsafe {
-        let program = match run {
-            Run::Insert => 0,
-            Run::Issue => 1,
-            Run::Getrq => 2,
-            _ => 3,
-        };
-        let through = &raw mut (*cpu).address[program];
-        through.write_volatile(pointer as u64);
+        let through = &raw mut (*cpu).forgotten[run as usize];
+        through.write_volatile(number);
         through.read_volatile()
     }
+}
+
+/// A pointer that the verifier knows the type of, as a number: it would not let the two be mixed.
+#[inline(always)]
+pub fn as_number(cpu: CpuPtr, run: Run, pointer: *const u8) -> u64 {
+    forget(cpu, run, pointer as u64)
 }
 
 #[inline(always)]
@@ -185,9 +192,9 @@ fn row_ptr(row: u32) -> Option<*mut Row> {
 
 /// Counts one latency; false when there is no room for it.
 #[inline(always)]
-pub fn record(row: u32, part: Part, latency_ns: u64) -> bool {
+pub fn record(cpu: CpuPtr, run: Run, row: u32, part: Part, latency_ns: u64) -> bool {
     let Some(shard) = shard() else { return false };
-    let bucket = hist::bucket(latency_ns);
+    let bucket = forget(cpu, run, hist::bucket(latency_ns).into());
     let octave = opaque(bucket as usize / hist::ROW) & 63;
     let Some(cell) = cell(row as usize, part, octave) else { return false };
     let at = opaque(row as usize) & (ROWS - 1);
@@ -231,23 +238,47 @@ pub fn making(bio: u64) -> Option<*mut Making> {
     IO_MAKING.get_ptr_mut(place as u32 & (MAKING as u32 - 1))
 }
 
+/// The entry of an address, in use or not.
 #[inline(always)]
 pub fn request(address: u64) -> Option<*mut Request> {
     IO_REQUESTS.get_ptr_mut(address)
 }
 
-/// Notes a request, and returns where.
 #[inline(always)]
-pub fn add_request(cpu: CpuPtr, address: u64, new: &Request) -> Option<*mut Request> {
-    if IO_REQUESTS.insert(address, new, 0).is_err() {
+pub fn request_in_flight(address: u64) -> Option<*mut Request> {
+    // SAFETY: a map value.
+    request(address).filter(|&known| unsafe { (*known).queued_ns != 0 })
+}
+
+/// A new entry, not in use yet.
+#[inline(always)]
+pub fn add_request(cpu: CpuPtr, address: u64) -> Option<*mut Request> {
+    // SAFETY: all zeros are an empty entry.
+    let empty: Request = unsafe { core::mem::zeroed() };
+    if IO_REQUESTS.insert(address, empty, 0).is_err() {
         lose(cpu, Loss::Requests);
         return None;
     }
     request(address)
 }
 
+/// From now on user space counts the request as in flight: what else is to be known of it was written before.
 #[inline(always)]
-pub fn forget_request(address: u64) {
+pub fn begin(known: *mut Request, queued_ns: u64) {
+    // SAFETY: a map value.
+    unsafe { (&raw mut (*known).queued_ns).write_volatile(queued_ns) };
+}
+
+/// A request is over. Its entry stays: the kernel makes its requests once and uses them again and again, and to add and remove
+/// an entry costs as much as all else that is done for one.
+#[inline(always)]
+pub fn end(known: *mut Request) {
+    begin(known, 0);
+}
+
+/// A bio is over. Unlike requests these come from all of memory.
+#[inline(always)]
+pub fn forget_bio(address: u64) {
     let _ = IO_REQUESTS.remove(address);
 }
 

@@ -256,8 +256,11 @@ impl Who {
     }
 
     fn read(&mut self, sample: &mut Io, devices: &mut Devices, now_ns: u64) -> io::Result<()> {
-        let (mut requests, mut tasks) = (Vec::new(), Vec::new());
-        self.requests.read(|_, values| requests.extend(values.first()))?;
+        let mut requests = self.requests.entries()?;
+        // Most entries wait for their address to be used again.
+        self.requests.make_room(&mut requests, |_, request| request.queued_ns == 0);
+        let requests: Vec<Request> = requests.into_values().filter(|request| request.queued_ns != 0).collect();
+        let mut tasks = Vec::new();
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
         sample.causes = self.causes.entries()?;
         sample.stalls = self.stalls.entries()?;

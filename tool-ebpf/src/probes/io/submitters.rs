@@ -1,0 +1,81 @@
+//! Who submits requests. Some first show themselves at the hand of a kernel worker, long after their submitter has gone on.
+
+use stillwatch_common::io::{Making, OwnerId, Run, Submitter, Unknown};
+
+use super::{
+    fields::{disk_of, field, number_of, target_of},
+    tables::{self, CpuPtr},
+};
+use crate::{facts, support::task::Task};
+
+/// First bytes of the name of jbd2's threads.
+const JBD2: u64 = u32::from_le_bytes(*b"jbd2") as u64;
+
+/// Who runs now.
+#[inline(always)]
+pub fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
+    let task = Task::current();
+    let kind = if !task.is_kernel_thread() {
+        Submitter::Process
+    } else if task.comm()[0] & 0xffff_ffff == JBD2 {
+        Submitter::Journal
+    } else {
+        Submitter::KernelThread
+    };
+    let owner = task.owner();
+    tables::name(cpu, owner, task);
+    (owner, kind as u32)
+}
+
+/// `block_getrq`: a bio becomes a request, still at the hand of its submitter. Some go their own ways from here, and first show
+/// themselves at the hand of a kernel worker: those that empty the device's cache, and those that the device had no room for.
+///
+/// # Safety
+/// `bio` is trusted.
+#[inline(always)]
+pub unsafe fn getrq(bio: *const u8) {
+    let Some(cpu) = tables::cpu(Run::Getrq) else { return };
+    let flags = field!(bio, BIO_FLAGS: u32);
+    let (owner, kind) = submitter(cpu);
+    let address = tables::as_number(cpu, Run::Getrq, bio);
+    if let Some(making) = tables::making(address) {
+        // SAFETY: a map value.
+        unsafe { *making = Making { bio: address, owner, kind, pad: 0 } };
+    }
+    if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
+        return;
+    }
+    let (disk, _) = target_of(bio);
+    let disk = number_of(disk);
+    let several = Unknown::SharedFlush as OwnerId;
+    let asked = match tables::IO_FLUSHES.get_ptr(disk) {
+        // SAFETY: a map value.
+        Some(known) => unsafe { *known },
+        None => 0,
+    };
+    if asked != owner {
+        let _ = tables::IO_FLUSHES.insert(disk, if asked == 0 { owner } else { several }, 0);
+    }
+}
+
+/// Who asked for the flush that now begins.
+#[inline(always)]
+pub fn take_flush(rq: *const u8) -> OwnerId {
+    let disk = number_of(disk_of(rq));
+    let Some(asked) = tables::IO_FLUSHES.get_ptr_mut(disk) else { return Unknown::IssuedBefore as OwnerId };
+    // SAFETY: a map value.
+    unsafe {
+        let owner = *asked;
+        *asked = 0;
+        if owner == 0 { Unknown::IssuedBefore as OwnerId } else { owner }
+    }
+}
+
+/// Who submitted the bio that a request begins with.
+#[inline(always)]
+pub fn made_by(bio: u64) -> Option<(OwnerId, u32)> {
+    let making = tables::making(bio)?;
+    // SAFETY: a map value.
+    let Making { bio: known, owner, kind, .. } = unsafe { *making };
+    (bio != 0 && known == bio).then_some((owner, kind))
+}
