@@ -11,6 +11,7 @@ mod io;
 mod load;
 mod memory;
 mod observer;
+mod programs;
 mod report;
 mod start;
 mod stats;
@@ -57,8 +58,13 @@ const FIGURES: [(&str, Measure); 7] = [
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 4] =
-    [("libbpf-tools", "syscount"), ("linux-perf", "perf"), ("mount", "losetup"), ("e2fsprogs", "mkfs.ext4")];
+const PEERS: [(&str, &str); 5] = [
+    ("libbpf-tools", "syscount"),
+    ("linux-perf", "perf"),
+    ("bpftool", "bpftool"),
+    ("mount", "losetup"),
+    ("e2fsprogs", "mkfs.ext4"),
+];
 
 struct Options {
     pattern: String,
@@ -178,7 +184,7 @@ impl Bench {
                     let with = measure(variant)?;
                     let after = measure(&nothing)?;
                     let steady =
-                        before.iter().zip(after).all(|(before, after)| (before - after).abs() < before * DRIFT);
+                        before.iter().zip(after).all(|(before, after)| (before - after).abs() <= before * DRIFT);
                     let without = std::array::from_fn(|at| (before[at] + after[at]) / 2.0);
                     before = after;
                     if steady || !self.quiet.is_patient() {
