@@ -8,29 +8,34 @@ use crate::sample::BlockDevice;
 #[derive(Default)]
 pub struct Devices {
     known: HashMap<u32, BlockDevice>,
-    /// Names below /sys/block when they were looked at last.
-    blocks: Vec<String>,
+    /// Names below /sys/block when they were looked at last, and whether the disk has a size.
+    blocks: Vec<(String, bool)>,
 }
 
 impl Devices {
-    /// Looks at which disks there are. True if there is one now whose driver takes bios, past the hooks for requests.
+    /// Looks at which disks there are. True if there is one now whose driver takes bios, past the hooks for requests. One without
+    /// a size is not set up, as the first of zram's is on many hosts: it gets none.
     pub fn refresh(&mut self) -> bool {
-        let mut blocks: Vec<String> = fs::read_dir("/sys/block")
-            .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-            .unwrap_or_default();
+        let names = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut blocks: Vec<_> = names.map(|disk| (disk.clone(), has_size(&disk))).collect();
         blocks.sort_unstable();
         if blocks == self.blocks {
             return false;
         }
         self.blocks = blocks;
         self.known.clear();
-        self.blocks.iter().any(|disk| takes_bios(disk))
+        self.blocks.iter().any(|(disk, sized)| *sized && takes_bios(disk))
     }
 
     /// The device with this number as the kernel's programs see it: 12 bits major, 20 bits minor.
     pub fn get(&mut self, dev: u32) -> BlockDevice {
         self.known.entry(dev).or_insert_with(|| look_up(dev)).clone()
     }
+}
+
+fn has_size(disk: &str) -> bool {
+    fs::read_to_string(Path::new("/sys/block").join(disk).join("size")).is_ok_and(|size| size.trim() != "0")
 }
 
 fn takes_bios(disk: &str) -> bool {
