@@ -9,6 +9,7 @@ mod io;
 mod lifetime;
 mod modes;
 mod stillwatch;
+mod tcp;
 mod workload;
 
 use std::sync::atomic::Ordering;
@@ -26,8 +27,16 @@ fn main() {
     if !root {
         eprintln!("kernel tests are ignored: loading BPF programs needs root");
     }
-    let tests: Vec<Test> =
-        [counts::TESTS, modes::TESTS, in_flight::TESTS, attribution::TESTS, lifetime::TESTS, &io::tests()].concat();
+    let tests: Vec<Test> = [
+        counts::TESTS,
+        modes::TESTS,
+        in_flight::TESTS,
+        attribution::TESTS,
+        lifetime::TESTS,
+        &io::tests(),
+        &tcp::tests(),
+    ]
+    .concat();
     let trials = tests
         .into_iter()
         .map(|(name, test)| Trial::ignorable_test(name, move || ended(tried(test))).with_ignored_flag(!root));

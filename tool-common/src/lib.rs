@@ -5,3 +5,4 @@
 pub mod hist;
 pub mod io;
 pub mod syscalls;
+pub mod tcp;

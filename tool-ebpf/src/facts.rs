@@ -146,6 +146,40 @@ facts! {
     INODE_NUMBER: u64 = 0;
     INODE_GENERATION: u64 = 0;
 
+    /// `tcp_retransmit_skb` tells failed attempts, too.
+    RETRANSMIT_HAS_ERROR: u8 = 0;
+    SKC_FAMILY: u64 = 0;
+    SKC_STATE: u64 = 0;
+    SKC_REMOTE_PORT: u64 = 0;
+    SKC_LOCAL_PORT: u64 = 0;
+    SKC_REMOTE: u64 = 0;
+    SKC_LOCAL: u64 = 0;
+    SKC_REMOTE6: u64 = 0;
+    SKC_LOCAL6: u64 = 0;
+    SKC_NET: u64 = 0;
+    NET_NUMBER: u64 = 0;
+    SK_PROTOCOL: u64 = 0;
+    SK_SOCKET: u64 = 0;
+    /// From a `struct socket` to the number of its inode, which is allocated with it.
+    SOCKET_INODE: u64 = 0;
+    ICSK_CA_STATE: u64 = 0;
+    ICSK_RETRANSMITS: u64 = 0;
+    ICSK_PENDING: u64 = 0;
+    ICSK_BACKOFF: u64 = 0;
+    TCP_SRTT: u64 = 0;
+    TCP_CWND: u64 = 0;
+    TCP_SSTHRESH: u64 = 0;
+    TCP_PACKETS_OUT: u64 = 0;
+    TCP_SACKED_OUT: u64 = 0;
+    TCP_LOST_OUT: u64 = 0;
+    TCP_RETRANS_OUT: u64 = 0;
+    TCP_SEGS_OUT: u64 = 0;
+    TCP_TOTAL_RETRANS: u64 = 0;
+    SKB_LEN: u64 = 0;
+    /// `TCP_SKB_CB(skb)->tcp_gso_segs`.
+    SKB_SEGMENTS: u64 = 0;
+    REQ_RETRANSMITS: u64 = 0;
+
     /// Only these processes: 0 off, 1 the one in [`FILTER_TGID`], 2 those in the map `FILTER_TGIDS`.
     FILTER_PIDS: u8 = 0;
     FILTER_TGID: u32 = 0;

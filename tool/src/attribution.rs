@@ -1,5 +1,7 @@
 //! Puts names to the numbers of a snapshot, for the rows that will be seen.
 
+mod tcp;
+
 use std::{cmp::Reverse, collections::HashMap};
 
 use crate::{
@@ -22,6 +24,9 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     }
     if let Some(io) = &mut snapshot.io {
         block_io(io, names, plan);
+    }
+    if let Some(tcp) = &mut snapshot.tcp {
+        tcp::resolve(tcp, names, plan);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, syscalls},
+    probes::{self, Counters, filter, io, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
     snapshot::{Lost, Snapshot},
@@ -32,6 +32,7 @@ struct Attached {
     ebpf: Ebpf,
     syscalls: Option<syscalls::Reader>,
     io: Option<io::Reader>,
+    tcp: Option<tcp::Reader>,
     names: Names,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
@@ -87,6 +88,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         Some(plan) => Some(io::Reader::new(&mut loaded.ebpf, plan, processors)?),
         None => None,
     };
+    let tcp = match &plan.tcp {
+        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -99,7 +104,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, names: Names::new(features), run_cost, kernel_bytes })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -176,6 +181,12 @@ impl Attached {
             count(counters);
             io = Some(sample);
         }
+        let mut tcp = None;
+        if let Some(reader) = &mut self.tcp {
+            let (sample, counters) = reader.read().context("reading the tcp maps")?;
+            count(counters);
+            tcp = Some(sample);
+        }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
@@ -189,6 +200,7 @@ impl Attached {
             lost,
             syscalls,
             io,
+            tcp,
         })
     }
 

@@ -2,12 +2,17 @@
 //!
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
-use std::{collections::HashMap, rc::Rc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use stillwatch_common::{
     hist, io,
     syscalls::{Account, Caller, Row},
+    tcp,
 };
 
 use crate::{kernel::cost::Usage, snapshot::Lost};
@@ -23,6 +28,7 @@ pub struct Sample {
     pub lost: Vec<Lost>,
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
+    pub tcp: Option<Tcp>,
 }
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
@@ -123,3 +129,42 @@ pub struct Waiting {
     /// The device of a request of its own that is in flight.
     pub dev: Option<u32>,
 }
+
+/// The maps of the `tcp` probe, added up over processors.
+#[derive(Clone, Debug, Default)]
+pub struct Tcp {
+    pub totals: Retransmits,
+    pub flows: HashMap<tcp::Ends, tcp::Flow>,
+    /// Since the last sample, in order.
+    pub events: Vec<tcp::Retransmit>,
+    /// By number of the socket's inode; of sockets in `events` and in flows that have changed.
+    pub holders: HashMap<u64, Vec<Holder>>,
+    /// All processes were looked at for it now, not only earlier.
+    pub looked: bool,
+    /// By address of the socket; the same.
+    pub openers: HashMap<u64, tcp::Opener>,
+    /// Our own network namespace.
+    pub netns: Option<u32>,
+    pub network: Network,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Retransmits {
+    /// By [`tcp::Kind`].
+    pub segments: [u64; tcp::Kind::ALL.len()],
+    pub attempts: u64,
+    pub failed: u64,
+    pub bytes: u64,
+    /// Of the attempts: those that are not among the events.
+    pub sampled: u64,
+}
+
+/// A process with a descriptor of a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: u32,
+    pub comm: String,
+}
+
+/// The kernel's own counters, since boot.
+pub type Network = BTreeMap<&'static str, u64>;

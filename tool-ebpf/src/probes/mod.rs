@@ -3,3 +3,4 @@
 pub mod filter;
 pub mod io;
 pub mod syscalls;
+pub mod tcp;

@@ -19,6 +19,7 @@ Examples:
   stillwatch 5 12                   twelve intervals of five seconds
   stillwatch -p 430,812             only these two processes
   stillwatch io                     block I/O: who is stalled, because of whom
+  stillwatch tcp                    what TCP sends again, and whose it is
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
   stillwatch --json > incident.log  one JSON object per interval
@@ -50,6 +51,17 @@ Examples:
 -p, --comm and -c choose among the stalled and among those who caused it; the
 table of devices always counts everybody's requests.";
 
+pub const TCP_EXAMPLES: &str = "\
+Examples:
+  stillwatch tcp                       what is sent again, and whose it is
+  stillwatch tcp --events              only the single attempts, as they come
+  stillwatch tcp --by process          who loses segments
+  stillwatch tcp --port 443 --address 10.0.0.0/8
+  stillwatch tcp -p 430 5              one process, every five seconds
+
+An owner is the process that holds the socket, not the one that happened to
+run when the kernel sent a segment again.";
+
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
 #[command(
@@ -77,6 +89,8 @@ pub enum Word {
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
+    /// TCP: what is sent again, on whose connections, and why
+    Tcp(Tcp),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -206,6 +220,30 @@ pub struct Io {
     /// Show system calls that sleep, too, as 'syscalls --blocked' does
     #[arg(long, help_heading = "What")]
     pub syscalls: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// TCP: what is sent again, on whose connections, and why
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch tcp [INTERVAL [COUNT]] [FLAGS]", after_help = TCP_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Tcp {
+    /// Only single retransmissions, no tables
+    #[arg(long, help_heading = "What")]
+    pub events: bool,
+    /// What the rows of the table of flows stand for
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "flow", help_heading = "What")]
+    pub by: plan::FlowsBy,
+    /// Only connections with this port at either end (repeat, or use commas)
+    #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = values::port, help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub port: Vec<u16>,
+    /// Only connections with this address or prefix at either end
+    #[arg(long, value_name = "ADDRESS[/BITS]", value_delimiter = ',', value_parser = values::prefix)]
+    #[arg(help_heading = "What")]
+    pub address: Vec<plan::Prefix>,
 
     #[command(flatten)]
     pub common: Common,

@@ -81,6 +81,7 @@ pub fn parse_from(
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
             Plan { io: Some(io(&args)), syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
+        Some(Word::Tcp(args)) => Plan { tcp: Some(tcp(&args)), ..plan(args.common, surroundings, cgroup)? },
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
@@ -118,6 +119,7 @@ fn plan(
         filter: Filter { pids: once(pid), comm, cgroup },
         syscalls: None,
         io: None,
+        tcp: None,
     })
 }
 
@@ -130,6 +132,15 @@ fn io(args: &args::Io) -> plan::Io {
         stacks: args.stacks,
         blame: args.blame,
         kernel_threads: args.kernel_threads,
+    }
+}
+
+fn tcp(args: &args::Tcp) -> plan::Tcp {
+    plan::Tcp {
+        events: args.events,
+        by: args.by,
+        ports: once(args.port.clone()),
+        addresses: once(args.address.clone()),
     }
 }
 

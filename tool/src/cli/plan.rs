@@ -1,6 +1,6 @@
 //! What a run will do, once flags are checked and names are resolved.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use crate::snapshot::syscalls::Mode;
 
@@ -18,6 +18,7 @@ pub struct Plan {
     /// The probes that run.
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
+    pub tcp: Option<Tcp>,
 }
 
 /// What the `syscalls` probe will do.
@@ -61,6 +62,53 @@ pub struct Io {
     pub blame: bool,
     /// List waits of kernel threads too.
     pub kernel_threads: bool,
+}
+
+/// What the `tcp` probe will do.
+#[derive(Clone, Debug)]
+pub struct Tcp {
+    /// Print single retransmissions only, no tables.
+    pub events: bool,
+    pub by: FlowsBy,
+    /// Ports, of either end; empty: all.
+    pub ports: Vec<u16>,
+    /// Addresses, of either end; empty: all.
+    pub addresses: Vec<Prefix>,
+}
+
+/// What rows of the table of flows stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FlowsBy {
+    Flow,
+    Remote,
+    Subnet,
+    Port,
+    Process,
+    Cgroup,
+}
+
+/// Addresses that begin alike; IPv4 as IPv6 writes it (`::ffff:10.0.0.0/104`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Prefix {
+    pub address: [u8; 16],
+    pub bits: u32,
+}
+
+impl Prefix {
+    pub fn contains(&self, address: [u8; 16]) -> bool {
+        let different = u128::from_be_bytes(self.address) ^ u128::from_be_bytes(address);
+        self.bits == 0 || different >> (128 - self.bits) == 0
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = Ipv6Addr::from(self.address);
+        match address.to_ipv4_mapped() {
+            Some(address) if self.bits >= 96 => write!(f, "{address}/{}", self.bits - 96),
+            _ => write!(f, "{address}/{}", self.bits),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,7 +1,8 @@
 //! One word of the command line → one checked value. Each error says what to write instead.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
+use super::plan::Prefix;
 use crate::syscall_names;
 
 /// The name of `--hist` that stands for all calls together.
@@ -106,6 +107,26 @@ pub fn pid(word: &str) -> Result<u32, String> {
         Some(group) if group != pid.to_string() => Err(format!("that is a thread; its process is {group}")),
         _ => Ok(pid),
     }
+}
+
+pub fn port(word: &str) -> Result<u16, String> {
+    word.parse().ok().filter(|port| *port > 0).ok_or_else(|| "write a port number, 1 to 65535".into())
+}
+
+/// An address, or all that begin with as many bits of it.
+pub fn prefix(word: &str) -> Result<Prefix, String> {
+    let wrong = || "write an address or a prefix, such as 10.0.0.7, 10.0.0.0/8 or fd00::/64".to_owned();
+    let (address, bits) = word.split_once('/').map_or((word, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| wrong())?;
+    let (address, outside) = match address {
+        IpAddr::V4(address) => (address.to_ipv6_mapped(), 96),
+        IpAddr::V6(address) => (address, 0),
+    };
+    let bits = match bits {
+        Some(bits) => bits.parse::<u32>().ok().filter(|bits| bits + outside <= 128).ok_or_else(wrong)?,
+        None => 128 - outside,
+    };
+    Ok(Prefix { address: address.octets(), bits: bits + outside })
 }
 
 pub fn comm(word: &str) -> Result<String, String> {

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod io;
 pub mod syscalls;
 mod table;
+pub mod tcp;
 
 use crate::{
     cli::plan::Plan,
@@ -49,7 +50,7 @@ impl Probe {
 }
 
 /// Every probe there is.
-pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE];
+pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE];
 
 /// The total behind the slash in `/proc/loadavg`.
 fn living_tasks() -> u32 {

@@ -39,6 +39,9 @@ pub fn mode(snapshot: &Snapshot, view: &View) -> String {
     if let Some(io) = &snapshot.io {
         probes.push(if io.stalled.is_some() { "io" } else { "io devices" });
     }
+    if let Some(tcp) = &snapshot.tcp {
+        probes.push(if tcp.events_only { "tcp events" } else { "tcp" });
+    }
     let mode = probes.join(", ");
     if view.only.is_empty() { mode } else { format!("{mode}   only {}", view.only) }
 }

@@ -7,6 +7,7 @@ mod io;
 mod latency;
 mod line;
 mod syscalls;
+mod tcp;
 mod who;
 
 use std::io::{Result, Write};
@@ -57,6 +58,14 @@ impl<W: Write> Sink for Json<W> {
                 self.add(&Request::event(request))?;
             }
             self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
+        }
+        if let Some(tcp) = &snapshot.tcp {
+            for retransmit in &tcp.events {
+                self.add(&tcp::Retransmit::event(retransmit))?;
+            }
+            if !tcp.events_only {
+                self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
+            }
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

@@ -12,6 +12,7 @@ mod io;
 pub mod json;
 pub mod stream;
 mod table;
+mod tcp;
 mod view;
 mod who;
 

@@ -47,6 +47,7 @@ pub fn idle() -> Snapshot {
             before_start: 0,
         }),
         io: None,
+        tcp: None,
     }
 }
 
@@ -114,6 +115,7 @@ pub fn busy() -> Snapshot {
             before_start: 2,
         }),
         io: None,
+        tcp: None,
     }
 }
 

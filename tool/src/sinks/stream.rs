@@ -57,6 +57,9 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     if let Some(io) = &snapshot.io {
         super::io::draw(&mut text, io, snapshot, view);
     }
+    if let Some(tcp) = &snapshot.tcp {
+        super::tcp::draw(&mut text, tcp, snapshot, view);
+    }
     text
 }
 

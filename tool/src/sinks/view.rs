@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::{
-    cli::plan::{By, Plan},
+    cli::plan::{By, Plan, Prefix},
     escape::fit,
     syscall_names,
 };
@@ -110,6 +110,10 @@ fn only(plan: &Plan) -> String {
     if let Some(io) = &plan.io {
         list("device", io.only.clone());
     }
+    if let Some(tcp) = &plan.tcp {
+        list("port", tcp.ports.iter().map(u16::to_string).collect());
+        list("address", tcp.addresses.iter().map(Prefix::to_string).collect());
+    }
     if plan.syscalls.as_ref().is_some_and(|plan| plan.errors) {
         parts.push("calls that failed".into());
     }
@@ -144,6 +148,7 @@ mod tests {
             filter: Filter::default(),
             syscalls: None,
             io: None,
+            tcp: None,
         }
     }
 

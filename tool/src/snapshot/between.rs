@@ -1,6 +1,7 @@
 //! From two samples to what happened between them.
 
 mod io;
+mod tcp;
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
@@ -33,6 +34,7 @@ impl Snapshot {
             },
             syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls),
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
+            tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
         }
     }
 }

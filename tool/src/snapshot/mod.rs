@@ -6,6 +6,7 @@ mod between;
 pub mod io;
 pub mod latency;
 pub mod syscalls;
+pub mod tcp;
 pub mod who;
 
 pub use latency::Latency;
@@ -28,6 +29,7 @@ pub struct Snapshot {
     /// What each probe that runs has seen.
     pub syscalls: Option<syscalls::Syscalls>,
     pub io: Option<io::Io>,
+    pub tcp: Option<tcp::Tcp>,
 }
 
 /// What stillwatch itself cost in the interval.

@@ -36,6 +36,7 @@ fn sample(second: u64, io: sample::Io) -> Sample {
         lost: vec![],
         syscalls: None,
         io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
+        tcp: None,
     }
 }
 

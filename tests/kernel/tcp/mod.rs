@@ -1,0 +1,35 @@
+//! The `tcp` probe against losses whose number is known.
+//!
+//! A socket filter at the receiver drops what the test says before TCP sees it: a loss, on any kernel, without any tool. All of it
+//! happens on the loopback interface of a network namespace of its own, whose counters nobody else moves.
+
+mod net;
+mod owners;
+mod segments;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::{Test, stillwatch::Watch};
+
+pub fn tests() -> Vec<Test> {
+    [segments::TESTS, owners::TESTS].concat()
+}
+
+fn watch(flags: &[&str]) -> Result<Watch> {
+    Watch::of("tcp", flags, &[])
+}
+
+/// Waits until an event is as wanted; `what` says what did not come.
+fn wait_for(watch: &mut Watch, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(event) = watch.events.iter().find(|&event| wanted(event)) {
+            return Ok(event.clone());
+        }
+        ensure!(Instant::now() < end, "no {what} among {:#?}", watch.events);
+        watch.next()?;
+    }
+}

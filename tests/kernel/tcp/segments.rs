@@ -1,0 +1,229 @@
+//! How many segments, of which kind.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    super::{
+        Test,
+        stillwatch::{Watch, losses},
+    },
+    net::{Loss, Net, lose, lose_nothing},
+    wait_for, watch,
+};
+
+pub const TESTS: &[Test] = &[
+    ("tcp_counts_segments_as_the_kernel_does", || counts("127.0.0.1")),
+    ("tcp_counts_segments_of_ipv6_as_the_kernel_does", || counts("::1")),
+    ("tcp_tells_timeouts_and_loss_probes", timeouts),
+    ("tcp_tells_fast_retransmits", fast),
+    ("tcp_tells_syns", syns),
+    ("tcp_tells_syn_acks", syn_acks),
+    ("tcp_shows_only_connections_that_are_asked_for", filters),
+    ("tcp_counts_what_it_has_no_room_for", no_room),
+];
+
+/// A prime number of bytes: some seven thousand segments.
+const BYTES: usize = 10_000_019;
+
+fn sum(watch: &Watch, net: &Net, field: &str) -> u64 {
+    let flows = watch.snapshots.iter().flat_map(|snapshot| snapshot["flows"].as_array().into_iter().flatten());
+    flows.filter(|flow| flow["netns"] == net.number).filter_map(|flow| flow[field].as_u64()).sum()
+}
+
+fn counts(address: &str) -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let before = net.counter("RetransSegs")?;
+    let (mut client, mut server) = net.connect(address)?;
+    lose(&server, Loss::Random(150))?;
+    let reader = thread::spawn(move || {
+        let mut read = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(bytes @ 1..) = server.read(&mut buffer) {
+            read += bytes;
+        }
+        (read, server)
+    });
+    let writer = thread::spawn(move || -> Result<()> {
+        client.write_all(&vec![7; BYTES])?;
+        Ok(client.shutdown(std::net::Shutdown::Write)?)
+    });
+    while !reader.is_finished() {
+        watch.next()?;
+    }
+    writer.join().ok().context("the writer panicked")??;
+    let (read, _server) = reader.join().ok().context("the reader panicked")?;
+    ensure!(read == BYTES, "{read} of {BYTES} bytes arrived");
+    // Until what is on its way has been acknowledged.
+    thread::sleep(Duration::from_secs(1));
+    let counted = net.counter("RetransSegs")? - before;
+    watch.stop()?;
+    let lost = losses(&watch.snapshots);
+    ensure!(lost.values().sum::<u64>() == 0, "lost: {lost:?}");
+    ensure!(counted > 50, "{counted} segments of a lossy connection were sent again");
+    let seen = sum(&watch, &net, "segments");
+    ensure!(seen == counted, "{seen} segments in the table of flows, {counted} sent again");
+    let sampled: u64 =
+        watch.snapshots.iter().filter_map(|snapshot| snapshot["totals"]["events_sampled"].as_u64()).sum();
+    let events = watch.events.iter().filter(|event| event["netns"] == net.number);
+    let events: u64 = events.filter_map(|event| event["segments"].as_u64()).sum();
+    ensure!(events == counted || sampled > 0, "{events} segments among the events, {counted} sent again");
+    let own = std::process::id();
+    let strange = watch.events.iter().find(|event| event["netns"] == net.number && event["pid"] != own);
+    ensure!(strange.is_none(), "not of this process: {strange:#?}");
+    Ok(())
+}
+
+/// Both ends know how long a round trip takes.
+fn warm(client: &mut TcpStream, server: &mut TcpStream) -> Result<()> {
+    for _ in 0..10 {
+        let mut byte = [0];
+        client.write_all(b"?")?;
+        server.read_exact(&mut byte)?;
+        server.write_all(b"!")?;
+        client.read_exact(&mut byte)?;
+    }
+    Ok(())
+}
+
+fn of(stream: &TcpStream) -> Result<impl Fn(&Value) -> bool + use<>> {
+    let local = stream.local_addr()?.to_string();
+    Ok(move |event: &Value| event["local"] == local.as_str())
+}
+
+fn timeouts() -> Result<()> {
+    let net = Net::new()?;
+    let (mut client, mut server) = net.connect("127.0.0.1")?;
+    warm(&mut client, &mut server)?;
+    let mut watch = watch(&[])?;
+    lose(&server, Loss::All)?;
+    client.write_all(b"first")?;
+    client.write_all(b"second")?;
+    let ours = of(&client)?;
+    let probe = wait_for(&mut watch, "loss probe", |event| ours(event) && event["kind"] == "tlp")?;
+    ensure!(probe["bytes"] == 6 && probe["segments"] == 1 && probe["retransmits"] == 0, "{probe:#?}");
+    let timeout = wait_for(&mut watch, "timeout", |event| {
+        ours(event) && event["kind"] == "rto" && event["backoff"].as_u64() >= Some(2)
+    })?;
+    let first = watch.events.iter().find(|&event| ours(event)).context("no event")?;
+    ensure!(first["kind"] == "tlp", "the probe comes before the timeouts: {first:#?}");
+    // The kernel may send both as one.
+    ensure!(timeout["retransmits"].as_u64() >= Some(2), "{timeout:#?}");
+    ensure!(timeout["bytes"] == 5 || timeout["bytes"] == 11, "{timeout:#?}");
+    ensure!(timeout["state"] == "established" && timeout["cwnd"] == 1, "{timeout:#?}");
+    ensure!(timeout["pid"] == std::process::id() && timeout["failed"].is_null(), "{timeout:#?}");
+    ensure!(timeout["srtt_us"].as_u64().is_some_and(|srtt| (1..1_000_000).contains(&srtt)), "{timeout:#?}");
+    Ok(())
+}
+
+fn fast() -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    // The timer of the loss probe runs meanwhile; on a slow machine it may be the first.
+    for _ in 0..20 {
+        let (mut client, mut server) = net.connect("127.0.0.1")?;
+        warm(&mut client, &mut server)?;
+        lose(&server, Loss::All)?;
+        client.write_all(b"lost")?;
+        lose_nothing(&server)?;
+        for _ in 0..20 {
+            client.write_all(b"arrives")?;
+        }
+        let mut all = [0; 4 + 20 * 7];
+        server.read_exact(&mut all)?;
+        ensure!(all.starts_with(b"lostarrives"), "TCP keeps the order");
+        watch.next()?;
+        watch.next()?;
+        let ours = of(&client)?;
+        let events: Vec<&Value> = watch.events.iter().filter(|&event| ours(event)).collect();
+        ensure!(!events.is_empty(), "the lost segment was sent again, and not seen");
+        if let Some(event) = events.iter().find(|event| event["kind"] == "fast") {
+            ensure!(event["bytes"] == 4 && event["segments"] == 1, "{event:#?}");
+            return Ok(());
+        }
+    }
+    anyhow::bail!("no fast retransmit: {:#?}", watch.events)
+}
+
+fn syns() -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let listener = net.listen("127.0.0.1")?;
+    let to = listener.local_addr()?;
+    lose(&listener, Loss::All)?;
+    let _client = net.begin_connect(to, None)?;
+    let remote = to.to_string();
+    let syn = wait_for(&mut watch, "SYN", |event| event["remote"] == remote.as_str() && event["kind"] == "syn")?;
+    ensure!(syn["state"] == "syn-sent" && syn["segments"] == 1, "{syn:#?}");
+    ensure!(syn["pid"] == std::process::id(), "{syn:#?}");
+    Ok(())
+}
+
+fn syn_acks() -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let listener = net.listen("127.0.0.1")?;
+    let to = listener.local_addr()?;
+    let before = net.counter("RetransSegs")?;
+    let client = net.begin_connect(to, Some(Loss::All))?;
+    let local = to.to_string();
+    let synack =
+        wait_for(&mut watch, "SYN-ACK", |event| event["kind"] == "synack" && event["local"] == local.as_str())?;
+    ensure!(synack["state"] == "syn-recv" && synack["pid"] == std::process::id(), "{synack:#?}");
+    ensure!(synack["srtt_us"].is_null() && synack["cwnd"].is_null(), "there is no connection yet: {synack:#?}");
+    drop(client);
+    drop(listener);
+    thread::sleep(Duration::from_millis(300));
+    let counted = net.counter("RetransSegs")? - before;
+    watch.stop()?;
+    let seen = sum(&watch, &net, "segments");
+    ensure!(seen == counted, "{seen} SYNs and SYN-ACKs in the table of flows, {counted} sent again");
+    Ok(())
+}
+
+/// Two connections that are cut, of which one is asked for.
+fn filters() -> Result<()> {
+    let net = Net::new()?;
+    let pairs = [net.connect("127.0.0.1")?, net.connect("127.0.0.1")?];
+    let port = pairs[0].0.local_addr()?.port().to_string();
+    let mut watch = watch(&["--port", &port, "--address", "127.0.0.0/8", "-p", &std::process::id().to_string()])?;
+    for (client, server) in &pairs {
+        lose(server, Loss::All)?;
+        (&*client).write_all(b"lost")?;
+    }
+    let wanted = of(&pairs[0].0)?;
+    wait_for(&mut watch, "event of the one", &wanted)?;
+    watch.next()?;
+    watch.stop()?;
+    let other = watch.events.iter().find(|event| !wanted(event));
+    ensure!(other.is_none(), "nobody asked for {other:#?}");
+    let attempts = |snapshot: &Value| snapshot["totals"]["attempts"].as_u64();
+    let all: u64 = watch.snapshots.iter().filter_map(attempts).sum();
+    ensure!(all > watch.events.len() as u64, "the totals count everybody's: {all}");
+    Ok(())
+}
+
+fn no_room() -> Result<()> {
+    let net = Net::new()?;
+    let pairs = [net.connect("127.0.0.1")?, net.connect("127.0.0.1")?, net.connect("127.0.0.1")?];
+    let mut watch = Watch::of("tcp", &[], &[("STILLWATCH_FLOWS", "1")])?;
+    for (client, server) in &pairs {
+        lose(server, Loss::All)?;
+        (&*client).write_all(b"lost")?;
+    }
+    for (client, _) in &pairs {
+        wait_for(&mut watch, "event", of(client)?)?;
+    }
+    watch.stop()?;
+    let lost = losses(&watch.snapshots);
+    ensure!(lost.get("retransmitting flows full").is_some_and(|&lost| lost >= 2), "{lost:?}");
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Wire types of the `tcp` probe.
+
+use crate::io::OwnerId;
+
+/// The two ends of a connection. IPv4 addresses as IPv6 writes them (`::ffff:10.0.0.1`), ports in host order.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
+pub struct Ends {
+    pub local: [u8; 16],
+    pub remote: [u8; 16],
+    pub local_port: u16,
+    pub remote_port: u16,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+}
+
+/// Why a segment was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Nothing was heard until the retransmission timer ran out (loss state).
+    Timeout,
+    /// Later segments arrived: duplicate or selective acknowledgements (recovery state).
+    Fast,
+    /// The last segment, to find out whether it was lost (tail loss probe).
+    TailLossProbe,
+    Syn,
+    SynAck,
+    Other,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 6] = [Kind::Timeout, Kind::Fast, Kind::TailLossProbe, Kind::Syn, Kind::SynAck, Kind::Other];
+
+    /// From its number.
+    pub fn of(number: u8) -> Self {
+        Self::ALL.get(number as usize).copied().unwrap_or(Self::Other)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "rto",
+            Self::Fast => "fast",
+            Self::TailLossProbe => "tlp",
+            Self::Syn => "syn",
+            Self::SynAck => "synack",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// One attempt to send again, on its way through the ring.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Retransmit {
+    pub at_ns: u64,
+    /// Address of the socket; of the listening one for a SYN-ACK.
+    pub sock: u64,
+    /// Number of the socket's inode; 0 when no process holds it any more.
+    pub inode: u64,
+    pub ends: Ends,
+    pub bytes: u32,
+    /// Of at most one MSS each, as the kernel counts them: one attempt may carry several.
+    pub segments: u32,
+    /// Smoothed round-trip time; 0: not measured yet.
+    pub srtt_us: u32,
+    pub cwnd: u32,
+    pub ssthresh: u32,
+    /// Segments sent and neither acknowledged nor known to be lost.
+    pub in_flight: u32,
+    /// 0, or the errno with which the attempt failed on this host.
+    pub error: i32,
+    /// Timeouts in a row.
+    pub retransmits: u8,
+    /// How often the timer was doubled.
+    pub backoff: u8,
+    /// `TCP_ESTABLISHED` (1) …
+    pub state: u8,
+    /// [`Kind`].
+    pub kind: u8,
+}
+
+/// What was sent again on one connection. Added to atomically, the last state apart.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Flow {
+    /// The last attempt, and the socket then.
+    pub at_ns: u64,
+    pub attempts: u64,
+    pub failed: u64,
+    pub segments: u64,
+    pub bytes: u64,
+    pub sock: u64,
+    pub inode: u64,
+    /// Since the connection began: segments sent, and of these sent again.
+    pub sent: u32,
+    pub sent_again: u32,
+    pub srtt_us: u32,
+    pub state: u8,
+    /// [`Kind`] of the last.
+    pub kind: u8,
+    pub pad: u16,
+}
+
+/// A process that opened or closed a socket, by the socket's address.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Opener {
+    pub owner: OwnerId,
+    /// When that was, and the number of the socket's inode: addresses are used again.
+    pub at_ns: u64,
+    pub inode: u64,
+    pub cgroup: u64,
+    pub comm: [u8; 16],
+}
+
+/// Why something was not shown. Every one is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Loss {
+    /// The ring was full: an attempt is in the sums, but not among the events.
+    Events,
+    /// The table of flows was full: an attempt is in the totals only.
+    Flows,
+}
+
+impl Loss {
+    pub const ALL: [Loss; 2] = [Loss::Events, Loss::Flows];
+}
+
+/// Programs whose runs are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Run {
+    Retransmit,
+    SynAck,
+    State,
+}
+
+impl Run {
+    pub const COUNT: usize = 3;
+}
+
+/// All that one processor counts. Added to atomically: attempts are made in system calls and in interrupts.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Cpu {
+    pub runs: [u64; Run::COUNT],
+    pub lost: [u64; Loss::ALL.len()],
+    /// Segments by [`Kind`], those of failed attempts among them, as the kernel's own counter has them.
+    pub segments: [u64; Kind::ALL.len()],
+    pub attempts: u64,
+    pub failed: u64,
+    pub bytes: u64,
+    /// Attempts that were counted and not handed over as events, because there were too many.
+    pub sampled: u64,
+    /// When the current second of events began, and how many there were since.
+    pub second_ns: u64,
+    pub events: u64,
+    /// An attempt while it is looked at, by [`Run`]: a program's stack has no room for it.
+    pub attempt: [Retransmit; 2],
+    pub pad: [u64; 7],
+}
+
+/// Events that one processor hands over in a second: more than a person reads, less than hurts.
+pub const EVENTS_PER_SECOND: u64 = 1000;
+
+// The kernel side is compiled for another target; both must agree to the byte.
+const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 96 && size_of::<Flow>() == 72);
+const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 384);
+
+#[cfg(feature = "user")]
+mod pod {
+    use super::*;
+    // SAFETY: repr(C), only integers, padding spelled out.
+    unsafe impl aya::Pod for Ends {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Flow {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Opener {}
+}

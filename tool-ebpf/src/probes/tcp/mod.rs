@@ -1,0 +1,166 @@
+//! What is sent again, on whose connection, and why?
+//!
+//! Retransmissions are made by timers and by incoming segments: the current task is an innocent bystander. The owner is the
+//! process that holds the socket, which user space finds by the number of the socket's inode. Of sockets that nobody holds any
+//! more, [`set_state`] has noted who closed them.
+//!
+//! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`. None of them sees a packet that goes well.
+//! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
+//! closed: one entry of a hash map.
+//! Blind spots: `docs/probes/tcp.md`.
+
+mod sockets;
+mod tables;
+
+use stillwatch_common::tcp::{Kind, Opener, Retransmit, Run};
+
+use crate::{
+    facts,
+    support::{count::add_shared, memory::read_or_zero, now_ns, opaque, task::Task},
+};
+
+const TCP_ESTABLISHED: u32 = 1;
+const TCP_SYN_SENT: u32 = 2;
+const TCP_SYN_RECV: u32 = 3;
+const TCP_FIN_WAIT1: u32 = 4;
+const TCP_CLOSE: u32 = 7;
+const TCP_CLOSE_WAIT: u32 = 8;
+const TCP_LAST_ACK: u32 = 9;
+
+/// `enum tcp_ca_state`.
+const CA_RECOVERY: u8 = 3;
+const CA_LOSS: u8 = 4;
+/// `icsk_pending`: the timer that runs is the tail loss probe's. Not reset before the probe is sent.
+const TIME_LOSS_PROBE: u8 = 5;
+
+const IPPROTO_TCP: u16 = 6;
+
+/// A power of two that holds all of [`Kind`].
+const KINDS: usize = 8;
+
+/// # Safety
+/// `sk` and `skb` are trusted.
+#[inline(always)]
+pub unsafe fn retransmit(sk: *const u8, skb: *const u8, error: i32) {
+    let (sk, skb) = (sk as u64, skb as u64);
+    let state: u8 = read_or_zero(sk, facts::SKC_STATE.load());
+    let number = |offset: u64| read_or_zero::<u32>(sk, offset);
+    let out = number(facts::TCP_PACKETS_OUT.load()).wrapping_add(number(facts::TCP_RETRANS_OUT.load()));
+    let left = number(facts::TCP_SACKED_OUT.load()).wrapping_add(number(facts::TCP_LOST_OUT.load()));
+    let Some((cpu, event)) = tables::attempt(Run::Retransmit) else { return };
+    // SAFETY: this program's room in this processor's block.
+    unsafe {
+        (*event).at_ns = now_ns();
+        (*event).sock = sk;
+        (*event).inode = sockets::inode(sk);
+        sockets::ends(sk, &raw mut (*event).ends);
+        (*event).bytes = read_or_zero(skb, facts::SKB_LEN.load());
+        (*event).segments = read_or_zero::<u16>(skb, facts::SKB_SEGMENTS.load()).into();
+        // Kept in eighths of a microsecond.
+        (*event).srtt_us = number(facts::TCP_SRTT.load()) >> 3;
+        (*event).cwnd = number(facts::TCP_CWND.load());
+        (*event).ssthresh = number(facts::TCP_SSTHRESH.load());
+        (*event).in_flight = out.wrapping_sub(left);
+        (*event).error = error;
+        (*event).retransmits = read_or_zero(sk, facts::ICSK_RETRANSMITS.load());
+        (*event).backoff = read_or_zero(sk, facts::ICSK_BACKOFF.load());
+        (*event).state = state;
+        (*event).kind = kind(sk, state) as u8;
+    }
+    let sent = (number(facts::TCP_SEGS_OUT.load()), number(facts::TCP_TOTAL_RETRANS.load()));
+    // SAFETY: as above.
+    unsafe { note(cpu, event, sent) };
+}
+
+#[inline(always)]
+fn kind(sk: u64, state: u8) -> Kind {
+    if u32::from(state) == TCP_SYN_SENT {
+        return Kind::Syn;
+    }
+    // Five bits of the byte.
+    match read_or_zero::<u8>(sk, facts::ICSK_CA_STATE.load()) & 0x1f {
+        CA_LOSS => Kind::Timeout,
+        CA_RECOVERY => Kind::Fast,
+        _ if read_or_zero::<u8>(sk, facts::ICSK_PENDING.load()) == TIME_LOSS_PROBE => Kind::TailLossProbe,
+        _ => Kind::Other,
+    }
+}
+
+/// # Safety
+/// `sk` and `req` are trusted.
+#[inline(always)]
+pub unsafe fn retransmit_synack(sk: *const u8, req: *const u8) {
+    let (sk, req) = (sk as u64, req as u64);
+    let Some((cpu, event)) = tables::attempt(Run::SynAck) else { return };
+    // SAFETY: this program's room in this processor's block, of which it never writes what a SYN-ACK does not have.
+    unsafe {
+        (*event).at_ns = now_ns();
+        (*event).sock = sk;
+        (*event).inode = sockets::inode(sk);
+        // A request begins with the same fields as a socket.
+        sockets::ends(req, &raw mut (*event).ends);
+        (*event).segments = 1;
+        (*event).retransmits = read_or_zero(req, facts::REQ_RETRANSMITS.load());
+        (*event).state = TCP_SYN_RECV as u8;
+        (*event).kind = Kind::SynAck as u8;
+        note(cpu, event, (0, 0));
+    }
+}
+
+/// # Safety
+/// `event` is room in the processor's block.
+#[inline(always)]
+unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again): (u32, u32)) {
+    // SAFETY: map values; the index is bounded.
+    unsafe {
+        let failed = u64::from((*event).error != 0);
+        let (segments, bytes) = ((*event).segments.into(), (*event).bytes.into());
+        let kind = opaque((*event).kind as usize) & (KINDS - 1);
+        if kind < Kind::ALL.len() {
+            add_shared(&raw mut (*cpu).segments[kind], segments);
+        }
+        add_shared(&raw mut (*cpu).attempts, 1);
+        add_shared(&raw mut (*cpu).failed, failed);
+        add_shared(&raw mut (*cpu).bytes, bytes);
+        if let Some(flow) = tables::flow(cpu, &raw const (*event).ends) {
+            add_shared(&raw mut (*flow).attempts, 1);
+            add_shared(&raw mut (*flow).failed, failed);
+            add_shared(&raw mut (*flow).segments, segments);
+            add_shared(&raw mut (*flow).bytes, bytes);
+            ((*flow).at_ns, (*flow).sock, (*flow).inode) = ((*event).at_ns, (*event).sock, (*event).inode);
+            ((*flow).sent, (*flow).sent_again, (*flow).srtt_us) = (sent, sent_again, (*event).srtt_us);
+            ((*flow).state, (*flow).kind) = ((*event).state, (*event).kind);
+        }
+        tables::hand_over(cpu, event);
+    }
+}
+
+/// Notes who opens a connection, and who closes it: both are done by the process itself, at its call or at its end. Not so an
+/// incoming connection, whose holder user space finds.
+///
+/// # Safety
+/// `sk` is trusted.
+#[inline(always)]
+pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
+    if tables::cpu(Run::State).is_none() {
+        return;
+    }
+    let sk = sk as u64;
+    if read_or_zero::<u16>(sk, facts::SK_PROTOCOL.load()) != IPPROTO_TCP {
+        return;
+    }
+    let opens = old == TCP_CLOSE && new == TCP_SYN_SENT;
+    let closes = (old == TCP_ESTABLISHED && new == TCP_FIN_WAIT1) || (old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK);
+    if opens || closes {
+        let task = Task::current();
+        // A worker that closes for somebody is not who.
+        if task.is_user() {
+            let inode = sockets::inode(sk);
+            let mut opener =
+                Opener { owner: task.owner(), at_ns: now_ns(), inode, cgroup: task.cgroup_id(), comm: [0; 16] };
+            // SAFETY: 16 bytes, aligned as words.
+            unsafe { (&raw mut opener.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
+            tables::note_opener(sk, &opener);
+        }
+    }
+}

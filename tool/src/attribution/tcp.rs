@@ -1,0 +1,142 @@
+//! Names for what TCP sent again, and rows taken together by them.
+
+use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+
+use super::{name, wanted};
+use crate::{
+    cli::plan::{Filter, FlowsBy, Plan},
+    names::Names,
+    snapshot::{
+        Who,
+        tcp::{End, Flow, Owners, Tcp},
+    },
+};
+
+/// `-p`, `--comm` and `-c` choose among owners, of whom a socket may have several; the totals count everybody.
+pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
+    tcp.events.retain_mut(|event| any_wanted(&mut event.owners, &plan.filter, names));
+    tcp.flows.retain_mut(|flow| any_wanted(&mut flow.owners, &plan.filter, names));
+    tcp.events.iter_mut().for_each(|event| name_all(&mut event.owners, names));
+    tcp.flows.iter_mut().for_each(|flow| name_all(&mut flow.owners, names));
+    if let Some(by) = tcp.by {
+        tcp.flows = together(std::mem::take(&mut tcp.flows), by);
+    }
+}
+
+fn any_wanted(owners: &mut Owners, filter: &Filter, names: &mut Names) -> bool {
+    wanted(&mut owners.who, filter, names) || owners.shared.iter_mut().any(|who| wanted(who, filter, names))
+}
+
+fn name_all(owners: &mut Owners, names: &mut Names) {
+    name(&mut owners.who, names);
+    owners.shared.iter_mut().for_each(|who| name(who, names));
+}
+
+/// One row per group, the most segments first.
+fn together(flows: Vec<Flow>, by: FlowsBy) -> Vec<Flow> {
+    let mut groups: HashMap<(String, Option<u32>), Flow> = HashMap::new();
+    for flow in flows {
+        let (group, owners) = group(&flow, by);
+        // A number is another process's in another table only by its name.
+        let key = (group.clone(), owners.who.pid);
+        match groups.get_mut(&key) {
+            Some(sum) => add(sum, &flow),
+            None => {
+                let sum = Flow { group: Some(group), owners, ends: None, netns: None, state: None, kind: None, ..flow };
+                groups.insert(key, sum);
+            }
+        }
+    }
+    let mut groups: Vec<Flow> = groups.into_values().collect();
+    groups.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.group.clone()));
+    groups
+}
+
+fn group(flow: &Flow, by: FlowsBy) -> (String, Owners) {
+    let who = &flow.owners.who;
+    let unknown = || who.unknown.unwrap_or("unknown").to_owned();
+    let nobody = Owners::default();
+    let remote = |text: fn(&End) -> String| flow.ends.as_ref().map_or_else(String::new, |(_, remote)| text(remote));
+    match by {
+        FlowsBy::Flow => (String::new(), flow.owners.clone()),
+        FlowsBy::Remote => (remote(|end| end.address.to_string()), nobody),
+        FlowsBy::Subnet => (remote(|end| subnet(end.address)), nobody),
+        FlowsBy::Port => (flow.ends.map_or_else(String::new, |(local, remote)| service(local, remote)), nobody),
+        FlowsBy::Process => (who.comm.clone().unwrap_or_else(unknown), flow.owners.clone()),
+        FlowsBy::Cgroup => {
+            let who = Who { cgroup: who.cgroup.clone(), ..Who::default() };
+            (who.cgroup.clone().unwrap_or_else(unknown), Owners { who, ..Owners::default() })
+        }
+    }
+}
+
+/// The network of most sites: /24, or /64.
+fn subnet(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            format!("{}/64", std::net::Ipv6Addr::from(network))
+        }
+    }
+}
+
+/// The lower of two ports is the service's, on most hosts.
+fn service(local: End, remote: End) -> String {
+    local.port.min(remote.port).to_string()
+}
+
+fn add(sum: &mut Flow, flow: &Flow) {
+    sum.connections += flow.connections;
+    sum.attempts += flow.attempts;
+    sum.failed += flow.failed;
+    sum.segments += flow.segments;
+    sum.bytes += flow.bytes;
+    sum.sent = match (sum.sent, flow.sent) {
+        (Some((sent, again)), Some((more, more_again))) => Some((sent + more, again + more_again)),
+        (one, other) => one.or(other),
+    };
+    sum.srtt_us = sum.srtt_us.max(flow.srtt_us);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(remote: &str, port: u16, segments: u64) -> Flow {
+        let end = |address: &str, port| End { address: address.parse().unwrap(), port };
+        Flow {
+            group: None,
+            connections: 1,
+            owners: Owners { who: Who::living(port.into()), ..Owners::default() },
+            ends: Some((end("10.0.0.1", 40000), end(remote, port))),
+            netns: None,
+            state: Some("established"),
+            kind: None,
+            attempts: 1,
+            failed: 0,
+            segments,
+            bytes: 100,
+            sent: Some((50, segments)),
+            srtt_us: Some(segments as u32),
+        }
+    }
+
+    #[test]
+    fn flows_of_a_group_are_added_up() {
+        let flows = vec![flow("10.0.7.1", 80, 2), flow("10.0.7.2", 443, 3), flow("fd00::7:1", 80, 4)];
+        let rows = |by| -> Vec<(String, u64, u64)> {
+            let rows = together(flows.clone(), by);
+            rows.into_iter().map(|flow| (flow.group.unwrap(), flow.segments, flow.connections)).collect()
+        };
+        let row = |group: &str, segments, connections| (group.to_owned(), segments, connections);
+        assert_eq!(rows(FlowsBy::Subnet), [row("10.0.7.0/24", 5, 2), row("fd00::/64", 4, 1)]);
+        assert_eq!(rows(FlowsBy::Port), [row("80", 6, 2), row("443", 3, 1)]);
+        assert_eq!(rows(FlowsBy::Remote).len(), 3);
+        let by_port = together(flows, FlowsBy::Port);
+        assert_eq!((by_port[0].share(), by_port[0].srtt_us), (Some(0.06), Some(4)));
+    }
+}

@@ -1,0 +1,68 @@
+//! What the `tcp` probe's programs need to know of sockets.
+
+use super::{
+    super::btf::{BtfError, KernelBtf},
+    Facts,
+};
+
+/// (fact, structure, member).
+const NEEDED: &[(&str, &str, &str)] = &[
+    ("SKC_FAMILY", "sock_common", "skc_family"),
+    ("SKC_STATE", "sock_common", "skc_state"),
+    ("SKC_REMOTE_PORT", "sock_common", "skc_dport"),
+    ("SKC_LOCAL_PORT", "sock_common", "skc_num"),
+    ("SKC_REMOTE", "sock_common", "skc_daddr"),
+    ("SKC_LOCAL", "sock_common", "skc_rcv_saddr"),
+    ("SKC_NET", "sock_common", "skc_net.net"),
+    ("NET_NUMBER", "net", "ns.inum"),
+    ("SK_PROTOCOL", "sock", "sk_protocol"),
+    ("SK_SOCKET", "sock", "sk_socket"),
+    ("ICSK_RETRANSMITS", "inet_connection_sock", "icsk_retransmits"),
+    ("ICSK_PENDING", "inet_connection_sock", "icsk_pending"),
+    ("ICSK_BACKOFF", "inet_connection_sock", "icsk_backoff"),
+    ("TCP_SRTT", "tcp_sock", "srtt_us"),
+    ("TCP_CWND", "tcp_sock", "snd_cwnd"),
+    ("TCP_SSTHRESH", "tcp_sock", "snd_ssthresh"),
+    ("TCP_PACKETS_OUT", "tcp_sock", "packets_out"),
+    ("TCP_SACKED_OUT", "tcp_sock", "sacked_out"),
+    ("TCP_LOST_OUT", "tcp_sock", "lost_out"),
+    ("TCP_RETRANS_OUT", "tcp_sock", "retrans_out"),
+    ("TCP_SEGS_OUT", "tcp_sock", "segs_out"),
+    ("TCP_TOTAL_RETRANS", "tcp_sock", "total_retrans"),
+    ("SKB_LEN", "sk_buff", "len"),
+    ("REQ_RETRANSMITS", "request_sock", "num_retrans"),
+];
+
+impl Facts {
+    /// Adds what the `tcp` probe needs.
+    pub fn resolve_tcp(&mut self, btf: &KernelBtf) -> Result<(), BtfError> {
+        for &(name, of, path) in NEEDED {
+            self.word(name, btf.member(of, path)?.offset);
+        }
+        self.word("ICSK_CA_STATE", btf.member("inet_connection_sock", "icsk_ca_state")?.offset);
+        // Absent without CONFIG_IPV6, and then no socket is of that family.
+        for (name, member) in [("SKC_REMOTE6", "skc_v6_daddr"), ("SKC_LOCAL6", "skc_v6_rcv_saddr")] {
+            self.word(name, btf.member("sock_common", member).map_or(0, |member| member.offset));
+        }
+        let inode = btf.member("socket_alloc", "vfs_inode")?.offset + btf.member("inode", "i_ino")?.offset;
+        self.word("SOCKET_INODE", inode - btf.member("socket_alloc", "socket")?.offset);
+        let cb = btf.member("sk_buff", "cb")?.offset;
+        self.word("SKB_SEGMENTS", cb + btf.member("tcp_skb_cb", "tcp_gso_segs")?.offset);
+        self.switch("RETRANSMIT_HAS_ERROR", u8::from(btf.tracepoint("tcp_retransmit_skb")?.len() >= 3));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::{btf::fixture, facts::Facts};
+
+    #[test]
+    fn every_kernel_of_the_matrix_has_all_facts() {
+        for kernel in fixture::KERNELS {
+            let btf = fixture::open(kernel);
+            let mut facts = Facts::resolve(&btf).unwrap();
+            facts.resolve_tcp(&btf).unwrap_or_else(|error| panic!("{kernel}: {error}"));
+        }
+    }
+}

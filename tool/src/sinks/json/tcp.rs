@@ -1,0 +1,183 @@
+//! What TCP sent again, as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::line::Event;
+use crate::snapshot::{
+    self,
+    tcp::{self as shown, Kind, Owners},
+};
+
+/// The names of a socket's owner beside the other fields of a line.
+#[derive(Serialize)]
+struct Owner<'a> {
+    pid: Option<u32>,
+    comm: Option<&'a str>,
+    cgroup: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid_unknown: Option<&'static str>,
+    /// It has closed the socket.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    closed: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared: Vec<One<'a>>,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    pid: Option<u32>,
+    comm: Option<&'a str>,
+    cgroup: Option<&'a str>,
+}
+
+impl<'a> Owner<'a> {
+    fn of(owners: &'a Owners) -> Self {
+        let one =
+            |who: &'a snapshot::Who| One { pid: who.pid, comm: who.comm.as_deref(), cgroup: who.cgroup.as_deref() };
+        let One { pid, comm, cgroup } = one(&owners.who);
+        Self {
+            pid,
+            comm,
+            cgroup,
+            pid_unknown: owners.who.unknown.filter(|_| pid.is_none()),
+            closed: owners.past,
+            shared: owners.shared.iter().map(one).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Retransmit<'a> {
+    #[serde(flatten)]
+    owner: Owner<'a>,
+    local: String,
+    remote: String,
+    /// Inode of the network namespace, where it is not ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    state: &'static str,
+    kind: &'static str,
+    segments: u64,
+    bytes: u64,
+    retransmits: u8,
+    backoff: u8,
+    srtt_us: Option<u32>,
+    cwnd: Option<u32>,
+    ssthresh: Option<u32>,
+    in_flight: Option<u32>,
+    /// Errno of an attempt that failed on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<i32>,
+}
+
+impl<'a> Retransmit<'a> {
+    pub fn event(event: &'a shown::Retransmit) -> Event<Self> {
+        let what = Self {
+            owner: Owner::of(&event.owners),
+            local: event.local.to_string(),
+            remote: event.remote.to_string(),
+            netns: event.netns,
+            state: event.state,
+            kind: event.kind.name(),
+            segments: event.segments,
+            bytes: event.bytes,
+            retransmits: event.retransmits,
+            backoff: event.backoff,
+            srtt_us: event.srtt_us,
+            cwnd: event.window.map(|window| window.cwnd),
+            ssthresh: event.window.and_then(|window| window.ssthresh),
+            in_flight: event.window.map(|window| window.in_flight),
+            failed: event.failed,
+        };
+        Event::of("tcp", "retransmit", event.at, what)
+    }
+}
+
+#[derive(Serialize)]
+pub struct Tcp<'a> {
+    totals: Totals,
+    flows: Vec<Flow<'a>>,
+    /// The kernel's own counters of our network namespace, in this interval.
+    network: &'a BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    segments: u64,
+    attempts: u64,
+    failed: u64,
+    bytes: u64,
+    #[serde(flatten)]
+    by_kind: BTreeMap<&'static str, u64>,
+    /// Attempts that are in the sums, and not among the events.
+    events_sampled: u64,
+}
+
+#[derive(Serialize)]
+struct Flow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    connections: u64,
+    #[serde(flatten)]
+    owner: Owner<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    attempts: u64,
+    failed: u64,
+    segments: u64,
+    bytes: u64,
+    /// Since the connection began.
+    sent_segments: Option<u64>,
+    sent_again_segments: Option<u64>,
+    share: Option<f64>,
+    srtt_us: Option<u32>,
+}
+
+impl<'a> Tcp<'a> {
+    pub fn of(tcp: &'a shown::Tcp) -> Self {
+        let totals = &tcp.totals;
+        Self {
+            totals: Totals {
+                segments: totals.segments,
+                attempts: totals.attempts,
+                failed: totals.failed,
+                bytes: totals.bytes,
+                by_kind: Kind::ALL.into_iter().map(Kind::name).zip(totals.by_kind).collect(),
+                events_sampled: totals.sampled,
+            },
+            flows: tcp.flows.iter().map(Flow::of).collect(),
+            network: &tcp.network,
+        }
+    }
+}
+
+impl<'a> Flow<'a> {
+    fn of(flow: &'a shown::Flow) -> Self {
+        let ends = flow.ends.as_ref();
+        Self {
+            group: flow.group.as_deref(),
+            connections: flow.connections,
+            owner: Owner::of(&flow.owners),
+            local: ends.map(|(local, _)| local.to_string()),
+            remote: ends.map(|(_, remote)| remote.to_string()),
+            netns: flow.netns,
+            state: flow.state,
+            attempts: flow.attempts,
+            failed: flow.failed,
+            segments: flow.segments,
+            bytes: flow.bytes,
+            sent_segments: flow.sent.map(|(sent, _)| sent),
+            sent_again_segments: flow.sent.map(|(_, again)| again),
+            share: flow.share(),
+            srtt_us: flow.srtt_us,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What TCP sent again, as text.
+
+mod events;
+mod flows;
+#[cfg(test)]
+mod tests;
+
+use super::{View, format};
+use crate::{
+    escape::escape,
+    snapshot::{
+        Snapshot, Who,
+        tcp::{Kind, Owners, Tcp},
+    },
+};
+
+pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
+    if !tcp.events_only {
+        for line in totals(tcp, snapshot) {
+            *text += &line;
+            text.push('\n');
+        }
+    }
+    events::draw(text, tcp, view);
+    if !tcp.events_only && !tcp.flows.is_empty() {
+        text.push('\n');
+        flows::draw(text, tcp, snapshot, view);
+    }
+}
+
+/// Of all connections of the host, and what the kernel itself counted.
+fn totals(tcp: &Tcp, snapshot: &Snapshot) -> Vec<String> {
+    let totals = &tcp.totals;
+    let mut lines = Vec::new();
+    if totals.attempts == 0 {
+        lines.push("nothing was sent again in this interval".to_owned());
+    } else {
+        let kinds = Kind::ALL.into_iter().zip(totals.by_kind).filter(|&(_, count)| count > 0);
+        let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{} {}", format::count(count), kind.name())).collect();
+        let segments = format::plural(totals.segments, "segment", "segments");
+        let rate = format::rate(totals.segments, snapshot.interval);
+        let mut line = format!("{segments} sent again ({rate}/s): {}", kinds.join(", "));
+        if totals.failed > 0 {
+            line += &format!("; {} failed on this host", format::plural(totals.failed, "attempt", "attempts"));
+        }
+        lines.push(line);
+        if tcp.events.is_empty() && tcp.filtered {
+            lines.push("none of them on such a connection".to_owned());
+        }
+    }
+    if totals.sampled > 0 {
+        let attempts = format::plural(totals.sampled, "attempt is", "attempts are");
+        lines.push(format!("{attempts} in the sums only: too many to list"));
+    }
+    lines.extend(network(tcp));
+    lines
+}
+
+/// What else went wrong in our network namespace.
+fn network(tcp: &Tcp) -> Option<String> {
+    const WORDS: [(&str, &str); 6] = [
+        ("attempt_fails", "connections that failed"),
+        ("estab_resets", "connections reset"),
+        ("out_rsts", "resets sent"),
+        ("listen_overflows", "accept queue overflows"),
+        ("timeouts", "timeouts"),
+        ("loss_probes", "loss probes"),
+    ];
+    let count = |name: &str| tcp.network.get(name).copied().filter(|&count| count > 0);
+    let parts: Vec<_> =
+        WORDS.iter().filter_map(|&(name, words)| Some(format!("{words} {}", format::count(count(name)?)))).collect();
+    (!parts.is_empty()).then(|| format!("this network namespace, as the kernel counts: {}", parts.join(", ")))
+}
+
+/// The process, or all that share the socket.
+fn owners(owners: &Owners) -> String {
+    let one = |who: &Who| match (&who.comm, who.pid) {
+        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
+        (None, Some(pid)) => pid.to_string(),
+        (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
+    };
+    let mut text = one(&owners.who);
+    if !owners.shared.is_empty() {
+        let all: Vec<_> = owners.shared.iter().map(one).collect();
+        text = format!("shared: {}", all.join(", "));
+    }
+    if owners.past { format!("{text} (closed since)") } else { text }
+}

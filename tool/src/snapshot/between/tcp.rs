@@ -1,0 +1,244 @@
+//! From two readings of the `tcp` probe's maps to what was sent again between them.
+
+use std::{
+    cmp::Reverse,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use stillwatch_common::{
+    io::tgid_of,
+    tcp::{self, Ends, Kind},
+};
+
+use crate::{
+    cli::plan,
+    sample::{self, Sample},
+    snapshot::{
+        Who,
+        tcp::{End, Flow, Owners, Retransmit, Tcp, Totals, Window},
+    },
+};
+
+pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
+    let (before, after) = (prev.tcp.as_ref()?, next.tcp.as_ref()?);
+    let shown = |ends: &Ends| {
+        let port =
+            plan.ports.is_empty() || plan.ports.contains(&ends.local_port) || plan.ports.contains(&ends.remote_port);
+        let address = |prefix: &plan::Prefix| prefix.contains(ends.local) || prefix.contains(ends.remote);
+        port && (plan.addresses.is_empty() || plan.addresses.iter().any(address))
+    };
+    let moment = |at_ns: u64| {
+        let ago = next.clock.as_nanos() as i64 - at_ns as i64;
+        next.at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(next.at)
+    };
+    let events = after.events.iter().filter(|event| shown(&event.ends));
+    let mut flows: Vec<Flow> = after
+        .flows
+        .iter()
+        .filter(|(ends, _)| shown(ends))
+        .filter_map(|(ends, flow)| self::flow(ends, before.flows.get(ends), flow, after))
+        .collect();
+    flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.ends));
+    let network =
+        after.network.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.network.get(name)?)?)));
+    Some(Tcp {
+        totals: totals(&before.totals, &after.totals),
+        events: events.map(|event| retransmit(event, moment(event.at_ns), after)).collect(),
+        flows,
+        by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
+        network: network.collect(),
+        filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
+        events_only: plan.events,
+    })
+}
+
+fn totals(before: &sample::Retransmits, after: &sample::Retransmits) -> Totals {
+    let by_kind = std::array::from_fn(|kind| after.segments[kind].wrapping_sub(before.segments[kind]));
+    Totals {
+        segments: by_kind.iter().sum(),
+        by_kind,
+        attempts: after.attempts - before.attempts,
+        failed: after.failed - before.failed,
+        bytes: after.bytes - before.bytes,
+        sampled: after.sampled - before.sampled,
+    }
+}
+
+fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sample::Tcp) -> Option<Flow> {
+    // An account that began anew in between counts from zero.
+    let before = before.filter(|before| before.attempts <= after.attempts).copied().unwrap_or_default();
+    let attempts = after.attempts - before.attempts;
+    if attempts == 0 {
+        return None;
+    }
+    let connected = Kind::of(after.kind) != Kind::SynAck;
+    Some(Flow {
+        group: None,
+        connections: 1,
+        owners: owners(&Socket { sock: after.sock, inode: after.inode, at_ns: after.at_ns, connected }, sample),
+        ends: Some(self::ends(ends)),
+        netns: foreign(ends, sample),
+        state: Some(state(after.state)),
+        kind: Some(Kind::of(after.kind)),
+        attempts,
+        failed: after.failed - before.failed,
+        segments: after.segments - before.segments,
+        bytes: after.bytes - before.bytes,
+        sent: connected.then_some((after.sent.into(), after.sent_again.into())),
+        srtt_us: Some(after.srtt_us).filter(|&srtt| srtt != 0),
+    })
+}
+
+fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> Retransmit {
+    let (local, remote) = ends(&event.ends);
+    let kind = Kind::of(event.kind);
+    let connected = kind != Kind::SynAck;
+    // The kernel's "as much as there may be".
+    const INFINITE: u32 = 0x7fff_ffff;
+    Retransmit {
+        at,
+        owners: owners(&Socket { sock: event.sock, inode: event.inode, at_ns: event.at_ns, connected }, sample),
+        local,
+        remote,
+        netns: foreign(&event.ends, sample),
+        state: state(event.state),
+        kind,
+        segments: event.segments.into(),
+        bytes: event.bytes.into(),
+        retransmits: event.retransmits,
+        backoff: event.backoff,
+        srtt_us: Some(event.srtt_us).filter(|&srtt| srtt != 0),
+        window: connected.then_some(Window {
+            cwnd: event.cwnd,
+            ssthresh: Some(event.ssthresh).filter(|&ssthresh| ssthresh < INFINITE),
+            in_flight: event.in_flight,
+        }),
+        failed: (event.error != 0).then_some(event.error.wrapping_neg()),
+    }
+}
+
+const CLOSED_BEFORE: &str =
+    "its socket was closed before we started, or its process ended before it could be looked up";
+const HELD_BY_NONE: &str =
+    "no process holds the socket: a kernel service's, or its process ended before it could be looked up";
+const NOT_LOOKED: &str = "too many descriptors on this host to look through them at every tick";
+
+/// A socket, when something was sent again on it.
+struct Socket {
+    sock: u64,
+    inode: u64,
+    at_ns: u64,
+    /// Not one that only listens.
+    connected: bool,
+}
+
+/// Those who hold the socket; of one that nobody holds, who closed it, or opened it.
+fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::Tcp) -> Owners {
+    if let Some(holders) = sample.holders.get(&inode).filter(|_| inode != 0) {
+        let mut all: Vec<Who> =
+            holders.iter().map(|holder| Who { comm: Some(holder.comm.clone()), ..Who::living(holder.pid) }).collect();
+        let who = all.first().cloned().unwrap_or_default();
+        if all.len() == 1 {
+            all.clear();
+        }
+        return Owners { who, shared: all, past: false };
+    }
+    // Addresses of sockets are used again; what is known of a listening one is not about the connection that it is asked for.
+    let same =
+        |opener: &&tcp::Opener| connected && if inode == 0 { opener.at_ns <= at_ns } else { opener.inode == inode };
+    if let Some(opener) = sample.openers.get(&sock).filter(same) {
+        let who = Who {
+            started: Some(opener.owner as u32),
+            ..Who::recorded(tgid_of(opener.owner), &opener.comm, opener.cgroup)
+        };
+        return Owners { who, shared: Vec::new(), past: true };
+    }
+    let unknown = Some(match inode {
+        0 => CLOSED_BEFORE,
+        _ if sample.looked => HELD_BY_NONE,
+        _ => NOT_LOOKED,
+    });
+    Owners { who: Who { unknown, ..Who::default() }, ..Owners::default() }
+}
+
+fn ends(ends: &Ends) -> (End, End) {
+    let address = |octets: [u8; 16]| -> IpAddr { Ipv6Addr::from(octets).to_canonical() };
+    (
+        End { address: address(ends.local), port: ends.local_port },
+        End { address: address(ends.remote), port: ends.remote_port },
+    )
+}
+
+fn foreign(ends: &Ends, sample: &sample::Tcp) -> Option<u32> {
+    Some(ends.netns).filter(|&netns| Some(netns) != sample.netns)
+}
+
+/// As `ss` writes it.
+fn state(number: u8) -> &'static str {
+    const STATES: [&str; 13] = [
+        "unknown",
+        "established",
+        "syn-sent",
+        "syn-recv",
+        "fin-wait-1",
+        "fin-wait-2",
+        "time-wait",
+        "close",
+        "close-wait",
+        "last-ack",
+        "listen",
+        "closing",
+        "new-syn-recv",
+    ];
+    STATES.get(number as usize).copied().unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Holder;
+
+    fn mapped(last: u8) -> [u8; 16] {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last]
+    }
+
+    #[test]
+    fn who_holds_a_socket_stands_before_who_opened_it() {
+        let comm = *b"client\0\0\0\0\0\0\0\0\0\0";
+        let opener = tcp::Opener { owner: 7 << 32 | 5, at_ns: 100, inode: 12, cgroup: 0, comm };
+        let socket = |sock, inode, connected| Socket { sock, inode, at_ns: 200, connected };
+        let holder = |pid| Holder { pid, comm: "worker".into() };
+        let mut sample = sample::Tcp { openers: [(0xff, opener)].into(), ..sample::Tcp::default() };
+        let closed = owners(&socket(0xff, 0, true), &sample);
+        assert_eq!((closed.who.pid, closed.who.comm.as_deref(), closed.past), (Some(7), Some("client"), true));
+        sample.holders.insert(12, vec![holder(8)]);
+        assert_eq!(owners(&socket(0xff, 12, true), &sample).who.pid, Some(8));
+        sample.holders.insert(12, vec![holder(8), holder(9)]);
+        let both = owners(&socket(0xff, 12, true), &sample);
+        assert_eq!(both.shared.iter().map(|who| who.pid).collect::<Vec<_>>(), [Some(8), Some(9)]);
+        // Nobody is known, and nobody is named.
+        assert_eq!(owners(&socket(0xee, 0, true), &sample).who, Who { unknown: Some(CLOSED_BEFORE), ..Who::default() });
+        assert_eq!(owners(&socket(0xff, 0, false), &sample).who.pid, None);
+        // The address was given to another socket since.
+        assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, None);
+        assert_eq!(owners(&Socket { at_ns: 99, ..socket(0xff, 0, true) }, &sample).who.pid, None);
+    }
+
+    #[test]
+    fn mapped_addresses_are_written_as_ipv4() {
+        let ends = Ends { local: mapped(1), remote: mapped(2), local_port: 80, remote_port: 40000, netns: 0 };
+        let (local, remote) = super::ends(&ends);
+        assert_eq!((local.to_string(), remote.to_string()), ("10.0.0.1:80".into(), "10.0.0.2:40000".into()));
+    }
+
+    #[test]
+    fn an_account_that_began_anew_counts_from_zero() {
+        let ends = Ends { local: mapped(1), ..Ends::default() };
+        let flow = |attempts| tcp::Flow { attempts, segments: 2 * attempts, ..tcp::Flow::default() };
+        let sample = sample::Tcp::default();
+        let segments =
+            |before, after| super::flow(&ends, Some(&flow(before)), &flow(after), &sample).map(|flow| flow.segments);
+        assert_eq!((segments(3, 5), segments(5, 5), segments(5, 2)), (Some(4), None, Some(4)));
+    }
+}
