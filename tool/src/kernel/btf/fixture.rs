@@ -42,12 +42,44 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("bvec_iter", &["bi_sector", "bi_size", "bi_idx"]),
     ("cgroup", &["self", "kn"]),
     ("kernfs_node", &["id"]),
+    ("sock_common", SOCK_COMMON),
+    ("net", &["ns"]),
+    ("ns_common", &["inum"]),
+    ("sock", &["sk_protocol", "sk_socket"]),
+    ("inet_connection_sock", &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff"]),
+    ("tcp_sock", TCP_SOCK),
+    ("sk_buff", &["len", "cb"]),
+    ("tcp_skb_cb", &["tcp_gso_segs"]),
+    ("request_sock", &["num_retrans"]),
+    ("socket_alloc", &["socket", "vfs_inode"]),
     ("cfs_rq", &["rq"]),
     ("rq", &["clock"]),
     (
         "request",
         &["q", "part", "rq_disk", "cmd_flags", "bio", "__sector", "__data_len", "io_start_time_ns", "start_time_ns"],
     ),
+];
+const SOCK_COMMON: &[&str] = &[
+    "skc_family",
+    "skc_state",
+    "skc_dport",
+    "skc_num",
+    "skc_daddr",
+    "skc_rcv_saddr",
+    "skc_v6_daddr",
+    "skc_v6_rcv_saddr",
+    "skc_net",
+];
+const TCP_SOCK: &[&str] = &[
+    "srtt_us",
+    "snd_cwnd",
+    "snd_ssthresh",
+    "packets_out",
+    "sacked_out",
+    "lost_out",
+    "retrans_out",
+    "segs_out",
+    "total_retrans",
 ];
 /// Enums with the values that are kept; none: all.
 const ENUMS: &[(&str, &[&str])] = &[
@@ -72,6 +104,9 @@ const TRACEPOINTS: &[&str] = &[
     "block_bio_complete",
     "writeback_dirty_folio",
     "writeback_dirty_page",
+    "tcp_retransmit_skb",
+    "tcp_retransmit_synack",
+    "inet_sock_set_state",
 ];
 
 /// The types of one of [`KERNELS`].
