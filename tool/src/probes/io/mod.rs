@@ -1,6 +1,7 @@
 //! The `io` probe, seen from user space; `docs/probes/io.md` has the whole story.
 
 mod devices;
+mod missed;
 mod reader;
 mod unseen;
 mod waiting;

@@ -27,6 +27,7 @@ use super::{
         table::{Table, fd, refused, take, unreadable},
     },
     devices::Devices,
+    missed::Missed,
     unseen::Unseen,
     waiting::waiting,
 };
@@ -47,6 +48,7 @@ pub struct Reader {
     /// `None`: devices only.
     who: Option<Who>,
     devices: Devices,
+    missed: Missed,
     /// The hooks for devices without a request queue are attached.
     bios: bool,
 }
@@ -94,6 +96,7 @@ impl Reader {
             layout,
             who: if plan.devices_only { None } else { Some(Who::new(ebpf, plan)?) },
             devices: Devices::default(),
+            missed: Missed::default(),
             bios: false,
         })
     }
@@ -104,6 +107,7 @@ impl Reader {
         if self.devices.refresh() && self.who.is_some() && !self.bios {
             self.bios = attach_bios(ebpf);
         }
+        let statistics = self.missed.statistics();
         let mut sample = Io { rows: self.rows(), cells: self.cells(), ..Io::default() };
         for shard in self.shards.values() {
             for (at, (_, sum)) in sample.rows.iter_mut().enumerate().filter(|(_, (key, _))| *key != 0) {
@@ -118,8 +122,9 @@ impl Reader {
                 }
             }
         }
+        let missed = self.missed.update(&statistics, &sample.rows, |dev| self.devices.get(dev).disk);
         if let Some(who) = &mut self.who {
-            who.read(&mut sample, &mut self.devices, now_ns)?;
+            who.read(&mut sample, &mut self.devices, &self.missed, now_ns)?;
         }
         let keys = sample.rows.iter().map(|(key, _)| (key >> 8) as u32);
         let stalls = sample.stalls.iter().flat_map(|(stall, waits)| [stall.dev, waits.waker_dev]);
@@ -131,7 +136,9 @@ impl Reader {
         sample.devices = seen.into_iter().map(|dev| (dev, self.devices.get(dev))).collect();
         let disks: Vec<u32> = sample.devices.values().map(|device| device.disk).collect();
         sample.devices.extend(disks.into_iter().map(|disk| (disk, self.devices.get(disk))));
-        Ok((sample, self.counters()))
+        let mut counters = self.counters();
+        counters.lost.push(Lost { cause: "completed requests not seen", count: missed });
+        Ok((sample, counters))
     }
 
     /// All rows, empty, with what they stand for.
@@ -255,11 +262,12 @@ impl Who {
         })
     }
 
-    fn read(&mut self, sample: &mut Io, devices: &mut Devices, now_ns: u64) -> io::Result<()> {
+    fn read(&mut self, sample: &mut Io, devices: &mut Devices, missed: &Missed, now_ns: u64) -> io::Result<()> {
         let mut requests = self.requests.entries()?;
         // Most entries wait for their address to be used again.
         self.requests.make_room(&mut requests, |_, request| request.queued_ns == 0);
-        let requests: Vec<Request> = requests.into_values().filter(|request| request.queued_ns != 0).collect();
+        let mut requests: Vec<Request> = requests.into_values().filter(|request| request.queued_ns != 0).collect();
+        missed.drop_ended(&mut requests, &sample.rows, now_ns, |dev| devices.get(dev).disk);
         let mut tasks = Vec::new();
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
         sample.causes = self.causes.entries()?;

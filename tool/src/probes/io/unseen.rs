@@ -26,9 +26,7 @@ impl Unseen {
     /// same moment, so that only the least of all differences is believed.
     pub fn update(&mut self, sample: &Io, mut devices: impl FnMut(u32) -> BlockDevice) -> Vec<(u32, [u64; 2])> {
         self.0.retain(|&disk, left| {
-            let (major, minor) = (disk >> 20, disk & 0xf_ffff);
-            let file = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight")).ok();
-            let Some(now) = file.and_then(|text| parse(&text)) else { return false };
+            let Some(now) = in_flight(disk) else { return false };
             let mut seen = [0; 2];
             for request in sample.requests.iter().flatten().filter(|request| request.issued_ns != 0) {
                 if devices(request.dev).disk == disk {
@@ -43,6 +41,11 @@ impl Unseen {
         });
         self.0.iter().map(|(&disk, &left)| (disk, left)).collect()
     }
+}
+
+/// Requests that the driver of a disk has now: reads and others.
+pub fn in_flight(disk: u32) -> Option<[u64; 2]> {
+    parse(&fs::read_to_string(format!("/sys/dev/block/{}:{}/inflight", disk >> 20, disk & 0xf_ffff)).ok()?)
 }
 
 /// `reads others`.
