@@ -1,6 +1,6 @@
 //! Wire types of the `tcp` probe.
 
-use crate::io::OwnerId;
+use crate::{hist, io::OwnerId};
 
 /// The two ends of a connection. IPv4 addresses as IPv6 writes them (`::ffff:10.0.0.1`), ports in host order.
 #[repr(C)]
@@ -114,6 +114,114 @@ pub struct Opener {
     pub comm: [u8; 16],
 }
 
+/// How the opening of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(usize)]
+pub enum Outcome {
+    Established,
+    /// The other side answered with a reset: nobody listens there.
+    Refused,
+    /// Nothing was heard.
+    TimedOut,
+    /// A router, or this host, knows no way (ICMP).
+    Unreachable,
+    /// All local ports are taken, for this remote.
+    NoPort,
+    /// This host could not send: no memory, or the wanted local port is taken.
+    NotSent,
+    /// The process closed the socket before there was an answer, or ended.
+    GivenUp,
+    Other,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 8] = [
+        Outcome::Established,
+        Outcome::Refused,
+        Outcome::TimedOut,
+        Outcome::Unreachable,
+        Outcome::NoPort,
+        Outcome::NotSent,
+        Outcome::GivenUp,
+        Outcome::Other,
+    ];
+
+    /// From its number.
+    pub fn of(number: u8) -> Self {
+        Self::ALL.get(number as usize).copied().unwrap_or(Self::Other)
+    }
+}
+
+/// Connections that were opened to one remote: those that took as long as an octave of [`hist`] says, or in the octave
+/// [`UNTIMED`] all others.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
+pub struct Remote {
+    pub address: [u8; 16],
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    pub port: u16,
+    pub octave: u16,
+}
+
+/// In place of an octave: counts by [`Outcome`] of connections that failed, or of which the beginning was not seen.
+pub const UNTIMED: u16 = hist::ROWS as u16;
+
+/// Counts of one [`Remote`]. Added to atomically.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Opened {
+    pub counts: [u32; hist::ROW],
+    pub total_ns: u64,
+    pub max_ns: u64,
+}
+
+/// A connection that was slow to open or failed to, on its way through the ring.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Connect {
+    pub at_ns: u64,
+    /// From the call until the answer; 0: the beginning was not seen.
+    pub waited_ns: u64,
+    pub ends: Ends,
+    /// Who opened it; all zeros: not seen.
+    pub opener: Opener,
+    /// `sk_err`.
+    pub error: i32,
+    /// [`Outcome`].
+    pub outcome: u8,
+    pub pad: [u8; 3],
+}
+
+/// A connection that one side broke off, on its way through the ring.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Reset {
+    pub at_ns: u64,
+    /// Address of the socket; 0: there is none for the packet that was answered.
+    pub sock: u64,
+    /// Number of the socket's inode; 0: no process holds it.
+    pub inode: u64,
+    pub ends: Ends,
+    /// `enum sk_rst_reason`, of those sent, on kernels that tell it; 0 elsewhere.
+    pub reason: u32,
+    /// `TCP_ESTABLISHED` (1) …; 0: no socket.
+    pub state: u8,
+    /// [`Direction`].
+    pub direction: u8,
+    pub pad: u16,
+}
+
+/// Who broke a connection off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Direction {
+    /// This host.
+    Sent,
+    /// The other side.
+    Received,
+}
+
 /// Why something was not shown. Every one is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -122,10 +230,12 @@ pub enum Loss {
     Events,
     /// The table of flows was full: an attempt is in the totals only.
     Flows,
+    /// The table of remotes was full: a connection is in the totals only.
+    Remotes,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 2] = [Loss::Events, Loss::Flows];
+    pub const ALL: [Loss; 3] = [Loss::Events, Loss::Flows, Loss::Remotes];
 }
 
 /// Programs whose runs are counted.
@@ -135,10 +245,12 @@ pub enum Run {
     Retransmit,
     SynAck,
     State,
+    ResetSent,
+    ResetReceived,
 }
 
 impl Run {
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 5;
 }
 
 /// All that one processor counts. Added to atomically: attempts are made in system calls and in interrupts.
@@ -147,7 +259,7 @@ impl Run {
 pub struct Cpu {
     pub runs: [u64; Run::COUNT],
     pub lost: [u64; Loss::ALL.len()],
-    /// Segments by [`Kind`], those of failed attempts among them, as the kernel's own counter has them.
+    /// Segments by [`Kind`], as the kernel's own counter has them.
     pub segments: [u64; Kind::ALL.len()],
     pub attempts: u64,
     pub failed: u64,
@@ -157,9 +269,16 @@ pub struct Cpu {
     /// When the current second of events began, and how many there were since.
     pub second_ns: u64,
     pub events: u64,
+    /// Connections opened, by [`Outcome`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Resets, by [`Direction`].
+    pub resets: [u64; 2],
     /// An attempt while it is looked at, by [`Run`]: a program's stack has no room for it.
     pub attempt: [Retransmit; 2],
-    pub pad: [u64; 7],
+    pub connect: Connect,
+    /// By [`Direction`].
+    pub reset: [Reset; 2],
+    pub pad: [u64; 2],
 }
 
 /// Events that one processor hands over in a second: more than a person reads, less than hurts.
@@ -167,7 +286,9 @@ pub const EVENTS_PER_SECOND: u64 = 1000;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 96 && size_of::<Flow>() == 72);
-const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 384);
+const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 704);
+const _: () = assert!(size_of::<Remote>() == 24 && size_of::<Opened>() == 80 && size_of::<Connect>() == 112);
+const _: () = assert!(size_of::<Reset>() == 72);
 
 #[cfg(feature = "user")]
 mod pod {
@@ -178,4 +299,8 @@ mod pod {
     unsafe impl aya::Pod for Flow {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Opener {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Remote {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Opened {}
 }

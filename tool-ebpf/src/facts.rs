@@ -146,6 +146,10 @@ facts! {
     INODE_NUMBER: u64 = 0;
     INODE_GENERATION: u64 = 0;
 
+    /// Connections that took at least this long to open are handed over one by one.
+    TCP_SLOW_NS: u64 = u64::MAX;
+    /// `tcp_send_reset` tells why (6.10).
+    RESET_HAS_REASON: u8 = 0;
     /// `tcp_retransmit_skb` tells failed attempts, too.
     RETRANSMIT_HAS_ERROR: u8 = 0;
     SKC_FAMILY: u64 = 0;
@@ -160,6 +164,12 @@ facts! {
     NET_NUMBER: u64 = 0;
     SK_PROTOCOL: u64 = 0;
     SK_SOCKET: u64 = 0;
+    SK_ERROR: u64 = 0;
+    SOCKET_STATE: u64 = 0;
+    /// A call of the socket's holder works on it.
+    SK_OWNED: u64 = 0;
+    /// In network order; stays when [`SKC_LOCAL_PORT`] is given back.
+    INET_LOCAL_PORT: u64 = 0;
     /// From a `struct socket` to the number of its inode, which is allocated with it.
     SOCKET_INODE: u64 = 0;
     ICSK_CA_STATE: u64 = 0;
@@ -176,6 +186,11 @@ facts! {
     TCP_SEGS_OUT: u64 = 0;
     TCP_TOTAL_RETRANS: u64 = 0;
     SKB_LEN: u64 = 0;
+    SKB_HEAD: u64 = 0;
+    SKB_NETWORK: u64 = 0;
+    SKB_TRANSPORT: u64 = 0;
+    SKB_DEVICE: u64 = 0;
+    DEVICE_NET: u64 = 0;
     /// `TCP_SKB_CB(skb)->tcp_gso_segs`.
     SKB_SEGMENTS: u64 = 0;
     REQ_RETRANSMITS: u64 = 0;

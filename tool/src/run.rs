@@ -16,7 +16,7 @@ use crate::{
     kernel::{
         btf::KernelBtf,
         cost::{self, RunCost, Usage, Window},
-        facts::Facts,
+        facts::{Facts, reset_reasons},
         features::Features,
         loader, memory,
     },
@@ -63,6 +63,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
         (probe.resolve)(&mut facts, &btf)?;
     }
+    let reset_reasons = plan.tcp.as_ref().map(|_| reset_reasons(&btf)).unwrap_or_default();
     drop(btf);
     facts.word("STARTED_NS", clock().as_nanos() as u64);
     let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
@@ -89,7 +90,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     let tcp = match &plan.tcp {
-        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors)?),
+        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reset_reasons)?),
         None => None,
     };
     loaded.attach()?;

@@ -137,6 +137,16 @@ pub struct Tcp {
     pub flows: HashMap<tcp::Ends, tcp::Flow>,
     /// Since the last sample, in order.
     pub events: Vec<tcp::Retransmit>,
+    /// The same of connections that were slow to open, or failed to.
+    pub connects: Vec<tcp::Connect>,
+    pub resets: Vec<tcp::Reset>,
+    /// By [`tcp::Direction`].
+    pub reset_totals: [u64; 2],
+    /// The kernel's words for their reasons.
+    pub reset_reasons: Rc<HashMap<u32, String>>,
+    pub remotes: HashMap<tcp::Remote, tcp::Opened>,
+    /// Connections opened, by [`tcp::Outcome`].
+    pub outcomes: [u64; tcp::Outcome::ALL.len()],
     /// By number of the socket's inode; of sockets in `events` and in flows that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.

@@ -3,8 +3,10 @@
 //! A socket filter at the receiver drops what the test says before TCP sees it: a loss, on any kernel, without any tool. All of it
 //! happens on the loopback interface of a network namespace of its own, whose counters nobody else moves.
 
+mod connects;
 mod net;
 mod owners;
+mod resets;
 mod segments;
 
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [segments::TESTS, owners::TESTS].concat()
+    [segments::TESTS, owners::TESTS, connects::TESTS, resets::TESTS].concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {
@@ -32,4 +34,10 @@ fn wait_for(watch: &mut Watch, what: &str, wanted: impl Fn(&Value) -> bool) -> R
         ensure!(Instant::now() < end, "no {what} among {:#?}", watch.events);
         watch.next()?;
     }
+}
+
+/// Events of this namespace: other processes of the host have connections, too.
+fn in_net(net: &net::Net) -> impl Fn(&Value) -> bool + use<> {
+    let number = net.number;
+    move |event| event["netns"] == number
 }

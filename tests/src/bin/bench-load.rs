@@ -6,6 +6,8 @@
 //! `reads CPU COUNT DEVICE`: 4 KiB at random places, past the page cache: every read is a request.
 //! `writes CPU COUNT DEVICE`: overwrites a file of COUNT clean pages on the device's ext4, page by page: nothing but memory
 //! is written to before the next round cleans them again.
+//! `echo CPU COUNT`: a byte to the other end of a TCP connection and back. `echo-tail` answers with the 99th percentile of its rounds.
+//! `connects CPU COUNT`: opens, accepts and closes a connection. Both in a network namespace of their own.
 //! `busy THREADS`: many threads that make many different system calls, until standard input ends.
 //! `files DEVICE`: writes a file on the device's ext4, syncs it and reads it back, until standard input ends.
 //!
@@ -13,8 +15,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Seek, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    io::{self, Read, Seek, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, OpenOptionsExt},
+    },
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -68,10 +74,22 @@ fn main() -> Result<()> {
             let page = [1; PAGE as usize];
             timed(number(1)?, number(2)?, || file.sync_data(), |at| file.write_all_at(&page, at * PAGE).is_ok())
         }
+        Some("echo") => {
+            let mut echo = echo()?;
+            timed(number(1)?, number(2)?, || Ok(()), |_| echo())
+        }
+        Some("echo-tail") => tail(number(1)?, number(2)?, echo()?),
+        Some("connects") => {
+            own_network()?;
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let to = listener.local_addr()?;
+            let connect = |_| TcpStream::connect(to).is_ok_and(|_client| listener.accept().is_ok());
+            timed(number(1)?, number(2)?, || Ok(()), connect)
+        }
         Some("busy") => busy(number(1)?),
         Some("files") => files(device(1)?),
         _ => bail!(
-            "usage: bench-load calls|pairs CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
+            "usage: bench-load calls|pairs|echo|echo-tail|connects CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
         ),
     }
 }
@@ -87,6 +105,56 @@ fn timed(cpu: u64, count: u64, prepare: impl Fn() -> io::Result<()>, mut round: 
         ensure!(done as u64 == count, "{} of {count} rounds failed", count - done as u64);
     }
     Ok(())
+}
+
+/// Answers with the 99th percentile of the rounds instead of their mean.
+fn tail(cpu: u64, count: u64, mut round: impl FnMut() -> bool) -> Result<()> {
+    pin(cpu as usize)?;
+    let mut took = Vec::with_capacity(count as usize);
+    while io::stdin().read_line(&mut String::new())? > 0 {
+        took.clear();
+        for _ in 0..count {
+            let start = Instant::now();
+            ensure!(round(), "a round failed");
+            took.push(start.elapsed().as_nanos() as u64);
+        }
+        let at = took.len() * 99 / 100;
+        println!("{}", took.select_nth_unstable(at).1);
+    }
+    Ok(())
+}
+
+/// There and back on a connection.
+fn echo() -> Result<impl FnMut() -> bool> {
+    own_network()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    Ok(move || {
+        let mut byte = [7];
+        let mut pass = |from: &mut TcpStream, to: &mut TcpStream| {
+            from.write_all(&byte).is_ok() && to.read_exact(&mut byte).is_ok()
+        };
+        pass(&mut client, &mut server) && pass(&mut server, &mut client)
+    })
+}
+
+/// With a loopback interface, and without memory of connections that have ended.
+fn own_network() -> Result<()> {
+    // SAFETY: no pointers; there are no other threads yet.
+    ensure!(unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0, "a network namespace: {}", io::Error::last_os_error());
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    // SAFETY: all zeros are an empty request; the call gets one of the kind that it wants.
+    let up = unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[..2].copy_from_slice(&[b'l' as _, b'o' as _]);
+        request.ifr_ifru.ifru_flags = libc::IFF_UP as _;
+        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request)
+    };
+    ensure!(up == 0, "lo up: {}", io::Error::last_os_error());
+    std::fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0").context("tcp_max_tw_buckets")
 }
 
 fn pin(cpu: usize) -> Result<()> {

@@ -13,6 +13,8 @@ mod sched_waking;
 mod sys_enter;
 mod sys_exit;
 mod task_iter;
+mod tcp_receive_reset;
 mod tcp_retransmit_skb;
 mod tcp_retransmit_synack;
+mod tcp_send_reset;
 mod writeback_dirty_folio;

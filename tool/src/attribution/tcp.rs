@@ -15,9 +15,13 @@ use crate::{
 /// `-p`, `--comm` and `-c` choose among owners, of whom a socket may have several; the totals count everybody.
 pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     tcp.events.retain_mut(|event| any_wanted(&mut event.owners, &plan.filter, names));
+    tcp.resets.retain_mut(|reset| any_wanted(&mut reset.owners, &plan.filter, names));
+    tcp.resets.iter_mut().for_each(|reset| name_all(&mut reset.owners, names));
     tcp.flows.retain_mut(|flow| any_wanted(&mut flow.owners, &plan.filter, names));
     tcp.events.iter_mut().for_each(|event| name_all(&mut event.owners, names));
     tcp.flows.iter_mut().for_each(|flow| name_all(&mut flow.owners, names));
+    tcp.connects.retain_mut(|connect| wanted(&mut connect.who, &plan.filter, names));
+    tcp.connects.iter_mut().for_each(|connect| name(&mut connect.who, names));
     if let Some(by) = tcp.by {
         tcp.flows = together(std::mem::take(&mut tcp.flows), by);
     }

@@ -19,7 +19,7 @@ Examples:
   stillwatch 5 12                   twelve intervals of five seconds
   stillwatch -p 430,812             only these two processes
   stillwatch io                     block I/O: who is stalled, because of whom
-  stillwatch tcp                    what TCP sends again, and whose it is
+  stillwatch tcp                    what TCP sends again, what fails to connect
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
   stillwatch --json > incident.log  one JSON object per interval
@@ -56,6 +56,7 @@ Examples:
   stillwatch tcp                       what is sent again, and whose it is
   stillwatch tcp --events              only the single attempts, as they come
   stillwatch tcp --by process          who loses segments
+  stillwatch tcp --slow 100ms          connections that take 100 ms to open
   stillwatch tcp --port 443 --address 10.0.0.0/8
   stillwatch tcp -p 430 5              one process, every five seconds
 
@@ -89,7 +90,7 @@ pub enum Word {
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
-    /// TCP: what is sent again, on whose connections, and why
+    /// TCP: what is sent again, which connections are slow or fail, and whose
     Tcp(Tcp),
     /// What can be measured on this machine, and why not the rest
     Doctor {
@@ -225,14 +226,18 @@ pub struct Io {
     pub common: Common,
 }
 
-/// TCP: what is sent again, on whose connections, and why
+/// TCP: what is sent again, which connections are slow or fail, and whose
 #[derive(Debug, Args)]
 #[command(override_usage = "stillwatch tcp [INTERVAL [COUNT]] [FLAGS]", after_help = TCP_EXAMPLES)]
 #[command(max_term_width = 80)]
 pub struct Tcp {
-    /// Only single retransmissions, no tables
+    /// Only single events, no tables
     #[arg(long, help_heading = "What")]
     pub events: bool,
+    /// List connections that took at least this long to open
+    #[arg(long, value_name = "DURATION", value_parser = values::slow_connect, default_value = "500ms")]
+    #[arg(allow_negative_numbers = true, help_heading = "What")]
+    pub slow: Duration,
     /// What the rows of the table of flows stand for
     #[arg(long, value_name = "WHAT", value_enum, default_value = "flow", help_heading = "What")]
     pub by: plan::FlowsBy,

@@ -69,6 +69,8 @@ pub struct Io {
 pub struct Tcp {
     /// Print single retransmissions only, no tables.
     pub events: bool,
+    /// Connections that took at least this long to open are listed.
+    pub slow: Duration,
     pub by: FlowsBy,
     /// Ports, of either end; empty: all.
     pub ports: Vec<u16>,

@@ -176,7 +176,10 @@ fn mistakes_are_named_in_one_line_with_what_to_do() {
         ("1 io", "'io' has to come first: write stillwatch io ..."),
         ("--blame", "'--blame' belongs to a probe: write stillwatch io ... --blame"),
         ("-d sda", "'-d' belongs to a probe: write stillwatch io ... -d"),
-        ("--slow 1s", "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow"),
+        (
+            "--slow 1s",
+            "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow or stillwatch tcp ... --slow",
+        ),
         ("io --heat", "'--heat' belongs to syscalls; see --help"),
         ("syscalls -d sda", "'-d' belongs to io; see --help"),
         ("io --stak", "there is no flag '--stak'; did you mean '--stacks'?"),

@@ -3,6 +3,8 @@
 mod io;
 mod tcp;
 
+pub use tcp::reset_reasons;
+
 use std::collections::BTreeMap;
 
 use super::btf::{BtfError, KernelBtf, Member};

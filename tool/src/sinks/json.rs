@@ -63,6 +63,12 @@ impl<W: Write> Sink for Json<W> {
             for retransmit in &tcp.events {
                 self.add(&tcp::Retransmit::event(retransmit))?;
             }
+            for connect in &tcp.connects {
+                self.add(&tcp::Connect::event(connect))?;
+            }
+            for reset in &tcp.resets {
+                self.add(&tcp::Reset::event(reset))?;
+            }
             if !tcp.events_only {
                 self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
             }

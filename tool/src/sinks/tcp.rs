@@ -1,7 +1,9 @@
-//! What TCP sent again, as text.
+//! What TCP sent again, and the connections that it opened, as text.
 
+mod connects;
 mod events;
 mod flows;
+mod resets;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,11 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         text.push('\n');
         flows::draw(text, tcp, snapshot, view);
     }
+    resets::draw(text, tcp, view);
+    connects::events(text, tcp, view);
+    if !tcp.events_only {
+        connects::remotes(text, tcp, snapshot, view);
+    }
 }
 
 /// Of all connections of the host, and what the kernel itself counted.
@@ -49,9 +56,11 @@ fn totals(tcp: &Tcp, snapshot: &Snapshot) -> Vec<String> {
         }
     }
     if totals.sampled > 0 {
-        let attempts = format::plural(totals.sampled, "attempt is", "attempts are");
-        lines.push(format!("{attempts} in the sums only: too many to list"));
+        let events = format::plural(totals.sampled, "event is", "events are");
+        lines.push(format!("{events} in the sums only: too many to list"));
     }
+    lines.extend(connects::total(tcp, snapshot));
+    lines.extend(resets::total(tcp));
     lines.extend(network(tcp));
     lines
 }
@@ -72,13 +81,16 @@ fn network(tcp: &Tcp) -> Option<String> {
     (!parts.is_empty()).then(|| format!("this network namespace, as the kernel counts: {}", parts.join(", ")))
 }
 
-/// The process, or all that share the socket.
-fn owners(owners: &Owners) -> String {
-    let one = |who: &Who| match (&who.comm, who.pid) {
+fn one(who: &Who) -> String {
+    match (&who.comm, who.pid) {
         (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
         (None, Some(pid)) => pid.to_string(),
         (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
-    };
+    }
+}
+
+/// The process, or all that share the socket.
+fn owners(owners: &Owners) -> String {
     let mut text = one(&owners.who);
     if !owners.shared.is_empty() {
         let all: Vec<_> = owners.shared.iter().map(one).collect();

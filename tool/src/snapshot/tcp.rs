@@ -1,14 +1,14 @@
 //! The `tcp` probe's part of a snapshot.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
-pub use stillwatch_common::tcp::Kind;
+pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
 
-use super::Who;
+use super::{Latency, Who};
 pub use crate::cli::plan::FlowsBy;
 
-/// What TCP sent again in one interval.
+/// What TCP sent again in one interval, and which connections it opened.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     pub totals: Totals,
@@ -17,6 +17,16 @@ pub struct Tcp {
     /// The most segments first.
     pub flows: Vec<Flow>,
     pub by: Option<FlowsBy>,
+    /// Connections that were slow to open, or failed to, in order.
+    pub connects: Vec<Connect>,
+    /// Connections that one side broke off, in order.
+    pub resets: Vec<Reset>,
+    /// By [`Direction`], of all connections.
+    pub reset_totals: [u64; 2],
+    /// The most failures first, then the most time.
+    pub remotes: Vec<Remote>,
+    /// Opened from this host, or tried to; of all connections, whichever are shown.
+    pub opened: [u64; Outcome::ALL.len()],
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     pub network: BTreeMap<&'static str, u64>,
     /// Only some connections are shown.
@@ -27,7 +37,7 @@ pub struct Tcp {
 /// Of all connections, whichever are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Segments of attempts that failed are among them, as in the kernel's `TcpRetransSegs`.
+    /// As in the kernel's `TcpRetransSegs`.
     pub segments: u64,
     /// By [`Kind`].
     pub by_kind: [u64; Kind::ALL.len()],
@@ -35,7 +45,7 @@ pub struct Totals {
     /// Of the attempts: those that this host could not send.
     pub failed: u64,
     pub bytes: u64,
-    /// Of the attempts: those that are not among the events, because there were too many.
+    /// Events that are not listed, because there were too many: retransmissions, connections and resets.
     pub sampled: u64,
 }
 
@@ -84,6 +94,53 @@ pub struct Retransmit {
     pub window: Option<Window>,
     /// The errno of an attempt that failed on this host.
     pub failed: Option<i32>,
+}
+
+/// A connection that was slow to open, or failed to.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    pub at: Timestamp,
+    /// Who called `connect`.
+    pub who: Who,
+    pub local: End,
+    pub remote: End,
+    pub netns: Option<u32>,
+    pub outcome: Outcome,
+    /// The errno that the process gets, if there is one.
+    pub error: Option<i32>,
+    /// From the call until the answer. `None`: the call was before we attached.
+    pub waited: Option<Duration>,
+}
+
+/// A connection that one side broke off.
+#[derive(Clone, Debug)]
+pub struct Reset {
+    pub at: Timestamp,
+    pub owners: Owners,
+    pub local: End,
+    pub remote: End,
+    pub netns: Option<u32>,
+    /// `None`: the packet that was answered belongs to no connection.
+    pub state: Option<&'static str>,
+    pub direction: Direction,
+    /// In the kernel's words; of those sent, on kernels that tell it.
+    pub reason: Option<String>,
+}
+
+/// Connections that were opened to one address and port.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    pub end: End,
+    pub netns: Option<u32>,
+    /// By [`Outcome`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Of established ones, from the call until the answer.
+    pub latency: Latency,
+}
+
+/// Of these, how many failed.
+pub fn failed(outcomes: &[u64]) -> u64 {
+    outcomes.iter().skip(Outcome::Established as usize + 1).sum()
 }
 
 /// How much may be on its way.

@@ -25,6 +25,13 @@ impl Load {
         Self::start(&bench.load, &args)
     }
 
+    /// The same for `echo`, `echo-tail` and `connects`, which the kernel helps along in interrupts.
+    pub fn network(bench: &Bench, mode: &str, count: u64) -> Result<Self> {
+        let mut load = Self::ready(bench, mode, count)?;
+        load.helped = true;
+        Ok(load)
+    }
+
     /// The same for `reads` and `writes`.
     pub fn on(disk: &Disk, bench: &Bench, mode: &str, count: u64) -> Result<Self> {
         let args = [mode, &bench.cpus.load.to_string(), &count.to_string(), &disk.device];

@@ -16,6 +16,7 @@ mod report;
 mod start;
 mod stats;
 mod switches;
+mod tcp;
 mod user;
 mod writes;
 
@@ -47,11 +48,12 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 7] = [
+const FIGURES: [(&str, Measure); 8] = [
     ("calls", calls::figure),
     ("switches", switches::figure),
     ("io", io::figure),
     ("writes", writes::figure),
+    ("tcp", tcp::figure),
     ("user", user::figure),
     ("start", start::figure),
     ("memory", memory::figure),

@@ -1,16 +1,20 @@
-//! What is sent again, on whose connection, and why?
+//! What is sent again, on whose connection, and why? Which connections are slow to open, fail to, or are broken off?
 //!
 //! Retransmissions are made by timers and by incoming segments: the current task is an innocent bystander. The owner is the
 //! process that holds the socket, which user space finds by the number of the socket's inode. Of sockets that nobody holds any
 //! more, [`set_state`] has noted who closed them.
 //!
-//! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`. None of them sees a packet that goes well.
+//! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`. None of them sees a packet that goes well.
 //! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
-//! closed: one entry of a hash map.
+//! closed: one entry of a hash map, and for the one that opens it a look-up of its remote.
 //! Blind spots: `docs/probes/tcp.md`.
 
+mod connects;
+mod resets;
 mod sockets;
 mod tables;
+
+pub use self::resets::{received, sent};
 
 use stillwatch_common::tcp::{Kind, Opener, Retransmit, Run};
 
@@ -114,7 +118,17 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
     // SAFETY: map values; the index is bounded.
     unsafe {
         let failed = u64::from((*event).error != 0);
-        let (segments, bytes) = ((*event).segments.into(), (*event).bytes.into());
+        // Some attempts fail before the kernel counts them (the packet still waits in this host's queue), some after. Where we
+        // know what the socket had counted, what it has now says it.
+        let mut segments = if failed != 0 { 0 } else { u64::from((*event).segments) };
+        let flow = tables::flow(cpu, &raw const (*event).ends);
+        if let Some(flow) = flow {
+            let same = (*flow).sock == (*event).sock && (*flow).attempts != 0;
+            if same && (*event).kind != Kind::SynAck as u8 && sent_again >= (*flow).sent_again {
+                segments = (sent_again - (*flow).sent_again).into();
+            }
+        }
+        let bytes = if segments == 0 { 0 } else { u64::from((*event).bytes) };
         let kind = opaque((*event).kind as usize) & (KINDS - 1);
         if kind < Kind::ALL.len() {
             add_shared(&raw mut (*cpu).segments[kind], segments);
@@ -122,7 +136,7 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
         add_shared(&raw mut (*cpu).attempts, 1);
         add_shared(&raw mut (*cpu).failed, failed);
         add_shared(&raw mut (*cpu).bytes, bytes);
-        if let Some(flow) = tables::flow(cpu, &raw const (*event).ends) {
+        if let Some(flow) = flow {
             add_shared(&raw mut (*flow).attempts, 1);
             add_shared(&raw mut (*flow).failed, failed);
             add_shared(&raw mut (*flow).segments, segments);
@@ -142,25 +156,33 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
 /// `sk` is trusted.
 #[inline(always)]
 pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
-    if tables::cpu(Run::State).is_none() {
-        return;
-    }
+    let Some(cpu) = tables::cpu(Run::State) else { return };
     let sk = sk as u64;
     if read_or_zero::<u16>(sk, facts::SK_PROTOCOL.load()) != IPPROTO_TCP {
+        return;
+    }
+    if old == TCP_SYN_SENT && (new == TCP_ESTABLISHED || new == TCP_CLOSE) {
+        connects::opened(cpu, sk, new == TCP_ESTABLISHED);
         return;
     }
     let opens = old == TCP_CLOSE && new == TCP_SYN_SENT;
     let closes = (old == TCP_ESTABLISHED && new == TCP_FIN_WAIT1) || (old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK);
     if opens || closes {
-        let task = Task::current();
-        // A worker that closes for somebody is not who.
-        if task.is_user() {
-            let inode = sockets::inode(sk);
-            let mut opener =
-                Opener { owner: task.owner(), at_ns: now_ns(), inode, cgroup: task.cgroup_id(), comm: [0; 16] };
-            // SAFETY: 16 bytes, aligned as words.
-            unsafe { (&raw mut opener.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
-            tables::note_opener(sk, &opener);
-        }
+        note_current(sk);
+    }
+}
+
+/// The current task opens or closes the socket.
+#[inline(always)]
+fn note_current(sk: u64) {
+    let task = Task::current();
+    // A worker that closes for somebody is not who.
+    if task.is_user() {
+        let inode = sockets::inode(sk);
+        let mut opener =
+            Opener { owner: task.owner(), at_ns: now_ns(), inode, cgroup: task.cgroup_id(), comm: [0; 16] };
+        // SAFETY: 16 bytes, aligned as words.
+        unsafe { (&raw mut opener.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
+        tables::note_opener(sk, &opener);
     }
 }

@@ -6,7 +6,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, RingBuf},
 };
-use stillwatch_common::tcp::{Cpu, EVENTS_PER_SECOND, Ends, Flow, Loss, Opener, Retransmit, Run};
+use stillwatch_common::tcp::{
+    Connect, Cpu, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener, Remote, Reset, Retransmit, Run,
+};
 
 use crate::support::count::add_shared;
 
@@ -22,7 +24,11 @@ static TCP_FLOWS: HashMap<Ends, Flow> = HashMap::with_max_entries(1, 0);
 #[map]
 static TCP_OPENERS: LruHashMap<u64, Opener> = LruHashMap::with_max_entries(1, 0);
 
-/// Single attempts, on their way to user space.
+/// Connections that were opened, by remote and octave of the time that it took.
+#[map]
+static TCP_REMOTES: HashMap<Remote, Opened> = HashMap::with_max_entries(1, 0);
+
+/// Single events, told apart by their size, on their way to user space.
 #[map]
 static TCP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
@@ -73,22 +79,70 @@ pub unsafe fn flow(cpu: CpuPtr, ends: *const Ends) -> Option<*mut Flow> {
     known
 }
 
+/// The same for a remote.
+#[inline(always)]
+pub fn remote(cpu: CpuPtr, remote: &Remote) -> Option<*mut Opened> {
+    if let Some(known) = TCP_REMOTES.get_ptr_mut(remote) {
+        return Some(known);
+    }
+    // SAFETY: all zeros are an empty account.
+    let new: Opened = unsafe { core::mem::zeroed() };
+    let _ = TCP_REMOTES.insert(remote, new, BPF_NOEXIST.into());
+    let known = TCP_REMOTES.get_ptr_mut(remote);
+    if known.is_none() {
+        lose(cpu, Loss::Remotes);
+    }
+    known
+}
+
+/// Who opened a socket, as noted by [`note_opener`].
+#[inline(always)]
+pub fn opener(sock: u64) -> Option<*mut Opener> {
+    TCP_OPENERS.get_ptr_mut(sock)
+}
+
 #[inline(always)]
 pub fn note_opener(sock: u64, opener: &Opener) {
     let _ = TCP_OPENERS.insert(sock, opener, 0);
 }
 
-/// Hands an attempt to user space, which looks at its own ticks: no wake-up. In a storm only the first of each second: the sums
+/// What goes through the ring.
+pub trait Event {
+    fn at_ns(&self) -> u64;
+}
+
+impl Event for Retransmit {
+    #[inline(always)]
+    fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+}
+
+impl Event for Connect {
+    #[inline(always)]
+    fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+}
+
+impl Event for Reset {
+    #[inline(always)]
+    fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+}
+
+/// Hands an event to user space, which looks at its own ticks: no wake-up. In a storm only the first of each second: the sums
 /// have all of them.
 ///
 /// # Safety
 /// `event` points into a map value.
 #[inline(always)]
-pub unsafe fn hand_over(cpu: CpuPtr, event: *const Retransmit) {
+pub unsafe fn hand_over<E: Event>(cpu: CpuPtr, event: *const E) {
     const NO_WAKEUP: u64 = 1;
     // SAFETY: this processor's block. An interrupt between these may let one more or one less through.
     unsafe {
-        let at_ns = (*event).at_ns;
+        let at_ns = (*event).at_ns();
         if at_ns.wrapping_sub((*cpu).second_ns) > 1_000_000_000 {
             ((*cpu).second_ns, (*cpu).events) = (at_ns, 0);
         }
@@ -96,7 +150,7 @@ pub unsafe fn hand_over(cpu: CpuPtr, event: *const Retransmit) {
         if (*cpu).events > EVENTS_PER_SECOND {
             return add_shared(&raw mut (*cpu).sampled, 1);
         }
-        if TCP_EVENTS.output::<Retransmit>(&*event, NO_WAKEUP).is_err() {
+        if TCP_EVENTS.output::<E>(&*event, NO_WAKEUP).is_err() {
             lose(cpu, Loss::Events);
         }
     }

@@ -45,10 +45,15 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("sock_common", SOCK_COMMON),
     ("net", &["ns"]),
     ("ns_common", &["inum"]),
-    ("sock", &["sk_protocol", "sk_socket"]),
+    ("sock", &["sk_protocol", "sk_socket", "sk_err", "sk_lock", "sk_ack_backlog", "sk_max_ack_backlog"]),
+    ("socket", &["state"]),
+    ("inet_sock", &["inet_sport"]),
     ("inet_connection_sock", &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff"]),
     ("tcp_sock", TCP_SOCK),
-    ("sk_buff", &["len", "cb"]),
+    ("sk_buff", &["len", "cb", "head", "network_header", "transport_header", "dev"]),
+    ("slock_owned", &["owned"]),
+    ("net_device", &["nd_net"]),
+    ("possible_net_t", &["net"]),
     ("tcp_skb_cb", &["tcp_gso_segs"]),
     ("request_sock", &["num_retrans"]),
     ("socket_alloc", &["socket", "vfs_inode"]),
@@ -87,6 +92,8 @@ const ENUMS: &[(&str, &[&str])] = &[
     ("bpf_func_id", &["BPF_FUNC_get_current_task_btf", "BPF_FUNC_task_pt_regs", "BPF_FUNC_get_task_stack"]),
     ("req_flag_bits", &[]),
     ("pageflags", &["PG_head"]),
+    ("skb_drop_reason", &[]),
+    ("sk_rst_reason", &[]),
 ];
 const TRACEPOINTS: &[&str] = &[
     "sys_enter",
@@ -106,6 +113,8 @@ const TRACEPOINTS: &[&str] = &[
     "writeback_dirty_page",
     "tcp_retransmit_skb",
     "tcp_retransmit_synack",
+    "tcp_send_reset",
+    "tcp_receive_reset",
     "inet_sock_set_state",
 ];
 

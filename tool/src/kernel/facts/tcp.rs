@@ -1,5 +1,7 @@
 //! What the `tcp` probe's programs need to know of sockets.
 
+use std::collections::HashMap;
+
 use super::{
     super::btf::{BtfError, KernelBtf},
     Facts,
@@ -17,6 +19,9 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("NET_NUMBER", "net", "ns.inum"),
     ("SK_PROTOCOL", "sock", "sk_protocol"),
     ("SK_SOCKET", "sock", "sk_socket"),
+    ("SK_ERROR", "sock", "sk_err"),
+    ("SOCKET_STATE", "socket", "state"),
+    ("INET_LOCAL_PORT", "inet_sock", "inet_sport"),
     ("ICSK_RETRANSMITS", "inet_connection_sock", "icsk_retransmits"),
     ("ICSK_PENDING", "inet_connection_sock", "icsk_pending"),
     ("ICSK_BACKOFF", "inet_connection_sock", "icsk_backoff"),
@@ -29,7 +34,13 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("TCP_RETRANS_OUT", "tcp_sock", "retrans_out"),
     ("TCP_SEGS_OUT", "tcp_sock", "segs_out"),
     ("TCP_TOTAL_RETRANS", "tcp_sock", "total_retrans"),
+    ("SK_OWNED", "sock", "sk_lock.owned"),
     ("SKB_LEN", "sk_buff", "len"),
+    ("SKB_HEAD", "sk_buff", "head"),
+    ("SKB_NETWORK", "sk_buff", "network_header"),
+    ("SKB_TRANSPORT", "sk_buff", "transport_header"),
+    ("SKB_DEVICE", "sk_buff", "dev"),
+    ("DEVICE_NET", "net_device", "nd_net.net"),
     ("REQ_RETRANSMITS", "request_sock", "num_retrans"),
 ];
 
@@ -49,8 +60,20 @@ impl Facts {
         let cb = btf.member("sk_buff", "cb")?.offset;
         self.word("SKB_SEGMENTS", cb + btf.member("tcp_skb_cb", "tcp_gso_segs")?.offset);
         self.switch("RETRANSMIT_HAS_ERROR", u8::from(btf.tracepoint("tcp_retransmit_skb")?.len() >= 3));
+        let resets = btf.tracepoint("tcp_send_reset").map_or(0, |arguments| arguments.len());
+        self.switch("RESET_HAS_REASON", u8::from(resets >= 3));
         Ok(())
     }
+}
+
+/// The kernel's own words for [`stillwatch_common::tcp::Reset::reason`]; none on kernels that do not tell it.
+pub fn reset_reasons(btf: &KernelBtf) -> HashMap<u32, String> {
+    const PREFIX: &str = "SK_RST_REASON_";
+    let values = btf.enum_values("sk_rst_reason").unwrap_or_default();
+    let reason = |(name, value): (String, i64)| {
+        Some((u32::try_from(value).ok()?, name.strip_prefix(PREFIX)?.to_lowercase().replace('_', " ")))
+    };
+    values.into_iter().filter_map(reason).collect()
 }
 
 #[cfg(test)]

@@ -17,29 +17,40 @@ pub const PROBE: Probe =
 
 const RETRANSMIT: Hook = Hook::tp_btf("tcp_retransmit_skb", "segments that are sent again");
 const SYNACK: Hook = Hook::tp_btf("tcp_retransmit_synack", "SYN-ACKs that are sent again").optional();
-const STATE: Hook = Hook::tp_btf("inet_sock_set_state", "owners of connections that were closed").optional();
+const STATE: Hook =
+    Hook::tp_btf("inet_sock_set_state", "connections that are opened, and owners of those that were closed").optional();
+
+const RESET_SENT: Hook = Hook::tp_btf("tcp_send_reset", "connections that this host breaks off").optional();
+const RESET_RECEIVED: Hook = Hook::tp_btf("tcp_receive_reset", "connections that the other side breaks off").optional();
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
-    if plan.tcp.is_some() { vec![STATE, SYNACK, RETRANSMIT] } else { vec![] }
+    if plan.tcp.is_some() { vec![STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT] } else { vec![] }
 }
 
 /// Connections on which something was sent again.
 const FLOWS: u32 = 2048;
 /// Sockets that were opened or closed.
 const OPENERS: u32 = 4096;
+/// Remotes to which connections are opened, times the octaves that these took.
+const REMOTES: u32 = 2048;
 const EVENT_BYTES: u32 = 512 << 10;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     if plan.tcp.is_none() {
         return vec![("TCP_CPU", 1)];
     }
-    let flows = std::env::var("STILLWATCH_FLOWS").ok().and_then(|flows| flows.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
         ("TCP_CPU", processors),
-        ("TCP_FLOWS", flows.unwrap_or(FLOWS)),
+        ("TCP_FLOWS", number("STILLWATCH_FLOWS").unwrap_or(FLOWS)),
+        ("TCP_REMOTES", number("STILLWATCH_REMOTES").unwrap_or(REMOTES)),
         ("TCP_OPENERS", OPENERS),
         ("TCP_EVENTS", EVENT_BYTES),
     ]
 }
 
-fn set(_plan: &Plan, _facts: &mut Facts) {}
+fn set(plan: &Plan, facts: &mut Facts) {
+    if let Some(tcp) = &plan.tcp {
+        facts.word("TCP_SLOW_NS", u64::try_from(tcp.slow.as_nanos()).unwrap_or(u64::MAX));
+    }
+}

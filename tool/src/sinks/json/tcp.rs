@@ -1,13 +1,16 @@
-//! What TCP sent again, as JSON.
+//! What TCP sent again, and the connections that it opened, as JSON.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::line::Event;
+use super::{
+    latency::Distribution,
+    line::{Event, ns},
+};
 use crate::snapshot::{
     self,
-    tcp::{self as shown, Kind, Owners},
+    tcp::{self as shown, Direction, Kind, Outcome, Owners},
 };
 
 /// The names of a socket's owner beside the other fields of a line.
@@ -95,12 +98,135 @@ impl<'a> Retransmit<'a> {
     }
 }
 
+/// A connection that was slow to open, or failed to.
+#[derive(Serialize)]
+pub struct Connect<'a> {
+    pid: Option<u32>,
+    comm: Option<&'a str>,
+    cgroup: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid_unknown: Option<&'static str>,
+    local: String,
+    remote: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    outcome: &'static str,
+    /// Errno.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<i32>,
+    waited_ns: Option<u64>,
+}
+
+impl<'a> Connect<'a> {
+    pub fn event(connect: &'a shown::Connect) -> Event<Self> {
+        let who = &connect.who;
+        let what = Self {
+            pid: who.pid,
+            comm: who.comm.as_deref(),
+            cgroup: who.cgroup.as_deref(),
+            pid_unknown: who.unknown.filter(|_| who.pid.is_none()),
+            local: connect.local.to_string(),
+            remote: connect.remote.to_string(),
+            netns: connect.netns,
+            outcome: name(connect.outcome),
+            error: connect.error,
+            waited_ns: connect.waited.map(ns),
+        };
+        Event::of("tcp", "connect", connect.at, what)
+    }
+}
+
+/// A connection that one side broke off.
+#[derive(Serialize)]
+pub struct Reset<'a> {
+    #[serde(flatten)]
+    owner: Owner<'a>,
+    local: String,
+    remote: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    /// null: no connection.
+    state: Option<&'static str>,
+    direction: &'static str,
+    /// In the kernel's words, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> Reset<'a> {
+    pub fn event(reset: &'a shown::Reset) -> Event<Self> {
+        let what = Self {
+            owner: Owner::of(&reset.owners),
+            local: reset.local.to_string(),
+            remote: reset.remote.to_string(),
+            netns: reset.netns,
+            state: reset.state,
+            direction: match reset.direction {
+                Direction::Sent => "sent",
+                Direction::Received => "received",
+            },
+            reason: reset.reason.as_deref(),
+        };
+        Event::of("tcp", "reset", reset.at, what)
+    }
+}
+
+fn name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Established => "established",
+        Outcome::Refused => "refused",
+        Outcome::TimedOut => "timed_out",
+        Outcome::Unreachable => "unreachable",
+        Outcome::NoPort => "no_local_port",
+        Outcome::NotSent => "not_sent",
+        Outcome::GivenUp => "given_up",
+        Outcome::Other => "other",
+    }
+}
+
+fn outcomes(counts: &[u64]) -> BTreeMap<&'static str, u64> {
+    Outcome::ALL.into_iter().map(name).zip(counts.iter().copied()).filter(|&(_, count)| count > 0).collect()
+}
+
+/// Connections that were opened to one address and port.
+#[derive(Serialize)]
+struct Remote<'a> {
+    remote: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    /// By outcome; absent: none.
+    connections: BTreeMap<&'static str, u64>,
+    /// Of established ones; null: none was timed.
+    latency: Option<Distribution<'a>>,
+}
+
+impl<'a> Remote<'a> {
+    fn of(remote: &'a shown::Remote) -> Self {
+        Self {
+            remote: remote.end.to_string(),
+            netns: remote.netns,
+            connections: outcomes(&remote.outcomes),
+            latency: Distribution::of(&remote.latency),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub struct Tcp<'a> {
     totals: Totals,
     flows: Vec<Flow<'a>>,
+    /// Connections opened, by outcome; absent: none.
+    opened: BTreeMap<&'static str, u64>,
+    remotes: Vec<Remote<'a>>,
+    resets: Resets,
     /// The kernel's own counters of our network namespace, in this interval.
     network: &'a BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Resets {
+    sent: u64,
+    received: u64,
 }
 
 #[derive(Serialize)]
@@ -111,7 +237,7 @@ struct Totals {
     bytes: u64,
     #[serde(flatten)]
     by_kind: BTreeMap<&'static str, u64>,
-    /// Attempts that are in the sums, and not among the events.
+    /// What is in the sums, and not among the events.
     events_sampled: u64,
 }
 
@@ -154,6 +280,9 @@ impl<'a> Tcp<'a> {
                 events_sampled: totals.sampled,
             },
             flows: tcp.flows.iter().map(Flow::of).collect(),
+            opened: outcomes(&tcp.opened),
+            resets: Resets { sent: tcp.reset_totals[0], received: tcp.reset_totals[1] },
+            remotes: tcp.remotes.iter().map(Remote::of).collect(),
             network: &tcp.network,
         }
     }

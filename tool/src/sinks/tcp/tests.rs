@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
+use stillwatch_common::hist;
 
 use super::*;
 use crate::{
     cli::{self, Command},
     snapshot::{
-        Cost, Pressure,
-        tcp::{End, Flow, FlowsBy, Retransmit, Totals, Window},
+        Cost, Latency, Pressure,
+        tcp::{Connect, Direction, End, Flow, FlowsBy, Outcome, Remote, Reset, Retransmit, Totals, Window},
     },
 };
 
@@ -73,7 +74,59 @@ fn snapshot() -> Snapshot {
         sent: Some((200, 3)),
         srtt_us: Some(412),
     };
+    let connect = |outcome, error, waited| Connect {
+        at,
+        who: who(31, "curl\x07"),
+        local: event.local,
+        remote: end("10.0.0.9", 80),
+        netns: None,
+        outcome,
+        error,
+        waited,
+    };
+    let remote = Remote {
+        end: end("10.0.0.9", 80),
+        netns: Some(4026532000),
+        outcomes: [3, 2, 0, 0, 1, 0, 0, 0],
+        latency: Latency::new(
+            vec![(hist::bucket(90_000), 2), (hist::bucket(1_030_000_000), 1)],
+            1_030_180_000,
+            1_030_000_000,
+        ),
+    };
+    let failing =
+        Remote { outcomes: [0, 0, 0, 0, 0, 0, 0, 4], latency: Latency::default(), netns: None, ..remote.clone() };
     let tcp = Tcp {
+        connects: vec![
+            connect(Outcome::Established, None, Some(Duration::from_millis(1030))),
+            connect(Outcome::Refused, Some(libc::ECONNREFUSED), Some(Duration::from_micros(90))),
+            connect(Outcome::Other, Some(libc::EACCES), None),
+        ],
+        remotes: vec![failing, remote],
+        resets: vec![
+            Reset {
+                at,
+                owners: event.owners.clone(),
+                local: event.local,
+                remote: event.remote,
+                netns: None,
+                state: Some("established"),
+                direction: Direction::Sent,
+                reason: Some("tcp disconnect with data".into()),
+            },
+            Reset {
+                at,
+                owners: Owners::default(),
+                local: event.local,
+                remote: event.remote,
+                netns: None,
+                state: None,
+                direction: Direction::Received,
+                reason: None,
+            },
+        ],
+        reset_totals: [1, 2],
+        opened: [3, 2, 0, 0, 1, 0, 0, 4],
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
         events: vec![event, other],
         flows: vec![flow],

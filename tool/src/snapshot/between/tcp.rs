@@ -1,5 +1,7 @@
 //! From two readings of the `tcp` probe's maps to what was sent again between them.
 
+mod connects;
+
 use std::{
     cmp::Reverse,
     net::{IpAddr, Ipv6Addr},
@@ -16,7 +18,7 @@ use crate::{
     sample::{self, Sample},
     snapshot::{
         Who,
-        tcp::{End, Flow, Owners, Retransmit, Tcp, Totals, Window},
+        tcp::{Direction, End, Flow, Owners, Reset, Retransmit, Tcp, Totals, Window},
     },
 };
 
@@ -33,6 +35,8 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         next.at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(next.at)
     };
     let events = after.events.iter().filter(|event| shown(&event.ends));
+    let resets = after.resets.iter().filter(|reset| shown(&reset.ends));
+    let connects = after.connects.iter().filter(|connect| shown(&connect.ends));
     let mut flows: Vec<Flow> = after
         .flows
         .iter()
@@ -47,6 +51,11 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         events: events.map(|event| retransmit(event, moment(event.at_ns), after)).collect(),
         flows,
         by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
+        connects: connects.map(|connect| connects::connect(connect, moment(connect.at_ns), after)).collect(),
+        resets: resets.map(|reset| self::reset(reset, moment(reset.at_ns), after)).collect(),
+        reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
+        remotes: connects::remotes(before, after, shown),
+        opened: std::array::from_fn(|outcome| after.outcomes[outcome] - before.outcomes[outcome]),
         network: network.collect(),
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,
@@ -78,7 +87,7 @@ fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sam
         connections: 1,
         owners: owners(&Socket { sock: after.sock, inode: after.inode, at_ns: after.at_ns, connected }, sample),
         ends: Some(self::ends(ends)),
-        netns: foreign(ends, sample),
+        netns: foreign(ends.netns, sample),
         state: Some(state(after.state)),
         kind: Some(Kind::of(after.kind)),
         attempts,
@@ -101,7 +110,7 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
         owners: owners(&Socket { sock: event.sock, inode: event.inode, at_ns: event.at_ns, connected }, sample),
         local,
         remote,
-        netns: foreign(&event.ends, sample),
+        netns: foreign(event.ends.netns, sample),
         state: state(event.state),
         kind,
         segments: event.segments.into(),
@@ -118,6 +127,30 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
     }
 }
 
+const TCP_LISTEN: u8 = 10;
+
+fn reset(reset: &tcp::Reset, at: Timestamp, sample: &sample::Tcp) -> Reset {
+    let (local, remote) = ends(&reset.ends);
+    let direction = if reset.direction == Direction::Sent as u8 { Direction::Sent } else { Direction::Received };
+    let connected = reset.state != TCP_LISTEN;
+    let socket = Socket { sock: reset.sock, inode: reset.inode, at_ns: reset.at_ns, connected };
+    let owners = match reset.sock {
+        0 => Owners { who: Who { unknown: Some(NO_SOCKET), ..Who::default() }, ..Owners::default() },
+        _ => owners(&socket, sample),
+    };
+    Reset {
+        at,
+        owners,
+        local,
+        remote,
+        netns: foreign(reset.ends.netns, sample),
+        state: (reset.sock != 0).then(|| state(reset.state)),
+        direction,
+        reason: sample.reset_reasons.get(&reset.reason).filter(|_| direction == Direction::Sent).cloned(),
+    }
+}
+
+const NO_SOCKET: &str = "no process has such a socket";
 const CLOSED_BEFORE: &str =
     "its socket was closed before we started, or its process ended before it could be looked up";
 const HELD_BY_NONE: &str =
@@ -148,11 +181,7 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
     let same =
         |opener: &&tcp::Opener| connected && if inode == 0 { opener.at_ns <= at_ns } else { opener.inode == inode };
     if let Some(opener) = sample.openers.get(&sock).filter(same) {
-        let who = Who {
-            started: Some(opener.owner as u32),
-            ..Who::recorded(tgid_of(opener.owner), &opener.comm, opener.cgroup)
-        };
-        return Owners { who, shared: Vec::new(), past: true };
+        return Owners { who: recorded(opener), shared: Vec::new(), past: true };
     }
     let unknown = Some(match inode {
         0 => CLOSED_BEFORE,
@@ -162,16 +191,21 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
     Owners { who: Who { unknown, ..Who::default() }, ..Owners::default() }
 }
 
-fn ends(ends: &Ends) -> (End, End) {
-    let address = |octets: [u8; 16]| -> IpAddr { Ipv6Addr::from(octets).to_canonical() };
-    (
-        End { address: address(ends.local), port: ends.local_port },
-        End { address: address(ends.remote), port: ends.remote_port },
-    )
+fn recorded(opener: &tcp::Opener) -> Who {
+    Who { started: Some(opener.owner as u32), ..Who::recorded(tgid_of(opener.owner), &opener.comm, opener.cgroup) }
 }
 
-fn foreign(ends: &Ends, sample: &sample::Tcp) -> Option<u32> {
-    Some(ends.netns).filter(|&netns| Some(netns) != sample.netns)
+fn ends(ends: &Ends) -> (End, End) {
+    (end(ends.local, ends.local_port), end(ends.remote, ends.remote_port))
+}
+
+fn end(octets: [u8; 16], port: u16) -> End {
+    let address: IpAddr = Ipv6Addr::from(octets).to_canonical();
+    End { address, port }
+}
+
+fn foreign(netns: u32, sample: &sample::Tcp) -> Option<u32> {
+    Some(netns).filter(|&netns| Some(netns) != sample.netns)
 }
 
 /// As `ss` writes it.

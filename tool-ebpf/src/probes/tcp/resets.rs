@@ -1,0 +1,89 @@
+//! Connections that one side breaks off.
+
+use stillwatch_common::tcp::{Direction, Reset, Run};
+
+use super::{TCP_SYN_SENT, note_current, sockets, tables};
+use crate::{
+    facts,
+    support::{count::add_shared, memory::read_or_zero, now_ns},
+};
+
+const TCP_TIME_WAIT: u8 = 6;
+const TCP_NEW_SYN_RECV: u8 = 12;
+
+/// `tcp_send_reset`. Without a packet that is answered, it is a call of the socket's holder or a timer that gives up.
+///
+/// # Safety
+/// `sk` and `skb` are trusted, or null.
+#[inline(always)]
+pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
+    let Some(cpu) = tables::cpu(Run::ResetSent) else { return };
+    // SAFETY: this program's room in this processor's block.
+    unsafe {
+        let reset = &raw mut (*cpu).reset[Direction::Sent as usize];
+        begin(cpu, reset, Direction::Sent);
+        (*reset).reason = reason;
+        if !sk.is_null() {
+            socket(sk as u64, reset);
+            if skb.is_null() && read_or_zero::<u32>(sk as u64, facts::SK_OWNED.load()) != 0 {
+                note_current(sk as u64);
+            }
+        }
+        // A listening socket is not the end of a connection, but the packet's addresses are.
+        if !skb.is_null() {
+            sockets::ends_of_packet(skb as u64, &raw mut (*reset).ends);
+        }
+        tables::hand_over(cpu, reset);
+    }
+}
+
+/// `tcp_receive_reset`.
+///
+/// # Safety
+/// `sk` is trusted.
+#[inline(always)]
+pub unsafe fn received(sk: *const u8) {
+    let Some(cpu) = tables::cpu(Run::ResetReceived) else { return };
+    let sk = sk as u64;
+    // A connection that is refused, which is told when the socket is closed.
+    if u32::from(read_or_zero::<u8>(sk, facts::SKC_STATE.load())) == TCP_SYN_SENT {
+        return;
+    }
+    // SAFETY: this program's room in this processor's block.
+    unsafe {
+        let reset = &raw mut (*cpu).reset[Direction::Received as usize];
+        begin(cpu, reset, Direction::Received);
+        socket(sk, reset);
+        tables::hand_over(cpu, reset);
+    }
+}
+
+/// # Safety
+/// `reset` is room in the processor's block.
+#[inline(always)]
+unsafe fn begin(cpu: tables::CpuPtr, reset: *mut Reset, direction: Direction) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        add_shared(&raw mut (*cpu).resets[direction as usize], 1);
+        ((*reset).at_ns, (*reset).direction) = (now_ns(), direction as u8);
+        ((*reset).sock, (*reset).inode, (*reset).state) = (0, 0, 0);
+        (*reset).ends = Default::default();
+    }
+}
+
+/// # Safety
+/// `reset` is room in the processor's block.
+#[inline(always)]
+unsafe fn socket(sk: u64, reset: *mut Reset) {
+    let state: u8 = read_or_zero(sk, facts::SKC_STATE.load());
+    // SAFETY: promised by the caller.
+    unsafe {
+        ((*reset).sock, (*reset).state) = (sk, state);
+        sockets::ends(sk, &raw mut (*reset).ends);
+        // These two are less than a socket: what would follow is not theirs.
+        if state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV {
+            (*reset).inode = sockets::inode(sk);
+            (*reset).ends.local_port = sockets::local_port(sk);
+        }
+    }
+}
