@@ -180,7 +180,12 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
     // Addresses of sockets are used again; what is known of a listening one is not about the connection that it is asked for.
     let same =
         |opener: &&tcp::Opener| connected && if inode == 0 { opener.at_ns <= at_ns } else { opener.inode == inode };
-    if let Some(opener) = sample.openers.get(&sock).filter(same) {
+    // One that was given up since, and whose address another socket has now, came with who opened it.
+    let given_up = || {
+        let mut openers = sample.connects.iter().map(|connect| &connect.opener);
+        openers.find(|opener| inode != 0 && opener.inode == inode)
+    };
+    if let Some(opener) = sample.openers.get(&sock).filter(same).or_else(given_up) {
         return Owners { who: recorded(opener), shared: Vec::new(), past: true };
     }
     let unknown = Some(match inode {
@@ -256,6 +261,10 @@ mod tests {
         assert_eq!(owners(&socket(0xff, 0, false), &sample).who.pid, None);
         // The address was given to another socket since.
         assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, None);
+        let earlier = tcp::Opener { owner: 6 << 32, inode: 13, ..opener };
+        sample.connects = vec![tcp::Connect { opener: earlier, ..tcp::Connect::default() }];
+        assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, Some(6));
+        assert_eq!(owners(&socket(0xee, 0, true), &sample).who.pid, None);
         assert_eq!(owners(&Socket { at_ns: 99, ..socket(0xff, 0, true) }, &sample).who.pid, None);
     }
 
