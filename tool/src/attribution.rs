@@ -1,6 +1,6 @@
 //! Puts names to the numbers of a snapshot, for the rows that will be seen.
 
-mod tcp;
+pub mod tcp;
 
 use std::{cmp::Reverse, collections::HashMap};
 

@@ -16,7 +16,7 @@ use crate::{
     kernel::{
         btf::KernelBtf,
         cost::{self, RunCost, Usage, Window},
-        facts::{Facts, reset_reasons},
+        facts::{Facts, Reasons},
         features::Features,
         loader, memory,
     },
@@ -24,7 +24,7 @@ use crate::{
     probes::{self, Counters, filter, io, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
-    snapshot::{Lost, Snapshot},
+    snapshot::{Lost, Snapshot, tcp::Events},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -63,7 +63,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
         (probe.resolve)(&mut facts, &btf)?;
     }
-    let reset_reasons = plan.tcp.as_ref().map(|_| reset_reasons(&btf)).unwrap_or_default();
+    let reasons = plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default();
     drop(btf);
     facts.word("STARTED_NS", clock().as_nanos() as u64);
     let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
@@ -90,7 +90,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     let tcp = match &plan.tcp {
-        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reset_reasons)?),
+        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons)?),
         None => None,
     };
     loaded.attach()?;
@@ -118,12 +118,21 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
     // A tick that comes late must not be followed by a burst of short ones.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut live = tokio::time::interval_at(Instant::now() + LIVE, LIVE);
+    live.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut left = plan.count;
     loop {
         let last = tokio::select! {
-            _ = tick.tick() => false,
+            biased;
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
+            _ = tick.tick() => false,
+            _ = live.tick(), if plan.is_live() => {
+                if let Some(events) = attached.events(plan)? {
+                    sink.events(&events)?;
+                }
+                continue;
+            }
         };
         let next = attached.sample()?;
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
@@ -205,6 +214,17 @@ impl Attached {
         })
     }
 
+    /// Single events that came since the last look, if there are any.
+    fn events(&mut self, plan: &Plan) -> Result<Option<Events>> {
+        let Some((reader, tcp)) = self.tcp.as_mut().zip(plan.tcp.as_ref()) else { return Ok(None) };
+        let Some(sample) = reader.events().context("reading the events of tcp")? else { return Ok(None) };
+        let mut events = Events::of(&sample, Timestamp::now(), clock(), tcp);
+        // Names that were asked for at the last look may be another process's by now.
+        self.names.tick();
+        attribution::tcp::events(&mut events, &mut self.names, plan);
+        Ok((!events.is_empty()).then_some(events))
+    }
+
     /// Measures programs for which there was nothing to do when the run began, while they have.
     async fn calibrate(&mut self, interval: Duration) {
         let Some(cost) = &mut self.run_cost else { return };
@@ -213,6 +233,9 @@ impl Attached {
         cost.learn(window, &self.ebpf);
     }
 }
+
+/// Between looks at single events: a person does not see the difference, and ten looks a second at an empty ring cost nothing.
+const LIVE: Duration = Duration::from_millis(100);
 
 /// Long enough to see some requests on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);

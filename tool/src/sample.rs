@@ -15,7 +15,10 @@ use stillwatch_common::{
     tcp,
 };
 
-use crate::{kernel::cost::Usage, snapshot::Lost};
+use crate::{
+    kernel::{cost::Usage, facts::Reasons},
+    snapshot::Lost,
+};
 
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -133,30 +136,55 @@ pub struct Waiting {
 /// The maps of the `tcp` probe, added up over processors.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
+    /// Since the last sample.
+    pub events: TcpEvents,
     pub totals: Retransmits,
     pub flows: HashMap<tcp::Ends, tcp::Flow>,
-    /// Since the last sample, in order.
-    pub events: Vec<tcp::Retransmit>,
-    /// The same of connections that were slow to open, or failed to.
-    pub connects: Vec<tcp::Connect>,
-    pub resets: Vec<tcp::Reset>,
+    /// Of connections on which something was sent again since the last sample.
+    pub trips: HashMap<tcp::Ends, TripTimes>,
     /// By [`tcp::Direction`].
     pub reset_totals: [u64; 2],
-    /// The kernel's words for their reasons.
-    pub reset_reasons: Rc<HashMap<u32, String>>,
     pub remotes: HashMap<tcp::Remote, tcp::Opened>,
     /// Connections opened, by [`tcp::Outcome`].
     pub outcomes: [u64; tcp::Outcome::ALL.len()],
-    /// By number of the socket's inode; of sockets in `events` and in flows that have changed.
+    pub dropped: u64,
+    pub drops: HashMap<tcp::DropSite, tcp::Drops>,
+    /// By address of the socket.
+    pub listeners: HashMap<u64, tcp::Listener>,
+    /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.
     pub looked: bool,
     /// By address of the socket; the same.
     pub openers: HashMap<u64, tcp::Opener>,
+    /// Kernel functions by return address; of drops that have changed.
+    pub functions: HashMap<u64, String>,
+    /// Why there are none.
+    pub no_functions: Option<String>,
+    pub reasons: Rc<Reasons>,
     /// Our own network namespace.
     pub netns: Option<u32>,
     pub network: Network,
 }
+
+/// Single events of the `tcp` probe, in order.
+#[derive(Clone, Debug, Default)]
+pub struct TcpEvents {
+    pub retransmits: Vec<tcp::Retransmit>,
+    /// Connections that were slow to open, or failed to.
+    pub connects: Vec<tcp::Connect>,
+    pub resets: Vec<tcp::Reset>,
+    pub drops: Vec<tcp::Dropped>,
+}
+
+impl TcpEvents {
+    pub fn is_empty(&self) -> bool {
+        self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
+    }
+}
+
+/// (bucket of [`hist`], count) of smoothed round-trip times in nanoseconds, ascending.
+pub type TripTimes = Vec<(u32, u64)>;
 
 #[derive(Clone, Debug, Default)]
 pub struct Retransmits {

@@ -54,7 +54,7 @@ table of devices always counts everybody's requests.";
 pub const TCP_EXAMPLES: &str = "\
 Examples:
   stillwatch tcp                       what is sent again, and whose it is
-  stillwatch tcp --events              only the single attempts, as they come
+  stillwatch tcp --events              only single events, as they come
   stillwatch tcp --by process          who loses segments
   stillwatch tcp --slow 100ms          connections that take 100 ms to open
   stillwatch tcp --port 443 --address 10.0.0.0/8
@@ -90,7 +90,7 @@ pub enum Word {
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
-    /// TCP: what is sent again, which connections are slow or fail, and whose
+    /// TCP: what is sent again, dropped, slow to connect or fails, and whose
     Tcp(Tcp),
     /// What can be measured on this machine, and why not the rest
     Doctor {
@@ -226,19 +226,22 @@ pub struct Io {
     pub common: Common,
 }
 
-/// TCP: what is sent again, which connections are slow or fail, and whose
+/// TCP: what is sent again, dropped, slow to connect or fails, and whose
 #[derive(Debug, Args)]
 #[command(override_usage = "stillwatch tcp [INTERVAL [COUNT]] [FLAGS]", after_help = TCP_EXAMPLES)]
 #[command(max_term_width = 80)]
 pub struct Tcp {
-    /// Only single events, no tables
+    /// Only single events, as they come, no tables
     #[arg(long, help_heading = "What")]
     pub events: bool,
+    /// Do not look at dropped packets
+    #[arg(long, help_heading = "What")]
+    pub no_drops: bool,
     /// List connections that took at least this long to open
     #[arg(long, value_name = "DURATION", value_parser = values::slow_connect, default_value = "500ms")]
     #[arg(allow_negative_numbers = true, help_heading = "What")]
     pub slow: Duration,
-    /// What the rows of the table of flows stand for
+    /// What the rows of the tables of flows and remotes stand for
     #[arg(long, value_name = "WHAT", value_enum, default_value = "flow", help_heading = "What")]
     pub by: plan::FlowsBy,
     /// Only connections with this port at either end (repeat, or use commas)

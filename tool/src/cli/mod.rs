@@ -138,6 +138,7 @@ fn io(args: &args::Io) -> plan::Io {
 fn tcp(args: &args::Tcp) -> plan::Tcp {
     plan::Tcp {
         events: args.events,
+        drops: !args.no_drops,
         slow: args.slow,
         by: args.by,
         ports: once(args.port.clone()),

@@ -3,7 +3,7 @@
 mod io;
 mod tcp;
 
-pub use tcp::reset_reasons;
+pub use tcp::Reasons;
 
 use std::collections::BTreeMap;
 

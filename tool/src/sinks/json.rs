@@ -22,7 +22,10 @@ use self::{
     syscalls::Syscalls,
 };
 use super::{Sink, View};
-use crate::{escape::escape, snapshot::Snapshot};
+use crate::{
+    escape::escape,
+    snapshot::{Snapshot, tcp::Events},
+};
 
 /// Writes a line per probe and interval to `W`.
 pub struct Json<W> {
@@ -47,7 +50,33 @@ impl<W> Json<W> {
     }
 }
 
+impl<W> Json<W> {
+    /// In order within each kind.
+    fn add_events(&mut self, events: &Events) -> Result<()> {
+        for retransmit in &events.retransmits {
+            self.add(&tcp::Retransmit::event(retransmit))?;
+        }
+        for connect in &events.connects {
+            self.add(&tcp::Connect::event(connect))?;
+        }
+        for reset in &events.resets {
+            self.add(&tcp::Reset::event(reset))?;
+        }
+        for dropped in &events.drops {
+            self.add(&tcp::Dropped::event(dropped))?;
+        }
+        Ok(())
+    }
+}
+
 impl<W: Write> Sink for Json<W> {
+    fn events(&mut self, events: &Events) -> Result<()> {
+        self.line.clear();
+        self.add_events(events)?;
+        self.out.write_all(&self.line)?;
+        self.out.flush()
+    }
+
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.line.clear();
         if let Some(syscalls) = &snapshot.syscalls {
@@ -60,15 +89,7 @@ impl<W: Write> Sink for Json<W> {
             self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
         }
         if let Some(tcp) = &snapshot.tcp {
-            for retransmit in &tcp.events {
-                self.add(&tcp::Retransmit::event(retransmit))?;
-            }
-            for connect in &tcp.connects {
-                self.add(&tcp::Connect::event(connect))?;
-            }
-            for reset in &tcp.resets {
-                self.add(&tcp::Reset::event(reset))?;
-            }
+            self.add_events(&tcp.events)?;
             if !tcp.events_only {
                 self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
             }

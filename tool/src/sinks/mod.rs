@@ -20,12 +20,17 @@ pub use view::View;
 
 use crate::{
     cli::plan::{Draw, Plan},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, tcp::Events},
 };
 
 pub trait Sink {
     /// Shows one interval. An error of kind `BrokenPipe` means that the reader has seen enough.
     fn snapshot(&mut self, snapshot: &Snapshot) -> std::io::Result<()>;
+
+    /// Shows single events before their interval ends; only of plans that are live.
+    fn events(&mut self, _events: &Events) -> std::io::Result<()> {
+        Ok(())
+    }
 
     /// After the last interval.
     fn finish(&mut self) -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::snapshot::{
     self,
-    tcp::{self as shown, Direction, Kind, Outcome, Owners},
+    tcp::{self as shown, Direction, DropCause, Kind, Outcome, Owners},
 };
 
 /// The names of a socket's owner beside the other fields of a line.
@@ -73,6 +73,9 @@ pub struct Retransmit<'a> {
     /// Errno of an attempt that failed on this host.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<i32>,
+    /// The other side has no room for more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    zero_window: bool,
 }
 
 impl<'a> Retransmit<'a> {
@@ -93,6 +96,7 @@ impl<'a> Retransmit<'a> {
             ssthresh: event.window.and_then(|window| window.ssthresh),
             in_flight: event.window.map(|window| window.in_flight),
             failed: event.failed,
+            zero_window: event.zero_window,
         };
         Event::of("tcp", "retransmit", event.at, what)
     }
@@ -171,6 +175,108 @@ impl<'a> Reset<'a> {
     }
 }
 
+/// Why a packet was dropped.
+#[derive(Serialize)]
+struct Cause<'a> {
+    /// In the kernel's words.
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_unknown: Option<&'static str>,
+    function: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_unknown: Option<&'a str>,
+}
+
+impl<'a> Cause<'a> {
+    fn of(cause: &'a DropCause) -> Self {
+        Self {
+            reason: cause.reason.as_deref(),
+            reason_unknown: cause.reason.is_none().then_some("this kernel tells no reasons"),
+            function: cause.function.as_deref(),
+            function_unknown: cause.function_unknown.as_deref(),
+        }
+    }
+}
+
+/// A packet that was dropped.
+#[derive(Serialize)]
+pub struct Dropped<'a> {
+    #[serde(flatten)]
+    owner: Owner<'a>,
+    from: String,
+    to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    /// null: no socket.
+    state: Option<&'static str>,
+    bytes: u64,
+    flags: &'a str,
+    #[serde(flatten)]
+    cause: Cause<'a>,
+}
+
+impl<'a> Dropped<'a> {
+    pub fn event(dropped: &'a shown::Dropped) -> Event<Self> {
+        let what = Self {
+            owner: Owner::of(&dropped.owners),
+            from: dropped.from.to_string(),
+            to: dropped.to.to_string(),
+            netns: dropped.netns,
+            state: dropped.state,
+            bytes: dropped.bytes,
+            flags: &dropped.flags,
+            cause: Cause::of(&dropped.cause),
+        };
+        Event::of("tcp", "drop", dropped.at, what)
+    }
+}
+
+/// Packets that were dropped for one cause, of one port.
+#[derive(Serialize)]
+struct DropSite<'a> {
+    #[serde(flatten)]
+    cause: Cause<'a>,
+    /// null: none that tells a service.
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    packets: u64,
+    bytes: u64,
+}
+
+impl<'a> DropSite<'a> {
+    fn of(site: &'a shown::DropSite) -> Self {
+        let shown::DropSite { ref cause, port, netns, packets, bytes } = *site;
+        Self { cause: Cause::of(cause), port, netns, packets, bytes }
+    }
+}
+
+/// A listening socket that threw requests for connections away, or is full.
+#[derive(Serialize)]
+struct Listener<'a> {
+    #[serde(flatten)]
+    owner: Owner<'a>,
+    local: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    netns: Option<u32>,
+    dropped: u64,
+    queue: u32,
+    limit: u32,
+}
+
+impl<'a> Listener<'a> {
+    fn of(listener: &'a shown::Listener) -> Self {
+        Self {
+            owner: Owner::of(&listener.owners),
+            local: listener.local.to_string(),
+            netns: listener.netns,
+            dropped: listener.dropped,
+            queue: listener.queue,
+            limit: listener.limit,
+        }
+    }
+}
+
 fn name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Established => "established",
@@ -191,7 +297,10 @@ fn outcomes(counts: &[u64]) -> BTreeMap<&'static str, u64> {
 /// Connections that were opened to one address and port.
 #[derive(Serialize)]
 struct Remote<'a> {
-    remote: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     netns: Option<u32>,
     /// By outcome; absent: none.
@@ -203,7 +312,8 @@ struct Remote<'a> {
 impl<'a> Remote<'a> {
     fn of(remote: &'a shown::Remote) -> Self {
         Self {
-            remote: remote.end.to_string(),
+            group: remote.group.as_deref(),
+            remote: remote.group.is_none().then(|| remote.end.to_string()),
             netns: remote.netns,
             connections: outcomes(&remote.outcomes),
             latency: Distribution::of(&remote.latency),
@@ -219,6 +329,10 @@ pub struct Tcp<'a> {
     opened: BTreeMap<&'static str, u64>,
     remotes: Vec<Remote<'a>>,
     resets: Resets,
+    /// Packets; null: not measured.
+    dropped: Option<u64>,
+    drops: Option<Vec<DropSite<'a>>>,
+    listeners: Vec<Listener<'a>>,
     /// The kernel's own counters of our network namespace, in this interval.
     network: &'a BTreeMap<&'static str, u64>,
 }
@@ -264,7 +378,9 @@ struct Flow<'a> {
     sent_segments: Option<u64>,
     sent_again_segments: Option<u64>,
     share: Option<f64>,
-    srtt_us: Option<u32>,
+    /// Smoothed round-trip times when something was sent again; null: not known.
+    srtt_p50_us: Option<u64>,
+    srtt_p99_us: Option<u64>,
 }
 
 impl<'a> Tcp<'a> {
@@ -283,6 +399,9 @@ impl<'a> Tcp<'a> {
             opened: outcomes(&tcp.opened),
             resets: Resets { sent: tcp.reset_totals[0], received: tcp.reset_totals[1] },
             remotes: tcp.remotes.iter().map(Remote::of).collect(),
+            dropped: tcp.drops.as_ref().map(|_| tcp.dropped),
+            drops: tcp.drops.as_ref().map(|sites| sites.iter().map(DropSite::of).collect()),
+            listeners: tcp.listeners.iter().map(Listener::of).collect(),
             network: &tcp.network,
         }
     }
@@ -291,6 +410,7 @@ impl<'a> Tcp<'a> {
 impl<'a> Flow<'a> {
     fn of(flow: &'a shown::Flow) -> Self {
         let ends = flow.ends.as_ref();
+        let timed = |ns: u64| (flow.trips.count > 0).then_some(ns / 1000);
         Self {
             group: flow.group.as_deref(),
             connections: flow.connections,
@@ -306,7 +426,8 @@ impl<'a> Flow<'a> {
             sent_segments: flow.sent.map(|(sent, _)| sent),
             sent_again_segments: flow.sent.map(|(_, again)| again),
             share: flow.share(),
-            srtt_us: flow.srtt_us,
+            srtt_p50_us: timed(flow.trips.p50_ns),
+            srtt_p99_us: timed(flow.trips.p99_ns),
         }
     }
 }
