@@ -14,7 +14,7 @@ use super::{
     connects::connect,
     in_net,
     net::Net,
-    none_lost, watch,
+    only_withheld, watch,
 };
 
 pub const TESTS: &[Test] = &[
@@ -51,12 +51,14 @@ fn storm() -> Result<()> {
     watch.next()?;
     watch.next()?;
     watch.stop()?;
-    none_lost(&watch)?;
+    let withheld = only_withheld(&watch)?;
+    let nearly = |count: u64, of: u64| count <= of && count + withheld >= of;
     let refused = sum(&watch, |it| it["opened"]["refused"].as_u64());
-    ensure!(refused >= ATTEMPTS, "{refused} refused in the totals, of {ATTEMPTS}");
+    ensure!(refused + withheld >= ATTEMPTS, "{refused} refused in the totals, of {ATTEMPTS}, {withheld} withheld");
     let rows = watch.snapshots.iter().flat_map(|it| it["drops"].as_array().into_iter().flatten());
     let dropped: u64 = rows.filter(|row| row["netns"] == net.number).filter_map(|row| row["packets"].as_u64()).sum();
-    ensure!((dropped, resets) == (ATTEMPTS, ATTEMPTS), "{dropped} dropped, {resets} resets, of {ATTEMPTS}");
+    let right = nearly(dropped, ATTEMPTS) && resets == ATTEMPTS;
+    ensure!(right, "{dropped} dropped, {withheld} withheld, {resets} resets, of {ATTEMPTS}");
     // What is not listed is said to be so, and all of it together is all there was.
     let sampled = sum(&watch, |it| it["totals"]["events_sampled"].as_u64());
     let failed = sum(&watch, |it| {
@@ -78,8 +80,10 @@ fn storm() -> Result<()> {
     ensure!(listed + sampled == all && sampled > 0, "{listed} events listed and {sampled} not, {all} in the sums");
     eprintln!("{all} events in {took:?}, {listed} listed");
     let own = std::process::id();
-    let wrong =
-        watch.events.iter().find(|&event| in_net(&net)(event) && event["event"] == "connect" && event["pid"] != own);
+    let wrong = watch.events.iter().find(|&event| {
+        let known = withheld == 0 || !event["pid"].is_null();
+        in_net(&net)(event) && event["event"] == "connect" && known && event["pid"] != own
+    });
     ensure!(wrong.is_none(), "{wrong:#?}");
     Ok(())
 }
@@ -140,14 +144,20 @@ fn churn() -> Result<()> {
     watch.next()?;
     let pid = client.pid;
     watch.stop()?;
-    none_lost(&watch)?;
+    let withheld = only_withheld(&watch)?;
     let remotes = watch.snapshots.iter().flat_map(|it| it["remotes"].as_array().into_iter().flatten());
     let remotes: Vec<_> = remotes.filter(|row| row["netns"] == net.number).collect();
     let count = |outcome: &str| remotes.iter().filter_map(|row| row["connections"][outcome].as_u64()).sum::<u64>();
-    ensure!((count("established"), count("refused")) == (CONNECTIONS, REFUSED), "{remotes:#?}");
+    let right = [("established", CONNECTIONS), ("refused", REFUSED)].iter().all(|&(outcome, wanted)| {
+        let seen = count(outcome);
+        seen <= wanted && seen + withheld >= wanted
+    });
+    ensure!(right, "{withheld} withheld: {remotes:#?}");
     let connects: Vec<_> =
         watch.events.iter().filter(|&event| in_net(&net)(event) && event["event"] == "connect").collect();
-    ensure!(connects.iter().all(|event| event["pid"] == pid), "{connects:#?}");
+    // Whose call was withheld is not known; never is it another's.
+    let right = |event: &&Value| event["pid"] == pid || (withheld > 0 && event["pid"].is_null());
+    ensure!(connects.iter().all(right), "{connects:#?}");
     let last = watch.snapshots.last().context("no snapshot")?;
     let rss = last["self"]["rss_bytes"].as_u64().context("no memory")?;
     // The table of the kernel's functions is read at the first drop, and stays.

@@ -14,7 +14,7 @@ use crate::{
 
 /// Columns that hold most events, so that lines of different moments line up.
 const WHAT: usize = 17;
-const CONNECTION: usize = 35;
+const CONNECTION: usize = 50;
 const OWNER: usize = 22;
 
 fn table() -> Table {
