@@ -57,7 +57,8 @@ pub fn draw(text: &mut String, events: &Events, view: &View) {
 /// What closes an interval.
 pub fn close(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     draw(text, &tcp.events, view);
-    for line in [header::line(snapshot, view)].into_iter().chain(sampled(tcp)) {
+    let only = (!view.only.is_empty()).then(|| header::mode(snapshot, view));
+    for line in [header::line(snapshot, view)].into_iter().chain(only).chain(sampled(tcp)) {
         *text += &view.dim(&line);
         text.push('\n');
     }
