@@ -34,6 +34,7 @@ struct Attached {
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
     names: Names,
+    named_at: Instant,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
 }
@@ -105,7 +106,16 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached {
+        ebpf: loaded.ebpf,
+        syscalls,
+        io,
+        tcp,
+        names: Names::new(features),
+        named_at: Instant::now(),
+        run_cost,
+        kernel_bytes,
+    })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -120,6 +130,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut live = tokio::time::interval_at(Instant::now() + LIVE, LIVE);
     live.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut calibration = Backoff::default();
     let mut left = plan.count;
     loop {
         let last = tokio::select! {
@@ -138,7 +149,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
         sink.snapshot(&snapshot)?;
-        let uncalibrated = next.usage.programs.is_none();
+        let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
         prev = next;
         left = left.map(|left| left - 1);
         if last || left == Some(0) {
@@ -165,8 +176,13 @@ async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Re
 }
 
 impl Attached {
-    fn sample(&mut self) -> Result<Sample> {
+    fn begin_names(&mut self) {
+        self.named_at = Instant::now();
         self.names.tick();
+    }
+
+    fn sample(&mut self) -> Result<Sample> {
+        self.begin_names();
         let clock = clock();
         let now_ns = clock.as_nanos() as u64;
         // Probes that share a hook share its program, and each has counted all of its runs.
@@ -219,8 +235,10 @@ impl Attached {
         let Some((reader, tcp)) = self.tcp.as_mut().zip(plan.tcp.as_ref()) else { return Ok(None) };
         let Some(sample) = reader.events().context("reading the events of tcp")? else { return Ok(None) };
         let mut events = Events::of(&sample, Timestamp::now(), clock(), tcp);
-        // Names that were asked for at the last look may be another process's by now.
-        self.names.tick();
+        // Names that were asked for a while ago may be another process's by now.
+        if self.named_at.elapsed() >= NAMES {
+            self.begin_names();
+        }
         attribution::tcp::events(&mut events, &mut self.names, plan);
         Ok((!events.is_empty()).then_some(events))
     }
@@ -234,8 +252,31 @@ impl Attached {
     }
 }
 
-/// Between looks at single events: a person does not see the difference, and ten looks a second at an empty ring cost nothing.
-const LIVE: Duration = Duration::from_millis(100);
+/// Names are kept this long between ticks.
+const NAMES: Duration = Duration::from_secs(1);
+
+/// While the kernel measures programs it does so for all of the host, and switching that on rewrites its code: a program that hardly
+/// ever runs is waited for more and more patiently.
+#[derive(Default)]
+struct Backoff {
+    tick: u32,
+    due: u32,
+}
+
+impl Backoff {
+    /// At every tick: at the first, the second, the fourth, the eighth …
+    fn is_due(&mut self) -> bool {
+        self.tick += 1;
+        let due = self.tick > self.due;
+        if due {
+            self.due = self.tick.saturating_mul(2).saturating_sub(1);
+        }
+        due
+    }
+}
+
+/// Between looks at single events: a person hardly sees the difference, and what a look costs is shared by more events.
+const LIVE: Duration = Duration::from_millis(200);
 
 /// Long enough to see some requests on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);
@@ -264,4 +305,16 @@ fn pressure() -> Result<PressureTotals, String> {
         Ok::<_, String>(StallTotals { some: time("some"), full: time("full") })
     };
     Ok(PressureTotals { cpu: read("cpu")?, io: read("io")?, memory: read("memory")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_measured_less_and_less_often() {
+        let mut backoff = Backoff::default();
+        let due: Vec<u32> = (1..=40).filter(|_| backoff.is_due()).collect();
+        assert_eq!(due, [1, 2, 4, 8, 16, 32]);
+    }
 }

@@ -17,19 +17,21 @@ use crate::{kernel::walk::Walk, sample::Holder};
 const REST: u32 = 50;
 /// unless a tick finds a socket that is not known yet, and looking takes no longer than this.
 const QUICK: Duration = Duration::from_millis(10);
+/// Sockets are handed on and shared: what was seen this long ago is looked at again.
+const FRESH: Duration = Duration::from_secs(1);
 
 pub struct Holders {
     /// `None`: the kernel refused the iterator.
     walk: Option<Walk>,
     /// By number of the inode, as last seen: a process that ends takes its sockets with it.
     known: HashMap<u64, Vec<Holder>>,
-    next: Option<Instant>,
-    took: Duration,
+    /// When the last walk began, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Holders {
     pub fn new(walk: Option<Walk>) -> Self {
-        Self { walk, known: HashMap::new(), next: None, took: Duration::ZERO }
+        Self { walk, known: HashMap::new(), last: None }
     }
 
     pub fn is_known(&self, inode: u64) -> bool {
@@ -37,12 +39,12 @@ impl Holders {
     }
 
     pub fn has_walked(&self) -> bool {
-        self.walk.is_none() || self.next.is_some()
+        self.walk.is_none() || self.last.is_some()
     }
 
     /// There was a walk too lately for another between ticks.
     pub fn rests(&self, now: Instant) -> bool {
-        self.next.is_some_and(|next| now < next)
+        self.last.is_some_and(|(at, took)| now < at + took * REST)
     }
 
     /// Looks at all processes, unless that was done too lately: false then. What was seen before and is not there any more is kept
@@ -54,7 +56,12 @@ impl Holders {
         wanted: impl Fn(u64) -> bool,
     ) -> io::Result<bool> {
         let unknown = needed.into_iter().any(|inode| !self.is_known(inode));
-        if self.rests(now) && (self.took > QUICK || !unknown) {
+        let due = match self.last {
+            None => true,
+            Some((_, took)) if unknown => took <= QUICK || !self.rests(now),
+            Some((at, _)) => now.saturating_duration_since(at) >= FRESH && !self.rests(now),
+        };
+        if !due {
             return Ok(false);
         }
         let Some(walk) = &mut self.walk else { return Ok(false) };
@@ -62,9 +69,9 @@ impl Holders {
         // SAFETY: plain integers.
         unsafe { walk.records(|holding: &Holding| add(&mut seen, holding))? };
         self.keep(seen, wanted);
-        self.took = now.elapsed();
-        tracing::debug!("walked over all descriptors in {:?}, {} TCP sockets", self.took, self.known.len());
-        self.next = Some(now + self.took * REST);
+        let took = now.elapsed();
+        tracing::debug!("walked over all descriptors in {took:?}, {} TCP sockets", self.known.len());
+        self.last = Some((now, took));
         Ok(true)
     }
 
