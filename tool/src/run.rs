@@ -1,6 +1,6 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, io::Write, time::Duration};
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
@@ -21,10 +21,10 @@ use crate::{
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, syscalls, tcp},
+    probes::{self, Counters, filter, io, oom, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
-    snapshot::{Lost, Snapshot},
+    snapshot::{Lost, Snapshot, between::oom::reconstructed},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -33,6 +33,7 @@ struct Attached {
     syscalls: Option<syscalls::Reader>,
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
+    oom: Option<oom::Reader>,
     names: Names,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
@@ -40,13 +41,42 @@ struct Attached {
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.
 pub fn run(plan: &Plan, features: &Features) -> Result<()> {
+    if plan.oom.as_ref().is_some_and(|oom| oom.last) {
+        return last_kills(plan, features);
+    }
     let mut attached = attach(plan, features)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(ticks(plan, &mut attached)) {
-        // Whoever read us has seen enough.
+    unless_enough_seen(runtime.block_on(ticks(plan, &mut attached)))
+}
+
+/// Whoever read us may have seen enough.
+fn unless_enough_seen(result: Result<()>) -> Result<()> {
+    match result {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => result,
     }
+}
+
+/// Kills from before, as the kernel's log has them.
+fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
+    let reports = oom::last::reports().map_err(anyhow::Error::msg)?;
+    let (now, clock) = (Timestamp::now(), clock());
+    // The log's clock is all there is; it stands still while the machine sleeps, as ours does.
+    let moment = |at: Duration| {
+        let ago = clock.saturating_sub(at);
+        now.checked_sub(jiff::SignedDuration::try_from(ago).unwrap_or_default()).unwrap_or(now)
+    };
+    let mut kills: Vec<_> = reports.iter().flat_map(|report| reconstructed(report, moment)).collect();
+    attribution::oom::kills(&mut kills, &mut Names::new(features), plan);
+    let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });
+    if kills.is_empty() && !plan.json {
+        println_unless_closed("the kernel's log has no kill for want of memory")?;
+    }
+    unless_enough_seen(sinks::of(plan).kills(&kills[from..]).map_err(Into::into))
+}
+
+fn println_unless_closed(line: &str) -> Result<()> {
+    unless_enough_seen(writeln!(std::io::stdout(), "{line}").map_err(Into::into))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -93,6 +123,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reset_reasons)?),
         None => None,
     };
+    let oom = match &plan.oom {
+        Some(_) => Some(oom::Reader::new(&mut loaded.ebpf, processors)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -105,7 +139,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, oom, names: Names::new(features), run_cost, kernel_bytes })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -114,7 +148,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
     let mut sink = sinks::of(plan);
-    let mut prev = attached.sample()?;
+    let mut prev = attached.sample(false)?;
     let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
     // A tick that comes late must not be followed by a burst of short ones.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,14 +159,15 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
         };
-        let next = attached.sample()?;
+        left = left.map(|left| left - 1);
+        let last = last || left == Some(0);
+        let next = attached.sample(last)?;
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
         sink.snapshot(&snapshot)?;
         let uncalibrated = next.usage.programs.is_none();
         prev = next;
-        left = left.map(|left| left - 1);
-        if last || left == Some(0) {
+        if last {
             sink.finish()?;
             return Ok(());
         }
@@ -156,7 +191,8 @@ async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Re
 }
 
 impl Attached {
-    fn sample(&mut self) -> Result<Sample> {
+    /// `last`: what waits for more to be known is told now.
+    fn sample(&mut self, last: bool) -> Result<Sample> {
         self.names.tick();
         let clock = clock();
         let now_ns = clock.as_nanos() as u64;
@@ -188,6 +224,12 @@ impl Attached {
             count(counters);
             tcp = Some(sample);
         }
+        let mut oom = None;
+        if let Some(reader) = &mut self.oom {
+            let (sample, counters) = reader.read(now_ns, last).context("reading the oom maps")?;
+            count(counters);
+            oom = Some(sample);
+        }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
@@ -202,6 +244,7 @@ impl Attached {
             syscalls,
             io,
             tcp,
+            oom,
         })
     }
 

@@ -10,6 +10,7 @@ pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
+mod oom;
 pub mod stream;
 mod table;
 mod tcp;
@@ -20,12 +21,17 @@ pub use view::View;
 
 use crate::{
     cli::plan::{Draw, Plan},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, oom::Kill},
 };
 
 pub trait Sink {
     /// Shows one interval. An error of kind `BrokenPipe` means that the reader has seen enough.
     fn snapshot(&mut self, snapshot: &Snapshot) -> std::io::Result<()>;
+
+    /// Shows kills at once, between two intervals.
+    fn kills(&mut self, _kills: &[Kill]) -> std::io::Result<()> {
+        Ok(())
+    }
 
     /// After the last interval.
     fn finish(&mut self) -> std::io::Result<()> {

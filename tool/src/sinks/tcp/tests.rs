@@ -141,6 +141,7 @@ fn snapshot() -> Snapshot {
         syscalls: None,
         io: None,
         tcp: Some(tcp),
+        oom: None,
     }
 }
 
