@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -35,7 +35,12 @@ impl Watch {
     }
 
     pub fn of(probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let mut child = stillwatch()
+        Self::run(stillwatch(), probe, flags, environment)
+    }
+
+    /// `command`: the binary, prepared in a way of its own.
+    pub fn run(mut command: Command, probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let mut child = command
             .args([probe, "0.2", "--json"])
             .args(flags)
             .envs(environment.iter().copied())

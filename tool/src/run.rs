@@ -1,11 +1,12 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
-use std::{collections::BTreeMap, fs, io::Write, time::Duration};
+use std::{collections::BTreeMap, fs, io::Write, os::fd::OwnedFd, time::Duration};
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
 use jiff::Timestamp;
 use tokio::{
+    io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior},
 };
@@ -24,7 +25,11 @@ use crate::{
     probes::{self, Counters, filter, io, oom, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
-    snapshot::{Lost, Snapshot, between::oom::reconstructed},
+    snapshot::{
+        Lost, Snapshot,
+        between::{self, oom::reconstructed},
+        oom::Kill,
+    },
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -124,7 +129,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     let oom = match &plan.oom {
-        Some(_) => Some(oom::Reader::new(&mut loaded.ebpf, processors)?),
+        Some(plan) => Some(oom::Reader::new(&mut loaded.ebpf, plan, processors)?),
         None => None,
     };
     loaded.attach()?;
@@ -152,12 +157,38 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
     // A tick that comes late must not be followed by a burst of short ones.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
+    let events = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
+    // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
+    let events = events.map(|events| unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) });
+    let events = events.transpose()?;
+    let mut minutes = tokio::time::interval_at(Instant::now() + RECORDED, RECORDED);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tell_at = None;
     let mut left = plan.count;
     loop {
         let last = tokio::select! {
             _ = tick.tick() => false,
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
+            ready = happened(events.as_ref()) => {
+                ready?;
+                attached.drain();
+                tell_at.get_or_insert_with(|| Instant::now() + SETTLES);
+                continue;
+            }
+            () = until(tell_at) => {
+                let (kills, more) = attached.kills(plan);
+                if !kills.is_empty() {
+                    sink.kills(&kills)?;
+                }
+                tell_at = more.then(|| Instant::now() + SETTLES);
+                continue;
+            }
+            _ = minutes.tick(), if events.is_some() => {
+                attached.record();
+                continue;
+            }
         };
         left = left.map(|left| left - 1);
         let last = last || left == Some(0);
@@ -177,10 +208,32 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     }
 }
 
+/// The time until a kill is told, in which the kernel writes its report and the victim's memory may become free.
+const SETTLES: Duration = Duration::from_millis(100);
+/// Distance of the points that are kept of the minutes before a kill.
+const RECORDED: Duration = Duration::from_secs(1);
+
+/// Something is in the ring.
+async fn happened(events: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
+    match events {
+        Some(events) => {
+            events.readable().await?.clear_ready();
+            Ok(())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Passes messages of the kernel side on, for as long as the run lasts.
 #[cfg(feature = "kernel-log")]
 async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Result<()> {
-    use tokio::io::{Interest, unix::AsyncFd};
     // SAFETY: the logger owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
     let mut logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE)? };
     loop {
@@ -191,6 +244,28 @@ async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Re
 }
 
 impl Attached {
+    fn drain(&mut self) {
+        if let Some(reader) = &mut self.oom {
+            reader.drain();
+        }
+    }
+
+    fn record(&mut self) {
+        if let Some(reader) = &mut self.oom {
+            reader.record(&mut self.ebpf, &mut self.names, clock().as_nanos() as u64);
+        }
+    }
+
+    /// Kills that can be told now, and whether others have to wait.
+    fn kills(&mut self, plan: &Plan) -> (Vec<Kill>, bool) {
+        let Some(reader) = &mut self.oom else { return (Vec::new(), false) };
+        let (at, clock) = (Timestamp::now(), clock());
+        let (sample, more) = reader.kills(clock.as_nanos() as u64);
+        let mut kills = between::oom::kills(&sample, between::oom::moment(at, clock));
+        attribution::oom::kills(&mut kills, &mut self.names, plan);
+        (kills, more)
+    }
+
     /// `last`: what waits for more to be known is told now.
     fn sample(&mut self, last: bool) -> Result<Sample> {
         self.names.tick();
@@ -226,6 +301,7 @@ impl Attached {
         }
         let mut oom = None;
         if let Some(reader) = &mut self.oom {
+            reader.record(&mut self.ebpf, &mut self.names, now_ns);
             let (sample, counters) = reader.read(now_ns, last).context("reading the oom maps")?;
             count(counters);
             oom = Some(sample);

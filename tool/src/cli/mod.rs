@@ -148,13 +148,7 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
 }
 
 fn oom(args: &args::Oom) -> plan::Oom {
-    plan::Oom {
-        last: args.last,
-        signals: args.signals,
-        sleeps: !args.no_sleeps,
-        log: args.log,
-        lead_up: args.lead_up,
-    }
+    plan::Oom { last: args.last, signals: args.signals, sleeps: !args.no_sleeps, log: args.log, lead_up: args.lead_up }
 }
 
 fn syscalls(args: &args::Syscalls) -> Result<plan::Syscalls, Refusal> {

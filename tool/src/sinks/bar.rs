@@ -42,7 +42,11 @@ pub fn line(values: &[Option<f64>], most: f64, width: usize) -> String {
     let width = width.min(values.len());
     let column = |at: usize| {
         let part = &values[at * values.len() / width..(at + 1) * values.len() / width];
-        let greatest = part.iter().flatten().copied().fold(None, |most: Option<f64>, value| Some(most.map_or(value, |most| most.max(value))));
+        let greatest = part
+            .iter()
+            .flatten()
+            .copied()
+            .fold(None, |most: Option<f64>, value| Some(most.map_or(value, |most| most.max(value))));
         match greatest {
             None => '·',
             Some(value) if most <= 0.0 || value <= 0.0 => UPRIGHT[0],

@@ -47,7 +47,11 @@ fn state(oom: &Oom, snapshot: &Snapshot, view: &View) -> Vec<String> {
         total => format!("swap {} of {} used", format::bytes(total - memory.swap_free), format::bytes(total)),
     };
     let of = format::bytes(memory.total);
-    let mut lines = vec![format!("{} of {of} available, {} free, {swap}", format::bytes(memory.available), format::bytes(memory.free))];
+    let mut lines = vec![format!(
+        "{} of {of} available, {} free, {swap}",
+        format::bytes(memory.available),
+        format::bytes(memory.free)
+    )];
     let waits: Vec<_> = Kind::ALL
         .into_iter()
         .zip(oom.totals)
@@ -72,13 +76,17 @@ fn state(oom: &Oom, snapshot: &Snapshot, view: &View) -> Vec<String> {
 
 /// What the kernel itself does for free memory.
 fn kernel(oom: &Oom, snapshot: &Snapshot) -> Option<String> {
-    let rate = |name: &str| Some(oom.vm.get(name).copied().filter(|&count| count > 0)?).map(|count| format::rate(count, snapshot.interval));
+    let rate = |name: &str| {
+        Some(oom.vm.get(name).copied().filter(|&count| count > 0)?).map(|count| format::rate(count, snapshot.interval))
+    };
     let mut parts = Vec::new();
     if let Some(scanned) = rate("pgscan_kswapd") {
         let freed = rate("pgsteal_kswapd").unwrap_or_else(|| "0".to_owned());
         parts.push(format!("kswapd looks at {scanned} pages/s and frees {freed}"));
     }
-    for (name, words) in [("pswpin", "swap in"), ("pswpout", "swap out"), ("workingset_refault_file", "file pages read again")] {
+    for (name, words) in
+        [("pswpin", "swap in"), ("pswpout", "swap out"), ("workingset_refault_file", "file pages read again")]
+    {
         parts.extend(rate(name).map(|rate| format!("{words} {rate} pages/s")));
     }
     (!parts.is_empty()).then(|| parts.join(", "))

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn records() {
-        let (line, kernel) = record(b"6,339,5140900,-;NET: \\x1b[2J \\x5cx41 caf\\xc3\\xa9\n SUBSYSTEM=acpi\n").unwrap();
+        let (line, kernel) =
+            record(b"6,339,5140900,-;NET: \\x1b[2J \\x5cx41 caf\\xc3\\xa9\n SUBSYSTEM=acpi\n").unwrap();
         assert_eq!(line.sequence, 339);
         assert_eq!(line.at, Duration::from_micros(5_140_900));
         assert_eq!(line.text, "NET: \x1b[2J \\x41 café");

@@ -1,6 +1,6 @@
 //! What the kernel counts of memory anyway.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use crate::snapshot::oom::Memory;
 
@@ -31,7 +31,8 @@ pub fn counters() -> BTreeMap<&'static str, u64> {
 fn parse_counters(text: &str) -> BTreeMap<&'static str, u64> {
     let mut found = BTreeMap::new();
     for (name, value) in text.lines().filter_map(|line| line.split_once(' ')) {
-        let known = COUNTERS.iter().find(|&&known| if known.ends_with('_') { name.starts_with(known) } else { name == known });
+        let known =
+            COUNTERS.iter().find(|&&known| if known.ends_with('_') { name.starts_with(known) } else { name == known });
         if let (Some(known), Ok(value)) = (known, value.parse::<u64>()) {
             *found.entry(known.trim_end_matches('_')).or_insert(0) += value;
         }
@@ -55,6 +56,16 @@ fn parse_memory(text: &str) -> Memory {
         swap_total: bytes("SwapTotal").unwrap_or(0),
         swap_free: bytes("SwapFree").unwrap_or(0),
     }
+}
+
+/// Time since boot in which some task, or all, waited for memory.
+pub fn pressure() -> Option<[Duration; 2]> {
+    let text = fs::read_to_string("/proc/pressure/memory").ok()?;
+    let total = |kind: &str| {
+        let line = text.lines().find(|line| line.starts_with(kind))?;
+        line.rsplit_once("total=")?.1.trim().parse().ok().map(Duration::from_micros)
+    };
+    Some([total("some")?, total("full")?])
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 mod kernel_log;
 pub mod last;
+mod lead_up;
 mod meminfo;
 mod reader;
+mod residents;
 mod stories;
 
 pub use reader::Reader;

@@ -1,12 +1,18 @@
 //! From the maps of the `oom` probe, and the kernel's log, to its part of a sample.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    rc::Rc,
+    time::Duration,
+};
 
 use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
-use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Progress, Run, Signal, Stall, Waits};
+use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Progress, Resident, Run, Signal, Stall, Waits};
 
 use super::{
     super::{
@@ -14,13 +20,17 @@ use super::{
         table::{Table, fd, refused, take, unreadable},
     },
     kernel_log::KernelLog,
+    lead_up::{Point, Recorder},
     meminfo,
+    residents::{Residents, Walk},
     stories::Stories,
 };
 use crate::{
+    cli::plan,
     kernel::{loader::LoadError, mapping::Mapping},
+    names::Names,
     oom_report::Collector,
-    sample::Oom,
+    sample::{Limit, Oom},
     snapshot::Lost,
 };
 
@@ -59,16 +69,17 @@ pub struct Reader {
     signals: Vec<Signal>,
     /// Of the last sample.
     last: HashMap<Stall, Waits>,
-    /// Kills as the kernel itself counts them, before we attached; `None`: it does not.
-    counted_before: Option<u64>,
-    marked: u64,
-    /// Counted by the kernel and not seen by us, in the last sample and for sure.
-    missing: (u64, u64),
+    residents: Residents,
+    recorder: Recorder,
+    /// Of the last walk.
+    limits: Vec<Limit>,
+    residents_unavailable: Option<String>,
+    unprotected: Rc<[String]>,
 }
 
 impl Reader {
     /// Takes over the probe's maps. Before the programs are attached, so that no record of a kill that they see is missed.
-    pub fn new(ebpf: &mut Ebpf, processors: usize) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Oom, processors: usize) -> Result<Self, LoadError> {
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "OOM_CPU")?, processors, false).map_err(unreadable)?,
             stalls: Table::new(take(ebpf, "OOM_STALLS")?, 1)?,
@@ -79,9 +90,11 @@ impl Reader {
             stories: Stories::default(),
             signals: Vec::new(),
             last: HashMap::new(),
-            counted_before: None,
-            marked: 0,
-            missing: (0, 0),
+            residents: Residents::new(),
+            recorder: Recorder::new(plan.lead_up),
+            limits: Vec::with_capacity(256),
+            residents_unavailable: None,
+            unprotected: Rc::new([]),
         })
     }
 
@@ -92,8 +105,8 @@ impl Reader {
             unsafe {
                 match item.len() {
                     KILL => {
-                        self.marked += 1;
-                        self.stories.begin(item.as_ptr().cast::<Kill>().read_unaligned());
+                        let kill = item.as_ptr().cast::<Kill>().read_unaligned();
+                        self.stories.begin(kill, &mut self.recorder);
                     }
                     PROGRESS => self.stories.go_on(&item.as_ptr().cast::<Progress>().read_unaligned()),
                     SIGNAL => self.signals.push(item.as_ptr().cast::<Signal>().read_unaligned()),
@@ -108,10 +121,8 @@ impl Reader {
 
     /// `last`: whatever is known has to be told now.
     pub fn read(&mut self, now_ns: u64, last: bool) -> io::Result<(Oom, Counters)> {
-        // Before the ring: what is counted by then has been told by then, but for a moment.
-        let vm = meminfo::counters();
         self.drain();
-        let mut sample = Oom { vm, memory: meminfo::memory(), ..Oom::default() };
+        let mut sample = Oom { vm: meminfo::counters(), memory: meminfo::memory(), ..Oom::default() };
         let mut counters = self.add_up(&mut sample);
         sample.stalls = self.stalls.entries()?;
         let known = std::mem::take(&mut self.last);
@@ -123,23 +134,51 @@ impl Reader {
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
         self.reports.forget(Duration::from_nanos(now_ns).saturating_sub(REPORTS_KEPT));
         sample.signals = std::mem::take(&mut self.signals);
+        sample.limits.clone_from(&self.limits);
+        sample.residents_unavailable.clone_from(&self.residents_unavailable);
+        sample.unprotected = self.unprotected.clone();
         match &self.log {
             Ok(log) => counters.lost.push(Lost { cause: "kernel log overwritten", count: log.lost }),
             Err(why) => sample.log_unavailable = Some(why.clone()),
         }
-        counters.lost.push(Lost { cause: "kills not seen", count: self.not_seen(&sample) });
         Ok((sample, counters))
     }
 
-    /// Kills that the kernel counted and no program was run for. A kill is counted a moment before it is told: what is missing has
-    /// to be missing twice.
-    fn not_seen(&mut self, sample: &Oom) -> u64 {
-        let Some(&counted) = sample.vm.get("oom_kill") else { return 0 };
-        let before = *self.counted_before.get_or_insert(counted.saturating_sub(self.marked));
-        let missing = (counted - before).saturating_sub(self.marked);
-        let sure = missing.min(self.missing.0).max(self.missing.1);
-        self.missing = (missing, sure);
-        sure
+    /// Adds a point to what is kept of the minutes before, if it is time.
+    pub fn record(&mut self, ebpf: &mut Ebpf, names: &mut Names, now_ns: u64) {
+        if !self.recorder.is_due(now_ns) {
+            return;
+        }
+        let stalled_ns = self.cpus.values().map(|cpu| {
+            // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
+            let totals = unsafe { (&raw const (*cpu).totals).read_volatile() };
+            totals.iter().map(|total| total.total_ns).sum::<u64>()
+        });
+        let stalled_ns = stalled_ns.sum();
+        let (memory, pressure) = (meminfo::memory(), meminfo::pressure());
+        self.recorder.begin(Point { at_ns: now_ns, memory, pressure, stalled_ns });
+        self.limits.clear();
+        let walk = self.residents.walk(ebpf, |found| {
+            self.recorder.visit(found);
+            limit(&mut self.limits, found);
+        });
+        self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
+        self.recorder.end(walk == Ok(Walk::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
+    }
+
+    /// What wakes us when something has happened.
+    pub fn events(&self) -> io::Result<OwnedFd> {
+        // SAFETY: the ring's own descriptor, which is open as long as the ring is.
+        unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) }.try_clone_to_owned()
+    }
+
+    /// Kills that can be told before the next sample. `true`: some have to wait.
+    pub fn kills(&mut self, now_ns: u64) -> (Oom, bool) {
+        self.drain();
+        let reports = self.log.is_ok().then_some(&self.reports);
+        let (kills, freed) = self.stories.take(now_ns, false, reports);
+        let log_unavailable = self.log.as_ref().err().cloned();
+        (Oom { kills, freed, log_unavailable, ..Oom::default() }, self.stories.is_waiting())
     }
 
     fn add_up(&self, sample: &mut Oom) -> Counters {
@@ -156,6 +195,21 @@ impl Reader {
         }
         let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
         Counters { runs: PROGRAMS.into_iter().zip(runs).collect(), lost: lost.to_vec() }
+    }
+}
+
+/// Cgroups with a limit, each once.
+fn limit(limits: &mut Vec<Limit>, found: &Resident) {
+    if found.limit_cgroup == 0 || limits.len() == limits.capacity() {
+        return;
+    }
+    if !limits.iter().any(|limit| limit.id == found.limit_cgroup) {
+        limits.push(Limit {
+            id: found.limit_cgroup,
+            usage_pages: found.usage_pages,
+            limit_pages: found.limit_pages,
+            failures: found.failures,
+        });
     }
 }
 

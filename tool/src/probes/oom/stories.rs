@@ -8,6 +8,7 @@ use stillwatch_common::{
     oom::{Kill, Progress, Step},
 };
 
+use super::lead_up::Recorder;
 use crate::{
     oom_report::{Collector, Report},
     sample::OomKill,
@@ -20,6 +21,9 @@ const FORGOTTEN: Duration = Duration::from_secs(120);
 /// The log's clock may be off the programs' by this much.
 const CLOCKS_APART: Duration = Duration::from_secs(30);
 
+/// More than a person reads.
+const CMDLINE: usize = 4096;
+
 struct Story {
     kill: OomKill,
     told: bool,
@@ -30,11 +34,13 @@ struct Story {
 pub struct Stories(Vec<Story>);
 
 impl Stories {
-    pub fn begin(&mut self, kill: Kill) {
-        let pid = tgid_of(kill.victim.owner);
+    pub fn begin(&mut self, kill: Kill, before: &mut Recorder) {
+        let owner = kill.victim.owner;
         // It may still be there: it has been told to end, but has not got around to it.
-        let cmdline = if kill.have_task != 0 { cmdline(pid) } else { None };
-        let kill = OomKill { kill, steps: [None; 3], cmdline, report: None, lead_up: None };
+        let now = if kill.have_task != 0 { cmdline(tgid_of(owner), CMDLINE) } else { None };
+        let cmdline = now.or_else(|| before.cmdline(owner));
+        let lead_up = before.before(kill.at_ns, owner);
+        let kill = OomKill { kill, steps: [None; 3], cmdline, report: None, lead_up };
         self.0.push(Story { kill, told: false });
     }
 
@@ -97,11 +103,10 @@ fn report(reports: &Collector, kill: &Kill) -> Option<Rc<Report>> {
     reports.reports().rev().find(names).map(|report| Rc::new(report.clone()))
 }
 
-fn cmdline(pid: u32) -> Option<String> {
-    /// More than a person reads.
-    const LONGEST: usize = 4096;
+/// The first bytes of a process's command line.
+pub fn cmdline(pid: u32, longest: usize) -> Option<String> {
     let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    bytes.truncate(LONGEST);
+    bytes.truncate(longest);
     while bytes.last() == Some(&0) {
         bytes.pop();
     }

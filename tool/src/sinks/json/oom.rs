@@ -113,7 +113,12 @@ impl<'a> Oom<'a> {
             in_reclaim: oom
                 .inside
                 .iter()
-                .map(|task| Inside { who: Who::of(&task.who), tid: task.tid, kind: name(task.kind), age_ns: ns(task.age) })
+                .map(|task| Inside {
+                    who: Who::of(&task.who),
+                    tid: task.tid,
+                    kind: name(task.kind),
+                    age_ns: ns(task.age),
+                })
                 .collect(),
             totals: totals
                 .map(|(kind, total)| (name(kind), Total { count: total.waits, total_ns: total.total_ns }))

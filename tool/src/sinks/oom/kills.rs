@@ -116,7 +116,9 @@ fn free(kill: &Kill) -> String {
     if kill.reconstructed {
         return "not known: it was before we started".to_owned();
     }
-    let steps = [after("taken away by the reaper", kill.reaped), after("ended", kill.exited)];
+    // Kernels that do not tell the end of its memory: the process's has to do.
+    let ended = kill.exited.filter(|ended| kill.freed != Some(*ended));
+    let steps = [after("taken away by the reaper", kill.reaped), after("ended", ended)];
     let steps: Vec<_> = steps.into_iter().flatten().collect();
     match after("all of it", kill.freed) {
         Some(all) if steps.is_empty() => all,
@@ -135,7 +137,8 @@ fn candidates(text: &mut String, kill: &Kill, view: &View) {
         .iter()
         .take(view.top.min(5))
         .map(|candidate| {
-            let adj = if candidate.oom_score_adj == 0 { String::new() } else { format!(" adj {}", candidate.oom_score_adj) };
+            let adj =
+                if candidate.oom_score_adj == 0 { String::new() } else { format!(" adj {}", candidate.oom_score_adj) };
             format!("{} {} {}{adj}", escape(&candidate.comm), candidate.pid, bytes(candidate.rss_pages * page_bytes()))
         })
         .collect();
@@ -155,7 +158,8 @@ fn log(text: &mut String, kill: &Kill, view: &View) {
         }
         (Some(report), _) => {
             let lines = format::plural(report.lines.len() as u64, "line", "lines");
-            *text += &view.dim(&format!("  log       {lines} of the kernel's log (--log prints them, --json has them)"));
+            *text +=
+                &view.dim(&format!("  log       {lines} of the kernel's log (--log prints them, --json has them)"));
             text.push('\n');
         }
         (None, why) => {

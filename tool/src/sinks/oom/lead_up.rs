@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::one;
 use crate::{
+    escape::fit,
     sinks::{View, bar, format},
     snapshot::{
         Who,
@@ -13,19 +14,23 @@ use crate::{
 
 /// Characters of a picture.
 const WIDTH: usize = 40;
-/// Processes, and cgroups, that are drawn.
+/// Columns of a name.
+const NAME: usize = 23;
+/// Processes, and cgroups, that are drawn: the victim, and those that grew by this much at least.
 const SHOWN: usize = 5;
+const GROWN_BYTES: i64 = 1 << 20;
 
 pub fn draw(text: &mut String, kill: &Kill, view: &View) {
     let Some(lead_up) = kill.lead_up.as_ref().filter(|lead_up| !lead_up.before.is_empty()) else { return };
     let from = lead_up.before.first().copied().unwrap_or(Duration::ZERO);
     *text += &format!("  before    {} of them\n", format::interval(from));
+    // All lines of a column begin at the same place.
     let mut row = |name: &str, values: Vec<Option<f64>>, say: &dyn Fn(f64) -> String| {
         let known = || values.iter().flatten().copied();
         let (Some(first), Some(last)) = (known().next(), known().next_back()) else { return };
         let most = known().fold(0.0, f64::max);
         let ends = format!("{} → {} (most {})", say(first), say(last), say(most));
-        *text += &format!("    {name:<22} {}  {ends}\n", bar::line(&values, most, WIDTH));
+        *text += &format!("    {name:<NAME$} {}  {ends}\n", bar::line(&values, most, WIDTH));
     };
     let bytes = |value: f64| format::bytes(value as u64);
     let whole = |values: &[u64]| values.iter().map(|&value| Some(value as f64)).collect::<Vec<_>>();
@@ -38,18 +43,21 @@ pub fn draw(text: &mut String, kill: &Kill, view: &View) {
     if lead_up.stalled_ns.iter().any(|&ns| ns > 0) {
         row("waits for memory", whole(&lead_up.stalled_ns), &|ns| format!("{}/s", format::duration(ns as u64)));
     }
-    for series in growing(&lead_up.processes) {
+    let victim = kill.victim.who.pid;
+    for series in growing(&lead_up.processes, victim) {
         let who = Who { pid: series.pid, comm: series.comm.clone(), ..Who::default() };
         row(&one(&who), values(series), &bytes);
     }
-    for series in growing(&lead_up.cgroups) {
-        row(&super::cgroup(series.cgroup.as_ref()), values(series), &bytes);
+    for series in growing(&lead_up.cgroups, None) {
+        let path = series.cgroup.as_deref().unwrap_or(format::UNKNOWN);
+        row(&fit(path.trim_start_matches('/').rsplit('/').next().unwrap_or(path), NAME), values(series), &bytes);
     }
     cut_short(text, lead_up, view);
 }
 
-fn growing(all: &[Series]) -> impl Iterator<Item = &Series> {
-    all.iter().take(SHOWN)
+fn growing(all: &[Series], victim: Option<u32>) -> impl Iterator<Item = &Series> {
+    let shown = move |series: &&Series| series.growth() >= GROWN_BYTES || (victim.is_some() && series.pid == victim);
+    all.iter().filter(shown).take(SHOWN)
 }
 
 fn values(series: &Series) -> Vec<Option<f64>> {

@@ -21,7 +21,8 @@ pub fn reclaim(text: &mut String, oom: &Oom, view: &View) {
     for row in oom.reclaim.iter().take(view.top) {
         let mut cells = who_cells(&row.who, view);
         let latency = &row.latency;
-        let reason = [Some(words(row.kind).to_owned()), why(&row.who)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let reason =
+            [Some(words(row.kind).to_owned()), why(&row.who)].into_iter().flatten().collect::<Vec<_>>().join(" ");
         cells.extend([
             format::count(latency.count),
             format::duration(latency.total_ns),
@@ -43,7 +44,8 @@ pub fn inside(text: &mut String, oom: &Oom, view: &View) {
     let mut table = who(Table::new(), "WAITS NOW".to_owned(), view).right("TID", 7).right("SINCE", 5).left("FOR", 0);
     for task in oom.inside.iter().take(view.top) {
         let mut cells = who_cells(&task.who, view);
-        let reason = [Some(words(task.kind).to_owned()), why(&task.who)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let reason =
+            [Some(words(task.kind).to_owned()), why(&task.who)].into_iter().flatten().collect::<Vec<_>>().join(" ");
         cells.extend([task.tid.to_string(), format::duration(task.age.as_nanos() as u64), reason]);
         table.row(cells);
     }

@@ -25,16 +25,13 @@ pub use kills::reconstructed;
 
 pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
     let (before, after) = (prev.oom.as_ref()?, next.oom.as_ref()?);
-    let moment = |at_ns: u64| {
-        let ago = next.clock.as_nanos() as i64 - at_ns as i64;
-        next.at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(next.at)
-    };
+    let moment = moment(next.at, next.clock);
     let now_ns = next.clock.as_nanos() as u64;
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
     let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, now_ns, after)).collect();
     inside.sort_by_key(|inside| Reverse(inside.age));
     Some(Oom {
-        kills: kills(after, moment),
+        kills: kills(after, &moment),
         freed: after.freed.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), after)).collect(),
         signals: after.signals.iter().map(|signal| self::signal(signal, moment(signal.at_ns))).collect(),
         reclaim: reclaim(before, after),
@@ -50,6 +47,14 @@ pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
         residents_unavailable: after.residents_unavailable.clone(),
         unprotected: after.unprotected.clone(),
     })
+}
+
+/// From the programs' clock to the wall's: both as they were at one moment.
+pub fn moment(at: Timestamp, clock: Duration) -> impl Fn(u64) -> Timestamp {
+    move |at_ns| {
+        let ago = clock.as_nanos() as i64 - at_ns as i64;
+        at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(at)
+    }
 }
 
 /// Kills alone, which are shown between two snapshots.
@@ -92,10 +97,7 @@ fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
             sums.buckets.sort_unstable();
             let waits = &sums.waits;
             Reclaim {
-                who: Who {
-                    kernel_thread: waits.kernel_thread != 0,
-                    ..recorded(owner, &waits.comm, waits.cgroup)
-                },
+                who: Who { kernel_thread: waits.kernel_thread != 0, ..recorded(owner, &waits.comm, waits.cgroup) },
                 kind: Kind::of(kind),
                 latency: Latency::new(sums.buckets, sums.total_ns, sums.longest_ns),
             }

@@ -10,7 +10,7 @@ use stillwatch_common::{
 
 use super::{bytes, task};
 use crate::{
-    oom_report::{Candidate, Constraint, Killed, Report},
+    oom_report::{Candidate, Constraint, Counter, Killed, Report},
     sample::{self, OomKill},
     snapshot::{
         Who,
@@ -20,6 +20,8 @@ use crate::{
 
 const HELD_BACK: &str = "the kernel held its report back, because there were many";
 const NO_REPORT: &str = "only the kernel's log says it, and it is not available";
+/// A charge may be made for so many bytes at once, and fail for these.
+const MARGIN: u64 = 64 * 4096;
 const ENDING: &str = "the process was ending already";
 
 pub fn kill(told: &OomKill, at: Timestamp, sample: &sample::Oom) -> Kill {
@@ -29,7 +31,8 @@ pub fn kill(told: &OomKill, at: Timestamp, sample: &sample::Oom) -> Kill {
     let killed = report.and_then(|report| report.killed(pid));
     let candidate = report.and_then(|report| report.candidates.iter().find(|candidate| candidate.pid == pid));
     let already_ending = sample.log_unavailable.is_none() && report.is_none();
-    let mut victim = if raw.have_task != 0 { of_task(raw) } else { Victim { who: Who::living(pid), ..Victim::default() } };
+    let mut victim =
+        if raw.have_task != 0 { of_task(raw) } else { Victim { who: Who::living(pid), ..Victim::default() } };
     complete(&mut victim, killed, candidate);
     victim.cmdline = told.cmdline.clone();
     let summary = report.and_then(|report| report.summary.as_ref());
@@ -144,11 +147,10 @@ fn scope(report: &Report) -> Result<Scope, &'static str> {
         };
     };
     let counter = report.counter("memory").filter(|_| summary.oom_memcg.is_some());
-    let at_swap = |counter: &&crate::oom_report::Counter| {
-        counter.name != "kmem" && counter.limit_bytes.is_some_and(|limit| counter.usage_bytes >= limit)
-    };
-    // With v1's limit of memory and swap together it may be that one.
-    let counter = report.counters.iter().filter(|_| summary.oom_memcg.is_some()).find(at_swap).or(counter);
+    // v1 limits memory with swap, too: where that one is reached and not the other, it is the reason.
+    let full = |counter: &&Counter| counter.limit_bytes.is_some_and(|limit| counter.usage_bytes + MARGIN >= limit);
+    let with_swap = report.counter("memory+swap").filter(full).filter(|_| !counter.as_ref().is_some_and(full));
+    let counter = with_swap.or(counter);
     Ok(Scope {
         constraint: summary.constraint,
         cgroup: summary.oom_memcg.clone(),
