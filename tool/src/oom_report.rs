@@ -100,8 +100,9 @@ pub struct Candidate {
 /// The line `… Killed process …`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Killed {
-    /// When it was written.
+    /// When it was written, and as which record.
     pub at: Duration,
+    pub sequence: u64,
     pub pid: u32,
     pub comm: String,
     pub total_vm_bytes: u64,

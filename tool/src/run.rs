@@ -144,6 +144,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
+    let mut oom = oom;
+    if let Some(reader) = &mut oom {
+        reader.protect();
+    }
     Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, oom, names: Names::new(features), run_cost, kernel_bytes })
 }
 

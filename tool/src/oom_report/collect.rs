@@ -28,7 +28,7 @@ impl Collector {
             return;
         }
         if let Some(mut killed) = lines::killed(text) {
-            killed.at = line.at;
+            (killed.at, killed.sequence) = (line.at, line.sequence);
             // A second one, without a word about a group before it, is another decision.
             let another = self.open.as_ref().is_some_and(|open| !open.killed.is_empty() && open.group.is_none());
             if another {
@@ -82,9 +82,11 @@ impl Collector {
         self.done.iter().chain(&self.open)
     }
 
-    /// Forgets reports that were complete before.
-    pub fn forget(&mut self, before: Duration) {
-        self.done.retain(|report| report.lines.last().is_some_and(|line| line.at >= before));
+    /// Forgets reports that were complete so long before the latest line that is kept. Times are the log's own.
+    pub fn forget(&mut self, age: Duration) {
+        let end = |report: &Report| report.lines.last().map_or(Duration::ZERO, |line| line.at);
+        let latest = self.reports().map(end).max().unwrap_or_default();
+        self.done.retain(|report| end(report) + age >= latest);
         let more = self.done.len().saturating_sub(KEPT);
         self.done.drain(..more);
     }

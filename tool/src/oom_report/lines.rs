@@ -142,6 +142,7 @@ pub fn killed(text: &str) -> Option<Killed> {
     let bytes = |before: &str| Some(u64::try_from(number(before)?).ok()? * 1024);
     Some(Killed {
         at: std::time::Duration::ZERO,
+        sequence: 0,
         pid: pid.parse().ok()?,
         comm: comm.to_owned(),
         total_vm_bytes: bytes("")?,

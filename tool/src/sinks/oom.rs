@@ -70,7 +70,6 @@ fn state(oom: &Oom, snapshot: &Snapshot, view: &View) -> Vec<String> {
     for why in oom.log_unavailable.iter().chain(&oom.residents_unavailable) {
         lines.push(view.dim(&escape(why)));
     }
-    lines.extend(oom.unprotected.iter().map(|why| view.dim(&escape(why))));
     lines
 }
 

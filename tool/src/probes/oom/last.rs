@@ -1,6 +1,6 @@
 //! Kills that the kernel's log still has, from before we started.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use super::kernel_log::KernelLog;
 use crate::oom_report::{Collector, Report};
@@ -10,6 +10,5 @@ pub fn reports() -> Result<Vec<Rc<Report>>, String> {
     let mut log = KernelLog::open(true)?;
     let mut reports = Collector::default();
     log.read(|line| reports.push(line));
-    reports.forget(Duration::ZERO);
     Ok(reports.reports().filter(|report| !report.killed.is_empty()).cloned().map(Rc::new).collect())
 }

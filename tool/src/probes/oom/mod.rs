@@ -7,6 +7,7 @@ mod meminfo;
 mod reader;
 mod residents;
 mod stories;
+mod survival;
 
 pub use reader::Reader;
 
@@ -25,7 +26,8 @@ pub const PROBE: Probe =
 const MARK: Hook = Hook::tp_btf("mark_victim", "kills");
 const REAPED: Hook = Hook::tp_btf("finish_task_reaping", "when a victim's memory was taken away").optional();
 const EXIT: Hook = Hook::tp_btf("sched_process_exit", "when a victim ended").optional();
-const FREED: Hook = Hook::tp_btf("exit_mmap", "when all of a victim's memory was free").optional();
+const FREED: Hook =
+    Hook::tp_btf("exit_mmap", "when all of a victim's memory was free, where its end is not that").optional();
 const SIGNAL: Hook = Hook::tp_btf("signal_generate", "processes killed by others").optional();
 /// In pairs.
 const WAITS: [Hook; 6] = [

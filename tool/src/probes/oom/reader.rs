@@ -24,6 +24,7 @@ use super::{
     meminfo,
     residents::{Residents, Walk},
     stories::Stories,
+    survival,
 };
 use crate::{
     cli::plan,
@@ -132,7 +133,12 @@ impl Reader {
         self.tasks.read(|_, tasks| sample.inside.extend(tasks))?;
         let reports = self.log.is_ok().then_some(&self.reports);
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
-        self.reports.forget(Duration::from_nanos(now_ns).saturating_sub(REPORTS_KEPT));
+        if self.log.is_ok() {
+            sample.missed = self.stories.missed(now_ns, &self.reports);
+            sample.log_ahead_ns = self.stories.ahead_ns.unwrap_or(0);
+            counters.lost.push(Lost { cause: "kills not seen", count: self.stories.missed });
+        }
+        self.reports.forget(REPORTS_KEPT);
         sample.signals = std::mem::take(&mut self.signals);
         sample.limits.clone_from(&self.limits);
         sample.residents_unavailable.clone_from(&self.residents_unavailable);
@@ -164,6 +170,14 @@ impl Reader {
         });
         self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
         self.recorder.end(walk == Ok(Walk::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
+    }
+
+    /// Once everything is set up.
+    pub fn protect(&mut self) {
+        self.unprotected = survival::protect().into();
+        for why in &*self.unprotected {
+            tracing::warn!("{why}");
+        }
     }
 
     /// What wakes us when something has happened.

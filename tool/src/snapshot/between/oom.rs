@@ -30,8 +30,13 @@ pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
     let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, now_ns, after)).collect();
     inside.sort_by_key(|inside| Reverse(inside.age));
+    let mut kills = kills(after, &moment);
+    for (report, pid) in &after.missed {
+        let at = |at: Duration| moment((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
+        kills.extend(reconstructed(report, at).into_iter().filter(|kill| kill.victim.who.pid == Some(*pid)).take(1));
+    }
     Some(Oom {
-        kills: kills(after, &moment),
+        kills,
         freed: after.freed.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), after)).collect(),
         signals: after.signals.iter().map(|signal| self::signal(signal, moment(signal.at_ns))).collect(),
         reclaim: reclaim(before, after),

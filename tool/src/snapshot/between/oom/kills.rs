@@ -70,13 +70,18 @@ pub fn reconstructed(report: &Rc<Report>, at: impl Fn(Duration) -> Timestamp) ->
         complete(&mut victim, Some(killed), candidate);
         let summary = report.summary.as_ref().filter(|summary| summary.pid == killed.pid);
         victim.who.cgroup = summary.map(|summary| summary.task_memcg.clone()).or_else(|| report.group.clone());
+        let trigger = match &report.trigger {
+            Some(trigger) => {
+                let itself = trigger.pid.is_some() && trigger.pid == victim.who.pid;
+                let cgroup = if itself { victim.who.cgroup.clone() } else { None };
+                Who { pid: trigger.pid, comm: Some(trigger.comm.clone()), cgroup, ..Who::default() }
+            }
+            None => Who { unknown: Some(HELD_BACK), ..Who::default() },
+        };
         Kill {
             at: at(killed.at),
             victim,
-            trigger: match &report.trigger {
-                Some(trigger) => Who { pid: trigger.pid, comm: Some(trigger.comm.clone()), ..Who::default() },
-                None => Who { unknown: Some(HELD_BACK), ..Who::default() },
-            },
+            trigger,
             memory_cgroups: [0; 2],
             scope: scope(report),
             allocation: allocation(report),
@@ -91,7 +96,9 @@ pub fn reconstructed(report: &Rc<Report>, at: impl Fn(Duration) -> Timestamp) ->
             reconstructed: true,
         }
     };
-    report.killed.iter().map(one).collect()
+    // Of those killed together the first is named twice.
+    let first = |&(at, killed): &(usize, &Killed)| report.killed[..at].iter().all(|earlier| earlier.pid != killed.pid);
+    report.killed.iter().enumerate().filter(first).map(|(_, killed)| one(killed)).collect()
 }
 
 fn of_task(kill: &oom::Kill) -> Victim {
