@@ -23,7 +23,7 @@ const GROWN_BYTES: i64 = 1 << 20;
 pub fn draw(text: &mut String, kill: &Kill, view: &View) {
     let Some(lead_up) = kill.lead_up.as_ref().filter(|lead_up| !lead_up.before.is_empty()) else { return };
     let from = lead_up.before.first().copied().unwrap_or(Duration::ZERO);
-    *text += &format!("  before    {} of them\n", format::interval(from));
+    *text += &format!("  before    the last {}\n", format::interval(from));
     // All lines of a column begin at the same place.
     let mut row = |name: &str, values: Vec<Option<f64>>, say: &dyn Fn(f64) -> String| {
         let known = || values.iter().flatten().copied();
