@@ -19,11 +19,32 @@ pub fn protect() -> Vec<String> {
     missing
 }
 
-/// All that is mapped now and later, the program itself included.
+/// What is in use of our memory, and what comes into use later. The program and its libraries wholly, so that none of it has to be
+/// read from a disk when there is no memory for that; not the holes that reading kernel types has left in the heap.
 fn lock() -> io::Result<()> {
     // SAFETY: no precondition.
-    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for (from, to) in files(&fs::read_to_string("/proc/self/maps")?) {
+        // SAFETY: a mapping of our own, of which nothing changes but that it is there.
+        if unsafe { libc::mlock(from as *const _, to - from) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Where files are mapped that can be read: `55d0-55e0 r-xp 00001000 fe:00 42  /usr/bin/stillwatch`.
+fn files(maps: &str) -> impl Iterator<Item = (usize, usize)> {
+    maps.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (from, to) = words.next()?.split_once('-')?;
+        let readable = words.next()?.starts_with('r');
+        let of_file = words.nth(3)?.starts_with('/');
+        let number = |hex| usize::from_str_radix(hex, 16).ok();
+        (readable && of_file).then_some((number(from)?, number(to)?))
+    })
 }
 
 fn lower_score() -> io::Result<()> {
@@ -35,4 +56,14 @@ fn lower_score() -> io::Result<()> {
         return Ok(());
     }
     fs::write(PATH, SCORE)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn files_among_the_mappings() {
+        let maps = "1000-3000 r-xp 00001000 fe:00 42    /usr/bin/x\n3000-4000 ---p 0 fe:00 42 /usr/bin/x\n\
+            5000-6000 rw-p 00000000 00:00 0    [heap]\n7000-8000 rw-p 00000000 00:00 0 \n";
+        assert_eq!(super::files(maps).collect::<Vec<_>>(), [(0x1000, 0x3000)]);
+    }
 }
