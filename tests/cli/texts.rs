@@ -10,9 +10,16 @@ fn ask(words: &[&str]) -> String {
 
 #[test]
 fn help_fits_80_columns_and_ends_with_examples() {
-    for words in
-        [&["--help"][..], &["-h"], &["syscalls", "--help"], &["syscalls", "-h"], &["io", "--help"], &["io", "-h"]]
-    {
+    for words in [
+        &["--help"][..],
+        &["-h"],
+        &["syscalls", "--help"],
+        &["syscalls", "-h"],
+        &["io", "--help"],
+        &["io", "-h"],
+        &["oom", "--help"],
+        &["oom", "-h"],
+    ] {
         let help = ask(words);
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{words:?}: {line}");

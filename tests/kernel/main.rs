@@ -8,6 +8,7 @@ mod in_flight;
 mod io;
 mod lifetime;
 mod modes;
+mod oom;
 mod stillwatch;
 mod tcp;
 mod workload;
@@ -35,6 +36,7 @@ fn main() {
         lifetime::TESTS,
         &io::tests(),
         &tcp::tests(),
+        &oom::tests(),
     ]
     .concat();
     let trials = tests

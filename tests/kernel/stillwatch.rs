@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -35,12 +35,23 @@ impl Watch {
     }
 
     pub fn of(probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        Self::every("0.2", probe, flags, environment)
+        Self::run(stillwatch(), "0.2", probe, flags, environment)
     }
 
     /// With another interval.
     pub fn every(interval: &str, probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let mut child = stillwatch()
+        Self::run(stillwatch(), interval, probe, flags, environment)
+    }
+
+    /// `command`: the binary, prepared in a way of its own.
+    pub fn run(
+        mut command: Command,
+        interval: &str,
+        probe: &str,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut child = command
             .args([probe, interval, "--json"])
             .args(flags)
             .envs(environment.iter().copied())

@@ -4,5 +4,6 @@
 
 pub mod hist;
 pub mod io;
+pub mod oom;
 pub mod syscalls;
 pub mod tcp;

@@ -214,6 +214,35 @@ facts! {
     SKB_SEGMENTS: u64 = 0;
     REQ_RETRANSMITS: u64 = 0;
 
+    /// Waits for memory that are neither reclaim nor compaction: tasks that sleep as the kernel's pressure accounting has it.
+    OOM_SLEEPS: u8 = 0;
+    /// `mark_victim` passes the task; before, its number.
+    MARK_HAS_TASK: u8 = 0;
+    /// `exit_mmap` (6.1): the end of a process's memory.
+    HAVE_EXIT_MMAP: u8 = 0;
+    TASK_MM: u64 = 0;
+    TASK_SIGNAL: u64 = 0;
+    /// Not null: the process is a victim.
+    SIGNAL_OOM_MM: u64 = 0;
+    /// Threads that have not ended.
+    SIGNAL_LIVE: u64 = 0;
+    SIGNAL_ADJ: u64 = 0;
+    /// `in_memstall`: the byte it lies in, and its bit there.
+    TASK_MEMSTALL: u64 = ABSENT;
+    MEMSTALL_BIT: u32 = 0;
+    /// The first of the counters of a process's pages, and the distance from one to the next.
+    MM_PAGES: u64 = 0;
+    MM_PAGES_STRIDE: u64 = 8;
+    MM_PGTABLES: u64 = 0;
+    MM_TOTAL_VM: u64 = 0;
+    /// From a task's `css_set` to the subsystem state of the memory controller, which is the start of its `mem_cgroup`.
+    CSET_MEMORY: u64 = ABSENT;
+    MEMORY_CSS_CGROUP: u64 = 0;
+    MEMORY_CSS_PARENT: u64 = 0;
+    MEMORY_USAGE: u64 = 0;
+    MEMORY_MAX: u64 = 0;
+    MEMORY_FAILURES: u64 = 0;
+
     /// Only these processes: 0 off, 1 the one in [`FILTER_TGID`], 2 those in the map `FILTER_TGIDS`.
     FILTER_PIDS: u8 = 0;
     FILTER_TGID: u32 = 0;

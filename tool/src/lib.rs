@@ -12,6 +12,7 @@
 //! - [`snapshot`]: the difference of two samples. No I/O, no clock.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
+//! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`run`]: the only clock.
 
 pub mod attribution;
@@ -20,6 +21,7 @@ pub mod doctor;
 pub mod escape;
 pub mod kernel;
 pub mod names;
+pub mod oom_report;
 pub mod probes;
 pub mod reasons;
 pub mod run;

@@ -28,6 +28,8 @@ pub struct Names {
     comms: HashMap<u32, Option<String>>,
     paths: HashMap<u32, Option<String>>,
     ids: Ids,
+    /// Of the hierarchy that memory is charged in.
+    memory_ids: Ids,
 }
 
 impl Names {
@@ -35,7 +37,8 @@ impl Names {
         let cgroups = features.cgroups.clone();
         // On a hybrid host every process may be in the root of the unified hierarchy: a name, but a wrong one.
         let unified = cgroups.naming().filter(|hierarchy| hierarchy.is_v2()).cloned();
-        Self { comms: HashMap::new(), paths: HashMap::new(), ids: Ids::new(unified), cgroups }
+        let memory_ids = Ids::new(cgroups.memory().cloned());
+        Self { comms: HashMap::new(), paths: HashMap::new(), ids: Ids::new(unified), memory_ids, cgroups }
     }
 
     /// Begins an interval: forgets what may have changed hands.
@@ -43,6 +46,7 @@ impl Names {
         self.comms.clear();
         self.paths.clear();
         self.ids.tick();
+        self.memory_ids.tick();
     }
 
     /// Command name of a process (or, by its thread id, of a thread). `None`: it is gone.
@@ -69,6 +73,17 @@ impl Names {
     /// another hierarchy.
     pub fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
         self.ids.path(id)
+    }
+
+    /// Path of a cgroup that memory is charged to, by its id in that hierarchy, v1 or v2. `None`: it is gone.
+    pub fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+        self.memory_ids.path(id)
+    }
+
+    /// Whether such a path is a directory's, or below it. `None`: that is one of another hierarchy.
+    pub fn is_memory_path_below(&self, path: &str, directory: &Path) -> Option<bool> {
+        let memory = self.cgroups.memory()?;
+        (self.cgroups.of_dir(directory)? == memory).then(|| memory.dir(path).starts_with(directory))
     }
 
     /// The directory of the cgroup that an operator means: a path below the root of a hierarchy, the directory itself,

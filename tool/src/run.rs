@@ -1,11 +1,12 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, io::Write, os::fd::OwnedFd, time::Duration};
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
 use jiff::Timestamp;
 use tokio::{
+    io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     time::{Instant, MissedTickBehavior},
 };
@@ -21,10 +22,15 @@ use crate::{
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, syscalls, tcp},
+    probes::{self, Counters, filter, io, oom, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
-    snapshot::{Lost, Snapshot, tcp::Events},
+    snapshot::{
+        Lost, Snapshot,
+        between::{self, oom::reconstructed},
+        oom::Kill,
+        tcp::Events,
+    },
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -33,6 +39,7 @@ struct Attached {
     syscalls: Option<syscalls::Reader>,
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
+    oom: Option<oom::Reader>,
     names: Names,
     named_at: Instant,
     run_cost: Option<RunCost>,
@@ -41,13 +48,42 @@ struct Attached {
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.
 pub fn run(plan: &Plan, features: &Features) -> Result<()> {
+    if plan.oom.as_ref().is_some_and(|oom| oom.last) {
+        return last_kills(plan, features);
+    }
     let mut attached = attach(plan, features)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(ticks(plan, &mut attached)) {
-        // Whoever read us has seen enough.
+    unless_enough_seen(runtime.block_on(ticks(plan, &mut attached)))
+}
+
+/// Whoever read us may have seen enough.
+fn unless_enough_seen(result: Result<()>) -> Result<()> {
+    match result {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => result,
     }
+}
+
+/// Kills from before, as the kernel's log has them.
+fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
+    let reports = oom::last::reports().map_err(anyhow::Error::msg)?;
+    let (now, clock) = (Timestamp::now(), clock());
+    // The log's clock is all there is; it stands still while the machine sleeps, as ours does.
+    let moment = |at: Duration| {
+        let ago = clock.saturating_sub(at);
+        now.checked_sub(jiff::SignedDuration::try_from(ago).unwrap_or_default()).unwrap_or(now)
+    };
+    let mut kills: Vec<_> = reports.iter().flat_map(|report| reconstructed(report, moment)).collect();
+    attribution::oom::kills(&mut kills, &mut Names::new(features), plan);
+    let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });
+    if kills.is_empty() && !plan.json {
+        println_unless_closed("the kernel's log has no kill for want of memory")?;
+    }
+    unless_enough_seen(sinks::of(plan).kills(&kills[from..]).map_err(Into::into))
+}
+
+fn println_unless_closed(line: &str) -> Result<()> {
+    unless_enough_seen(writeln!(std::io::stdout(), "{line}").map_err(Into::into))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -94,6 +130,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons)?),
         None => None,
     };
+    let oom = match &plan.oom {
+        Some(plan) => Some(oom::Reader::new(&mut loaded.ebpf, plan, processors)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -106,11 +146,16 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
+    let mut oom = oom;
+    if let Some(reader) = &mut oom {
+        reader.protect();
+    }
     Ok(Attached {
         ebpf: loaded.ebpf,
         syscalls,
         io,
         tcp,
+        oom,
         names: Names::new(features),
         named_at: Instant::now(),
         run_cost,
@@ -124,13 +169,21 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
     let mut sink = sinks::of(plan);
-    let mut prev = attached.sample()?;
+    let mut prev = attached.sample(false)?;
     let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
     // A tick that comes late must not be followed by a burst of short ones.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut live = tokio::time::interval_at(Instant::now() + LIVE, LIVE);
     live.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut calibration = Backoff::default();
+    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
+    let events = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
+    // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
+    let events = events.map(|events| unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) });
+    let events = events.transpose()?;
+    let mut minutes = tokio::time::interval_at(Instant::now() + RECORDED, RECORDED);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tell_at = None;
     let mut left = plan.count;
     loop {
         let last = tokio::select! {
@@ -144,15 +197,34 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
                 }
                 continue;
             }
+            ready = happened(events.as_ref()) => {
+                ready?;
+                attached.drain();
+                tell_at.get_or_insert_with(|| Instant::now() + SETTLES);
+                continue;
+            }
+            () = until(tell_at) => {
+                let (kills, more) = attached.kills(plan);
+                if !kills.is_empty() {
+                    sink.kills(&kills)?;
+                }
+                tell_at = more.then(|| Instant::now() + SETTLES);
+                continue;
+            }
+            _ = minutes.tick(), if events.is_some() => {
+                attached.record();
+                continue;
+            }
         };
-        let next = attached.sample()?;
+        left = left.map(|left| left - 1);
+        let last = last || left == Some(0);
+        let next = attached.sample(last)?;
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
         sink.snapshot(&snapshot)?;
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
         prev = next;
-        left = left.map(|left| left - 1);
-        if last || left == Some(0) {
+        if last {
             sink.finish()?;
             return Ok(());
         }
@@ -162,10 +234,32 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     }
 }
 
+/// The time until a kill is told, in which the kernel writes its report and the victim's memory may become free.
+const SETTLES: Duration = Duration::from_millis(100);
+/// Distance of the points that are kept of the minutes before a kill.
+const RECORDED: Duration = Duration::from_secs(1);
+
+/// Something is in the ring.
+async fn happened(events: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
+    match events {
+        Some(events) => {
+            events.readable().await?.clear_ready();
+            Ok(())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Passes messages of the kernel side on, for as long as the run lasts.
 #[cfg(feature = "kernel-log")]
 async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Result<()> {
-    use tokio::io::{Interest, unix::AsyncFd};
     // SAFETY: the logger owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
     let mut logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE)? };
     loop {
@@ -176,12 +270,35 @@ async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Re
 }
 
 impl Attached {
+    fn drain(&mut self) {
+        if let Some(reader) = &mut self.oom {
+            reader.drain();
+        }
+    }
+
+    fn record(&mut self) {
+        if let Some(reader) = &mut self.oom {
+            reader.record(&mut self.names, clock().as_nanos() as u64);
+        }
+    }
+
+    /// Kills that can be told now, and whether others have to wait.
+    fn kills(&mut self, plan: &Plan) -> (Vec<Kill>, bool) {
+        let Some(reader) = &mut self.oom else { return (Vec::new(), false) };
+        let (at, clock) = (Timestamp::now(), clock());
+        let (sample, more) = reader.kills(clock.as_nanos() as u64);
+        let mut kills = between::oom::kills(&sample, between::oom::moment(at, clock));
+        attribution::oom::kills(&mut kills, &mut self.names, plan);
+        (kills, more)
+    }
+
     fn begin_names(&mut self) {
         self.named_at = Instant::now();
         self.names.tick();
     }
 
-    fn sample(&mut self) -> Result<Sample> {
+    /// `last`: what waits for more to be known is told now.
+    fn sample(&mut self, last: bool) -> Result<Sample> {
         self.begin_names();
         let clock = clock();
         let now_ns = clock.as_nanos() as u64;
@@ -213,6 +330,13 @@ impl Attached {
             count(counters);
             tcp = Some(sample);
         }
+        let mut oom = None;
+        if let Some(reader) = &mut self.oom {
+            reader.record(&mut self.names, now_ns);
+            let (sample, counters) = reader.read(now_ns, last).context("reading the oom maps")?;
+            count(counters);
+            oom = Some(sample);
+        }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
@@ -227,6 +351,7 @@ impl Attached {
             syscalls,
             io,
             tcp,
+            oom,
         })
     }
 

@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     facts,
-    probes::{io, syscalls},
+    probes::{io, oom, syscalls},
     support::task::{Switch, TASK_DEAD, Task},
 };
 
@@ -25,6 +25,9 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     }
     if facts::on(&facts::IO_WHO) {
         io::switch(&switch);
+    }
+    if facts::on(&facts::OOM_SLEEPS) {
+        oom::switch(&switch);
     }
     0
 }

@@ -2,5 +2,6 @@
 
 pub mod filter;
 pub mod io;
+pub mod oom;
 pub mod syscalls;
 pub mod tcp;

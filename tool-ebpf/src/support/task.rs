@@ -116,6 +116,32 @@ impl Task {
         offset != ABSENT && u32::from(self.get::<u8>(offset)) & facts::IOWAIT_BIT.load() != 0
     }
 
+    /// It is stalled for want of memory, as the kernel's pressure accounting has it.
+    #[inline(always)]
+    pub fn in_memstall(self) -> bool {
+        let offset = facts::TASK_MEMSTALL.load();
+        offset != ABSENT && u32::from(self.get::<u8>(offset)) & facts::MEMSTALL_BIT.load() != 0
+    }
+
+    /// Address of the memory it runs in; 0: it has none, or none any more.
+    #[inline(always)]
+    pub fn mm(self) -> u64 {
+        self.get(facts::TASK_MM.load())
+    }
+
+    /// Address of what its threads share (`signal_struct`).
+    #[inline(always)]
+    pub fn signal(self) -> u64 {
+        self.get(facts::TASK_SIGNAL.load())
+    }
+
+    /// Address of its `css_set`; 0 where that is not known.
+    #[inline(always)]
+    pub fn css_set(self) -> u64 {
+        let offset = facts::TASK_CGROUPS.load();
+        if offset == ABSENT { 0 } else { self.get(offset) }
+    }
+
     #[inline(always)]
     pub fn state(self) -> u32 {
         self.get(facts::TASK_STATE.load())

@@ -20,6 +20,7 @@ Examples:
   stillwatch -p 430,812             only these two processes
   stillwatch io                     block I/O: who is stalled, because of whom
   stillwatch tcp                    what TCP sends again, what fails to connect
+  stillwatch oom                    out of memory: who was killed, and why
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
   stillwatch --json > incident.log  one JSON object per interval
@@ -63,6 +64,17 @@ Examples:
 An owner is the process that holds the socket, not the one that happened to
 run when the kernel sent a segment again.";
 
+pub const OOM_EXAMPLES: &str = "\
+Examples:
+  stillwatch oom                       kills as they come, who waits for memory
+  stillwatch oom --last                kills that the kernel's log still has
+  stillwatch oom --log                 the kernel's own report, line by line
+  stillwatch oom --signals             who else sends SIGKILL
+  stillwatch oom -c web.service 5      one cgroup, every five seconds
+  stillwatch oom --json > memory.log   events and intervals for programs
+
+A kill is printed at once, whatever INTERVAL says.";
+
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
 #[command(
@@ -92,6 +104,8 @@ pub enum Word {
     Io(Io),
     /// TCP: what is sent again, dropped, slow to connect or fails, and whose
     Tcp(Tcp),
+    /// Out of memory: who was killed, because of whom, and who waits
+    Oom(Oom),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -252,6 +266,32 @@ pub struct Tcp {
     #[arg(long, value_name = "ADDRESS[/BITS]", value_delimiter = ',', value_parser = values::prefix)]
     #[arg(help_heading = "What")]
     pub address: Vec<plan::Prefix>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Out of memory: who was killed, because of whom, and who waits
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch oom [INTERVAL [COUNT]] [FLAGS]", after_help = OOM_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Oom {
+    /// Explain kills that the kernel's log still has, and end
+    #[arg(long, help_heading = "What", conflicts_with_all = ["signals", "lead_up", "no_sleeps", "interval", "count"])]
+    pub last: bool,
+    /// Show who sends SIGKILL, too: not every kill is the kernel's
+    #[arg(long, help_heading = "What")]
+    pub signals: bool,
+    /// Keep so much of what was before a kill: 1m to 1h
+    #[arg(long, value_name = "DURATION", value_parser = values::lead_up, default_value = "5m", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub lead_up: Duration,
+    /// No program on switches: waits for swap and at memory.high are not seen
+    #[arg(long, help_heading = "What")]
+    pub no_sleeps: bool,
+    /// Print all of the kernel's own report of a kill
+    #[arg(long, help_heading = "Output")]
+    pub log: bool,
 
     #[command(flatten)]
     pub common: Common,

@@ -82,6 +82,7 @@ pub fn parse_from(
             Plan { io: Some(io(&args)), syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         Some(Word::Tcp(args)) => Plan { tcp: Some(tcp(&args)), ..plan(args.common, surroundings, cgroup)? },
+        Some(Word::Oom(args)) => Plan { oom: Some(oom(&args)), ..plan(args.common, surroundings, cgroup)? },
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
@@ -120,6 +121,7 @@ fn plan(
         syscalls: None,
         io: None,
         tcp: None,
+        oom: None,
     })
 }
 
@@ -144,6 +146,10 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
         ports: once(args.port.clone()),
         addresses: once(args.address.clone()),
     }
+}
+
+fn oom(args: &args::Oom) -> plan::Oom {
+    plan::Oom { last: args.last, signals: args.signals, sleeps: !args.no_sleeps, log: args.log, lead_up: args.lead_up }
 }
 
 fn syscalls(args: &args::Syscalls) -> Result<plan::Syscalls, Refusal> {

@@ -19,6 +19,7 @@ pub struct Plan {
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,
+    pub oom: Option<Oom>,
 }
 
 impl Plan {
@@ -85,6 +86,21 @@ pub struct Tcp {
     pub ports: Vec<u16>,
     /// Addresses, of either end; empty: all.
     pub addresses: Vec<Prefix>,
+}
+
+/// What the `oom` probe will do.
+#[derive(Clone, Debug)]
+pub struct Oom {
+    /// Explain kills that the kernel's log still has, and end.
+    pub last: bool,
+    /// Show who sends SIGKILL.
+    pub signals: bool,
+    /// Count sleeps for want of memory, at a switch of tasks.
+    pub sleeps: bool,
+    /// Print all of the kernel's log of a kill.
+    pub log: bool,
+    /// How far back the minutes before a kill reach.
+    pub lead_up: Duration,
 }
 
 /// What rows of the table of flows stand for.

@@ -46,6 +46,13 @@ pub fn slow_request(word: &str) -> Result<Duration, String> {
     }
 }
 
+/// A point a second at most, and not more points than are kept.
+pub fn lead_up(word: &str) -> Result<Duration, String> {
+    let lead_up = duration(word)?;
+    let possible = Duration::from_secs(60)..=Duration::from_secs(3600);
+    if possible.contains(&lead_up) { Ok(lead_up) } else { Err("give 1m to 1h".into()) }
+}
+
 pub fn slow_connect(word: &str) -> Result<Duration, String> {
     let slow = duration(word)?;
     let possible = Duration::from_micros(10)..=LONGEST;

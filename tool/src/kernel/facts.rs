@@ -1,6 +1,7 @@
 //! From kernel types to the read-only globals of `tool-ebpf/src/facts.rs`, name by name.
 
 mod io;
+mod oom;
 mod tcp;
 
 pub use tcp::Reasons;

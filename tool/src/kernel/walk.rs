@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Read},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    time::{Duration, Instant},
 };
 
 use aya::{Ebpf, programs::Iter};
@@ -35,10 +36,21 @@ struct Begin {
     flags: u32,
 }
 
+/// What the kernel hands over at once.
+const CHUNK: usize = 64 << 10;
+
 /// A loaded iterator, tied to what it walks over.
 pub struct Walk {
     link: OwnedFd,
-    buffer: Vec<u8>,
+    buffer: Box<[u8]>,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// It took too long.
+    CutShort,
 }
 
 impl Walk {
@@ -60,23 +72,47 @@ impl Walk {
             info_bytes: map.as_ref().map_or(0, |map| size_of_val(map) as u32),
             ..Link::default()
         };
-        Ok(Self { link: bpf(BPF_LINK_CREATE, &link)?, buffer: Vec::new() })
+        Ok(Self { link: bpf(BPF_LINK_CREATE, &link)?, buffer: vec![0; CHUNK].into() })
     }
 
     /// Walks once. What the program writes are `T`s, whole ones.
     ///
     /// # Safety
     /// All bits are valid in a `T`.
-    pub unsafe fn records<T: Copy>(&mut self, mut visit: impl FnMut(&T)) -> io::Result<()> {
+    pub unsafe fn records<T: Copy>(&mut self, visit: impl FnMut(&T)) -> io::Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { self.records_within(Duration::MAX, visit).map(drop) }
+    }
+
+    /// The same, and ends early when it takes longer than that.
+    ///
+    /// # Safety
+    /// All bits are valid in a `T`.
+    pub unsafe fn records_within<T: Copy>(
+        &mut self,
+        budget: Duration,
+        mut visit: impl FnMut(&T),
+    ) -> io::Result<Extent> {
+        let start = Instant::now();
         let begin = Begin { link: self.link.as_raw_fd() as u32, flags: 0 };
         let mut file = File::from(bpf(BPF_ITER_CREATE, &begin)?);
-        self.buffer.clear();
-        file.read_to_end(&mut self.buffer)?;
-        for record in self.buffer.chunks_exact(size_of::<T>().max(1)) {
-            // SAFETY: so many bytes, of which the caller promises that they make a `T`.
-            visit(&unsafe { record.as_ptr().cast::<T>().read_unaligned() });
+        let mut held = 0;
+        loop {
+            let bytes = file.read(&mut self.buffer[held..])?;
+            if bytes == 0 {
+                return Ok(Extent::Whole);
+            }
+            let whole = (held + bytes) / size_of::<T>() * size_of::<T>();
+            for record in self.buffer[..whole].chunks_exact(size_of::<T>()) {
+                // SAFETY: so many bytes, of which the caller promises that they make a `T`.
+                visit(&unsafe { record.as_ptr().cast::<T>().read_unaligned() });
+            }
+            self.buffer.copy_within(whole..held + bytes, 0);
+            held = held + bytes - whole;
+            if start.elapsed() > budget {
+                return Ok(Extent::CutShort);
+            }
         }
-        Ok(())
     }
 }
 

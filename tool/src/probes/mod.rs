@@ -4,6 +4,7 @@
 pub mod examine;
 pub mod filter;
 pub mod io;
+pub mod oom;
 pub mod syscalls;
 mod table;
 pub mod tcp;
@@ -50,7 +51,7 @@ impl Probe {
 }
 
 /// Every probe there is.
-pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE];
+pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE, oom::PROBE];
 
 /// The total behind the slash in `/proc/loadavg`.
 fn living_tasks() -> u32 {

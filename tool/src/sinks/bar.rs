@@ -37,6 +37,25 @@ pub fn spark(latency: &Latency, narrow: bool) -> String {
     counts.iter().map(|&count| UPRIGHT[eighths(count, most, 1)]).collect()
 }
 
+/// Values over time in `width` characters: the height of each is its greatest value, of `most`. A dot: not measured.
+pub fn line(values: &[Option<f64>], most: f64, width: usize) -> String {
+    let width = width.min(values.len());
+    let column = |at: usize| {
+        let part = &values[at * values.len() / width..(at + 1) * values.len() / width];
+        let greatest = part
+            .iter()
+            .flatten()
+            .copied()
+            .fold(None, |most: Option<f64>, value| Some(most.map_or(value, |most| most.max(value))));
+        match greatest {
+            None => '·',
+            Some(value) if most <= 0.0 || value <= 0.0 => UPRIGHT[0],
+            Some(value) => UPRIGHT[((value / most * 8.0).ceil() as usize).clamp(1, 8)],
+        }
+    };
+    (0..width).map(column).collect()
+}
+
 /// A lying bar of up to `width` characters, in eighths of one.
 pub fn bar(count: u64, most: u64, width: usize) -> String {
     let eighths = eighths(count, most.max(1), width);
@@ -72,6 +91,14 @@ mod tests {
     fn one_call_among_many_is_seen() {
         let text = spark(&latency(&[(1_500, 1_000_000), (50_000, 500_000), (2_000_000_000, 1)]), false);
         assert_eq!(text, "  █  ▄        ▁  ");
+    }
+
+    #[test]
+    fn values_over_time() {
+        let values = [None, Some(0.0), Some(1.0), Some(4.0), Some(8.0), Some(2.0)];
+        assert_eq!(line(&values, 8.0, 6), "· ▁▄█▂");
+        assert_eq!(line(&values, 8.0, 3), " ▄█");
+        assert_eq!((line(&[], 8.0, 6), line(&[Some(0.0)], 0.0, 6)), (String::new(), " ".into()));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod io;
 mod latency;
 mod line;
+mod oom;
 mod syscalls;
 mod tcp;
 mod who;
@@ -24,7 +25,7 @@ use self::{
 use super::{Sink, View};
 use crate::{
     escape::escape,
-    snapshot::{Snapshot, tcp::Events},
+    snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
 /// Writes a line per probe and interval to `W`.
@@ -93,6 +94,27 @@ impl<W: Write> Sink for Json<W> {
             if !tcp.events_only {
                 self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
             }
+        }
+        if let Some(oom) = &snapshot.oom {
+            for kill in &oom.kills {
+                self.add(&oom::kill(kill))?;
+            }
+            for kill in &oom.freed {
+                self.add(&oom::freed(kill))?;
+            }
+            for signal in &oom.signals {
+                self.add(&oom::Signal::event(signal))?;
+            }
+            self.add(&Line::of("oom", snapshot, oom::Oom::of(oom)))?;
+        }
+        self.out.write_all(&self.line)?;
+        self.out.flush()
+    }
+
+    fn kills(&mut self, kills: &[Kill]) -> Result<()> {
+        self.line.clear();
+        for kill in kills {
+            self.add(&oom::kill(kill))?;
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

@@ -10,6 +10,7 @@ pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
+mod oom;
 pub mod stream;
 mod table;
 mod tcp;
@@ -20,7 +21,7 @@ pub use view::View;
 
 use crate::{
     cli::plan::{Draw, Plan},
-    snapshot::{Snapshot, tcp::Events},
+    snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
 pub trait Sink {
@@ -29,6 +30,11 @@ pub trait Sink {
 
     /// Shows single events before their interval ends; only of plans that are live.
     fn events(&mut self, _events: &Events) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Shows kills at once, between two intervals.
+    fn kills(&mut self, _kills: &[Kill]) -> std::io::Result<()> {
         Ok(())
     }
 

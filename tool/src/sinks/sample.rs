@@ -24,6 +24,7 @@ pub fn view() -> View {
         slow_requests: None,
         kernel_threads: false,
         stacks: false,
+        log: false,
         whose: false,
         which_devices: false,
         only: String::new(),
@@ -48,6 +49,7 @@ pub fn idle() -> Snapshot {
         }),
         io: None,
         tcp: None,
+        oom: None,
     }
 }
 
@@ -116,6 +118,7 @@ pub fn busy() -> Snapshot {
         }),
         io: None,
         tcp: None,
+        oom: None,
     }
 }
 

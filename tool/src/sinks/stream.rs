@@ -10,6 +10,7 @@ use super::{
 };
 use crate::snapshot::{
     Snapshot,
+    oom::Kill,
     syscalls::{Mode, Row, Syscalls},
     tcp::Events,
 };
@@ -62,6 +63,18 @@ impl<W: Write> Sink for Stream<W> {
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
+
+    fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
+        let mut text = String::new();
+        for kill in kills {
+            if !std::mem::take(&mut self.first) {
+                text.push('\n');
+            }
+            super::oom::kill(&mut text, kill, &self.view);
+        }
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
 }
 
 fn frame(snapshot: &Snapshot, view: &View) -> String {
@@ -85,6 +98,9 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     }
     if let Some(tcp) = &snapshot.tcp {
         super::tcp::draw(&mut text, tcp, snapshot, view);
+    }
+    if let Some(oom) = &snapshot.oom {
+        super::oom::draw(&mut text, oom, snapshot, view);
     }
     text
 }

@@ -37,6 +37,8 @@ pub struct View {
     pub kernel_threads: bool,
     /// Stacks are printed under the waits.
     pub stacks: bool,
+    /// All of the kernel's report of a kill is printed.
+    pub log: bool,
     /// Only some processes are shown.
     pub whose: bool,
     /// Only some devices are shown.
@@ -60,6 +62,7 @@ impl View {
             slow_requests: io.and_then(|plan| plan.slow),
             kernel_threads: io.is_some_and(|plan| plan.kernel_threads),
             stacks: io.is_some_and(|plan| plan.stacks),
+            log: plan.oom.as_ref().is_some_and(|plan| plan.log),
             whose: !filter.pids.is_empty() || filter.comm.is_some() || filter.cgroup.is_some(),
             which_devices: io.is_some_and(|plan| !plan.only.is_empty()),
             only: only(plan),
@@ -149,6 +152,7 @@ mod tests {
             syscalls: None,
             io: None,
             tcp: None,
+            oom: None,
         }
     }
 

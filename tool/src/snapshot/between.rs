@@ -1,6 +1,7 @@
 //! From two samples to what happened between them.
 
 mod io;
+pub mod oom;
 mod tcp;
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
@@ -35,6 +36,7 @@ impl Snapshot {
             syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls),
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
+            oom: plan.oom.as_ref().and_then(|_| oom::oom(prev, next)),
         }
     }
 }

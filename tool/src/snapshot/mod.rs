@@ -2,9 +2,10 @@
 //!
 //! No I/O and no clock here. Every sink reads these types and nothing else.
 
-mod between;
+pub mod between;
 pub mod io;
 pub mod latency;
+pub mod oom;
 pub mod syscalls;
 pub mod tcp;
 pub mod who;
@@ -30,6 +31,7 @@ pub struct Snapshot {
     pub syscalls: Option<syscalls::Syscalls>,
     pub io: Option<io::Io>,
     pub tcp: Option<tcp::Tcp>,
+    pub oom: Option<oom::Oom>,
 }
 
 /// What stillwatch itself cost in the interval.

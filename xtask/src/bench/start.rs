@@ -23,6 +23,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         (&["syscalls", "--blocked"], None),
         (&["io"], Some(("`io`, start to attached", 250.0))),
         (&["io", "--devices"], None),
+        (&["oom"], Some(("`oom`, start to attached", 250.0))),
     ];
     for (args, promise) in variants {
         let mut times = Vec::new();

@@ -33,6 +33,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "io --syscalls"),
         Observer::peer("runqlat 1"),
         Observer::stillwatch(bench, "io"),
+        Observer::stillwatch(bench, "oom"),
     ];
     let mut rows = vec![Vec::new(); variants.len()];
     if which("perf").is_some() {
@@ -65,6 +66,8 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     }
     let runqlat = EXACT + 3;
     let promise = |what, bound, part: &[f64], of: &[f64]| Promise::at_most(what, bound, "×", ratio(part, of));
+    let oom = runqlat + 2;
+    figure.promise(promise("`oom`, programs per switch, of `runqlat`", 0.2, &programs(oom), &programs(runqlat)));
     let (blocked, both) = (programs(EXACT + 1), programs(EXACT + 2));
     figure.promise(promise(
         "exact mode, added without its two calls, of `runqlat`",

@@ -19,6 +19,7 @@ const FILES: usize = 8;
 /// Places among the variants.
 const EXACT: usize = 0;
 const IO: usize = 3;
+const OOM: usize = 5;
 /// Before: names are looked up and buffers grow.
 const WARM_UP: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(20);
@@ -32,6 +33,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "syscalls 1 --by process"),
         Observer::stillwatch(bench, "io 1"),
         Observer::stillwatch(bench, "io 1 --syscalls --blame"),
+        Observer::stillwatch(bench, "oom 1"),
         Observer::peer("syscount -L -i 1"),
         Observer::peer("biolatency 1"),
     ];
@@ -56,7 +58,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     for (variant, (percent, mib)) in variants.iter().zip(&rows) {
         figure.row(&variant.name, &[spread(percent), spread(mib)], 2);
     }
-    for (what, at, memory) in [("exact mode", EXACT, 12.0), ("`io`", IO, 14.0)] {
+    for (what, at, memory) in [("exact mode", EXACT, 12.0), ("`io`", IO, 14.0), ("`oom`", OOM, 20.0)] {
         let (percent, mib) = &rows[at];
         figure.promise(Promise::at_most(&format!("{what}, CPU in user space"), 0.3, "%", spread(percent)));
         figure.promise(Promise::at_most(&format!("{what}, resident memory"), memory, "MiB", spread(mib)));

@@ -57,6 +57,12 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("tcp_skb_cb", &["tcp_gso_segs"]),
     ("request_sock", &["num_retrans"]),
     ("socket_alloc", &["socket", "vfs_inode"]),
+    ("signal_struct", &["oom_mm", "live", "oom_score_adj"]),
+    ("mm_struct", &["rss_stat", "pgtables_bytes", "total_vm"]),
+    ("mm_rss_stat", &["count"]),
+    ("percpu_counter", &["count"]),
+    ("mem_cgroup", &["css", "memory"]),
+    ("page_counter", &["usage", "max", "failcnt"]),
     ("cfs_rq", &["rq"]),
     ("rq", &["clock"]),
     (
@@ -117,6 +123,16 @@ const TRACEPOINTS: &[&str] = &[
     "tcp_send_reset",
     "tcp_receive_reset",
     "inet_sock_set_state",
+    "mark_victim",
+    "finish_task_reaping",
+    "exit_mmap",
+    "mm_vmscan_direct_reclaim_begin",
+    "mm_vmscan_direct_reclaim_end",
+    "mm_vmscan_memcg_reclaim_begin",
+    "mm_vmscan_memcg_reclaim_end",
+    "mm_compaction_begin",
+    "mm_compaction_end",
+    "signal_generate",
 ];
 
 /// The types of one of [`KERNELS`].

@@ -109,6 +109,12 @@ impl Cgroups {
         self.hierarchies.iter().find(|hierarchy| hierarchy.is_v2())
     }
 
+    /// Where memory is charged: the v1 controller's own tree, or the unified one.
+    pub fn memory(&self) -> Option<&Hierarchy> {
+        let v1 = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers.split(',').any(|one| one == "memory"));
+        v1.or_else(|| self.v2())
+    }
+
     pub fn version(&self) -> Version {
         match (self.v2().is_some(), self.hierarchies.len()) {
             (_, 0) => Version::None,
@@ -182,6 +188,7 @@ mod tests {
         let naming = cgroups.naming().unwrap();
         assert_eq!((naming.controllers.as_str(), naming.path_in(OWN)), ("memory", Some("/a")));
         assert_eq!(naming.dir("/a/b"), Path::new("/sys/fs/cgroup/memory/a/b"));
+        assert_eq!(cgroups.memory(), Some(naming));
         assert_eq!(cgroups.of_dir(Path::new("/sys/fs/cgroup/cpu,cpuacct/x")).unwrap().controllers, "cpu,cpuacct");
         assert_eq!(cgroups.of_dir(Path::new("/sys/fs/cgroup")), None);
     }
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn one_tree_or_none() {
         let v2 = read("0::/\n", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n", &[]);
-        assert_eq!((v2.version(), v2.naming()), (Version::V2, v2.v2()));
+        assert_eq!((v2.version(), v2.naming(), v2.memory()), (Version::V2, v2.v2(), v2.v2()));
         assert_eq!(v2.naming().unwrap().path_in("0::/system.slice/a:b.service\n"), Some("/system.slice/a:b.service"));
         let none = read("", "", &[]);
         assert_eq!((none.version(), none.naming()), (Version::None, None));

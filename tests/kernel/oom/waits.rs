@@ -1,0 +1,140 @@
+//! Who waits for memory, and who is killed by others.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    super::{
+        Test, skip,
+        workload::{self, Workload},
+    },
+    brief,
+    group::{Group, MIB, hold, is_killed, is_v2},
+    wait_for, watch,
+};
+
+pub const TESTS: &[Test] = &[
+    ("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
+    ("oom_shows_reclaim_at_a_limit", at_limit),
+    ("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
+];
+
+/// A cgroup's own account of stalls, in nanoseconds.
+fn pressure_ns(group: &Group) -> Result<u64> {
+    let text = std::fs::read_to_string(group.dir.join("memory.pressure"))?;
+    let some = text.lines().find(|line| line.starts_with("some")).context("no line")?;
+    Ok(some.rsplit_once("total=").context("no total")?.1.trim().parse::<u64>()? * 1000)
+}
+
+fn high() -> Result<()> {
+    if !is_v2()? {
+        return Err(skip("cgroup v1 has no memory.high"));
+    }
+    let group = Group::new("high", None)?;
+    group.set("memory.high", 16 * MIB)?;
+    if pressure_ns(&group).is_err() {
+        return Err(skip("no memory.pressure here"));
+    }
+    let process = Workload::new(|| {
+        // A little over the limit, which slows every step down.
+        for _ in 0..12 {
+            hold(2 * MIB);
+        }
+        [0, 0]
+    })?;
+    group.take_in(&process)?;
+    let mut watch = watch(&["-p", &process.pid.to_string()])?;
+    let before = pressure_ns(&group)?;
+    process.go();
+    process.report()?;
+    let stalled = pressure_ns(&group)? - before;
+    watch.next()?;
+    watch.stop()?;
+    let rows = watch.snapshots.iter().flat_map(|snapshot| snapshot["reclaim"].as_array().into_iter().flatten());
+    let rows: Vec<_> = rows.collect();
+    ensure!(rows.iter().all(|row| row["pid"] == process.pid), "{rows:#?}");
+    let seen: u64 = rows.iter().filter_map(|row| row["total_ns"].as_u64()).sum();
+    ensure!(stalled > 100_000_000, "the kernel slowed it down by {stalled} ns only");
+    let apart = seen.abs_diff(stalled);
+    ensure!(apart * 10 <= stalled, "{seen} ns seen, {stalled} ns in memory.pressure");
+    Ok(())
+}
+
+/// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
+fn at_limit() -> Result<()> {
+    let limit = 12 * MIB;
+    let group = Group::new("at-limit", Some(limit))?;
+    let file = std::env::temp_dir().join(format!("stillwatch-oom-{}", std::process::id()));
+    // On tmpfs file pages can't be taken away.
+    if is_memory(&std::env::temp_dir()) {
+        return Err(skip("no disk here"));
+    }
+    std::fs::write(&file, vec![7; 40 * MIB as usize])?;
+    let path = std::ffi::CString::new(file.to_string_lossy().as_bytes())?;
+    let process = Workload::new(move || {
+        let mut page = [0u8; 65536];
+        for _ in 0..3 {
+            // SAFETY: a NUL-terminated path, and room for what is read.
+            unsafe {
+                let fd = libc::open(path.as_ptr(), libc::O_RDONLY);
+                // Pages that others brought in are charged to them.
+                libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_DONTNEED);
+                while libc::read(fd, page.as_mut_ptr().cast(), page.len()) > 0 {}
+                libc::close(fd);
+            }
+        }
+        [0, 0]
+    })?;
+    // SAFETY: no arguments.
+    unsafe { libc::sync() };
+    group.take_in(&process)?;
+    let mut watch = watch(&["-p", &process.pid.to_string()])?;
+    process.go();
+    process.report()?;
+    watch.next()?;
+    watch.stop()?;
+    let _ = std::fs::remove_file(&file);
+    let rows = watch.snapshots.iter().flat_map(|snapshot| snapshot["reclaim"].as_array().into_iter().flatten());
+    let rows: Vec<_> = rows.filter(|row| row["kind"] == "memcg_reclaim").collect();
+    ensure!(rows.iter().any(|row| row["count"].as_u64() > Some(0)), "{:#?}", watch.snapshots);
+    for row in rows {
+        ensure!(row["pid"] == process.pid, "{row:#?}");
+        let number = |name: &str| row[name].as_u64().unwrap_or(0);
+        ensure!(number("p99_ns") <= number("max_ns") && number("max_ns") <= number("total_ns"), "{row:#?}");
+        let counted: u64 = row["histogram"].as_array().into_iter().flatten().filter_map(|pair| pair[1].as_u64()).sum();
+        ensure!(counted == number("count"), "{row:#?}");
+    }
+    ensure!(watch.events.is_empty(), "{:#?}", brief(&watch.events));
+    Ok(())
+}
+
+fn is_memory(path: &std::path::Path) -> bool {
+    const TMPFS_MAGIC: i64 = 0x0102_1994;
+    const RAMFS_MAGIC: i64 = 0x8584_58f6;
+    let Ok(path) = std::ffi::CString::new(path.to_string_lossy().as_bytes()) else { return true };
+    // SAFETY: all zeros are a valid `statfs`, which the kernel fills.
+    let kind = unsafe {
+        let mut found: libc::statfs = std::mem::zeroed();
+        libc::statfs(path.as_ptr(), &mut found);
+        found.f_type
+    };
+    [TMPFS_MAGIC, RAMFS_MAGIC].contains(&kind)
+}
+
+fn signals() -> Result<()> {
+    let process = Workload::new(|| {
+        workload::sleep(Duration::from_secs(60));
+        [0, 0]
+    })?;
+    let mut watch = watch(&["--signals"])?;
+    // SAFETY: our own child.
+    unsafe { libc::kill(process.pid as i32, libc::SIGKILL) };
+    is_killed(&process)?;
+    let sent = wait_for(&mut watch, "SIGKILL", |event| event["target"]["pid"] == process.pid)?;
+    ensure!(sent["event"] == "sigkill" && sent["oom"] == false, "{sent:#?}");
+    ensure!(sent["sender"]["pid"] == std::process::id(), "{sent:#?}");
+    watch.stop()?;
+    ensure!(watch.events.iter().all(|event| event["event"] != "oom_kill"), "{:#?}", brief(&watch.events));
+    Ok(())
+}

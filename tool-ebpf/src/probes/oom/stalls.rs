@@ -1,0 +1,85 @@
+//! Who waits for memory, how, and for how long.
+
+use stillwatch_common::{
+    hist,
+    oom::{Inside, Kind, Run, Stall},
+};
+
+use super::tables::{self, CpuPtr};
+use crate::support::{
+    count::{add_shared, add_shared_half, raise_shared},
+    now_ns, opaque,
+    task::{Switch, Task},
+};
+
+/// The first of a pair of tracepoints, in the context of the task that waits from now on.
+#[inline(always)]
+pub fn begin(run: Run, kind: Kind) {
+    let Some(cpu) = tables::cpu(run) else { return };
+    let task = Task::current();
+    if !is_background(task, kind) {
+        enter(cpu, task, kind);
+    }
+}
+
+/// The second of the pair.
+#[inline(always)]
+pub fn end(run: Run, kind: Kind) {
+    let Some(cpu) = tables::cpu(run) else { return };
+    leave(cpu, Task::current(), kind);
+}
+
+/// `sched_switch`: a stalled task goes to sleep, or runs again.
+#[inline(always)]
+pub fn switch(switch: &Switch) {
+    let Some(cpu) = tables::cpu(Run::Switch) else { return };
+    let (prev, next) = (switch.prev, switch.next);
+    if prev.in_memstall() && switch.sleeps && prev.is_user() && tables::inside(prev).is_none() {
+        enter(cpu, prev, Kind::Sleep);
+    }
+    if next.in_memstall() && next.is_user() {
+        leave(cpu, next, Kind::Sleep);
+    }
+}
+
+/// The kernel compacts memory ahead of time, too: nobody waits for that.
+#[inline(always)]
+fn is_background(task: Task, kind: Kind) -> bool {
+    matches!(kind, Kind::Compaction) && task.is_kernel_thread()
+}
+
+#[inline(always)]
+fn enter(cpu: CpuPtr, task: Task, kind: Kind) {
+    let new = Inside { since_ns: now_ns(), owner: task.owner(), tid: task.tid(), kind: kind as u32 };
+    tables::enter(cpu, task, &new);
+}
+
+/// Ends a wait of this kind; of another kind, or none that was seen to begin, there is nothing to say.
+#[inline(always)]
+fn leave(cpu: CpuPtr, task: Task, kind: Kind) {
+    let Some(known) = tables::inside(task) else { return };
+    // SAFETY: a map value; only the task itself, or the processor that switches to it, touches its entry.
+    let Inside { since_ns, owner, kind: begun, .. } = unsafe { *known };
+    if begun != kind as u32 {
+        return;
+    }
+    tables::leave(task);
+    let wait_ns = now_ns().wrapping_sub(since_ns);
+    let bucket = hist::bucket(wait_ns) as usize;
+    // SAFETY: a map value; the index is an enum's.
+    unsafe {
+        add_shared(&raw mut (*cpu).totals[kind as usize].waits, 1);
+        add_shared(&raw mut (*cpu).totals[kind as usize].total_ns, wait_ns);
+    }
+    let key = Stall { owner, kind: kind as u32, octave: (bucket / hist::ROW) as u32 };
+    let Some(waits) = tables::stall(cpu, &key, task) else { return };
+    let place = opaque(bucket) & (hist::ROW - 1);
+    // SAFETY: a map value; the index is masked.
+    unsafe {
+        add_shared_half(&raw mut (*waits).counts[place], 1);
+        add_shared(&raw mut (*waits).total_ns, wait_ns);
+        raise_shared(&raw mut (*waits).max_ns, wait_ns);
+        // Taken anew each time: programs change it when they execute another one.
+        (&raw mut (*waits).comm).cast::<[u64; 2]>().write(task.comm());
+    }
+}

@@ -1,0 +1,250 @@
+//! From the maps of the `oom` probe, and the kernel's log, to its part of a sample.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    rc::Rc,
+    time::Duration,
+};
+
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Progress, Resident, Run, Signal, Stall, Waits};
+
+use super::{
+    super::{
+        Counters,
+        table::{Table, fd, refused, take, unreadable},
+    },
+    MEMORY_ITER,
+    kernel_log::KernelLog,
+    lead_up::{Point, Recorder},
+    meminfo,
+    stories::Stories,
+    survival,
+};
+use crate::{
+    cli::plan,
+    kernel::{
+        loader::LoadError,
+        mapping::Mapping,
+        walk::{Extent, Walk},
+    },
+    names::Names,
+    oom_report::Collector,
+    sample::{Limit, Oom},
+    snapshot::Lost,
+};
+
+/// Events are told apart by their size.
+const KILL: usize = size_of::<Kill>();
+const PROGRESS: usize = size_of::<Progress>();
+const SIGNAL: usize = size_of::<Signal>();
+
+/// A walk over all tasks is cut short after this time.
+const BUDGET: Duration = Duration::from_millis(20);
+
+/// Programs, in the order of [`Run`].
+const PROGRAMS: [&str; Run::COUNT] = [
+    "mark_victim",
+    "finish_task_reaping",
+    "sched_process_exit",
+    "exit_mmap",
+    "mm_vmscan_direct_reclaim_begin",
+    "mm_vmscan_direct_reclaim_end",
+    "mm_vmscan_memcg_reclaim_begin",
+    "mm_vmscan_memcg_reclaim_end",
+    "mm_compaction_begin",
+    "mm_compaction_end",
+    "sched_switch",
+    "signal_generate",
+];
+
+/// Reports stay this long, for kills that are told late.
+const REPORTS_KEPT: Duration = Duration::from_secs(120);
+
+pub struct Reader {
+    cpus: Mapping<Cpu>,
+    stalls: Table<Stall, Waits>,
+    tasks: Table<u64, Inside>,
+    events: RingBuf<MapData>,
+    log: Result<KernelLog, String>,
+    reports: Collector,
+    stories: Stories,
+    signals: Vec<Signal>,
+    /// Of the last sample.
+    last: HashMap<Stall, Waits>,
+    /// Over all tasks, for what memory they hold. `None`: the kernel refused the iterator.
+    residents: Option<Walk>,
+    recorder: Recorder,
+    /// Of the last walk.
+    limits: Vec<Limit>,
+    residents_unavailable: Option<String>,
+    unprotected: Rc<[String]>,
+}
+
+impl Reader {
+    /// Takes over the probe's maps. Before the programs are attached, so that no record of a kill that they see is missed.
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Oom, processors: usize) -> Result<Self, LoadError> {
+        Ok(Self {
+            cpus: Mapping::new(fd(ebpf, "OOM_CPU")?, processors, false).map_err(unreadable)?,
+            stalls: Table::new(take(ebpf, "OOM_STALLS")?, 1)?,
+            tasks: Table::new(take(ebpf, "OOM_TASKS")?, 1)?,
+            events: RingBuf::try_from(take(ebpf, "OOM_EVENTS")?).map_err(refused)?,
+            log: KernelLog::open(false),
+            reports: Collector::default(),
+            stories: Stories::default(),
+            signals: Vec::new(),
+            last: HashMap::new(),
+            residents: Walk::new(ebpf, MEMORY_ITER, None)?,
+            recorder: Recorder::new(plan.lead_up),
+            limits: Vec::with_capacity(256),
+            residents_unavailable: None,
+            unprotected: Rc::new([]),
+        })
+    }
+
+    /// Takes in what has happened, without telling it.
+    pub fn drain(&mut self) {
+        while let Some(item) = self.events.next() {
+            // SAFETY: the programs write whole ones, of plain integers.
+            unsafe {
+                match item.len() {
+                    KILL => {
+                        let kill = item.as_ptr().cast::<Kill>().read_unaligned();
+                        self.stories.begin(kill, &mut self.recorder);
+                    }
+                    PROGRESS => self.stories.go_on(&item.as_ptr().cast::<Progress>().read_unaligned()),
+                    SIGNAL => self.signals.push(item.as_ptr().cast::<Signal>().read_unaligned()),
+                    _ => {}
+                }
+            }
+        }
+        if let Ok(log) = &mut self.log {
+            log.read(|line| self.reports.push(line));
+        }
+    }
+
+    /// `last`: whatever is known has to be told now.
+    pub fn read(&mut self, now_ns: u64, last: bool) -> io::Result<(Oom, Counters)> {
+        self.drain();
+        let mut sample = Oom { vm: meminfo::counters(), memory: meminfo::memory(), ..Oom::default() };
+        let mut counters = self.add_up(&mut sample);
+        sample.stalls = self.stalls.entries()?;
+        let known = std::mem::take(&mut self.last);
+        let stale = |stall: &Stall, now: &Waits| known.get(stall).is_some_and(|known| known.counts == now.counts);
+        self.stalls.make_room(&mut sample.stalls, stale);
+        self.last = sample.stalls.clone();
+        self.tasks.read(|_, tasks| sample.inside.extend(tasks))?;
+        let reports = self.log.is_ok().then_some(&self.reports);
+        (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
+        if self.log.is_ok() {
+            sample.missed = self.stories.missed(now_ns, &self.reports);
+            sample.log_ahead_ns = self.stories.ahead_ns.unwrap_or(0);
+            counters.lost.push(Lost { cause: "kills not seen", count: self.stories.missed });
+        }
+        self.reports.forget(REPORTS_KEPT);
+        sample.signals = std::mem::take(&mut self.signals);
+        sample.limits.clone_from(&self.limits);
+        sample.residents_unavailable.clone_from(&self.residents_unavailable);
+        sample.unprotected = self.unprotected.clone();
+        match &self.log {
+            Ok(log) => counters.lost.push(Lost { cause: "kernel log overwritten", count: log.lost }),
+            Err(why) => sample.log_unavailable = Some(why.clone()),
+        }
+        Ok((sample, counters))
+    }
+
+    /// Adds a point to what is kept of the minutes before, if it is time.
+    pub fn record(&mut self, names: &mut Names, now_ns: u64) {
+        if !self.recorder.is_due(now_ns) {
+            return;
+        }
+        let stalled_ns = self.cpus.values().map(|cpu| {
+            // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
+            let totals = unsafe { (&raw const (*cpu).totals).read_volatile() };
+            totals.iter().map(|total| total.total_ns).sum::<u64>()
+        });
+        let stalled_ns = stalled_ns.sum();
+        let (memory, pressure) = (meminfo::memory(), meminfo::pressure());
+        self.recorder.begin(Point { at_ns: now_ns, memory, pressure, stalled_ns });
+        self.limits.clear();
+        let visit = |found: &Resident| {
+            self.recorder.visit(found);
+            limit(&mut self.limits, found);
+        };
+        let walk = match &mut self.residents {
+            // SAFETY: plain integers.
+            Some(walk) => unsafe { walk.records_within(BUDGET, visit) }.map_err(|error| error.to_string()),
+            None => Err("the kernel refuses the iterator over tasks".to_owned()),
+        };
+        self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
+        self.recorder.end(walk == Ok(Extent::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
+    }
+
+    /// Once everything is set up.
+    pub fn protect(&mut self) {
+        self.unprotected = survival::protect().into();
+        for why in &*self.unprotected {
+            tracing::warn!("{why}");
+        }
+    }
+
+    /// What wakes us when something has happened.
+    pub fn events(&self) -> io::Result<OwnedFd> {
+        // SAFETY: the ring's own descriptor, which is open as long as the ring is.
+        unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) }.try_clone_to_owned()
+    }
+
+    /// Kills that can be told before the next sample. `true`: some have to wait.
+    pub fn kills(&mut self, now_ns: u64) -> (Oom, bool) {
+        self.drain();
+        let reports = self.log.is_ok().then_some(&self.reports);
+        let (kills, freed) = self.stories.take(now_ns, false, reports);
+        let log_unavailable = self.log.as_ref().err().cloned();
+        (Oom { kills, freed, log_unavailable, ..Oom::default() }, self.stories.is_waiting())
+    }
+
+    fn add_up(&self, sample: &mut Oom) -> Counters {
+        let (mut runs, mut lost) = ([0; Run::COUNT], [0; Loss::ALL.len()]);
+        for cpu in self.cpus.values() {
+            // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
+            let cpu = unsafe { cpu.read_volatile() };
+            for (sum, part) in sample.totals.iter_mut().zip(cpu.totals) {
+                sum.waits += part.waits;
+                sum.total_ns += part.total_ns;
+            }
+            runs.iter_mut().zip(cpu.runs).for_each(|(sum, part)| *sum += part);
+            lost.iter_mut().zip(cpu.lost).for_each(|(sum, part)| *sum += part);
+        }
+        let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
+        Counters { runs: PROGRAMS.into_iter().zip(runs).collect(), lost: lost.to_vec() }
+    }
+}
+
+/// Cgroups with a limit, each once.
+fn limit(limits: &mut Vec<Limit>, found: &Resident) {
+    if found.limit_cgroup == 0 || limits.len() == limits.capacity() {
+        return;
+    }
+    if !limits.iter().any(|limit| limit.id == found.limit_cgroup) {
+        limits.push(Limit {
+            id: found.limit_cgroup,
+            usage_pages: found.usage_pages,
+            limit_pages: found.limit_pages,
+            failures: found.failures,
+        });
+    }
+}
+
+fn cause(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Events => "events full",
+        Loss::Tasks => "tasks that wait for memory full",
+        Loss::Stalls => "processes that waited for memory full",
+        Loss::Victims => "victims full",
+    }
+}

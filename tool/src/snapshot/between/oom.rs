@@ -1,0 +1,171 @@
+//! From two readings of the `oom` probe to what happened between them.
+
+mod kills;
+#[cfg(test)]
+mod tests;
+
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use stillwatch_common::{
+    hist,
+    io::{OwnerId, tgid_of},
+    oom::{Kind, Waits},
+};
+
+use crate::{
+    sample::{self, Sample},
+    snapshot::{
+        Latency, Who,
+        oom::{Inside, Limit, Oom, Reclaim, Signal, Total},
+    },
+};
+
+pub use kills::reconstructed;
+
+pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
+    let (before, after) = (prev.oom.as_ref()?, next.oom.as_ref()?);
+    let moment = moment(next.at, next.clock);
+    let now_ns = next.clock.as_nanos() as u64;
+    let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
+    let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, now_ns, after)).collect();
+    inside.sort_by_key(|inside| Reverse(inside.age));
+    let mut kills = kills(after, &moment);
+    for (report, pid) in &after.missed {
+        let at = |at: Duration| moment((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
+        kills.extend(reconstructed(report, at).into_iter().filter(|kill| kill.victim.who.pid == Some(*pid)).take(1));
+    }
+    Some(Oom {
+        kills,
+        freed: after.freed.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), after)).collect(),
+        signals: after.signals.iter().map(|signal| self::signal(signal, moment(signal.at_ns))).collect(),
+        reclaim: reclaim(before, after),
+        totals: std::array::from_fn(|kind| Total {
+            waits: after.totals[kind].waits - before.totals[kind].waits,
+            total_ns: after.totals[kind].total_ns - before.totals[kind].total_ns,
+        }),
+        inside,
+        limits: limits(before, after),
+        vm: vm.collect(),
+        memory: after.memory,
+        log_unavailable: after.log_unavailable.clone(),
+        residents_unavailable: after.residents_unavailable.clone(),
+        unprotected: after.unprotected.clone(),
+    })
+}
+
+/// From the programs' clock to the wall's: both as they were at one moment.
+pub fn moment(at: Timestamp, clock: Duration) -> impl Fn(u64) -> Timestamp {
+    move |at_ns| {
+        let ago = clock.as_nanos() as i64 - at_ns as i64;
+        at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(at)
+    }
+}
+
+/// Kills alone, which are shown between two snapshots.
+pub fn kills(sample: &sample::Oom, moment: impl Fn(u64) -> Timestamp) -> Vec<crate::snapshot::oom::Kill> {
+    sample.kills.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), sample)).collect()
+}
+
+/// Counts of one process and kind, of all octaves.
+#[derive(Default)]
+struct Sums {
+    buckets: Vec<(u32, u64)>,
+    total_ns: u64,
+    longest_ns: u64,
+    waits: Waits,
+}
+
+fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
+    let mut sums: HashMap<(OwnerId, u32), Sums> = HashMap::new();
+    for (key, now) in &after.stalls {
+        // An account that began anew in between counts from zero.
+        let all = |waits: &Waits| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        let earlier = before.stalls.get(key).copied().filter(|earlier| all(earlier) <= all(now)).unwrap_or_default();
+        if earlier.counts == now.counts {
+            continue;
+        }
+        let sums = sums.entry((key.owner, key.kind)).or_default();
+        for (place, (count, earlier)) in now.counts.iter().zip(earlier.counts).enumerate() {
+            let count = u64::from(count.wrapping_sub(earlier));
+            if count > 0 {
+                sums.buckets.push((key.octave * hist::ROW as u32 + place as u32, count));
+            }
+        }
+        sums.total_ns += now.total_ns.saturating_sub(earlier.total_ns);
+        sums.longest_ns = sums.longest_ns.max(now.max_ns);
+        sums.waits = *now;
+    }
+    let mut rows: Vec<Reclaim> = sums
+        .into_iter()
+        .map(|((owner, kind), mut sums)| {
+            sums.buckets.sort_unstable();
+            let waits = &sums.waits;
+            Reclaim {
+                who: Who { kernel_thread: waits.kernel_thread != 0, ..recorded(owner, &waits.comm, waits.cgroup) },
+                kind: Kind::of(kind),
+                latency: Latency::new(sums.buckets, sums.total_ns, sums.longest_ns),
+            }
+        })
+        .collect();
+    rows.sort_by_key(|row| (Reverse(row.latency.total_ns), row.who.pid, row.kind));
+    rows
+}
+
+fn inside(inside: &stillwatch_common::oom::Inside, now_ns: u64, sample: &sample::Oom) -> Inside {
+    // Its name, if it has waited before; otherwise it lives, and is looked up.
+    let known = sample.stalls.iter().find(|(key, _)| key.owner == inside.owner).map(|(_, waits)| waits);
+    let who = match known {
+        Some(waits) => recorded(inside.owner, &waits.comm, waits.cgroup),
+        None => Who { started: Some(inside.owner as u32), ..Who::living(tgid_of(inside.owner)) },
+    };
+    Inside {
+        who,
+        tid: inside.tid,
+        kind: Kind::of(inside.kind),
+        age: Duration::from_nanos(now_ns.saturating_sub(inside.since_ns)),
+    }
+}
+
+fn recorded(owner: OwnerId, comm: &[u8; 16], cgroup: u64) -> Who {
+    Who { started: Some(owner as u32), ..Who::recorded(tgid_of(owner), comm, cgroup) }
+}
+
+fn task(task: &stillwatch_common::oom::Task) -> Who {
+    Who { kernel_thread: task.kernel_thread != 0, ..recorded(task.owner, &task.comm, task.cgroup) }
+}
+
+fn signal(signal: &stillwatch_common::oom::Signal, at: Timestamp) -> Signal {
+    Signal { at, sender: task(&signal.sender), target: task(&signal.target), by_oom: false }
+}
+
+/// The fullest first.
+fn limits(before: &sample::Oom, after: &sample::Oom) -> Vec<Limit> {
+    let mut limits: Vec<Limit> = after
+        .limits
+        .iter()
+        .map(|limit| {
+            let earlier = before.limits.iter().find(|earlier| earlier.id == limit.id);
+            Limit {
+                cgroup: None,
+                usage_bytes: bytes(limit.usage_pages),
+                limit_bytes: Some(bytes(limit.limit_pages)),
+                failures: earlier.and_then(|earlier| limit.failures.checked_sub(earlier.failures)),
+                id: limit.id,
+            }
+        })
+        .collect();
+    let room = |limit: &Limit| limit.limit_bytes.unwrap_or(u64::MAX).saturating_sub(limit.usage_bytes);
+    limits.sort_by_key(|limit| (Reverse(limit.failures), room(limit)));
+    limits
+}
+
+fn bytes(pages: u64) -> u64 {
+    pages.saturating_mul(page_bytes())
+}
+
+fn page_bytes() -> u64 {
+    // SAFETY: no precondition.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}

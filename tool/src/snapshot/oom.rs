@@ -1,0 +1,208 @@
+//! Out of memory: kills, and who waits.
+
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
+
+use jiff::Timestamp;
+pub use stillwatch_common::oom::Kind;
+
+use super::{Latency, Who};
+use crate::oom_report::{Constraint, Report};
+
+#[derive(Clone, Debug, Default)]
+pub struct Oom {
+    pub kills: Vec<Kill>,
+    /// Kills shown earlier, whose memory is free since.
+    pub freed: Vec<Kill>,
+    pub signals: Vec<Signal>,
+    /// Who waited, the longest first.
+    pub reclaim: Vec<Reclaim>,
+    /// Waits of everybody, by [`Kind`].
+    pub totals: [Total; Kind::ALL.len()],
+    /// Who waits now, the oldest first.
+    pub inside: Vec<Inside>,
+    /// Cgroups with a limit, the fullest first.
+    pub limits: Vec<Limit>,
+    /// The kernel's own counters, in this interval.
+    pub vm: BTreeMap<&'static str, u64>,
+    pub memory: Memory,
+    pub log_unavailable: Option<String>,
+    pub residents_unavailable: Option<String>,
+    /// What could not be done for the tool to survive.
+    pub unprotected: Rc<[String]>,
+}
+
+impl Oom {
+    pub fn waits(&self) -> u64 {
+        self.totals.iter().map(|total| total.waits).sum()
+    }
+}
+
+/// Of the whole host, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub total: u64,
+    pub free: u64,
+    pub available: u64,
+    pub swap_total: u64,
+    pub swap_free: u64,
+}
+
+/// A process that the kernel killed.
+#[derive(Clone, Debug)]
+pub struct Kill {
+    pub at: Timestamp,
+    pub victim: Victim,
+    /// The task that needed memory.
+    pub trigger: Who,
+    /// Ids of the cgroups that the memory of victim and trigger is charged to; 0: not known.
+    pub memory_cgroups: [u64; 2],
+    pub scope: Result<Scope, &'static str>,
+    /// What the trigger wanted.
+    pub allocation: Option<Allocation>,
+    /// Killed together with others, because their cgroup asks for that.
+    pub group: Option<String>,
+    /// How long after the kill each was so. `None`: not yet, or not seen.
+    pub reaped: Option<Duration>,
+    pub exited: Option<Duration>,
+    pub freed: Option<Duration>,
+    pub report: Option<Rc<Report>>,
+    /// Why there is none.
+    pub report_unknown: Option<String>,
+    /// It was ending anyway: the kernel only gave it what it needs for that.
+    pub already_ending: bool,
+    pub lead_up: Option<Rc<LeadUp>>,
+    /// From the kernel's log only: it was before we started.
+    pub reconstructed: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Victim {
+    pub who: Who,
+    pub cmdline: Option<String>,
+    pub uid: Option<u32>,
+    pub oom_score_adj: Option<i32>,
+    pub memory: Option<Held>,
+}
+
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub anon: u64,
+    pub file: u64,
+    pub shmem: u64,
+    pub pgtables: u64,
+    /// `None`: the kernel's log does not say.
+    pub swap: Option<u64>,
+    pub total_vm: u64,
+    /// As the kernel's log has it. Otherwise from counters of which each processor keeps a part back.
+    pub logged: bool,
+}
+
+impl Held {
+    pub fn rss(&self) -> u64 {
+        self.anon + self.file + self.shmem
+    }
+}
+
+/// Which memory had run out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub constraint: Constraint,
+    /// The cgroup whose limit was reached.
+    pub cgroup: Option<String>,
+    pub limit: Option<Limit>,
+    /// Of a cpuset or policy: which nodes.
+    pub nodes: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// 2^order pages. `None`: somebody asked for a kill by hand.
+    pub order: Option<u32>,
+    pub gfp: String,
+}
+
+/// A cgroup with a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limit {
+    pub cgroup: Option<String>,
+    pub usage_bytes: u64,
+    /// `None`: none is set.
+    pub limit_bytes: Option<u64>,
+    /// How often an allocation ran into it: in the interval, or, of a kill, since the cgroup was made. `None`: not known.
+    pub failures: Option<u64>,
+    /// Of the cgroup, in the hierarchy that memory is charged in; 0: not known.
+    pub id: u64,
+}
+
+/// SIGKILL that a process sent.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    pub at: Timestamp,
+    pub sender: Who,
+    pub target: Who,
+    /// The kernel itself, because of a kill that is shown.
+    pub by_oom: bool,
+}
+
+/// One process that waited for memory in one way.
+#[derive(Clone, Debug)]
+pub struct Reclaim {
+    pub who: Who,
+    pub kind: Kind,
+    pub latency: Latency,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    pub waits: u64,
+    pub total_ns: u64,
+}
+
+/// A task that waits now.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    pub who: Who,
+    pub tid: u32,
+    pub kind: Kind,
+    pub age: Duration,
+}
+
+/// The minutes before a kill, the oldest first. `None`: not measured.
+#[derive(Clone, Debug, Default)]
+pub struct LeadUp {
+    /// How long before the kill.
+    pub before: Vec<Duration>,
+    pub free: Vec<u64>,
+    pub available: Vec<u64>,
+    pub swap_used: Vec<u64>,
+    /// Share of the time in which some task, or all, waited for memory, in percent.
+    pub pressure_some: Vec<Option<f32>>,
+    pub pressure_full: Vec<Option<f32>>,
+    /// Time that all tasks together waited, per second, in nanoseconds.
+    pub stalled_ns: Vec<u64>,
+    /// Those that grew most.
+    pub processes: Vec<Series>,
+    pub cgroups: Vec<Series>,
+    /// Times at which there was not enough time to look at all processes.
+    pub cut_short: u64,
+}
+
+/// Resident memory of one process, or of all of a cgroup.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    pub pid: Option<u32>,
+    pub comm: Option<String>,
+    pub cgroup: Option<String>,
+    pub bytes: Vec<Option<u64>>,
+}
+
+impl Series {
+    /// From the first to the last that was measured.
+    pub fn growth(&self) -> i64 {
+        let mut known = self.bytes.iter().flatten();
+        let first = known.next().copied().unwrap_or(0);
+        let last = known.next_back().copied().unwrap_or(first);
+        last as i64 - first as i64
+    }
+}
