@@ -95,7 +95,7 @@ pub fn holder(name: &'static std::ffi::CStr, bytes: u64, group: &Group) -> Resul
 /// Maps memory and writes to every page of it.
 pub fn hold(bytes: u64) {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new mapping, which stays until the process ends; every write is inside of it.
     unsafe {
         let start = libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0);

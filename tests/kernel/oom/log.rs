@@ -54,8 +54,8 @@ fn verbatim() -> Result<()> {
     for line in lines {
         let number = line["sequence"].as_u64().context("no number")?;
         let text = line["text"].as_str().context("no text")?;
-        // The file shows a backslash as the kernel escapes it.
-        let escaped = text.replace('\\', "\\x5c");
+        // The file shows a backslash as the kernel escapes it, and the ends of lines of one record.
+        let escaped = text.replace('\\', "\\x5c").replace('\n', "\\x0a");
         ensure!(records.get(&number) == Some(&escaped), "{number}: {text:?}, not {:?}", records.get(&number));
     }
     let first = lines[0]["sequence"].as_u64().context("no number")?;

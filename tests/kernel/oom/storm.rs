@@ -37,7 +37,7 @@ fn storm() -> Result<()> {
         hog.go();
     }
     let (mut shown, mut latest) = (0, Duration::ZERO);
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_secs(60);
     while shown < HOGS {
         ensure!(Instant::now() < end, "{shown} of {HOGS} kills: {:#?}", brief(&watch.events));
         watch.next()?;

@@ -37,10 +37,8 @@ fn high() -> Result<()> {
         return Err(skip("no memory.pressure here"));
     }
     let process = Workload::new(|| {
-        // A little over the limit, which slows every step down.
-        for _ in 0..12 {
-            hold(2 * MIB);
-        }
+        // A little over the limit: every step from there on is slowed down by up to two seconds.
+        hold(17 * MIB);
         [0, 0]
     })?;
     group.take_in(&process)?;

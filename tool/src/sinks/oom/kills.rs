@@ -152,8 +152,11 @@ fn log(text: &mut String, kill: &Kill, view: &View) {
             *text += "  kernel log\n";
             for line in &report.lines {
                 let (s, us) = (line.at.as_secs(), line.at.subsec_micros());
-                *text += &view.dim(&format!("    [{s:5}.{us:06}] {}", escape(&line.text)));
-                text.push('\n');
+                // Old kernels write several lines as one record.
+                for line in line.text.split('\n') {
+                    *text += &view.dim(&format!("    [{s:5}.{us:06}] {}", escape(line)));
+                    text.push('\n');
+                }
             }
         }
         (Some(report), _) => {
