@@ -10,8 +10,6 @@ use std::{
 
 use aya::{Ebpf, programs::Iter};
 
-use super::loader::LoadError;
-
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_TRACE_ITER: u32 = 28;
@@ -55,11 +53,11 @@ pub enum Extent {
 
 impl Walk {
     /// The iterator of this name, over what it was made for, or over the entries of a map. `None`: the kernel refused to load it.
-    pub fn new(ebpf: &mut Ebpf, name: &'static str, map: Option<RawFd>) -> Result<Option<Self>, LoadError> {
-        let program = ebpf.program_mut(name).ok_or(LoadError::Absent(name))?;
-        let program: &mut Iter = program.try_into().map_err(|_| LoadError::Absent(name))?;
+    pub fn new(ebpf: &mut Ebpf, name: &str, map: Option<RawFd>) -> io::Result<Option<Self>> {
+        let program = ebpf.program_mut(name).ok_or_else(|| io::Error::other(format!("no program {name}")))?;
+        let program: &mut Iter = program.try_into().map_err(io::Error::other)?;
         let Ok(program) = program.fd() else { return Ok(None) };
-        Self::over(program.as_fd().as_raw_fd(), map).map(Some).map_err(|source| LoadError::Map { map: name, source })
+        Self::over(program.as_fd().as_raw_fd(), map).map(Some)
     }
 
     /// The same of a program's descriptor.

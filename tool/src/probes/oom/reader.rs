@@ -99,7 +99,7 @@ impl Reader {
             stories: Stories::default(),
             signals: Vec::new(),
             last: HashMap::new(),
-            residents: Walk::new(ebpf, MEMORY_ITER, None)?,
+            residents: Walk::new(ebpf, MEMORY_ITER, None).map_err(unreadable)?,
             recorder: Recorder::new(plan.lead_up),
             limits: Vec::with_capacity(256),
             residents_unavailable: None,
