@@ -1,5 +1,6 @@
 //! Puts names to the numbers of a snapshot, for the rows that will be seen.
 
+mod cpu;
 pub mod tcp;
 
 use std::{cmp::Reverse, collections::HashMap};
@@ -27,6 +28,9 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     }
     if let Some(tcp) = &mut snapshot.tcp {
         tcp::resolve(tcp, names, plan);
+    }
+    if let Some(cpu) = &mut snapshot.cpu {
+        cpu::resolve(cpu, names, plan);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, syscalls, tcp},
+    probes::{self, Counters, cpu, filter, io, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
     snapshot::{Lost, Snapshot, tcp::Events},
@@ -33,6 +33,7 @@ struct Attached {
     syscalls: Option<syscalls::Reader>,
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
+    cpu: Option<cpu::Reader>,
     names: Names,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
@@ -93,6 +94,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons)?),
         None => None,
     };
+    let cpu = match &plan.cpu {
+        Some(plan) => Some(cpu::Reader::new(&mut loaded.ebpf, plan, processors, &facts)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -105,7 +110,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, cpu, names: Names::new(features), run_cost, kernel_bytes })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -197,6 +202,12 @@ impl Attached {
             count(counters);
             tcp = Some(sample);
         }
+        let mut cpu = None;
+        if let Some(reader) = &mut self.cpu {
+            let (sample, counters) = reader.read(now_ns).context("reading the cpu maps")?;
+            count(counters);
+            cpu = Some(sample);
+        }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
@@ -211,6 +222,7 @@ impl Attached {
             syscalls,
             io,
             tcp,
+            cpu,
         })
     }
 

@@ -11,6 +11,7 @@ mod descriptor_iter;
 mod inet_sock_set_state;
 mod kfree_skb;
 mod listener_iter;
+mod run_iter;
 mod sched_switch;
 mod sched_waking;
 mod sys_enter;

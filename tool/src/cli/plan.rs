@@ -19,6 +19,7 @@ pub struct Plan {
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,
+    pub cpu: Option<Cpu>,
 }
 
 impl Plan {
@@ -85,6 +86,15 @@ pub struct Tcp {
     pub ports: Vec<u16>,
     /// Addresses, of either end; empty: all.
     pub addresses: Vec<Prefix>,
+}
+
+/// What the `cpu` probe will do.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// Processes with waits of at least this long are listed.
+    pub slow: Duration,
+    /// Histograms by process or cgroup.
+    pub by: Option<By>,
 }
 
 /// What rows of the table of flows stand for.

@@ -42,6 +42,9 @@ pub fn mode(snapshot: &Snapshot, view: &View) -> String {
     if let Some(tcp) = &snapshot.tcp {
         probes.push(if tcp.events_only { "tcp events" } else { "tcp" });
     }
+    if snapshot.cpu.is_some() {
+        probes.push("cpu");
+    }
     let mode = probes.join(", ");
     if view.only.is_empty() { mode } else { format!("{mode}   only {}", view.only) }
 }

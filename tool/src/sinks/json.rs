@@ -3,6 +3,7 @@
 //!
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
+mod cpu;
 mod io;
 mod latency;
 mod line;
@@ -93,6 +94,9 @@ impl<W: Write> Sink for Json<W> {
             if !tcp.events_only {
                 self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
             }
+        }
+        if let Some(cpu) = &snapshot.cpu {
+            self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

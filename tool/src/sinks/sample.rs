@@ -22,6 +22,7 @@ pub fn view() -> View {
         by: None,
         stall: Duration::from_millis(1),
         slow_requests: None,
+        slow_waits: Duration::from_millis(1),
         kernel_threads: false,
         stacks: false,
         whose: false,
@@ -48,6 +49,7 @@ pub fn idle() -> Snapshot {
         }),
         io: None,
         tcp: None,
+        cpu: None,
     }
 }
 
@@ -116,6 +118,7 @@ pub fn busy() -> Snapshot {
         }),
         io: None,
         tcp: None,
+        cpu: None,
     }
 }
 

@@ -86,6 +86,9 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     if let Some(tcp) = &snapshot.tcp {
         super::tcp::draw(&mut text, tcp, snapshot, view);
     }
+    if let Some(cpu) = &snapshot.cpu {
+        super::cpu::draw(&mut text, cpu, snapshot, view);
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! From two samples to what happened between them.
 
+mod cpu;
 mod io;
 mod tcp;
 
@@ -35,6 +36,7 @@ impl Snapshot {
             syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls),
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
+            cpu: part(&plan.cpu, &prev.cpu, &next.cpu, cpu::cpu),
         }
     }
 }

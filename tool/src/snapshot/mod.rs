@@ -3,6 +3,7 @@
 //! No I/O and no clock here. Every sink reads these types and nothing else.
 
 mod between;
+pub mod cpu;
 pub mod io;
 pub mod latency;
 pub mod syscalls;
@@ -30,6 +31,7 @@ pub struct Snapshot {
     pub syscalls: Option<syscalls::Syscalls>,
     pub io: Option<io::Io>,
     pub tcp: Option<tcp::Tcp>,
+    pub cpu: Option<cpu::Cpu>,
 }
 
 /// What stillwatch itself cost in the interval.

@@ -37,6 +37,7 @@ fn sample(second: u64, io: sample::Io) -> Sample {
         syscalls: None,
         io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
         tcp: None,
+        cpu: None,
     }
 }
 
