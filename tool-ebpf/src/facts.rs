@@ -242,6 +242,29 @@ facts! {
     MEMORY_USAGE: u64 = 0;
     MEMORY_MAX: u64 = 0;
     MEMORY_FAILURES: u64 = 0;
+    /// What tasks wait for a processor.
+    CPU_WAITS: u8 = 0;
+    /// Who runs: what the kernel keeps of tasks that end.
+    CPU_TIMES: u8 = 0;
+    /// Waits for a processor that are at least this long are added up by process.
+    CPU_SLOW_NS: u64 = u64::MAX;
+    /// All of them are.
+    CPU_BY: u8 = 0;
+    SE_RAN: u64 = 0;
+    SE_MIGRATIONS: u64 = 0;
+    /// From a task to the run queue that it was put into last.
+    SE_CFS: u64 = 0;
+    CFS_RUNQUEUE: u64 = 0;
+    RUNQUEUE_CLOCK: u64 = 0;
+    /// `sched_info`, in the run queue's clock. 0: it does not wait.
+    SCHED_QUEUED: u64 = 0;
+    SCHED_ARRIVED: u64 = 0;
+    /// `run_delay`: the sum of its waits, without the one that goes on.
+    SCHED_DELAY: u64 = 0;
+    SCHED_ARRIVALS: u64 = 0;
+    TASK_VOLUNTARY: u64 = 0;
+    TASK_INVOLUNTARY: u64 = 0;
+    TASK_CPU: u64 = 0;
 
     /// Only these processes: 0 off, 1 the one in [`FILTER_TGID`], 2 those in the map `FILTER_TGIDS`.
     FILTER_PIDS: u8 = 0;

@@ -1,5 +1,6 @@
 //! Puts names to the numbers of a snapshot, for the rows that will be seen.
 
+mod cpu;
 pub mod oom;
 pub mod tcp;
 
@@ -31,6 +32,9 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     }
     if let Some(oom) = &mut snapshot.oom {
         oom::resolve(oom, names, plan);
+    }
+    if let Some(cpu) = &mut snapshot.cpu {
+        cpu::resolve(cpu, names, plan);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, oom, syscalls, tcp},
+    probes::{self, Counters, cpu, filter, io, oom, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
     snapshot::{
@@ -40,6 +40,7 @@ struct Attached {
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
     oom: Option<oom::Reader>,
+    cpu: Option<cpu::Reader>,
     names: Names,
     named_at: Instant,
     run_cost: Option<RunCost>,
@@ -134,6 +135,10 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         Some(plan) => Some(oom::Reader::new(&mut loaded.ebpf, plan, processors)?),
         None => None,
     };
+    let cpu = match &plan.cpu {
+        Some(plan) => Some(cpu::Reader::new(&mut loaded.ebpf, plan, processors, &facts)?),
+        None => None,
+    };
     loaded.attach()?;
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -156,6 +161,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         io,
         tcp,
         oom,
+        cpu,
         names: Names::new(features),
         named_at: Instant::now(),
         run_cost,
@@ -337,6 +343,12 @@ impl Attached {
             count(counters);
             oom = Some(sample);
         }
+        let mut cpu = None;
+        if let Some(reader) = &mut self.cpu {
+            let (sample, counters) = reader.read(now_ns).context("reading the cpu maps")?;
+            count(counters);
+            cpu = Some(sample);
+        }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
@@ -352,6 +364,7 @@ impl Attached {
             io,
             tcp,
             oom,
+            cpu,
         })
     }
 

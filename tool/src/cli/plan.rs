@@ -20,6 +20,7 @@ pub struct Plan {
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,
     pub oom: Option<Oom>,
+    pub cpu: Option<Cpu>,
 }
 
 impl Plan {
@@ -101,6 +102,15 @@ pub struct Oom {
     pub log: bool,
     /// How far back the minutes before a kill reach.
     pub lead_up: Duration,
+}
+
+/// What the `cpu` probe will do.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// Processes with waits of at least this long are listed.
+    pub slow: Duration,
+    /// Histograms by process or cgroup.
+    pub by: Option<By>,
 }
 
 /// What rows of the table of flows stand for.

@@ -3,6 +3,7 @@
 //!
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
+mod cpu;
 mod io;
 mod latency;
 mod line;
@@ -106,6 +107,9 @@ impl<W: Write> Sink for Json<W> {
                 self.add(&oom::Signal::event(signal))?;
             }
             self.add(&Line::of("oom", snapshot, oom::Oom::of(oom)))?;
+        }
+        if let Some(cpu) = &snapshot.cpu {
+            self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

@@ -4,6 +4,7 @@
 
 mod bar;
 mod callers;
+mod cpu;
 mod format;
 mod header;
 pub mod heat;

@@ -102,6 +102,9 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     if let Some(oom) = &snapshot.oom {
         super::oom::draw(&mut text, oom, snapshot, view);
     }
+    if let Some(cpu) = &snapshot.cpu {
+        super::cpu::draw(&mut text, cpu, snapshot, view);
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! From two samples to what happened between them.
 
+mod cpu;
 mod io;
 pub mod oom;
 mod tcp;
@@ -37,6 +38,7 @@ impl Snapshot {
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
             oom: plan.oom.as_ref().and_then(|_| oom::oom(prev, next)),
+            cpu: part(&plan.cpu, &prev.cpu, &next.cpu, cpu::cpu),
         }
     }
 }

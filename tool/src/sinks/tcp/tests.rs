@@ -187,6 +187,7 @@ fn snapshot() -> Snapshot {
         io: None,
         tcp: Some(tcp),
         oom: None,
+        cpu: None,
     }
 }
 
