@@ -355,6 +355,8 @@ pub struct Oom {
     pub missed: Vec<(Rc<Report>, u32)>,
     /// By how much the log's clock is ahead of the programs', where that is known.
     pub log_ahead_ns: i64,
+    /// Processes whose memory is about to become free: to be left alone.
+    pub victims: Vec<u32>,
     /// SIGKILLs that were sent since the last sample.
     pub signals: Vec<oom::Signal>,
     /// By [`oom::Kind`].
@@ -381,7 +383,7 @@ pub struct OomKill {
     pub kill: oom::Kill,
     /// By [`oom::Step`]: when.
     pub steps: [Option<u64>; 3],
-    /// The victim's, where it could be read in time or was known before.
+    /// The victim's, where it was known before.
     pub cmdline: Option<String>,
     pub report: Option<Rc<Report>>,
     pub lead_up: Option<Rc<LeadUp>>,

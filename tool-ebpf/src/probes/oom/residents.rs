@@ -37,6 +37,10 @@ pub fn resident(file: *mut c_void, task: Task) {
     if mm == 0 || tid != task.tgid() || task.is_kernel_thread() {
         return;
     }
+    // A victim is to be left alone, by user space too.
+    if read_or_zero::<u64>(task.signal(), facts::SIGNAL_OOM_MM.load()) != 0 {
+        return;
+    }
     // SAFETY: all zeros are an empty account.
     let mut found: Resident = unsafe { core::mem::zeroed() };
     // SAFETY: a place of our own.

@@ -104,7 +104,7 @@ pub fn take_victim(mm: u64) -> Option<u32> {
     Some(pid)
 }
 
-/// Room for an event. It wakes user space: kills are rare, and a victim's command line can be read only before it is gone.
+/// Room for an event. It wakes user space: kills are rare, and are told at once.
 #[inline(always)]
 pub fn room<E: 'static>(cpu: CpuPtr) -> Option<RingBufEntry<E>> {
     let room = OOM_EVENTS.reserve::<E>(0);

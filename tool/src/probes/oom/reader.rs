@@ -139,6 +139,7 @@ impl Reader {
         self.stalls.make_room(&mut sample.stalls, stale);
         self.last = sample.stalls.clone();
         self.tasks.read(|_, tasks| sample.inside.extend(tasks))?;
+        sample.victims = self.stories.victims();
         let reports = self.log.is_ok().then_some(&self.reports);
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
         if self.log.is_ok() {

@@ -24,9 +24,6 @@ const ALONE: Duration = Duration::from_secs(1);
 /// Once it is known how far the log's clock is off the programs', it does not change by more in a run.
 const DRIFT_NS: u64 = 10_000_000_000;
 
-/// More than a person reads.
-const CMDLINE: usize = 4096;
-
 struct Story {
     kill: OomKill,
     told: bool,
@@ -47,9 +44,9 @@ pub struct Stories {
 impl Stories {
     pub fn begin(&mut self, kill: Kill, before: &mut Recorder) {
         let owner = kill.victim.owner;
-        // It may still be there: it has been told to end, but has not got around to it.
-        let now = if kill.have_task != 0 { cmdline(tgid_of(owner), CMDLINE) } else { None };
-        let cmdline = now.or_else(|| before.cmdline(owner));
+        // Not from `/proc`, although the process may still be there: whoever reads that holds on to the victim's memory, and has to
+        // free it himself if he is the last. That takes seconds, in which nobody gets any.
+        let cmdline = before.cmdline(owner);
         let lead_up = before.before(kill.at_ns, owner);
         let kill = OomKill { kill, steps: [None; 3], cmdline, report: None, lead_up };
         self.stories.push(Story { kill, told: false });
@@ -129,6 +126,11 @@ impl Stories {
         }
         self.lines = self.lines.split_off(&first.min(self.lines.keys().next_back().copied().unwrap_or(0)));
         missed
+    }
+
+    /// Processes whose memory is about to become free: to be left alone.
+    pub fn victims(&self) -> Vec<u32> {
+        self.stories.iter().map(|story| tgid_of(story.kill.kill.victim.owner)).collect()
     }
 
     /// Some wait to be told.

@@ -108,17 +108,29 @@ fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
             }
         })
         .collect();
+    for row in &mut rows {
+        leave_alone(&mut row.who, after);
+    }
     rows.sort_by_key(|row| (Reverse(row.latency.total_ns), row.who.pid, row.kind));
     rows
+}
+
+/// When it started is not compared with what `/proc` says now: to ask that of a victim is to hold on to its memory, and to free it
+/// in its place.
+fn leave_alone(who: &mut Who, sample: &sample::Oom) {
+    if who.pid.is_some_and(|pid| sample.victims.contains(&pid)) {
+        who.started = None;
+    }
 }
 
 fn inside(inside: &stillwatch_common::oom::Inside, now_ns: u64, sample: &sample::Oom) -> Inside {
     // Its name, if it has waited before; otherwise it lives, and is looked up.
     let known = sample.stalls.iter().find(|(key, _)| key.owner == inside.owner).map(|(_, waits)| waits);
-    let who = match known {
+    let mut who = match known {
         Some(waits) => recorded(inside.owner, &waits.comm, waits.cgroup),
         None => Who { started: Some(inside.owner as u32), ..Who::living(tgid_of(inside.owner)) },
     };
+    leave_alone(&mut who, sample);
     Inside {
         who,
         tid: inside.tid,
