@@ -175,7 +175,7 @@ pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
 }
 
 /// Events that the kernel did not hand to a program because it was already running on that processor.
-const RUNNING: &str = "program already running";
+pub const RUNNING: &str = "program already running";
 
 /// All snapshots of a run, added up.
 #[derive(Debug)]
