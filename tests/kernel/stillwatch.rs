@@ -35,13 +35,24 @@ impl Watch {
     }
 
     pub fn of(probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        Self::run(stillwatch(), probe, flags, environment)
+        Self::run(stillwatch(), "0.2", probe, flags, environment)
+    }
+
+    /// With another interval.
+    pub fn every(interval: &str, probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        Self::run(stillwatch(), interval, probe, flags, environment)
     }
 
     /// `command`: the binary, prepared in a way of its own.
-    pub fn run(mut command: Command, probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+    pub fn run(
+        mut command: Command,
+        interval: &str,
+        probe: &str,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let mut child = command
-            .args([probe, "0.2", "--json"])
+            .args([probe, interval, "--json"])
             .args(flags)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
@@ -62,13 +73,18 @@ impl Watch {
     pub fn next(&mut self) -> Result<&Value> {
         let before = self.snapshots.len();
         while self.snapshots.len() == before {
-            let mut line = String::new();
-            if self.lines.read_line(&mut line)? == 0 {
-                anyhow::bail!("stillwatch ended: {}", self.complaints()?);
-            }
-            self.take(&line)?;
+            self.line()?;
         }
         self.snapshots.last().context("no snapshot")
+    }
+
+    /// Waits for the next line, of whatever kind.
+    pub fn line(&mut self) -> Result<()> {
+        let mut line = String::new();
+        if self.lines.read_line(&mut line)? == 0 {
+            anyhow::bail!("stillwatch ended: {}", self.complaints()?);
+        }
+        self.take(&line)
     }
 
     fn take(&mut self, line: &str) -> Result<()> {

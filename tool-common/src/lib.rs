@@ -2,6 +2,7 @@
 //! map value. Nothing here depends on anything, so that both sides mean the same by the same name.
 #![no_std]
 
+pub mod cpu;
 pub mod hist;
 pub mod io;
 pub mod oom;

@@ -56,6 +56,7 @@ pub struct Call {
 }
 
 /// What is counted for one call, on one processor. `calls` is the sum of the histogram and of the untimed ones.
+/// Numbers of calls wrap; differences stay right.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -64,14 +65,14 @@ pub struct Row {
     /// The longest since the start of measuring; never reset.
     pub max_ns: u64,
     /// Calls that returned an error number.
-    pub errors: u64,
+    pub errors: u32,
     /// Calls that ended with ERESTART*: a signal interrupted them, and the kernel decides later whether the caller
     /// sees EINTR or the call starts again.
-    pub interrupted: u64,
+    pub interrupted: u32,
     /// Calls counted without a latency: begun before we attached, refused by seccomp, or with a loss counted.
-    pub untimed: u64,
+    pub untimed: u32,
     /// Calls that end the task that makes them (`exit`, `exit_group`).
-    pub unreturned: u64,
+    pub unreturned: u32,
 }
 
 /// One octave of one call's histogram.
@@ -164,9 +165,9 @@ pub struct Account {
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Row>() == 48 && size_of::<Cell>() == 64 && size_of::<Call>() == 32);
+const _: () = assert!(size_of::<Row>() == 32 && size_of::<Cell>() == 64 && size_of::<Call>() == 32);
 const _: () = assert!(size_of::<Task>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
-const _: () = assert!(size_of::<Cpu>() == 90_304 && size_of::<Cpu>().is_multiple_of(64));
+const _: () = assert!(size_of::<Cpu>() == 82_112 && size_of::<Cpu>().is_multiple_of(64));
 const _: () = assert!(size_of::<Layout>().is_multiple_of(8) && hist::ROWS <= STRIDE);
 
 /// The row that counts call number `nr`.

@@ -1,6 +1,16 @@
 //! Wire types of the `tcp` probe.
 
-use crate::{hist, io::OwnerId};
+mod connects;
+mod drops;
+mod listeners;
+mod resets;
+
+pub use connects::{Connect, Opened, Outcome, Remote, UNTIMED};
+pub use drops::{DropSite, Dropped, Drops};
+pub use listeners::{Holding, Listener};
+pub use resets::{Direction, Reset};
+
+use crate::io::OwnerId;
 
 /// The two ends of a connection. IPv4 addresses as IPv6 writes them (`::ffff:10.0.0.1`), ports in host order.
 #[repr(C)]
@@ -70,6 +80,8 @@ pub struct Retransmit {
     pub in_flight: u32,
     /// 0, or the errno with which the attempt failed on this host.
     pub error: i32,
+    /// What the other side lets us send beyond what it has acknowledged, in bytes.
+    pub window: u32,
     /// Timeouts in a row.
     pub retransmits: u8,
     /// How often the timer was doubled.
@@ -78,6 +90,7 @@ pub struct Retransmit {
     pub state: u8,
     /// [`Kind`].
     pub kind: u8,
+    pub pad: u32,
 }
 
 /// What was sent again on one connection. Added to atomically, the last state apart.
@@ -114,114 +127,6 @@ pub struct Opener {
     pub comm: [u8; 16],
 }
 
-/// How the opening of a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(usize)]
-pub enum Outcome {
-    Established,
-    /// The other side answered with a reset: nobody listens there.
-    Refused,
-    /// Nothing was heard.
-    TimedOut,
-    /// A router, or this host, knows no way (ICMP).
-    Unreachable,
-    /// All local ports are taken, for this remote.
-    NoPort,
-    /// This host could not send: no memory, or the wanted local port is taken.
-    NotSent,
-    /// The process closed the socket before there was an answer, or ended.
-    GivenUp,
-    Other,
-}
-
-impl Outcome {
-    pub const ALL: [Outcome; 8] = [
-        Outcome::Established,
-        Outcome::Refused,
-        Outcome::TimedOut,
-        Outcome::Unreachable,
-        Outcome::NoPort,
-        Outcome::NotSent,
-        Outcome::GivenUp,
-        Outcome::Other,
-    ];
-
-    /// From its number.
-    pub fn of(number: u8) -> Self {
-        Self::ALL.get(number as usize).copied().unwrap_or(Self::Other)
-    }
-}
-
-/// Connections that were opened to one remote: those that took as long as an octave of [`hist`] says, or in the octave
-/// [`UNTIMED`] all others.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
-pub struct Remote {
-    pub address: [u8; 16],
-    /// Inode number of the network namespace.
-    pub netns: u32,
-    pub port: u16,
-    pub octave: u16,
-}
-
-/// In place of an octave: counts by [`Outcome`] of connections that failed, or of which the beginning was not seen.
-pub const UNTIMED: u16 = hist::ROWS as u16;
-
-/// Counts of one [`Remote`]. Added to atomically.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Opened {
-    pub counts: [u32; hist::ROW],
-    pub total_ns: u64,
-    pub max_ns: u64,
-}
-
-/// A connection that was slow to open or failed to, on its way through the ring.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Connect {
-    pub at_ns: u64,
-    /// From the call until the answer; 0: the beginning was not seen.
-    pub waited_ns: u64,
-    pub ends: Ends,
-    /// Who opened it; all zeros: not seen.
-    pub opener: Opener,
-    /// `sk_err`.
-    pub error: i32,
-    /// [`Outcome`].
-    pub outcome: u8,
-    pub pad: [u8; 3],
-}
-
-/// A connection that one side broke off, on its way through the ring.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Reset {
-    pub at_ns: u64,
-    /// Address of the socket; 0: there is none for the packet that was answered.
-    pub sock: u64,
-    /// Number of the socket's inode; 0: no process holds it.
-    pub inode: u64,
-    pub ends: Ends,
-    /// `enum sk_rst_reason`, of those sent, on kernels that tell it; 0 elsewhere.
-    pub reason: u32,
-    /// `TCP_ESTABLISHED` (1) …; 0: no socket.
-    pub state: u8,
-    /// [`Direction`].
-    pub direction: u8,
-    pub pad: u16,
-}
-
-/// Who broke a connection off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Direction {
-    /// This host.
-    Sent,
-    /// The other side.
-    Received,
-}
-
 /// Why something was not shown. Every one is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -232,10 +137,14 @@ pub enum Loss {
     Flows,
     /// The table of remotes was full: a connection is in the totals only.
     Remotes,
+    /// The table of drops was full: a packet is in the totals only.
+    Drops,
+    /// The table of listeners was full: one is not shown.
+    Listeners,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 3] = [Loss::Events, Loss::Flows, Loss::Remotes];
+    pub const ALL: [Loss; 5] = [Loss::Events, Loss::Flows, Loss::Remotes, Loss::Drops, Loss::Listeners];
 }
 
 /// Programs whose runs are counted.
@@ -247,10 +156,11 @@ pub enum Run {
     State,
     ResetSent,
     ResetReceived,
+    Drop,
 }
 
 impl Run {
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
 }
 
 /// All that one processor counts. Added to atomically: attempts are made in system calls and in interrupts.
@@ -266,9 +176,11 @@ pub struct Cpu {
     pub bytes: u64,
     /// Attempts that were counted and not handed over as events, because there were too many.
     pub sampled: u64,
-    /// When the current second of events began, and how many there were since.
+    /// When the current second of events began, and how many there were since; drops, of which there may be many, apart.
     pub second_ns: u64,
     pub events: u64,
+    pub drop_second_ns: u64,
+    pub drop_events: u64,
     /// Connections opened, by [`Outcome`].
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Resets, by [`Direction`].
@@ -278,17 +190,20 @@ pub struct Cpu {
     pub connect: Connect,
     /// By [`Direction`].
     pub reset: [Reset; 2],
-    pub pad: [u64; 2],
+    pub dropped: Dropped,
+    /// Packets of TCP that were dropped.
+    pub drops: u64,
+    pub pad: [u64; 7],
 }
 
 /// Events that one processor hands over in a second: more than a person reads, less than hurts.
 pub const EVENTS_PER_SECOND: u64 = 1000;
+/// The same of dropped packets.
+pub const DROPS_PER_SECOND: u64 = 200;
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 96 && size_of::<Flow>() == 72);
-const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 704);
-const _: () = assert!(size_of::<Remote>() == 24 && size_of::<Opened>() == 80 && size_of::<Connect>() == 112);
-const _: () = assert!(size_of::<Reset>() == 72);
+const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 104 && size_of::<Flow>() == 72);
+const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 896);
 
 #[cfg(feature = "user")]
 mod pod {
@@ -303,4 +218,8 @@ mod pod {
     unsafe impl aya::Pod for Remote {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Opened {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for DropSite {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Drops {}
 }

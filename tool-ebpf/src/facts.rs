@@ -152,6 +152,16 @@ facts! {
     RESET_HAS_REASON: u8 = 0;
     /// `tcp_retransmit_skb` tells failed attempts, too.
     RETRANSMIT_HAS_ERROR: u8 = 0;
+    /// `kfree_skb` tells why a packet is dropped (5.17), and for which socket (6.11).
+    DROP_HAS_REASON: u8 = 0;
+    DROP_HAS_SOCKET: u8 = 0;
+    /// `SKB_DROP_REASON_NOT_SPECIFIED`, `_QUEUE_PURGE` and `_TCP_RESET`: reasons that the kernel also gives for packets that it is
+    /// done with.
+    DROP_UNSPECIFIED: u32 = u32::MAX;
+    DROP_PURGED: u32 = u32::MAX;
+    DROP_RESET: u32 = u32::MAX;
+    /// Ports from this one on are given to those who connect: they say nothing about a service.
+    EPHEMERAL_PORTS: u32 = 32768;
     SKC_FAMILY: u64 = 0;
     SKC_STATE: u64 = 0;
     SKC_REMOTE_PORT: u64 = 0;
@@ -190,7 +200,16 @@ facts! {
     SKB_NETWORK: u64 = 0;
     SKB_TRANSPORT: u64 = 0;
     SKB_DEVICE: u64 = 0;
+    SKB_PROTOCOL: u64 = 0;
+    SKB_SOCKET: u64 = 0;
     DEVICE_NET: u64 = 0;
+    /// From an inode to the `struct socket` that is allocated with it, before it: a wrapping sum.
+    INODE_SOCKET: u64 = 0;
+    SOCKET_SK: u64 = 0;
+    SK_BACKLOG: u64 = 0;
+    SK_BACKLOG_LIMIT: u64 = 0;
+    SK_DROPS: u64 = 0;
+    TCP_SEND_WINDOW: u64 = 0;
     /// `TCP_SKB_CB(skb)->tcp_gso_segs`.
     SKB_SEGMENTS: u64 = 0;
     REQ_RETRANSMITS: u64 = 0;
@@ -223,6 +242,29 @@ facts! {
     MEMORY_USAGE: u64 = 0;
     MEMORY_MAX: u64 = 0;
     MEMORY_FAILURES: u64 = 0;
+    /// What tasks wait for a processor.
+    CPU_WAITS: u8 = 0;
+    /// Who runs: what the kernel keeps of tasks that end.
+    CPU_TIMES: u8 = 0;
+    /// Waits for a processor that are at least this long are added up by process.
+    CPU_SLOW_NS: u64 = u64::MAX;
+    /// All of them are.
+    CPU_BY: u8 = 0;
+    SE_RAN: u64 = 0;
+    SE_MIGRATIONS: u64 = 0;
+    /// From a task to the run queue that it was put into last.
+    SE_CFS: u64 = 0;
+    CFS_RUNQUEUE: u64 = 0;
+    RUNQUEUE_CLOCK: u64 = 0;
+    /// `sched_info`, in the run queue's clock. 0: it does not wait.
+    SCHED_QUEUED: u64 = 0;
+    SCHED_ARRIVED: u64 = 0;
+    /// `run_delay`: the sum of its waits, without the one that goes on.
+    SCHED_DELAY: u64 = 0;
+    SCHED_ARRIVALS: u64 = 0;
+    TASK_VOLUNTARY: u64 = 0;
+    TASK_INVOLUNTARY: u64 = 0;
+    TASK_CPU: u64 = 0;
 
     /// Only these processes: 0 off, 1 the one in [`FILTER_TGID`], 2 those in the map `FILTER_TGIDS`.
     FILTER_PIDS: u8 = 0;

@@ -1,7 +1,8 @@
 //! Puts names to the numbers of a snapshot, for the rows that will be seen.
 
+mod cpu;
 pub mod oom;
-mod tcp;
+pub mod tcp;
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -31,6 +32,9 @@ pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
     }
     if let Some(oom) = &mut snapshot.oom {
         oom::resolve(oom, names, plan);
+    }
+    if let Some(cpu) = &mut snapshot.cpu {
+        cpu::resolve(cpu, names, plan);
     }
 }
 

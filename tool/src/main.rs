@@ -48,7 +48,8 @@ fn diagnose(json: bool, features: &Features) -> anyhow::Result<()> {
         Ok(Command::Run(plan)) => Ok(*plan),
         _ => anyhow::bail!("the command line of {probe} does not parse"),
     };
-    let plan = Plan { io: plan("io")?.io, tcp: plan("tcp")?.tcp, oom: plan("oom")?.oom, ..plan("syscalls")? };
+    let (tcp, oom, cpu) = (plan("tcp")?.tcp, plan("oom")?.oom, plan("cpu")?.cpu);
+    let plan = Plan { io: plan("io")?.io, tcp, oom, cpu, ..plan("syscalls")? };
     let mut report = Vec::new();
     doctor::run(json, &probes::examine::examine(&plan, features), features, &mut report)?;
     print(&report)

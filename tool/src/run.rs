@@ -17,18 +17,19 @@ use crate::{
     kernel::{
         btf::KernelBtf,
         cost::{self, RunCost, Usage, Window},
-        facts::{Facts, reset_reasons},
+        facts::{Facts, Reasons},
         features::Features,
         loader, memory,
     },
     names::Names,
-    probes::{self, Counters, filter, io, oom, syscalls, tcp},
+    probes::{self, Counters, cpu, filter, io, oom, syscalls, tcp},
     sample::{PressureTotals, Sample, StallTotals},
     sinks,
     snapshot::{
         Lost, Snapshot,
         between::{self, oom::reconstructed},
         oom::Kill,
+        tcp::Events,
     },
 };
 
@@ -39,7 +40,9 @@ struct Attached {
     io: Option<io::Reader>,
     tcp: Option<tcp::Reader>,
     oom: Option<oom::Reader>,
+    cpu: Option<cpu::Reader>,
     names: Names,
+    named_at: Instant,
     run_cost: Option<RunCost>,
     kernel_bytes: u64,
 }
@@ -98,7 +101,7 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
         (probe.resolve)(&mut facts, &btf)?;
     }
-    let reset_reasons = plan.tcp.as_ref().map(|_| reset_reasons(&btf)).unwrap_or_default();
+    let reasons = plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default();
     drop(btf);
     facts.word("STARTED_NS", clock().as_nanos() as u64);
     let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
@@ -125,11 +128,15 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     let tcp = match &plan.tcp {
-        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reset_reasons)?),
+        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons)?),
         None => None,
     };
     let oom = match &plan.oom {
         Some(plan) => Some(oom::Reader::new(&mut loaded.ebpf, plan, processors)?),
+        None => None,
+    };
+    let cpu = match &plan.cpu {
+        Some(plan) => Some(cpu::Reader::new(&mut loaded.ebpf, plan, processors, &facts)?),
         None => None,
     };
     loaded.attach()?;
@@ -148,7 +155,18 @@ fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     if let Some(reader) = &mut oom {
         reader.protect();
     }
-    Ok(Attached { ebpf: loaded.ebpf, syscalls, io, tcp, oom, names: Names::new(features), run_cost, kernel_bytes })
+    Ok(Attached {
+        ebpf: loaded.ebpf,
+        syscalls,
+        io,
+        tcp,
+        oom,
+        cpu,
+        names: Names::new(features),
+        named_at: Instant::now(),
+        run_cost,
+        kernel_bytes,
+    })
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
@@ -161,6 +179,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
     // A tick that comes late must not be followed by a burst of short ones.
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut live = tokio::time::interval_at(Instant::now() + LIVE, LIVE);
+    live.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut calibration = Backoff::default();
     // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
     let events = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
@@ -172,9 +193,16 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let mut left = plan.count;
     loop {
         let last = tokio::select! {
-            _ = tick.tick() => false,
+            biased;
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
+            _ = tick.tick() => false,
+            _ = live.tick(), if plan.is_live() => {
+                if let Some(events) = attached.events(plan)? {
+                    sink.events(&events)?;
+                }
+                continue;
+            }
             ready = happened(events.as_ref()) => {
                 ready?;
                 attached.drain();
@@ -200,7 +228,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
         sink.snapshot(&snapshot)?;
-        let uncalibrated = next.usage.programs.is_none();
+        let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
         prev = next;
         if last {
             sink.finish()?;
@@ -256,7 +284,7 @@ impl Attached {
 
     fn record(&mut self) {
         if let Some(reader) = &mut self.oom {
-            reader.record(&mut self.ebpf, &mut self.names, clock().as_nanos() as u64);
+            reader.record(&mut self.names, clock().as_nanos() as u64);
         }
     }
 
@@ -270,9 +298,14 @@ impl Attached {
         (kills, more)
     }
 
+    fn begin_names(&mut self) {
+        self.named_at = Instant::now();
+        self.names.tick();
+    }
+
     /// `last`: what waits for more to be known is told now.
     fn sample(&mut self, last: bool) -> Result<Sample> {
-        self.names.tick();
+        self.begin_names();
         let clock = clock();
         let now_ns = clock.as_nanos() as u64;
         // Probes that share a hook share its program, and each has counted all of its runs.
@@ -305,10 +338,16 @@ impl Attached {
         }
         let mut oom = None;
         if let Some(reader) = &mut self.oom {
-            reader.record(&mut self.ebpf, &mut self.names, now_ns);
+            reader.record(&mut self.names, now_ns);
             let (sample, counters) = reader.read(now_ns, last).context("reading the oom maps")?;
             count(counters);
             oom = Some(sample);
+        }
+        let mut cpu = None;
+        if let Some(reader) = &mut self.cpu {
+            let (sample, counters) = reader.read(now_ns).context("reading the cpu maps")?;
+            count(counters);
+            cpu = Some(sample);
         }
         lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
@@ -325,7 +364,21 @@ impl Attached {
             io,
             tcp,
             oom,
+            cpu,
         })
+    }
+
+    /// Single events that came since the last look, if there are any.
+    fn events(&mut self, plan: &Plan) -> Result<Option<Events>> {
+        let Some((reader, tcp)) = self.tcp.as_mut().zip(plan.tcp.as_ref()) else { return Ok(None) };
+        let Some(sample) = reader.events().context("reading the events of tcp")? else { return Ok(None) };
+        let mut events = Events::of(&sample, Timestamp::now(), clock(), tcp);
+        // Names that were asked for a while ago may be another process's by now.
+        if self.named_at.elapsed() >= NAMES {
+            self.begin_names();
+        }
+        attribution::tcp::events(&mut events, &mut self.names, plan);
+        Ok((!events.is_empty()).then_some(events))
     }
 
     /// Measures programs for which there was nothing to do when the run began, while they have.
@@ -336,6 +389,32 @@ impl Attached {
         cost.learn(window, &self.ebpf);
     }
 }
+
+/// Names are kept this long between ticks.
+const NAMES: Duration = Duration::from_secs(1);
+
+/// While the kernel measures programs it does so for all of the host, and switching that on rewrites its code: a program that hardly
+/// ever runs is waited for more and more patiently.
+#[derive(Default)]
+struct Backoff {
+    tick: u32,
+    due: u32,
+}
+
+impl Backoff {
+    /// At every tick: at the first, the second, the fourth, the eighth …
+    fn is_due(&mut self) -> bool {
+        self.tick += 1;
+        let due = self.tick > self.due;
+        if due {
+            self.due = self.tick.saturating_mul(2).saturating_sub(1);
+        }
+        due
+    }
+}
+
+/// Between looks at single events: a person hardly sees the difference, and what a look costs is shared by more events.
+const LIVE: Duration = Duration::from_millis(200);
 
 /// Long enough to see some requests on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);
@@ -364,4 +443,16 @@ fn pressure() -> Result<PressureTotals, String> {
         Ok::<_, String>(StallTotals { some: time("some"), full: time("full") })
     };
     Ok(PressureTotals { cpu: read("cpu")?, io: read("io")?, memory: read("memory")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_measured_less_and_less_often() {
+        let mut backoff = Backoff::default();
+        let due: Vec<u32> = (1..=40).filter(|_| backoff.is_due()).collect();
+        assert_eq!(due, [1, 2, 4, 8, 16, 32]);
+    }
 }

@@ -10,13 +10,13 @@ use std::{
 
 use jiff::Timestamp;
 use stillwatch_common::{
-    hist, io, oom,
+    cpu, hist, io, oom,
     syscalls::{Account, Caller, Row},
     tcp,
 };
 
 use crate::{
-    kernel::cost::Usage,
+    kernel::{cost::Usage, facts::Reasons},
     oom_report::Report,
     snapshot::{
         Lost,
@@ -37,6 +37,7 @@ pub struct Sample {
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,
     pub oom: Option<Oom>,
+    pub cpu: Option<Cpu>,
 }
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
@@ -141,30 +142,55 @@ pub struct Waiting {
 /// The maps of the `tcp` probe, added up over processors.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
+    /// Since the last sample.
+    pub events: TcpEvents,
     pub totals: Retransmits,
     pub flows: HashMap<tcp::Ends, tcp::Flow>,
-    /// Since the last sample, in order.
-    pub events: Vec<tcp::Retransmit>,
-    /// The same of connections that were slow to open, or failed to.
-    pub connects: Vec<tcp::Connect>,
-    pub resets: Vec<tcp::Reset>,
+    /// Of connections on which something was sent again since the last sample.
+    pub trips: HashMap<tcp::Ends, TripTimes>,
     /// By [`tcp::Direction`].
     pub reset_totals: [u64; 2],
-    /// The kernel's words for their reasons.
-    pub reset_reasons: Rc<HashMap<u32, String>>,
     pub remotes: HashMap<tcp::Remote, tcp::Opened>,
     /// Connections opened, by [`tcp::Outcome`].
     pub outcomes: [u64; tcp::Outcome::ALL.len()],
-    /// By number of the socket's inode; of sockets in `events` and in flows that have changed.
+    pub dropped: u64,
+    pub drops: HashMap<tcp::DropSite, tcp::Drops>,
+    /// By address of the socket.
+    pub listeners: HashMap<u64, tcp::Listener>,
+    /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.
     pub looked: bool,
     /// By address of the socket; the same.
     pub openers: HashMap<u64, tcp::Opener>,
+    /// Kernel functions by return address; of drops that have changed.
+    pub functions: HashMap<u64, String>,
+    /// Why there are none.
+    pub no_functions: Option<String>,
+    pub reasons: Rc<Reasons>,
     /// Our own network namespace.
     pub netns: Option<u32>,
     pub network: Network,
 }
+
+/// Single events of the `tcp` probe, in order.
+#[derive(Clone, Debug, Default)]
+pub struct TcpEvents {
+    pub retransmits: Vec<tcp::Retransmit>,
+    /// Connections that were slow to open, or failed to.
+    pub connects: Vec<tcp::Connect>,
+    pub resets: Vec<tcp::Reset>,
+    pub drops: Vec<tcp::Dropped>,
+}
+
+impl TcpEvents {
+    pub fn is_empty(&self) -> bool {
+        self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
+    }
+}
+
+/// (bucket of [`hist`], count) of smoothed round-trip times in nanoseconds, ascending.
+pub type TripTimes = Vec<(u32, u64)>;
 
 #[derive(Clone, Debug, Default)]
 pub struct Retransmits {
@@ -182,6 +208,137 @@ pub struct Retransmits {
 pub struct Holder {
     pub pid: u32,
     pub comm: String,
+}
+
+/// The maps of the `cpu` probe, added up over processors.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// Waits by bucket.
+    pub counts: Vec<u64>,
+    pub total_ns: u64,
+    pub max_ns: u64,
+    pub untimed: u64,
+    pub unsure: u64,
+    /// Why there are no waits.
+    pub no_waits: Option<&'static str>,
+    pub switches: u64,
+    pub involuntary: u64,
+    /// Long waits.
+    pub waited: HashMap<io::OwnerId, cpu::Waited>,
+    pub by: HashMap<cpu::By, cpu::Waits>,
+    /// Who ran since the last sample.
+    pub ran: HashMap<RanKey, Ran>,
+    pub waiting: Vec<WaitsNow>,
+    /// Why neither of the two is known.
+    pub no_walk: Option<&'static str>,
+    pub times: HostTimes,
+    /// By path of the cgroup.
+    pub quotas: Result<BTreeMap<String, Throttling>, String>,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self {
+            counts: Vec::new(),
+            total_ns: 0,
+            max_ns: 0,
+            untimed: 0,
+            unsure: 0,
+            no_waits: None,
+            switches: 0,
+            involuntary: 0,
+            waited: HashMap::new(),
+            by: HashMap::new(),
+            ran: HashMap::new(),
+            waiting: Vec::new(),
+            no_walk: None,
+            times: HostTimes::default(),
+            quotas: Ok(BTreeMap::new()),
+        }
+    }
+}
+
+/// Who ran: a process, or all that have begun and ended since the last sample under one name, in one cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RanKey {
+    Process(io::OwnerId),
+    Ended([u8; 16], u64),
+}
+
+/// What it did since the last sample.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    pub times: cpu::Times,
+    /// Time by processor, of tasks that stayed on one.
+    pub on: BTreeMap<u32, u64>,
+    /// Tasks that have ended.
+    pub ended: u64,
+    pub comm: Option<[u8; 16]>,
+    of_leader: bool,
+    pub cgroup: u64,
+    pub kernel_thread: bool,
+}
+
+impl Ran {
+    /// `place`: all of it was there.
+    pub fn add(&mut self, did: &cpu::Times, place: Option<u32>) {
+        self.times.ran_ns += did.ran_ns;
+        self.times.waited_ns += did.waited_ns;
+        self.times.voluntary += did.voluntary;
+        self.times.involuntary += did.involuntary;
+        if let Some(cpu) = place {
+            *self.on.entry(cpu).or_default() += did.ran_ns;
+        }
+    }
+
+    /// The name of a process is its first thread's.
+    pub fn name(&mut self, comm: &[u8; 16], of_leader: bool, cgroup: u64) {
+        if self.comm.is_none() || (of_leader && !self.of_leader) {
+            self.comm = Some(*comm);
+            self.of_leader = of_leader;
+        }
+        self.cgroup = self.cgroup.max(cgroup);
+    }
+}
+
+/// A task that waits for a processor at the moment of the sample.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitsNow {
+    pub owner: io::OwnerId,
+    pub tid: u32,
+    pub cpu: u32,
+    pub comm: [u8; 16],
+    pub kernel_thread: bool,
+    pub waits_ns: u64,
+}
+
+/// What the kernel accounts of processors, since boot.
+#[derive(Clone, Debug, Default)]
+pub struct HostTimes {
+    pub processors: BTreeMap<u32, ProcessorTimes>,
+    /// How often, by name.
+    pub softirqs: BTreeMap<String, u64>,
+}
+
+/// Nanoseconds, rounded down to the kernel's ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessorTimes {
+    pub user: u64,
+    pub system: u64,
+    pub idle: u64,
+    pub irq: u64,
+    pub softirq: u64,
+    pub steal: u64,
+}
+
+/// Of a cgroup with a quota, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttling {
+    pub periods: u64,
+    /// Periods in which the quota was used up.
+    pub throttled: u64,
+    /// Time that its run queues were held back, added up over processors.
+    pub throttled_ns: u64,
 }
 
 /// The kernel's own counters, since boot.

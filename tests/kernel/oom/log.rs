@@ -5,6 +5,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom},
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -38,7 +39,13 @@ fn records(log: &mut File) -> BTreeMap<u64, String> {
     found
 }
 
+/// The kernel writes ten reports in five seconds, and of further kills one line each.
+fn until_reports_are_written() {
+    std::thread::sleep(Duration::from_secs(6));
+}
+
 fn verbatim() -> Result<()> {
+    until_reports_are_written();
     let mut log = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
     log.seek(SeekFrom::End(0))?;
     let group = Group::new("verbatim", Some(20 * MIB))?;
@@ -96,7 +103,7 @@ fn without_log() -> Result<()> {
             Ok(())
         })
     };
-    let mut watch = Watch::run(command, "oom", &[], &[])?;
+    let mut watch = Watch::run(command, "0.2", "oom", &[], &[])?;
     let hog = holder(c"no-log", 2 * limit, &group)?;
     hog.go();
     is_killed(&hog)?;
@@ -118,6 +125,7 @@ fn without_log() -> Result<()> {
 }
 
 fn last() -> Result<()> {
+    until_reports_are_written();
     let limit = 22 * MIB;
     let group = Group::new("last", Some(limit))?;
     let hog = holder(c"last", 2 * limit, &group)?;

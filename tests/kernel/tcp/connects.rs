@@ -18,6 +18,8 @@ use super::{
     },
     in_net,
     net::{Loss, Net, lose, lose_nothing},
+    none_lost,
+    raw::{Raw, checksum},
     wait_for, watch,
 };
 
@@ -27,6 +29,7 @@ pub const TESTS: &[Test] = &[
     ("tcp_names_a_process_that_was_refused_and_has_ended", refused),
     ("tcp_tells_connections_that_nobody_answers", timed_out),
     ("tcp_tells_connections_that_were_given_up", given_up),
+    ("tcp_tells_connections_to_where_no_way_leads", unreachable),
     ("tcp_tells_that_no_local_port_is_left", no_port),
     ("tcp_counts_remotes_it_has_no_room_for", no_room),
 ];
@@ -56,12 +59,6 @@ fn sums(watch: &Watch, net: &Net, to: SocketAddr) -> Sums {
         sums.timed += buckets.filter_map(|bucket| bucket[1].as_u64()).sum::<u64>();
     }
     sums
-}
-
-fn none_lost(watch: &Watch) -> Result<()> {
-    let lost = losses(&watch.snapshots);
-    ensure!(lost.values().sum::<u64>() == 0, "lost: {lost:?}");
-    Ok(())
 }
 
 /// A prime number of connections, of IPv4 and IPv6 each; the time of all calls together bounds the sum of theirs.
@@ -164,7 +161,7 @@ fn refused() -> Result<()> {
 }
 
 /// 0 or the errno. Takes no lock and no memory.
-fn connect(to: SocketAddr) -> i32 {
+pub fn connect(to: SocketAddr) -> i32 {
     connect_with(to, |_| true).err().unwrap_or(0)
 }
 
@@ -231,6 +228,30 @@ fn given_up() -> Result<()> {
     })?;
     ensure!(event["local"] == local.as_str() && event["pid"] == std::process::id(), "{event:#?}");
     ensure!(event["waited_ns"].as_u64() >= Some(100_000_000) && event["error"].is_null(), "{event:#?}");
+    Ok(())
+}
+
+/// A router answers.
+fn unreachable() -> Result<()> {
+    let net = Net::new()?;
+    let listener = net.listen("127.0.0.1")?;
+    let to = listener.local_addr()?;
+    let mut watch = watch(&[])?;
+    let (seen, answer) = (Raw::new(&net, libc::IPPROTO_TCP)?, Raw::new(&net, libc::IPPROTO_ICMP)?);
+    lose(&listener, Loss::All)?;
+    let client = net.begin_connect(to, None)?;
+    let local = local(&client)?;
+    let syn = seen.segment(|segment| segment.is_syn() && segment.destination() == to.port())?;
+    // Destination unreachable, host unreachable.
+    let mut message = [&[3, 1, 0, 0, 0, 0, 0, 0], syn.quoted()].concat();
+    let sum = checksum(&message).to_be_bytes();
+    message[2..4].copy_from_slice(&sum);
+    answer.send(&message)?;
+    let event = wait_for(&mut watch, "connection that no way leads to", |event| {
+        in_net(&net)(event) && event["outcome"] == "unreachable"
+    })?;
+    ensure!(event["local"] == local.as_str() && event["error"] == libc::EHOSTUNREACH, "{event:#?}");
+    ensure!(event["pid"] == std::process::id() && event["remote"] == to.to_string(), "{event:#?}");
     Ok(())
 }
 

@@ -4,20 +4,28 @@
 //! happens on the loopback interface of a network namespace of its own, whose counters nobody else moves.
 
 mod connects;
+mod drops;
+mod listeners;
 mod net;
 mod owners;
+mod raw;
 mod resets;
 mod segments;
+mod storm;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{Test, stillwatch::Watch};
+use super::{
+    Test,
+    stillwatch::{RUNNING, Watch, losses},
+};
 
 pub fn tests() -> Vec<Test> {
-    [segments::TESTS, owners::TESTS, connects::TESTS, resets::TESTS].concat()
+    [segments::TESTS, owners::TESTS, connects::TESTS, resets::TESTS, drops::TESTS, listeners::TESTS, storm::TESTS]
+        .concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {
@@ -40,4 +48,19 @@ fn wait_for(watch: &mut Watch, what: &str, wanted: impl Fn(&Value) -> bool) -> R
 fn in_net(net: &net::Net) -> impl Fn(&Value) -> bool + use<> {
     let number = net.number;
     move |event| event["netns"] == number
+}
+
+fn none_lost(watch: &Watch) -> Result<()> {
+    let lost = losses(&watch.snapshots);
+    ensure!(lost.values().sum::<u64>() == 0, "lost: {lost:?}");
+    Ok(())
+}
+
+/// Nothing is lost but events that the kernel withheld from a program that was already running: their number. Where much happens at
+/// once on a kernel that may preempt a program, there are always some.
+fn only_withheld(watch: &Watch) -> Result<u64> {
+    let lost = losses(&watch.snapshots);
+    let withheld = lost.get(RUNNING).copied().unwrap_or(0);
+    ensure!(lost.values().sum::<u64>() == withheld, "lost: {lost:?}");
+    Ok(withheld)
 }

@@ -67,8 +67,17 @@ impl Net {
 
     /// One of the kernel's counters of TCP.
     pub fn counter(&self, field: &str) -> Result<u64> {
-        let text = self.inside(|| Ok(std::fs::read_to_string("/proc/thread-self/net/snmp")?))?;
-        let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
+        self.count("/proc/thread-self/net/snmp", "Tcp:", field)
+    }
+
+    /// One of those that only Linux has.
+    pub fn extended_counter(&self, field: &str) -> Result<u64> {
+        self.count("/proc/thread-self/net/netstat", "TcpExt:", field)
+    }
+
+    fn count(&self, file: &str, line: &str, field: &str) -> Result<u64> {
+        let text = self.inside(|| Ok(std::fs::read_to_string(file)?))?;
+        let mut lines = text.lines().filter(|text| text.starts_with(line));
         let at = lines.next().and_then(|names| names.split(' ').position(|name| name == field)).context("no field")?;
         Ok(lines.next().and_then(|values| values.split(' ').nth(at)).context("no value")?.parse()?)
     }

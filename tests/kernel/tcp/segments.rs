@@ -16,6 +16,7 @@ use super::{
         stillwatch::{Watch, losses},
     },
     net::{Loss, Net, lose, lose_nothing},
+    raw::Raw,
     wait_for, watch,
 };
 
@@ -24,6 +25,7 @@ pub const TESTS: &[Test] = &[
     ("tcp_counts_segments_of_ipv6_as_the_kernel_does", || counts("::1")),
     ("tcp_tells_timeouts_and_loss_probes", timeouts),
     ("tcp_tells_fast_retransmits", fast),
+    ("tcp_tells_that_the_other_side_has_no_room", zero_window),
     ("tcp_tells_syns", syns),
     ("tcp_tells_syn_acks", syn_acks),
     ("tcp_shows_only_connections_that_are_asked_for", filters),
@@ -77,7 +79,10 @@ fn counts(address: &str) -> Result<()> {
     let events: u64 = events.filter_map(|event| event["segments"].as_u64()).sum();
     ensure!(events == counted || sampled > 0, "{events} segments among the events, {counted} sent again");
     let own = std::process::id();
-    let strange = watch.events.iter().find(|event| event["netns"] == net.number && event["pid"] != own);
+    let strange = watch
+        .events
+        .iter()
+        .find(|event| event["netns"] == net.number && event["event"] == "retransmit" && event["pid"] != own);
     ensure!(strange.is_none(), "not of this process: {strange:#?}");
     Ok(())
 }
@@ -153,6 +158,23 @@ fn fast() -> Result<()> {
     anyhow::bail!("no fast retransmit: {:#?}", watch.events)
 }
 
+/// Half of what was sent is acknowledged, and there is no room for the rest.
+fn zero_window() -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let (client, server) = net.connect("127.0.0.1")?;
+    let to = server.local_addr()?.port();
+    let raw = Raw::new(&net, libc::IPPROTO_TCP)?;
+    lose(&server, Loss::All)?;
+    (&client).write_all(b"no room")?;
+    let sent = raw.segment(|segment| segment.destination() == to && segment.payload() == 7)?;
+    raw.send(&sent.acknowledged_without_room(3))?;
+    let ours = of(&client)?;
+    let event = wait_for(&mut watch, "retransmit without room", |event| ours(event) && event["zero_window"] == true)?;
+    ensure!(event["bytes"] == 4, "{event:#?}");
+    Ok(())
+}
+
 fn syns() -> Result<()> {
     let net = Net::new()?;
     let mut watch = watch(&[])?;
@@ -203,11 +225,17 @@ fn filters() -> Result<()> {
     wait_for(&mut watch, "event of the one", &wanted)?;
     watch.next()?;
     watch.stop()?;
-    let other = watch.events.iter().find(|event| !wanted(event));
+    let is = |event: &Value, what: &str| event["event"] == what;
+    let has_port = |end: &Value| end.as_str().is_some_and(|end| end.ends_with(&format!(":{port}")));
+    let other = watch.events.iter().find(|&event| match is(event, "drop") {
+        true => !has_port(&event["from"]) && !has_port(&event["to"]),
+        false => !wanted(event),
+    });
     ensure!(other.is_none(), "nobody asked for {other:#?}");
     let attempts = |snapshot: &Value| snapshot["totals"]["attempts"].as_u64();
     let all: u64 = watch.snapshots.iter().filter_map(attempts).sum();
-    ensure!(all > watch.events.len() as u64, "the totals count everybody's: {all}");
+    let shown = watch.events.iter().filter(|&event| is(event, "retransmit")).count() as u64;
+    ensure!(all > shown && shown > 0, "the totals count everybody's: {all}, {shown} are shown");
     Ok(())
 }
 

@@ -8,10 +8,12 @@
 //! is written to before the next round cleans them again.
 //! `echo CPU COUNT`: a byte to the other end of a TCP connection and back. `echo-tail` answers with the 99th percentile of its rounds.
 //! `connects CPU COUNT`: opens, accepts and closes a connection. Both in a network namespace of their own.
+//! `lossy CPU COUNT`: writes a kilobyte to a TCP connection that loses one packet in twenty, 3000 times a second, and answers with the
+//! number of segments that were sent again.
 //! `busy THREADS`: many threads that make many different system calls, until standard input ends.
 //! `files DEVICE`: writes a file on the device's ext4, syncs it and reads it back, until standard input ends.
 //!
-//! All but the last two make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
+//! All but the last three make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
 
 use std::{
     fs::{File, OpenOptions},
@@ -86,10 +88,11 @@ fn main() -> Result<()> {
             let connect = |_| TcpStream::connect(to).is_ok_and(|_client| listener.accept().is_ok());
             timed(number(1)?, number(2)?, || Ok(()), connect)
         }
+        Some("lossy") => lossy(number(1)?, number(2)?),
         Some("busy") => busy(number(1)?),
         Some("files") => files(device(1)?),
         _ => bail!(
-            "usage: bench-load calls|pairs|echo|echo-tail|connects CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
+            "usage: bench-load calls|pairs|echo|echo-tail|connects|lossy CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
         ),
     }
 }
@@ -122,6 +125,54 @@ fn tail(cpu: u64, count: u64, mut round: impl FnMut() -> bool) -> Result<()> {
         println!("{}", took.select_nth_unstable(at).1);
     }
     Ok(())
+}
+
+fn lossy(cpu: u64, count: u64) -> Result<()> {
+    const PAUSE: Duration = Duration::from_micros(250);
+    pin(cpu as usize)?;
+    own_network()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    client.set_nodelay(true)?;
+    lose_one_in_twenty(&server)?;
+    thread::spawn(move || io::copy(&mut server, &mut io::sink()));
+    while io::stdin().read_line(&mut String::new())? > 0 {
+        let before = sent_again()?;
+        for _ in 0..count {
+            client.write_all(&[7; 1024])?;
+            thread::sleep(PAUSE);
+        }
+        println!("{}", sent_again()? - before);
+    }
+    Ok(())
+}
+
+/// A filter of packets before TCP sees them.
+fn lose_one_in_twenty(socket: &impl AsRawFd) -> Result<()> {
+    const RANDOM: u32 = (-0x1000 + 56) as u32;
+    let op = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut program = [
+        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, RANDOM),
+        op(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 1, 0, u32::MAX / 20),
+        op(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        op(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let (option, size) = ((&raw const filter).cast(), size_of_val(&filter) as u32);
+    // SAFETY: a program that outlives the call.
+    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, option, size) };
+    ensure!(set == 0, "SO_ATTACH_FILTER: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+/// Segments, in this network namespace.
+fn sent_again() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/net/snmp")?;
+    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:")).map(|line| line.split(' '));
+    let at =
+        lines.next().and_then(|mut names| names.position(|name| name == "RetransSegs")).context("no RetransSegs")?;
+    Ok(lines.next().and_then(|mut values| values.nth(at)).context("no value")?.parse()?)
 }
 
 /// There and back on a connection.

@@ -4,7 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::{
     facts,
-    probes::{io, oom, syscalls},
+    probes::{cpu, io, oom, syscalls},
     support::task::{Switch, TASK_DEAD, Task},
 };
 
@@ -20,6 +20,9 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
         aya_log_ebpf::debug!(&ctx, "task {} of process {} has ended", prev.tid(), prev.tgid());
     }
     let switch = Switch { prev, next, state, sleeps: state != 0 && !preempted && !dead, dead };
+    if facts::on(&facts::CPU_WAITS) || facts::on(&facts::CPU_TIMES) {
+        cpu::switch(&switch);
+    }
     if facts::on(&facts::SYSCALLS_EXACT) || facts::on(&facts::SYSCALLS_BLOCKED) {
         syscalls::switch(&switch);
     }

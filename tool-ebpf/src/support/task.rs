@@ -158,6 +158,72 @@ impl Task {
         self.get(facts::TASK_START.load())
     }
 
+    /// Of a processor's own task, which runs when no other can.
+    #[inline(always)]
+    pub fn is_idle(self) -> bool {
+        self.tid() == 0
+    }
+
+    /// The run queue that it is in, or was last. Of a trusted task only.
+    #[inline(always)]
+    fn runqueue(self) -> *const u8 {
+        let cfs = self.get::<u64>(facts::SE_CFS.load()) as *const u8;
+        // SAFETY: reached from a trusted task; a fault reads as 0.
+        unsafe { memory::load::<u64>(cfs, facts::CFS_RUNQUEUE.load()) as *const u8 }
+    }
+
+    /// The clock of that run queue: as it was when the kernel looked last.
+    #[inline(always)]
+    pub fn runqueue_clock(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { memory::load(self.runqueue(), facts::RUNQUEUE_CLOCK.load()) }
+    }
+
+    /// When it began to wait for a processor, in the run queue's clock; 0: it does not, or the kernel did not note it.
+    #[inline(always)]
+    pub fn queued(self) -> u64 {
+        self.get(facts::SCHED_QUEUED.load())
+    }
+
+    /// When it ran last, in the run queue's clock.
+    #[inline(always)]
+    pub fn arrived(self) -> u64 {
+        self.get(facts::SCHED_ARRIVED.load())
+    }
+
+    /// How often it was given a processor.
+    #[inline(always)]
+    pub fn arrivals(self) -> u64 {
+        self.get(facts::SCHED_ARRIVALS.load())
+    }
+
+    /// What it has waited for processors, without the wait that goes on.
+    #[inline(always)]
+    pub fn delay(self) -> u64 {
+        self.get(facts::SCHED_DELAY.load())
+    }
+
+    #[inline(always)]
+    pub fn ran_ns(self) -> u64 {
+        self.get(facts::SE_RAN.load())
+    }
+
+    #[inline(always)]
+    pub fn migrations(self) -> u64 {
+        self.get(facts::SE_MIGRATIONS.load())
+    }
+
+    /// Switches of its own will, and others.
+    #[inline(always)]
+    pub fn switches(self) -> [u64; 2] {
+        [self.get(facts::TASK_VOLUNTARY.load()), self.get(facts::TASK_INVOLUNTARY.load())]
+    }
+
+    #[inline(always)]
+    pub fn cpu(self) -> u32 {
+        self.get(facts::TASK_CPU.load())
+    }
+
     /// The name, as two words.
     #[inline(always)]
     pub fn comm(self) -> [u64; 2] {

@@ -1,5 +1,7 @@
 //! Names for what TCP sent again, and rows taken together by them.
 
+mod remotes;
+
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
 use super::{name, wanted};
@@ -7,24 +9,36 @@ use crate::{
     cli::plan::{Filter, FlowsBy, Plan},
     names::Names,
     snapshot::{
-        Who,
-        tcp::{End, Flow, Owners, Tcp},
+        Latency, Who,
+        tcp::{End, Events, Flow, Owners, Tcp},
     },
 };
 
-/// `-p`, `--comm` and `-c` choose among owners, of whom a socket may have several; the totals count everybody.
+/// `-p`, `--comm` and `-c` choose among owners, of whom a socket may have several; the totals and the tables of remotes and of drops
+/// count everybody.
 pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
-    tcp.events.retain_mut(|event| any_wanted(&mut event.owners, &plan.filter, names));
-    tcp.resets.retain_mut(|reset| any_wanted(&mut reset.owners, &plan.filter, names));
-    tcp.resets.iter_mut().for_each(|reset| name_all(&mut reset.owners, names));
+    events(&mut tcp.events, names, plan);
     tcp.flows.retain_mut(|flow| any_wanted(&mut flow.owners, &plan.filter, names));
-    tcp.events.iter_mut().for_each(|event| name_all(&mut event.owners, names));
     tcp.flows.iter_mut().for_each(|flow| name_all(&mut flow.owners, names));
-    tcp.connects.retain_mut(|connect| wanted(&mut connect.who, &plan.filter, names));
-    tcp.connects.iter_mut().for_each(|connect| name(&mut connect.who, names));
+    tcp.listeners.retain_mut(|listener| any_wanted(&mut listener.owners, &plan.filter, names));
+    tcp.listeners.iter_mut().for_each(|listener| name_all(&mut listener.owners, names));
     if let Some(by) = tcp.by {
         tcp.flows = together(std::mem::take(&mut tcp.flows), by);
+        tcp.remotes = remotes::together(std::mem::take(&mut tcp.remotes), by);
     }
+}
+
+/// The same for single events.
+pub fn events(events: &mut Events, names: &mut Names, plan: &Plan) {
+    let filter = &plan.filter;
+    events.retransmits.retain_mut(|event| any_wanted(&mut event.owners, filter, names));
+    events.resets.retain_mut(|reset| any_wanted(&mut reset.owners, filter, names));
+    events.drops.retain_mut(|dropped| any_wanted(&mut dropped.owners, filter, names));
+    events.connects.retain_mut(|connect| wanted(&mut connect.who, filter, names));
+    events.retransmits.iter_mut().for_each(|event| name_all(&mut event.owners, names));
+    events.resets.iter_mut().for_each(|reset| name_all(&mut reset.owners, names));
+    events.drops.iter_mut().for_each(|dropped| name_all(&mut dropped.owners, names));
+    events.connects.iter_mut().for_each(|connect| name(&mut connect.who, names));
 }
 
 fn any_wanted(owners: &mut Owners, filter: &Filter, names: &mut Names) -> bool {
@@ -103,11 +117,13 @@ fn add(sum: &mut Flow, flow: &Flow) {
         (Some((sent, again)), Some((more, more_again))) => Some((sent + more, again + more_again)),
         (one, other) => one.or(other),
     };
-    sum.srtt_us = sum.srtt_us.max(flow.srtt_us);
+    sum.trips = Latency::merge([&sum.trips, &flow.trips]);
 }
 
 #[cfg(test)]
 mod tests {
+    use stillwatch_common::hist;
+
     use super::*;
 
     fn flow(remote: &str, port: u16, segments: u64) -> Flow {
@@ -125,7 +141,7 @@ mod tests {
             segments,
             bytes: 100,
             sent: Some((50, segments)),
-            srtt_us: Some(segments as u32),
+            trips: Latency::new(vec![(hist::bucket(segments * 1000), 1)], 0, u64::MAX),
         }
     }
 
@@ -141,6 +157,7 @@ mod tests {
         assert_eq!(rows(FlowsBy::Port), [row("80", 6, 2), row("443", 3, 1)]);
         assert_eq!(rows(FlowsBy::Remote).len(), 3);
         let by_port = together(flows, FlowsBy::Port);
-        assert_eq!((by_port[0].share(), by_port[0].srtt_us), (Some(0.06), Some(4)));
+        assert_eq!((by_port[0].share(), by_port[0].trips.count), (Some(0.06), 2));
+        assert!(by_port[0].trips.p99_ns.abs_diff(4000) < 200, "{:?}", by_port[0].trips);
     }
 }

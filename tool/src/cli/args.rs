@@ -20,6 +20,7 @@ Examples:
   stillwatch -p 430,812             only these two processes
   stillwatch io                     block I/O: who is stalled, because of whom
   stillwatch tcp                    what TCP sends again, what fails to connect
+  stillwatch cpu                    who waits for a processor, who has it
   stillwatch oom                    out of memory: who was killed, and why
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
@@ -55,7 +56,7 @@ table of devices always counts everybody's requests.";
 pub const TCP_EXAMPLES: &str = "\
 Examples:
   stillwatch tcp                       what is sent again, and whose it is
-  stillwatch tcp --events              only the single attempts, as they come
+  stillwatch tcp --events              only single events, as they come
   stillwatch tcp --by process          who loses segments
   stillwatch tcp --slow 100ms          connections that take 100 ms to open
   stillwatch tcp --port 443 --address 10.0.0.0/8
@@ -74,6 +75,16 @@ Examples:
   stillwatch oom --json > memory.log   events and intervals for programs
 
 A kill is printed at once, whatever INTERVAL says.";
+
+pub const CPU_EXAMPLES: &str = "\
+Examples:
+  stillwatch cpu                       who waits for a processor, who has it
+  stillwatch cpu --by cgroup 5         the same by cgroup, every five seconds
+  stillwatch cpu --slow 10ms           who had to wait for over 10 ms
+  stillwatch cpu -p 430                one process
+  stillwatch cpu --io --syscalls       what its tasks wait for otherwise, too
+
+-p, --comm and -c choose among the rows; the histogram counts everybody.";
 
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
@@ -102,10 +113,12 @@ pub enum Word {
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
-    /// TCP: what is sent again, which connections are slow or fail, and whose
+    /// TCP: what is sent again, dropped, slow to connect or fails, and whose
     Tcp(Tcp),
     /// Out of memory: who was killed, because of whom, and who waits
     Oom(Oom),
+    /// Processors: who waits for one, for how long, and who has it
+    Cpu(Cpu),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -240,19 +253,22 @@ pub struct Io {
     pub common: Common,
 }
 
-/// TCP: what is sent again, which connections are slow or fail, and whose
+/// TCP: what is sent again, dropped, slow to connect or fails, and whose
 #[derive(Debug, Args)]
 #[command(override_usage = "stillwatch tcp [INTERVAL [COUNT]] [FLAGS]", after_help = TCP_EXAMPLES)]
 #[command(max_term_width = 80)]
 pub struct Tcp {
-    /// Only single events, no tables
+    /// Only single events, as they come, no tables
     #[arg(long, help_heading = "What")]
     pub events: bool,
+    /// Do not look at dropped packets
+    #[arg(long, help_heading = "What")]
+    pub no_drops: bool,
     /// List connections that took at least this long to open
     #[arg(long, value_name = "DURATION", value_parser = values::slow_connect, default_value = "500ms")]
     #[arg(allow_negative_numbers = true, help_heading = "What")]
     pub slow: Duration,
-    /// What the rows of the table of flows stand for
+    /// What the rows of the tables of flows and remotes stand for
     #[arg(long, value_name = "WHAT", value_enum, default_value = "flow", help_heading = "What")]
     pub by: plan::FlowsBy,
     /// Only connections with this port at either end (repeat, or use commas)
@@ -292,6 +308,42 @@ pub struct Oom {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Processors: who waits for one, for how long, and who has it
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch cpu [INTERVAL [COUNT]] [FLAGS]", after_help = CPU_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Cpu {
+    /// List processes with waits of at least this long
+    #[arg(long, value_name = "DURATION", value_parser = values::slow_wait, default_value = "1ms", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub slow: Duration,
+    /// Histograms of waits by process or by cgroup (costs more per switch)
+    #[arg(long, value_enum, value_name = "WHOSE", help_heading = "What")]
+    pub by: Option<plan::By>,
+    /// Show block I/O, too, as 'io' does
+    #[arg(long, help_heading = "What")]
+    pub io: bool,
+    /// Show system calls that sleep, too, as 'syscalls --blocked' does
+    #[arg(long, help_heading = "What")]
+    pub syscalls: bool,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Default for Io {
+    /// What `stillwatch io` measures without any flag.
+    fn default() -> Self {
+        /// As below.
+        #[derive(Parser)]
+        struct Bare {
+            #[command(flatten)]
+            io: Io,
+        }
+        Bare::parse_from(["stillwatch"]).io
+    }
 }
 
 impl Default for Syscalls {

@@ -83,6 +83,13 @@ pub fn parse_from(
         }
         Some(Word::Tcp(args)) => Plan { tcp: Some(tcp(&args)), ..plan(args.common, surroundings, cgroup)? },
         Some(Word::Oom(args)) => Plan { oom: Some(oom(&args)), ..plan(args.common, surroundings, cgroup)? },
+        Some(Word::Cpu(args)) => {
+            let blocked = args::Syscalls { blocked: true, ..Default::default() };
+            let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
+            let io = args.io.then(|| io(&args::Io::default()));
+            let cpu = Some(plan::Cpu { slow: args.slow, by: args.by });
+            Plan { cpu, io, syscalls, ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
@@ -122,6 +129,7 @@ fn plan(
         io: None,
         tcp: None,
         oom: None,
+        cpu: None,
     })
 }
 
@@ -140,6 +148,7 @@ fn io(args: &args::Io) -> plan::Io {
 fn tcp(args: &args::Tcp) -> plan::Tcp {
     plan::Tcp {
         events: args.events,
+        drops: !args.no_drops,
         slow: args.slow,
         by: args.by,
         ports: once(args.port.clone()),

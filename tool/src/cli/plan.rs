@@ -20,6 +20,14 @@ pub struct Plan {
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,
     pub oom: Option<Oom>,
+    pub cpu: Option<Cpu>,
+}
+
+impl Plan {
+    /// Whether single events are shown as they come, not only at the end of an interval.
+    pub fn is_live(&self) -> bool {
+        self.tcp.as_ref().is_some_and(|tcp| self.json || tcp.events)
+    }
 }
 
 /// What the `syscalls` probe will do.
@@ -66,10 +74,12 @@ pub struct Io {
 }
 
 /// What the `tcp` probe will do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tcp {
-    /// Print single retransmissions only, no tables.
+    /// Print single events only, no tables.
     pub events: bool,
+    /// Look at dropped packets.
+    pub drops: bool,
     /// Connections that took at least this long to open are listed.
     pub slow: Duration,
     pub by: FlowsBy,
@@ -94,9 +104,19 @@ pub struct Oom {
     pub lead_up: Duration,
 }
 
+/// What the `cpu` probe will do.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// Processes with waits of at least this long are listed.
+    pub slow: Duration,
+    /// Histograms by process or cgroup.
+    pub by: Option<By>,
+}
+
 /// What rows of the table of flows stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum FlowsBy {
+    #[default]
     Flow,
     Remote,
     Subnet,

@@ -178,7 +178,7 @@ fn mistakes_are_named_in_one_line_with_what_to_do() {
         ("-d sda", "'-d' belongs to a probe: write stillwatch io ... -d"),
         (
             "--slow 1s",
-            "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow or stillwatch tcp ... --slow",
+            "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow or stillwatch tcp ... --slow or stillwatch cpu ... --slow",
         ),
         ("io --heat", "'--heat' belongs to syscalls; see --help"),
         ("syscalls -d sda", "'-d' belongs to io; see --help"),

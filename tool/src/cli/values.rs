@@ -63,6 +63,16 @@ pub fn slow_connect(word: &str) -> Result<Duration, String> {
     }
 }
 
+pub fn slow_wait(word: &str) -> Result<Duration, String> {
+    let slow = duration(word)?;
+    let possible = Duration::from_micros(10)..=LONGEST;
+    if possible.contains(&slow) {
+        Ok(slow)
+    } else {
+        Err("give 10us to 24h; for all waits there is --by process".into())
+    }
+}
+
 /// A block device or partition that exists now, as the kernel names it. Its path is understood too, links included, and
 /// the name that device mapper and md give it.
 pub fn device(word: &str) -> Result<String, String> {

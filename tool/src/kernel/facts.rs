@@ -1,10 +1,12 @@
 //! From kernel types to the read-only globals of `tool-ebpf/src/facts.rs`, name by name.
 
+mod cpu;
 mod io;
 mod oom;
 mod tcp;
 
-pub use tcp::reset_reasons;
+pub use cpu::WAITS_KNOWN;
+pub use tcp::Reasons;
 
 use std::collections::BTreeMap;
 

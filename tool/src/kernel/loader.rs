@@ -3,7 +3,10 @@
 //! Nothing is pinned: every program, map and link belongs to a descriptor of this process, so the kernel removes all of
 //! it when the process ends, however it ends.
 
-use std::io::{self, Read};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, VerifierLogLevel,
@@ -11,7 +14,7 @@ use aya::{
 };
 use thiserror::Error;
 
-use super::facts::Facts;
+use super::{facts::Facts, walk::Walk};
 
 /// The compiled eBPF crate.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stillwatch.bpf.o"));
@@ -37,34 +40,36 @@ impl Hook {
         Self { name, kind: Kind::TpBtf, needed_for, older: None, optional: false, later: false }
     }
 
+    /// An iterator over all there is of a kind.
+    pub const fn iter(name: &'static str, over: &'static str, needed_for: &'static str) -> Self {
+        Self { name, kind: Kind::Iter(over), needed_for, older: None, optional: true, later: false }
+    }
+
     pub const fn optional(self) -> Self {
         Self { optional: true, ..self }
+    }
+
+    pub const fn later(self) -> Self {
+        Self { later: true, ..self }
     }
 }
 
 /// Hooks that several probes use.
 pub const SCHED_SWITCH: Hook = Hook::tp_btf("sched_switch", "tasks that sleep");
-pub const TASK_ITER: Hook = Hook {
-    name: "task_iter",
-    kind: Kind::TaskIter,
-    needed_for: "what is older than the run",
-    older: None,
-    optional: true,
-    later: false,
-};
+pub const TASK_ITER: Hook = Hook::iter("task_iter", "task", "what is older than the run");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     TpBtf,
-    /// Runs once over all tasks when it is read.
-    TaskIter,
+    /// Runs once over all of a kind when it is read.
+    Iter(&'static str),
 }
 
 impl std::fmt::Display for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
             Kind::TpBtf => write!(f, "tp_btf {}", self.name),
-            Kind::TaskIter => f.write_str("iter task"),
+            Kind::Iter(over) => write!(f, "iter {over}"),
         }
     }
 }
@@ -164,9 +169,9 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
             }
             .map_err(refused)
         }
-        Kind::TaskIter => {
+        Kind::Iter(over) => {
             let program: &mut Iter = program.try_into().map_err(refused)?;
-            program.load("task", btf).map_err(refused)
+            program.load(over, btf).map_err(refused)
         }
     }
 }
@@ -182,7 +187,7 @@ impl Loaded {
                     let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
                     program.attach().map_err(refused)?;
                 }
-                Kind::TaskIter => {
+                Kind::Iter(_) => {
                     let program: &mut Iter = program.try_into().map_err(refused)?;
                     let visited = visit(program);
                     if let Err(error) = visited {
@@ -195,12 +200,10 @@ impl Loaded {
     }
 }
 
-/// Runs the task iterator once, by reading it to its (empty) end.
+/// Runs an iterator that writes nothing once.
 fn visit(program: &mut Iter) -> Result<(), String> {
-    let id = program.attach().map_err(|error| chain(&error))?;
-    let link = program.take_link(id).map_err(|error| chain(&error))?;
-    let mut file = link.into_file().map_err(|error| chain(&error))?;
-    let mut nothing = [0; 64];
-    while file.read(&mut nothing).map_err(|error| error.to_string())? > 0 {}
-    Ok(())
+    let fd = program.fd().map_err(|error| chain(&error))?.as_fd().as_raw_fd();
+    // SAFETY: bytes.
+    let walked = Walk::over(fd, None).and_then(|mut walk| unsafe { walk.records(|_: &u8| ()) });
+    walked.map_err(|error| error.to_string())
 }

@@ -9,3 +9,4 @@ pub mod loader;
 pub mod mapping;
 pub mod memory;
 pub mod symbols;
+pub mod walk;

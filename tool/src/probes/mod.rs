@@ -1,6 +1,7 @@
 //! One room per probe, mirrored in `tool-ebpf/src/probes`: which hooks it needs, how large its maps are, and how their
 //! contents become its part of a sample.
 
+pub mod cpu;
 pub mod examine;
 pub mod filter;
 pub mod io;
@@ -51,7 +52,7 @@ impl Probe {
 }
 
 /// Every probe there is.
-pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE, oom::PROBE];
+pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE, oom::PROBE, cpu::PROBE];
 
 /// The total behind the slash in `/proc/loadavg`.
 fn living_tasks() -> u32 {

@@ -41,6 +41,15 @@ impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
         Ok(entries)
     }
 
+    /// Entries that the kernel does not write any more.
+    pub fn remove(&mut self, keys: &[K]) {
+        if let Ok(mut map) = aya::maps::HashMap::<_, K, V>::try_from(&mut self.map) {
+            for key in keys {
+                let _ = map.remove(key);
+            }
+        }
+    }
+
     pub fn fills_up(&self, entries: usize) -> bool {
         entries * 2 >= self.max_entries
     }

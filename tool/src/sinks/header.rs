@@ -45,6 +45,9 @@ pub fn mode(snapshot: &Snapshot, view: &View) -> String {
     if snapshot.oom.is_some() {
         probes.push("oom");
     }
+    if snapshot.cpu.is_some() {
+        probes.push("cpu");
+    }
     let mode = probes.join(", ");
     if view.only.is_empty() { mode } else { format!("{mode}   only {}", view.only) }
 }

@@ -3,6 +3,7 @@
 //!
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
+mod cpu;
 mod io;
 mod latency;
 mod line;
@@ -25,7 +26,7 @@ use self::{
 use super::{Sink, View};
 use crate::{
     escape::escape,
-    snapshot::{Snapshot, oom::Kill},
+    snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
 /// Writes a line per probe and interval to `W`.
@@ -51,7 +52,33 @@ impl<W> Json<W> {
     }
 }
 
+impl<W> Json<W> {
+    /// In order within each kind.
+    fn add_events(&mut self, events: &Events) -> Result<()> {
+        for retransmit in &events.retransmits {
+            self.add(&tcp::Retransmit::event(retransmit))?;
+        }
+        for connect in &events.connects {
+            self.add(&tcp::Connect::event(connect))?;
+        }
+        for reset in &events.resets {
+            self.add(&tcp::Reset::event(reset))?;
+        }
+        for dropped in &events.drops {
+            self.add(&tcp::Dropped::event(dropped))?;
+        }
+        Ok(())
+    }
+}
+
 impl<W: Write> Sink for Json<W> {
+    fn events(&mut self, events: &Events) -> Result<()> {
+        self.line.clear();
+        self.add_events(events)?;
+        self.out.write_all(&self.line)?;
+        self.out.flush()
+    }
+
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.line.clear();
         if let Some(syscalls) = &snapshot.syscalls {
@@ -64,15 +91,7 @@ impl<W: Write> Sink for Json<W> {
             self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
         }
         if let Some(tcp) = &snapshot.tcp {
-            for retransmit in &tcp.events {
-                self.add(&tcp::Retransmit::event(retransmit))?;
-            }
-            for connect in &tcp.connects {
-                self.add(&tcp::Connect::event(connect))?;
-            }
-            for reset in &tcp.resets {
-                self.add(&tcp::Reset::event(reset))?;
-            }
+            self.add_events(&tcp.events)?;
             if !tcp.events_only {
                 self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
             }
@@ -88,6 +107,9 @@ impl<W: Write> Sink for Json<W> {
                 self.add(&oom::Signal::event(signal))?;
             }
             self.add(&Line::of("oom", snapshot, oom::Oom::of(oom)))?;
+        }
+        if let Some(cpu) = &snapshot.cpu {
+            self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

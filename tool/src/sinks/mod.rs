@@ -4,6 +4,7 @@
 
 mod bar;
 mod callers;
+mod cpu;
 mod format;
 mod header;
 pub mod heat;
@@ -21,12 +22,17 @@ pub use view::View;
 
 use crate::{
     cli::plan::{Draw, Plan},
-    snapshot::{Snapshot, oom::Kill},
+    snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
 pub trait Sink {
     /// Shows one interval. An error of kind `BrokenPipe` means that the reader has seen enough.
     fn snapshot(&mut self, snapshot: &Snapshot) -> std::io::Result<()>;
+
+    /// Shows single events before their interval ends; only of plans that are live.
+    fn events(&mut self, _events: &Events) -> std::io::Result<()> {
+        Ok(())
+    }
 
     /// Shows kills at once, between two intervals.
     fn kills(&mut self, _kills: &[Kill]) -> std::io::Result<()> {

@@ -22,6 +22,7 @@ pub fn view() -> View {
         by: None,
         stall: Duration::from_millis(1),
         slow_requests: None,
+        slow_waits: Duration::from_millis(1),
         kernel_threads: false,
         stacks: false,
         log: false,
@@ -50,6 +51,7 @@ pub fn idle() -> Snapshot {
         io: None,
         tcp: None,
         oom: None,
+        cpu: None,
     }
 }
 
@@ -119,6 +121,7 @@ pub fn busy() -> Snapshot {
         io: None,
         tcp: None,
         oom: None,
+        cpu: None,
     }
 }
 

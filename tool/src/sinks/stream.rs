@@ -12,6 +12,7 @@ use crate::snapshot::{
     Snapshot,
     oom::Kill,
     syscalls::{Mode, Row, Syscalls},
+    tcp::Events,
 };
 
 /// Writes the tables of each interval to `W`.
@@ -19,16 +20,41 @@ pub struct Stream<W> {
     out: W,
     view: View,
     first: bool,
+    /// The head of single events stands above, and nothing else since.
+    headed: bool,
 }
 
 impl<W: Write> Stream<W> {
     pub fn new(out: W, view: View) -> Self {
-        Self { out, view, first: true }
+        Self { out, view, first: true, headed: false }
+    }
+}
+
+impl<W: Write> Stream<W> {
+    fn head_of_events(&mut self, events: &Events) -> String {
+        if events.is_empty() || std::mem::replace(&mut self.headed, true) {
+            return String::new();
+        }
+        super::tcp::live::head(&self.view)
     }
 }
 
 impl<W: Write> Sink for Stream<W> {
+    fn events(&mut self, events: &Events) -> io::Result<()> {
+        let mut text = self.head_of_events(events);
+        super::tcp::live::draw(&mut text, events, &self.view);
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        if let Some(tcp) = snapshot.tcp.as_ref().filter(|tcp| tcp.events_only) {
+            let mut text = self.head_of_events(&tcp.events);
+            super::tcp::live::close(&mut text, tcp, snapshot, &self.view);
+            self.headed = false;
+            self.out.write_all(text.as_bytes())?;
+            return self.out.flush();
+        }
         let mut text = String::new();
         if !std::mem::take(&mut self.first) {
             text.push('\n');
@@ -75,6 +101,9 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     }
     if let Some(oom) = &snapshot.oom {
         super::oom::draw(&mut text, oom, snapshot, view);
+    }
+    if let Some(cpu) = &snapshot.cpu {
+        super::cpu::draw(&mut text, cpu, snapshot, view);
     }
     text
 }

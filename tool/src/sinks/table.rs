@@ -59,30 +59,44 @@ impl Table {
 
     /// Appends head and rows.
     pub fn draw(&self, out: &mut String, view: &View) {
-        let widest = |at: usize| self.rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| cell.width()).max();
-        let width = |(at, column): (usize, &Column)| column.min.max(column.head.width()).max(widest(at).unwrap_or(0));
-        let widths: Vec<usize> = self.columns.iter().enumerate().map(width).collect();
-        let line = |cells: &mut dyn Iterator<Item = &str>| {
-            let mut text = String::new();
-            for ((cell, column), width) in cells.zip(&self.columns).zip(&widths) {
-                if !text.is_empty() {
-                    text += column.gap;
-                }
-                let blank = " ".repeat(width.saturating_sub(cell.width()));
-                text += &if column.right { blank + cell } else { cell.to_owned() + &blank };
-            }
-            text.truncate(text.trim_end().len());
-            text
-        };
-        *out += &view.bold(&line(&mut self.columns.iter().map(|column| column.head.as_str())));
+        let widths = self.widths();
+        *out += &view.bold(&self.line(&mut self.columns.iter().map(|column| column.head.as_str()), &widths));
         out.push('\n');
         for row in &self.rows {
-            *out += &line(&mut row.cells.iter().map(String::as_str));
+            *out += &self.line(&mut row.cells.iter().map(String::as_str), &widths);
             out.push('\n');
             for below in &row.below {
                 *out += &view.dim(below);
                 out.push('\n');
             }
         }
+    }
+
+    /// Appends rows under a head that was drawn before; nothing stands below them.
+    pub fn draw_rows(&self, out: &mut String) {
+        let widths = self.widths();
+        for row in &self.rows {
+            *out += &self.line(&mut row.cells.iter().map(String::as_str), &widths);
+            out.push('\n');
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let widest = |at: usize| self.rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| cell.width()).max();
+        let width = |(at, column): (usize, &Column)| column.min.max(column.head.width()).max(widest(at).unwrap_or(0));
+        self.columns.iter().enumerate().map(width).collect()
+    }
+
+    fn line(&self, cells: &mut dyn Iterator<Item = &str>, widths: &[usize]) -> String {
+        let mut text = String::new();
+        for ((cell, column), width) in cells.zip(&self.columns).zip(widths) {
+            if !text.is_empty() {
+                text += column.gap;
+            }
+            let blank = " ".repeat(width.saturating_sub(cell.width()));
+            text += &if column.right { blank + cell } else { cell.to_owned() + &blank };
+        }
+        text.truncate(text.trim_end().len());
+        text
     }
 }

@@ -1,38 +1,38 @@
 //! What TCP sent again, and the connections that it opened, as text.
 
 mod connects;
+mod drops;
 mod events;
 mod flows;
+mod listeners;
+pub mod live;
 mod resets;
 #[cfg(test)]
 mod tests;
+
+use jiff::Timestamp;
 
 use super::{View, format};
 use crate::{
     escape::escape,
     snapshot::{
         Snapshot, Who,
-        tcp::{Kind, Owners, Tcp},
+        tcp::{End, Kind, Owners, Tcp},
     },
 };
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    if !tcp.events_only {
-        for line in totals(tcp, snapshot) {
-            *text += &line;
-            text.push('\n');
-        }
+    for line in totals(tcp, snapshot) {
+        *text += &line;
+        text.push('\n');
     }
     events::draw(text, tcp, view);
-    if !tcp.events_only && !tcp.flows.is_empty() {
-        text.push('\n');
-        flows::draw(text, tcp, snapshot, view);
-    }
+    flows::draw(text, tcp, snapshot, view);
     resets::draw(text, tcp, view);
     connects::events(text, tcp, view);
-    if !tcp.events_only {
-        connects::remotes(text, tcp, snapshot, view);
-    }
+    connects::remotes(text, tcp, snapshot, view);
+    listeners::draw(text, tcp, snapshot, view);
+    drops::draw(text, tcp, snapshot, view);
 }
 
 /// Of all connections of the host, and what the kernel itself counted.
@@ -51,18 +51,22 @@ fn totals(tcp: &Tcp, snapshot: &Snapshot) -> Vec<String> {
             line += &format!("; {} failed on this host", format::plural(totals.failed, "attempt", "attempts"));
         }
         lines.push(line);
-        if tcp.events.is_empty() && tcp.filtered {
+        if tcp.events.retransmits.is_empty() && tcp.filtered {
             lines.push("none of them on such a connection".to_owned());
         }
     }
-    if totals.sampled > 0 {
-        let events = format::plural(totals.sampled, "event is", "events are");
-        lines.push(format!("{events} in the sums only: too many to list"));
-    }
+    lines.extend(sampled(tcp));
     lines.extend(connects::total(tcp, snapshot));
     lines.extend(resets::total(tcp));
+    lines.extend(drops::total(tcp, snapshot));
     lines.extend(network(tcp));
     lines
+}
+
+fn sampled(tcp: &Tcp) -> Option<String> {
+    let sampled = tcp.totals.sampled;
+    let events = format::plural(sampled, "event is", "events are");
+    (sampled > 0).then(|| format!("{events} in the sums only: too many to list"))
 }
 
 /// What else went wrong in our network namespace.
@@ -79,6 +83,21 @@ fn network(tcp: &Tcp) -> Option<String> {
     let parts: Vec<_> =
         WORDS.iter().filter_map(|&(name, words)| Some(format!("{words} {}", format::count(count(name)?)))).collect();
     (!parts.is_empty()).then(|| format!("this network namespace, as the kernel counts: {}", parts.join(", ")))
+}
+
+/// A moment within the day.
+fn time(at: Timestamp, view: &View) -> String {
+    at.to_zoned(view.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// Both ends, and where that is not here.
+fn pair(local: &End, remote: &End, netns: Option<u32>) -> String {
+    format!("{local} → {}", one_end(remote, netns))
+}
+
+fn one_end(end: &End, netns: Option<u32>) -> String {
+    let netns = netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
+    format!("{end}{netns}")
 }
 
 fn one(who: &Who) -> String {

@@ -33,6 +33,8 @@ pub struct View {
     pub stall: Duration,
     /// Threshold of single requests, where asked for.
     pub slow_requests: Option<Duration>,
+    /// Threshold of the table of those who waited for a processor.
+    pub slow_waits: Duration,
     /// Waits of kernel threads are listed too.
     pub kernel_threads: bool,
     /// Stacks are printed under the waits.
@@ -57,9 +59,10 @@ impl View {
             zone: TimeZone::system(),
             slow: syscalls.map_or(Duration::ZERO, |plan| plan.slow),
             idle: syscalls.is_some_and(|plan| plan.idle),
-            by: syscalls.and_then(|plan| plan.by),
+            by: syscalls.and_then(|plan| plan.by).or(plan.cpu.as_ref().and_then(|plan| plan.by)),
             stall: io.map_or(Duration::ZERO, |plan| plan.stall),
             slow_requests: io.and_then(|plan| plan.slow),
+            slow_waits: plan.cpu.as_ref().map_or(Duration::ZERO, |plan| plan.slow),
             kernel_threads: io.is_some_and(|plan| plan.kernel_threads),
             stacks: io.is_some_and(|plan| plan.stacks),
             log: plan.oom.as_ref().is_some_and(|plan| plan.log),
@@ -153,6 +156,7 @@ mod tests {
             io: None,
             tcp: None,
             oom: None,
+            cpu: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! From two samples to what happened between them.
 
+mod cpu;
 mod io;
 pub mod oom;
 mod tcp;
@@ -37,6 +38,7 @@ impl Snapshot {
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
             oom: plan.oom.as_ref().and_then(|_| oom::oom(prev, next)),
+            cpu: part(&plan.cpu, &prev.cpu, &next.cpu, cpu::cpu),
         }
     }
 }
@@ -134,15 +136,16 @@ fn row(
     commonest_error: Option<(String, u64)>,
 ) -> Option<Row> {
     let latency = Latency::new(buckets, after.total_ns - before.total_ns, after.max_ns);
-    let unreturned = after.unreturned - before.unreturned;
-    let untimed = after.untimed - before.untimed + unreturned;
+    let grown = |of: fn(&RawRow) -> u32| u64::from(of(after).wrapping_sub(of(before)));
+    let unreturned = grown(|row| row.unreturned);
+    let untimed = grown(|row| row.untimed) + unreturned;
     let calls = latency.count + untimed;
     (calls > 0).then(|| Row {
         syscall: syscall_names::row_label(at).into(),
         calls,
-        errors: after.errors - before.errors,
+        errors: grown(|row| row.errors),
         commonest_error,
-        interrupted: after.interrupted - before.interrupted,
+        interrupted: grown(|row| row.interrupted),
         untimed,
         unreturned,
         latency,

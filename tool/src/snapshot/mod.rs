@@ -3,6 +3,7 @@
 //! No I/O and no clock here. Every sink reads these types and nothing else.
 
 pub mod between;
+pub mod cpu;
 pub mod io;
 pub mod latency;
 pub mod oom;
@@ -32,6 +33,7 @@ pub struct Snapshot {
     pub io: Option<io::Io>,
     pub tcp: Option<tcp::Tcp>,
     pub oom: Option<oom::Oom>,
+    pub cpu: Option<cpu::Cpu>,
 }
 
 /// What stillwatch itself cost in the interval.

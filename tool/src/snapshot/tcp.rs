@@ -8,30 +8,49 @@ pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
 use super::{Latency, Who};
 pub use crate::cli::plan::FlowsBy;
 
-/// What TCP sent again in one interval, and which connections it opened.
+/// What TCP sent again in one interval, which connections it opened, and what else went wrong.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     pub totals: Totals,
-    /// Single attempts, in order.
-    pub events: Vec<Retransmit>,
+    /// Those that were not shown before the interval's end.
+    pub events: Events,
     /// The most segments first.
     pub flows: Vec<Flow>,
     pub by: Option<FlowsBy>,
-    /// Connections that were slow to open, or failed to, in order.
-    pub connects: Vec<Connect>,
-    /// Connections that one side broke off, in order.
-    pub resets: Vec<Reset>,
     /// By [`Direction`], of all connections.
     pub reset_totals: [u64; 2],
     /// The most failures first, then the most time.
     pub remotes: Vec<Remote>,
     /// Opened from this host, or tried to; of all connections, whichever are shown.
     pub opened: [u64; Outcome::ALL.len()],
+    /// `None`: not measured. The most packets first.
+    pub drops: Option<Vec<DropSite>>,
+    /// Packets that were dropped, whichever are shown.
+    pub dropped: u64,
+    /// Those that threw requests away or are full: the most first.
+    pub listeners: Vec<Listener>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     pub network: BTreeMap<&'static str, u64>,
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
+}
+
+/// What happened at one moment each. All in order.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    pub retransmits: Vec<Retransmit>,
+    /// Connections that were slow to open, or failed to.
+    pub connects: Vec<Connect>,
+    /// Connections that one side broke off.
+    pub resets: Vec<Reset>,
+    pub drops: Vec<Dropped>,
+}
+
+impl Events {
+    pub fn is_empty(&self) -> bool {
+        self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
+    }
 }
 
 /// Of all connections, whichever are shown.
@@ -94,6 +113,8 @@ pub struct Retransmit {
     pub window: Option<Window>,
     /// The errno of an attempt that failed on this host.
     pub failed: Option<i32>,
+    /// The other side has no room for more: it does not read what it has.
+    pub zero_window: bool,
 }
 
 /// A connection that was slow to open, or failed to.
@@ -127,9 +148,69 @@ pub struct Reset {
     pub reason: Option<String>,
 }
 
-/// Connections that were opened to one address and port.
+/// A packet that was dropped.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    pub at: Timestamp,
+    pub from: End,
+    pub to: End,
+    pub netns: Option<u32>,
+    /// Of the socket that it was for, or from.
+    pub owners: Owners,
+    /// `None`: the packet had no socket, or none yet.
+    pub state: Option<&'static str>,
+    pub bytes: u64,
+    /// As tcpdump writes them: `S`, `P.` …
+    pub flags: String,
+    pub cause: DropCause,
+}
+
+/// Why a packet was dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DropCause {
+    /// In the kernel's words. `None`: kernels before 5.17 tell none.
+    pub reason: Option<String>,
+    /// The kernel's function.
+    pub function: Option<String>,
+    /// Why that is not known.
+    pub function_unknown: Option<String>,
+}
+
+/// Packets that were dropped for one cause, of one port.
+#[derive(Clone, Debug)]
+pub struct DropSite {
+    pub cause: DropCause,
+    /// The service's. `None`: both are of the range that is given to those who connect.
+    pub port: Option<u16>,
+    pub netns: Option<u32>,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// A socket that listens.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub local: End,
+    pub netns: Option<u32>,
+    pub owners: Owners,
+    /// Requests for connections that were thrown away.
+    pub dropped: u64,
+    /// Connections that wait to be accepted now, and how many may: the kernel lets one more wait.
+    pub queue: u32,
+    pub limit: u32,
+}
+
+impl Listener {
+    pub fn is_full(&self) -> bool {
+        self.queue > self.limit
+    }
+}
+
+/// Connections that were opened to one address and port, or to several taken together.
 #[derive(Clone, Debug)]
 pub struct Remote {
+    /// What the row stands for, in words, where it is not one address and port.
+    pub group: Option<String>,
     pub end: End,
     pub netns: Option<u32>,
     /// By [`Outcome`].
@@ -169,8 +250,8 @@ pub struct Flow {
     pub bytes: u64,
     /// Segments sent since the connections began, and of these sent again. `None`: there is no connection yet.
     pub sent: Option<(u64, u64)>,
-    /// The longest of the last round-trip times.
-    pub srtt_us: Option<u32>,
+    /// Smoothed round-trip times, whenever something was sent again.
+    pub trips: Latency,
 }
 
 impl Flow {

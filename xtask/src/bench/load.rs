@@ -25,7 +25,7 @@ impl Load {
         Self::start(&bench.load, &args)
     }
 
-    /// The same for `echo`, `echo-tail` and `connects`, which the kernel helps along in interrupts.
+    /// The same for `echo`, `echo-tail`, `connects` and `lossy`, which the kernel helps along in interrupts.
     pub fn network(bench: &Bench, mode: &str, count: u64) -> Result<Self> {
         let mut load = Self::ready(bench, mode, count)?;
         load.helped = true;
@@ -68,7 +68,8 @@ impl Load {
         bench.quiet.typical(&bench.cpus, self.helped, || self.once())
     }
 
-    fn once(&mut self) -> Result<f64> {
+    /// What a single run answers.
+    pub fn once(&mut self) -> Result<f64> {
         self.child.stdin.as_mut().context("the load has no standard input")?.write_all(b"\n")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;

@@ -9,6 +9,7 @@ mod disk;
 mod host;
 mod io;
 mod load;
+mod losses;
 mod memory;
 mod observer;
 mod programs;
@@ -48,20 +49,22 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 8] = [
+const FIGURES: [(&str, Measure); 9] = [
     ("calls", calls::figure),
     ("switches", switches::figure),
     ("io", io::figure),
     ("writes", writes::figure),
     ("tcp", tcp::figure),
+    ("losses", losses::figure),
     ("user", user::figure),
     ("start", start::figure),
     ("memory", memory::figure),
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 5] = [
+const PEERS: [(&str, &str); 6] = [
     ("libbpf-tools", "syscount"),
+    ("bpftrace", "bpftrace"),
     ("linux-perf", "perf"),
     ("bpftool", "bpftool"),
     ("mount", "losetup"),

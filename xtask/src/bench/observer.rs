@@ -49,6 +49,12 @@ impl Observer {
         Self { name: format!("`{command}`"), command: Some(words), peer: true }
     }
 
+    /// With one more argument, which may have blanks.
+    pub fn with(mut self, argument: &str) -> Self {
+        self.command.get_or_insert_default().push(argument.into());
+        self
+    }
+
     /// Under another name in the tables.
     pub fn called(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }

@@ -80,7 +80,7 @@ fn measure(bench: &Bench, disk: &Disk, variant: &Observer) -> Result<(f64, f64)>
 }
 
 /// User and system time of all threads: the sum that `/proc/PID/stat` shows in ticks, in nanoseconds.
-fn cpu_time(pid: u32) -> Result<Duration> {
+pub fn cpu_time(pid: u32) -> Result<Duration> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).context("the observer has ended")? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
@@ -89,7 +89,7 @@ fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(sum))
 }
 
-fn resident_mib(pid: u32) -> Result<f64> {
+pub fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     Ok(kib.context("no VmRSS")?.parse::<f64>()? / 1024.0)

@@ -1,20 +1,29 @@
-//! What is sent again, on whose connection, and why? Which connections are slow to open, fail to, or are broken off?
+//! What is sent again, on whose connection, and why? Which connections are slow to open, fail to, or are broken off? Who does not
+//! accept connections fast enough, and which packets are dropped?
 //!
 //! Retransmissions are made by timers and by incoming segments: the current task is an innocent bystander. The owner is the
 //! process that holds the socket, which user space finds by the number of the socket's inode. Of sockets that nobody holds any
 //! more, [`set_state`] has noted who closed them.
 //!
-//! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`. None of them sees a packet that goes well.
+//! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`, `kfree_skb`.
+//! None of them sees a packet that goes well. Two iterators, run when user space reads them: over our table of listeners at each
+//! tick, and over all descriptors when a socket's holder is not known.
 //! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
 //! closed: one entry of a hash map, and for the one that opens it a look-up of its remote.
 //! Blind spots: `docs/probes/tcp.md`.
 
 mod connects;
+mod drops;
 mod resets;
 mod sockets;
 mod tables;
+mod walks;
 
-pub use self::resets::{received, sent};
+pub use self::{
+    drops::dropped,
+    resets::{received, sent},
+    walks::{descriptor, listener},
+};
 
 use stillwatch_common::tcp::{Kind, Opener, Retransmit, Run};
 
@@ -30,6 +39,7 @@ const TCP_FIN_WAIT1: u32 = 4;
 const TCP_CLOSE: u32 = 7;
 const TCP_CLOSE_WAIT: u32 = 8;
 const TCP_LAST_ACK: u32 = 9;
+const TCP_LISTEN: u32 = 10;
 
 /// `enum tcp_ca_state`.
 const CA_RECOVERY: u8 = 3;
@@ -66,6 +76,7 @@ pub unsafe fn retransmit(sk: *const u8, skb: *const u8, error: i32) {
         (*event).ssthresh = number(facts::TCP_SSTHRESH.load());
         (*event).in_flight = out.wrapping_sub(left);
         (*event).error = error;
+        (*event).window = number(facts::TCP_SEND_WINDOW.load());
         (*event).retransmits = read_or_zero(sk, facts::ICSK_RETRANSMITS.load());
         (*event).backoff = read_or_zero(sk, facts::ICSK_BACKOFF.load());
         (*event).state = state;
@@ -164,6 +175,12 @@ pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
     if old == TCP_SYN_SENT && (new == TCP_ESTABLISHED || new == TCP_CLOSE) {
         connects::opened(cpu, sk, new == TCP_ESTABLISHED);
         return;
+    }
+    if new == TCP_LISTEN {
+        return tables::listens(sk);
+    }
+    if old == TCP_LISTEN {
+        return tables::listens_no_more(sk);
     }
     let opens = old == TCP_CLOSE && new == TCP_SYN_SENT;
     let closes = (old == TCP_ESTABLISHED && new == TCP_FIN_WAIT1) || (old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK);

@@ -11,6 +11,12 @@ use crate::{
 const TCP_TIME_WAIT: u8 = 6;
 const TCP_NEW_SYN_RECV: u8 = 12;
 
+/// In these two states it is less than a socket: what would follow is not theirs.
+#[inline(always)]
+pub fn is_whole(state: u8) -> bool {
+    state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV
+}
+
 /// `tcp_send_reset`. Without a packet that is answered, it is a call of the socket's holder or a timer that gives up.
 ///
 /// # Safety
@@ -31,7 +37,12 @@ pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
         }
         // A listening socket is not the end of a connection, but the packet's addresses are.
         if !skb.is_null() {
-            sockets::ends_of_packet(skb as u64, &raw mut (*reset).ends);
+            let (skb, ends) = (skb as u64, &raw mut (*reset).ends);
+            let netns = sockets::netns_of_device(skb);
+            if netns != 0 {
+                (*ends).netns = netns;
+            }
+            sockets::ends_of_packet(skb, sockets::transport_header(skb), ends);
         }
         tables::hand_over(cpu, reset);
     }
@@ -80,8 +91,7 @@ unsafe fn socket(sk: u64, reset: *mut Reset) {
     unsafe {
         ((*reset).sock, (*reset).state) = (sk, state);
         sockets::ends(sk, &raw mut (*reset).ends);
-        // These two are less than a socket: what would follow is not theirs.
-        if state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV {
+        if is_whole(state) {
             (*reset).inode = sockets::inode(sk);
             (*reset).ends.local_port = sockets::local_port(sk);
         }

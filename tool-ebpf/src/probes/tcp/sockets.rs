@@ -12,12 +12,11 @@ const AF_INET6: u16 = 10;
 /// `to` points into a map value.
 #[inline(always)]
 pub unsafe fn ends(common: u64, to: *mut Ends) {
-    let net: u64 = read_or_zero(common, facts::SKC_NET.load());
     // SAFETY: promised by the caller.
     unsafe {
         (*to).local_port = read_or_zero(common, facts::SKC_LOCAL_PORT.load());
         (*to).remote_port = u16::from_be(read_or_zero(common, facts::SKC_REMOTE_PORT.load()));
-        (*to).netns = read_or_zero(net, facts::NET_NUMBER.load());
+        (*to).netns = netns(common);
         if read_or_zero::<u16>(common, facts::SKC_FAMILY.load()) == AF_INET6 {
             (*to).local = read_or_zero(common, facts::SKC_LOCAL6.load());
             (*to).remote = read_or_zero(common, facts::SKC_REMOTE6.load());
@@ -34,24 +33,68 @@ pub fn local_port(sk: u64) -> u16 {
     u16::from_be(read_or_zero(sk, facts::INET_LOCAL_PORT.load()))
 }
 
-/// Both ends as the receiver of a packet sees them. Leaves the network namespace as it is, if the packet's is not known.
+/// Where a packet's network header begins.
+#[inline(always)]
+fn network_header(skb: u64) -> u64 {
+    let head: u64 = read_or_zero(skb, facts::SKB_HEAD.load());
+    head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_NETWORK.load()).into())
+}
+
+/// Where a packet's TCP header begins, as the kernel noted it.
+#[inline(always)]
+pub fn transport_header(skb: u64) -> u64 {
+    let head: u64 = read_or_zero(skb, facts::SKB_HEAD.load());
+    head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_TRANSPORT.load()).into())
+}
+
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_IPV6: u16 = 0x86dd;
+
+/// Where the TCP header of any packet begins, from its network header: the kernel has not noted it everywhere yet. `None`: it is
+/// not TCP. Behind extension headers of IPv6 it is not looked for.
+#[inline(always)]
+pub fn tcp_header(skb: u64) -> Option<u64> {
+    let protocol = u16::from_be(read_or_zero(skb, facts::SKB_PROTOCOL.load()));
+    if protocol != ETH_P_IP && protocol != ETH_P_IPV6 {
+        return None;
+    }
+    let network = network_header(skb);
+    let first: u8 = read_or_zero(network, 0);
+    let (next, length) = if protocol == ETH_P_IP { (9, u64::from(first & 0xf) * 4) } else { (6, 40) };
+    let tcp = u16::from(read_or_zero::<u8>(network, next)) == super::IPPROTO_TCP;
+    let version = if protocol == ETH_P_IP { 4 } else { 6 };
+    (tcp && first >> 4 == version).then(|| network.wrapping_add(length))
+}
+
+/// The number of a socket's network namespace.
+#[inline(always)]
+pub fn netns(common: u64) -> u32 {
+    let net: u64 = read_or_zero(common, facts::SKC_NET.load());
+    read_or_zero(net, facts::NET_NUMBER.load())
+}
+
+/// The same of the device that a packet is at; 0: at none.
+#[inline(always)]
+pub fn netns_of_device(skb: u64) -> u32 {
+    let device: u64 = read_or_zero(skb, facts::SKB_DEVICE.load());
+    if device == 0 {
+        return 0;
+    }
+    let net: u64 = read_or_zero(device, facts::DEVICE_NET.load());
+    read_or_zero(net, facts::NET_NUMBER.load())
+}
+
+/// Both ends as the receiver of a packet sees them. Leaves the network namespace as it is.
 ///
 /// # Safety
 /// `to` points into a map value.
 #[inline(always)]
-pub unsafe fn ends_of_packet(skb: u64, to: *mut Ends) {
-    let head: u64 = read_or_zero(skb, facts::SKB_HEAD.load());
-    let network = head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_NETWORK.load()).into());
-    let transport = head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_TRANSPORT.load()).into());
-    let device: u64 = read_or_zero(skb, facts::SKB_DEVICE.load());
+pub unsafe fn ends_of_packet(skb: u64, transport: u64, to: *mut Ends) {
+    let network = network_header(skb);
     // SAFETY: promised by the caller.
     unsafe {
         (*to).remote_port = u16::from_be(read_or_zero(transport, 0));
         (*to).local_port = u16::from_be(read_or_zero(transport, 2));
-        if device != 0 {
-            let net: u64 = read_or_zero(device, facts::DEVICE_NET.load());
-            (*to).netns = read_or_zero(net, facts::NET_NUMBER.load());
-        }
         if read_or_zero::<u8>(network, 0) >> 4 == 6 {
             (*to).remote = read_or_zero(network, 8);
             (*to).local = read_or_zero(network, 24);

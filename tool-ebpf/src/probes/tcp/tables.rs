@@ -7,7 +7,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, RingBuf},
 };
 use stillwatch_common::tcp::{
-    Connect, Cpu, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener, Remote, Reset, Retransmit, Run,
+    Connect, Cpu, DROPS_PER_SECOND, DropSite, Dropped, Drops, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener,
+    Remote, Reset, Retransmit, Run,
 };
 
 use crate::support::count::add_shared;
@@ -28,17 +29,31 @@ static TCP_OPENERS: LruHashMap<u64, Opener> = LruHashMap::with_max_entries(1, 0)
 #[map]
 static TCP_REMOTES: HashMap<Remote, Opened> = HashMap::with_max_entries(1, 0);
 
+/// Packets that were dropped, by where and why.
+#[map]
+static TCP_DROPS: HashMap<DropSite, Drops> = HashMap::with_max_entries(1, 0);
+
+/// Sockets that listen, by address.
+#[map]
+static TCP_LISTENERS: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
+
 /// Single events, told apart by their size, on their way to user space.
 #[map]
 static TCP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut Cpu;
 
-/// The block of the processor that we run on; counts a run of the program.
+/// The block of the processor that we run on.
+#[inline(always)]
+fn block() -> Option<CpuPtr> {
+    // SAFETY: the helper has no precondition.
+    TCP_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The same; counts a run of the program.
 #[inline(always)]
 pub fn cpu(run: Run) -> Option<CpuPtr> {
-    // SAFETY: the helper has no precondition.
-    let cpu = TCP_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
+    let cpu = block()?;
     // SAFETY: a map value; the index is an enum's.
     unsafe { add_shared(&raw mut (*cpu).runs[run as usize], 1) };
     Some(cpu)
@@ -95,6 +110,35 @@ pub fn remote(cpu: CpuPtr, remote: &Remote) -> Option<*mut Opened> {
     known
 }
 
+/// The same for a place where packets are dropped.
+#[inline(always)]
+pub fn drops(cpu: CpuPtr, site: &DropSite) -> Option<*mut Drops> {
+    if let Some(known) = TCP_DROPS.get_ptr_mut(site) {
+        return Some(known);
+    }
+    let _ = TCP_DROPS.insert(site, Drops { packets: 0, bytes: 0 }, BPF_NOEXIST.into());
+    let known = TCP_DROPS.get_ptr_mut(site);
+    if known.is_none() {
+        lose(cpu, Loss::Drops);
+    }
+    known
+}
+
+/// A socket listens from now on. No processor's block: also noted by the walk at the start.
+#[inline(always)]
+pub fn listens(sock: u64) {
+    if TCP_LISTENERS.insert(sock, 0, 0).is_err()
+        && let Some(cpu) = block()
+    {
+        lose(cpu, Loss::Listeners);
+    }
+}
+
+#[inline(always)]
+pub fn listens_no_more(sock: u64) {
+    let _ = TCP_LISTENERS.remove(sock);
+}
+
 /// Who opened a socket, as noted by [`note_opener`].
 #[inline(always)]
 pub fn opener(sock: u64) -> Option<*mut Opener> {
@@ -109,6 +153,13 @@ pub fn note_opener(sock: u64, opener: &Opener) {
 /// What goes through the ring.
 pub trait Event {
     fn at_ns(&self) -> u64;
+
+    /// How many of its kind a processor hands over in a second, and where it counts them.
+    #[inline(always)]
+    fn account(cpu: CpuPtr) -> (u64, *mut u64, *mut u64) {
+        // SAFETY: only addresses.
+        unsafe { (EVENTS_PER_SECOND, &raw mut (*cpu).second_ns, &raw mut (*cpu).events) }
+    }
 }
 
 impl Event for Retransmit {
@@ -132,7 +183,20 @@ impl Event for Reset {
     }
 }
 
-/// Hands an event to user space, which looks at its own ticks: no wake-up. In a storm only the first of each second: the sums
+impl Event for Dropped {
+    #[inline(always)]
+    fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+
+    #[inline(always)]
+    fn account(cpu: CpuPtr) -> (u64, *mut u64, *mut u64) {
+        // SAFETY: only addresses.
+        unsafe { (DROPS_PER_SECOND, &raw mut (*cpu).drop_second_ns, &raw mut (*cpu).drop_events) }
+    }
+}
+
+/// Hands an event to user space, which looks often enough: no wake-up. In a storm only the first of each second: the sums
 /// have all of them.
 ///
 /// # Safety
@@ -143,11 +207,12 @@ pub unsafe fn hand_over<E: Event>(cpu: CpuPtr, event: *const E) {
     // SAFETY: this processor's block. An interrupt between these may let one more or one less through.
     unsafe {
         let at_ns = (*event).at_ns();
-        if at_ns.wrapping_sub((*cpu).second_ns) > 1_000_000_000 {
-            ((*cpu).second_ns, (*cpu).events) = (at_ns, 0);
+        let (most, second_ns, events) = E::account(cpu);
+        if at_ns.wrapping_sub(*second_ns) > 1_000_000_000 {
+            (*second_ns, *events) = (at_ns, 0);
         }
-        (*cpu).events += 1;
-        if (*cpu).events > EVENTS_PER_SECOND {
+        *events += 1;
+        if *events > most {
             return add_shared(&raw mut (*cpu).sampled, 1);
         }
         if TCP_EVENTS.output::<E>(&*event, NO_WAKEUP).is_err() {

@@ -45,12 +45,12 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("sock_common", SOCK_COMMON),
     ("net", &["ns"]),
     ("ns_common", &["inum"]),
-    ("sock", &["sk_protocol", "sk_socket", "sk_err", "sk_lock", "sk_ack_backlog", "sk_max_ack_backlog"]),
-    ("socket", &["state"]),
+    ("sock", &["sk_protocol", "sk_socket", "sk_err", "sk_lock", "sk_ack_backlog", "sk_max_ack_backlog", "sk_drops"]),
+    ("socket", &["state", "sk"]),
     ("inet_sock", &["inet_sport"]),
     ("inet_connection_sock", &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff"]),
     ("tcp_sock", TCP_SOCK),
-    ("sk_buff", &["len", "cb", "head", "network_header", "transport_header", "dev"]),
+    ("sk_buff", &["len", "cb", "head", "network_header", "transport_header", "dev", "protocol", "sk"]),
     ("slock_owned", &["owned"]),
     ("net_device", &["nd_net"]),
     ("possible_net_t", &["net"]),
@@ -91,6 +91,7 @@ const TCP_SOCK: &[&str] = &[
     "retrans_out",
     "segs_out",
     "total_retrans",
+    "snd_wnd",
 ];
 /// Enums with the values that are kept; none: all.
 const ENUMS: &[(&str, &[&str])] = &[

@@ -34,11 +34,9 @@ const DIRTY: Hook = Hook {
 const WAKING: Hook = Hook::tp_btf("sched_waking", "tasks that are stalled");
 /// Attached once there is a device without a request queue.
 const BIO_QUEUE: Hook =
-    Hook { later: true, ..Hook::tp_btf("block_bio_queue", "devices without a request queue: dm, md, zram").optional() };
-const BIO_COMPLETE: Hook = Hook {
-    later: true,
-    ..Hook::tp_btf("block_bio_complete", "devices without a request queue: dm, md, zram").optional()
-};
+    Hook::tp_btf("block_bio_queue", "devices without a request queue: dm, md, zram").optional().later();
+const BIO_COMPLETE: Hook =
+    Hook::tp_btf("block_bio_complete", "devices without a request queue: dm, md, zram").optional().later();
 
 /// What ends something before what begins it: nothing is noted that nobody takes away again.
 fn hooks(plan: &Plan) -> Vec<Hook> {

@@ -5,7 +5,6 @@ pub mod last;
 mod lead_up;
 mod meminfo;
 mod reader;
-mod residents;
 mod stories;
 mod survival;
 
@@ -16,7 +15,7 @@ use crate::{
     cli::plan::Plan,
     kernel::{
         facts::Facts,
-        loader::{Hook, Kind, SCHED_SWITCH},
+        loader::{Hook, SCHED_SWITCH},
     },
 };
 
@@ -39,14 +38,8 @@ const WAITS: [Hook; 6] = [
     Hook::tp_btf("mm_compaction_end", "waits for pages side by side").optional(),
 ];
 const SWITCH: Hook = Hook { needed_for: "waits for swap and at memory.high", optional: true, ..SCHED_SWITCH };
-const RESIDENTS: Hook = Hook {
-    name: "memory_iter",
-    kind: Kind::TaskIter,
-    needed_for: "what memory processes hold",
-    older: None,
-    optional: true,
-    later: true,
-};
+const RESIDENTS: Hook = Hook::iter(MEMORY_ITER, "task", "what memory processes hold").later();
+const MEMORY_ITER: &str = "memory_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
     let Some(oom) = &plan.oom else { return vec![] };

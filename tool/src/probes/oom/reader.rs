@@ -19,16 +19,20 @@ use super::{
         Counters,
         table::{Table, fd, refused, take, unreadable},
     },
+    MEMORY_ITER,
     kernel_log::KernelLog,
     lead_up::{Point, Recorder},
     meminfo,
-    residents::{Residents, Walk},
     stories::Stories,
     survival,
 };
 use crate::{
     cli::plan,
-    kernel::{loader::LoadError, mapping::Mapping},
+    kernel::{
+        loader::LoadError,
+        mapping::Mapping,
+        walk::{Extent, Walk},
+    },
     names::Names,
     oom_report::Collector,
     sample::{Limit, Oom},
@@ -39,6 +43,9 @@ use crate::{
 const KILL: usize = size_of::<Kill>();
 const PROGRESS: usize = size_of::<Progress>();
 const SIGNAL: usize = size_of::<Signal>();
+
+/// A walk over all tasks is cut short after this time.
+const BUDGET: Duration = Duration::from_millis(20);
 
 /// Programs, in the order of [`Run`].
 const PROGRAMS: [&str; Run::COUNT] = [
@@ -70,7 +77,8 @@ pub struct Reader {
     signals: Vec<Signal>,
     /// Of the last sample.
     last: HashMap<Stall, Waits>,
-    residents: Residents,
+    /// Over all tasks, for what memory they hold. `None`: the kernel refused the iterator.
+    residents: Option<Walk>,
     recorder: Recorder,
     /// Of the last walk.
     limits: Vec<Limit>,
@@ -91,7 +99,7 @@ impl Reader {
             stories: Stories::default(),
             signals: Vec::new(),
             last: HashMap::new(),
-            residents: Residents::new(),
+            residents: Walk::new(ebpf, MEMORY_ITER, None).map_err(unreadable)?,
             recorder: Recorder::new(plan.lead_up),
             limits: Vec::with_capacity(256),
             residents_unavailable: None,
@@ -152,7 +160,7 @@ impl Reader {
     }
 
     /// Adds a point to what is kept of the minutes before, if it is time.
-    pub fn record(&mut self, ebpf: &mut Ebpf, names: &mut Names, now_ns: u64) {
+    pub fn record(&mut self, names: &mut Names, now_ns: u64) {
         if !self.recorder.is_due(now_ns) {
             return;
         }
@@ -165,12 +173,17 @@ impl Reader {
         let (memory, pressure) = (meminfo::memory(), meminfo::pressure());
         self.recorder.begin(Point { at_ns: now_ns, memory, pressure, stalled_ns });
         self.limits.clear();
-        let walk = self.residents.walk(ebpf, |found| {
+        let visit = |found: &Resident| {
             self.recorder.visit(found);
             limit(&mut self.limits, found);
-        });
+        };
+        let walk = match &mut self.residents {
+            // SAFETY: plain integers.
+            Some(walk) => unsafe { walk.records_within(BUDGET, visit) }.map_err(|error| error.to_string()),
+            None => Err("the kernel refuses the iterator over tasks".to_owned()),
+        };
         self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
-        self.recorder.end(walk == Ok(Walk::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
+        self.recorder.end(walk == Ok(Extent::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
     }
 
     /// Once everything is set up.

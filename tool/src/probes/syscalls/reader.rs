@@ -179,10 +179,10 @@ impl Reader {
 fn add(sum: &mut Row, row: Row) {
     sum.total_ns += row.total_ns;
     sum.max_ns = sum.max_ns.max(row.max_ns);
-    sum.errors += row.errors;
-    sum.interrupted += row.interrupted;
-    sum.untimed += row.untimed;
-    sum.unreturned += row.unreturned;
+    sum.errors = sum.errors.wrapping_add(row.errors);
+    sum.interrupted = sum.interrupted.wrapping_add(row.interrupted);
+    sum.untimed = sum.untimed.wrapping_add(row.untimed);
+    sum.unreturned = sum.unreturned.wrapping_add(row.unreturned);
 }
 
 /// The call that a processor is inside of right now, if it stayed the same while we looked.

@@ -1,30 +1,52 @@
-//! Which processes hold a socket: those with a descriptor that leads to its inode.
+//! Which processes hold a socket: those with a descriptor of it.
 //!
-//! All of `/proc/*/fd` is read, some microseconds per descriptor, and only while there is a socket to find: once per tick where
-//! that is quick, and never for more than a twentieth of the time where it is not.
+//! All descriptors of the host are walked over in the kernel, some 0.3 µs each, and only while there is a socket to find: once per
+//! tick where that is quick, and never for more than a fiftieth of the time where it is not.
 
 use std::{
     collections::HashMap,
-    fs,
+    io,
     time::{Duration, Instant},
 };
 
-use crate::sample::Holder;
+use stillwatch_common::tcp::Holding;
 
-/// After a scan, this many times as long without one,
-const REST: u32 = 20;
-/// unless a socket is not known yet, and looking takes no longer than this.
-const QUICK: Duration = Duration::from_millis(20);
+use crate::{kernel::walk::Walk, sample::Holder};
 
-#[derive(Default)]
+/// After a walk, this many times as long without one,
+const REST: u32 = 50;
+/// unless a tick finds a socket that is not known yet, and looking takes no longer than this.
+const QUICK: Duration = Duration::from_millis(10);
+/// Sockets are handed on and shared: what was seen this long ago is looked at again.
+const FRESH: Duration = Duration::from_secs(1);
+
 pub struct Holders {
+    /// `None`: the kernel refused the iterator.
+    walk: Option<Walk>,
     /// By number of the inode, as last seen: a process that ends takes its sockets with it.
     known: HashMap<u64, Vec<Holder>>,
-    next: Option<Instant>,
-    took: Duration,
+    /// When the last walk began, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Holders {
+    pub fn new(walk: Option<Walk>) -> Self {
+        Self { walk, known: HashMap::new(), last: None }
+    }
+
+    pub fn is_known(&self, inode: u64) -> bool {
+        inode == 0 || self.known.contains_key(&inode)
+    }
+
+    pub fn has_walked(&self) -> bool {
+        self.walk.is_none() || self.last.is_some()
+    }
+
+    /// There was a walk too lately for another between ticks.
+    pub fn rests(&self, now: Instant) -> bool {
+        self.last.is_some_and(|(at, took)| now < at + took * REST)
+    }
+
     /// Looks at all processes, unless that was done too lately: false then. What was seen before and is not there any more is kept
     /// for sockets that are `wanted`.
     pub fn refresh(
@@ -32,17 +54,31 @@ impl Holders {
         now: Instant,
         needed: impl IntoIterator<Item = u64>,
         wanted: impl Fn(u64) -> bool,
-    ) -> bool {
-        let unknown = |inode: u64| inode != 0 && !self.known.contains_key(&inode);
-        if self.next.is_some_and(|next| now < next) && (self.took > QUICK || !needed.into_iter().any(unknown)) {
-            return false;
+    ) -> io::Result<bool> {
+        let unknown = needed.into_iter().any(|inode| !self.is_known(inode));
+        let due = match self.last {
+            None => true,
+            Some((_, took)) if unknown => took <= QUICK || !self.rests(now),
+            Some((at, _)) => now.saturating_duration_since(at) >= FRESH && !self.rests(now),
+        };
+        if !due {
+            return Ok(false);
         }
-        let seen = scan();
+        let Some(walk) = &mut self.walk else { return Ok(false) };
+        let mut seen = HashMap::new();
+        // SAFETY: plain integers.
+        unsafe { walk.records(|holding: &Holding| add(&mut seen, holding))? };
+        self.keep(seen, wanted);
+        let took = now.elapsed();
+        tracing::debug!("walked over all descriptors in {took:?}, {} TCP sockets", self.known.len());
+        self.last = Some((now, took));
+        Ok(true)
+    }
+
+    fn keep(&mut self, mut seen: HashMap<u64, Vec<Holder>>, wanted: impl Fn(u64) -> bool) {
+        seen.values_mut().for_each(|holders| holders.sort_by_key(|holder| holder.pid));
         self.known.retain(|&inode, _| wanted(inode));
         self.known.extend(seen);
-        self.took = now.elapsed();
-        self.next = Some(now + self.took * REST);
-        true
     }
 
     pub fn of(&self, inode: u64) -> Option<&[Holder]> {
@@ -50,63 +86,38 @@ impl Holders {
     }
 }
 
-fn scan() -> HashMap<u64, Vec<Holder>> {
-    let mut holders: HashMap<u64, Vec<Holder>> = HashMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // It may end at any moment, and a process without descriptors is as good as gone.
-        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else { continue };
-        let mut inodes: Vec<u64> =
-            descriptors.flatten().filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?)).collect();
-        if inodes.is_empty() {
-            continue;
-        }
-        inodes.sort_unstable();
-        inodes.dedup();
-        let comm = fs::read(entry.path().join("comm")).unwrap_or_default();
-        let comm = String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(&comm)).into_owned();
-        for inode in inodes {
-            holders.entry(inode).or_default().push(Holder { pid, comm: comm.clone() });
-        }
+/// A process may have several descriptors of one socket.
+fn add(seen: &mut HashMap<u64, Vec<Holder>>, holding: &Holding) {
+    let holders = seen.entry(holding.inode).or_default();
+    if holders.iter().all(|holder| holder.pid != holding.pid) {
+        let comm = holding.comm.split(|&byte| byte == 0).next().unwrap_or_default();
+        holders.push(Holder { pid: holding.pid, comm: String::from_utf8_lossy(comm).into_owned() });
     }
-    for holders in holders.values_mut() {
-        holders.sort_by_key(|holder| holder.pid);
-    }
-    holders
-}
-
-fn inode(target: &std::path::Path) -> Option<u64> {
-    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
 
     #[test]
-    fn a_socket_is_held_by_this_process_and_known_after_it_was_closed() {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
-        let inode = inode(&link).unwrap();
-        let mut holders = Holders::default();
-        holders.refresh(Instant::now(), [], |_| false);
-        let pids = |holders: &Holders| -> Vec<u32> {
-            holders.of(inode).into_iter().flatten().map(|holder| holder.pid).collect()
-        };
-        assert_eq!(pids(&holders), [std::process::id()]);
-        drop(socket);
-        holders.next = None;
-        holders.refresh(Instant::now(), [], |wanted| wanted == inode);
-        assert_eq!(pids(&holders), [std::process::id()]);
-        holders.next = None;
-        holders.refresh(Instant::now(), [], |_| false);
-        assert!(pids(&holders).is_empty());
-        // Just looked; again only for a socket that is not known, and only if it was quick.
-        (holders.took, holders.next) = (Duration::ZERO, Some(Instant::now() + Duration::from_secs(60)));
-        assert!(!holders.refresh(Instant::now(), [0], |_| false));
-        assert!(holders.refresh(Instant::now(), [inode], |_| false));
-        (holders.took, holders.next) = (QUICK * 2, Some(Instant::now() + Duration::from_secs(60)));
-        assert!(!holders.refresh(Instant::now(), [inode], |_| false));
+    fn holders_are_named_once_and_known_after_they_have_ended() {
+        let holding = |inode, pid| Holding { inode, pid, pad: 0, comm: *b"worker\0\0old\0\0\0\0\0" };
+        let mut seen = HashMap::new();
+        for holding in [holding(7, 31), holding(7, 30), holding(7, 31), holding(8, 31)] {
+            add(&mut seen, &holding);
+        }
+        let mut holders = Holders::new(None);
+        holders.keep(seen, |_| true);
+        let worker = |pid| Holder { pid, comm: "worker".into() };
+        assert_eq!(holders.of(7), Some(&[worker(30), worker(31)][..]));
+        holders.keep(HashMap::new(), |inode| inode == 7);
+        assert_eq!((holders.of(7).map(<[_]>::len), holders.of(8)), (Some(2), None));
+        assert!(holders.is_known(7) && !holders.is_known(8) && holders.is_known(0));
+    }
+
+    #[test]
+    fn without_the_iterator_nobody_is_known() {
+        let mut holders = Holders::new(None);
+        assert!(!holders.refresh(Instant::now(), [7], |_| true).unwrap());
     }
 }

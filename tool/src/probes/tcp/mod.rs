@@ -2,6 +2,7 @@
 
 mod holders;
 mod network;
+mod pending;
 mod reader;
 
 pub use reader::Reader;
@@ -23,8 +24,21 @@ const STATE: Hook =
 const RESET_SENT: Hook = Hook::tp_btf("tcp_send_reset", "connections that this host breaks off").optional();
 const RESET_RECEIVED: Hook = Hook::tp_btf("tcp_receive_reset", "connections that the other side breaks off").optional();
 
+const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optional();
+/// Read at ticks.
+const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "queues of connections to be accepted").later();
+/// Read when a socket's holder is not known.
+const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
+const LISTENER_ITER: &str = "listener_iter";
+const DESCRIPTOR_ITER: &str = "descriptor_iter";
+
 fn hooks(plan: &Plan) -> Vec<Hook> {
-    if plan.tcp.is_some() { vec![STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT] } else { vec![] }
+    let Some(plan) = &plan.tcp else { return vec![] };
+    let mut hooks = vec![LISTENERS, DESCRIPTORS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
+    if plan.drops {
+        hooks.push(DROP);
+    }
+    hooks
 }
 
 /// Connections on which something was sent again.
@@ -33,18 +47,21 @@ const FLOWS: u32 = 2048;
 const OPENERS: u32 = 4096;
 /// Remotes to which connections are opened, times the octaves that these took.
 const REMOTES: u32 = 2048;
+/// Places where packets are dropped, times reasons and ports.
+const DROPS: u32 = 1024;
+const LISTENERS_KEPT: u32 = 2048;
 const EVENT_BYTES: u32 = 512 << 10;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
-    if plan.tcp.is_none() {
-        return vec![("TCP_CPU", 1)];
-    }
+    let Some(plan) = &plan.tcp else { return vec![("TCP_CPU", 1)] };
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
         ("TCP_CPU", processors),
         ("TCP_FLOWS", number("STILLWATCH_FLOWS").unwrap_or(FLOWS)),
         ("TCP_REMOTES", number("STILLWATCH_REMOTES").unwrap_or(REMOTES)),
         ("TCP_OPENERS", OPENERS),
+        ("TCP_DROPS", if plan.drops { number("STILLWATCH_DROPS").unwrap_or(DROPS) } else { 1 }),
+        ("TCP_LISTENERS", number("STILLWATCH_LISTENERS").unwrap_or(LISTENERS_KEPT)),
         ("TCP_EVENTS", EVENT_BYTES),
     ]
 }
@@ -52,5 +69,9 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 fn set(plan: &Plan, facts: &mut Facts) {
     if let Some(tcp) = &plan.tcp {
         facts.word("TCP_SLOW_NS", u64::try_from(tcp.slow.as_nanos()).unwrap_or(u64::MAX));
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+        if let Some(first) = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok()) {
+            facts.half("EPHEMERAL_PORTS", first);
+        }
     }
 }

@@ -1,107 +1,140 @@
 //! From the maps of the `tcp` probe to its part of a sample.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     io,
-    os::unix::fs::MetadataExt,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     rc::Rc,
     time::Instant,
 };
 
 use aya::{
     Ebpf,
-    maps::{MapData, RingBuf},
+    maps::{Map, MapData, RingBuf},
 };
-use stillwatch_common::tcp::{Connect, Cpu, Ends, Flow, Loss, Opened, Opener, Remote, Reset, Retransmit, Run};
+use stillwatch_common::tcp::{Cpu, DropSite, Drops, Ends, Flow, Listener, Loss, Opened, Opener, Remote, Run};
 
 use super::{
     super::{
         Counters,
         table::{Table, fd, refused, take, unreadable},
     },
+    DESCRIPTOR_ITER, LISTENER_ITER,
     holders::Holders,
     network,
+    pending::Pending,
 };
 use crate::{
-    kernel::{loader::LoadError, mapping::Mapping},
-    sample::Tcp,
+    kernel::{facts::Reasons, loader::LoadError, mapping::Mapping, symbols::Symbols, walk::Walk},
+    sample::{Tcp, TcpEvents},
     snapshot::Lost,
 };
-
-/// Events are told apart by their size.
-const RETRANSMIT: usize = size_of::<Retransmit>();
-const CONNECT: usize = size_of::<Connect>();
-const RESET: usize = size_of::<Reset>();
 
 pub struct Reader {
     cpus: Mapping<Cpu>,
     flows: Table<Ends, Flow>,
     remotes: Table<Remote, Opened>,
+    drops: Table<DropSite, Drops>,
     openers: aya::maps::HashMap<MapData, u64, Opener>,
-    events: RingBuf<MapData>,
+    pending: Pending,
     holders: Holders,
+    listeners: Option<Walk>,
+    /// The iterator walks over it, and needs it for as long.
+    _listeners: OwnedFd,
+    symbols: Symbols,
     /// Of the last sample.
-    last: HashMap<Ends, Flow>,
-    last_remotes: HashMap<Remote, Opened>,
+    last: Tcp,
     netns: Option<u32>,
-    reset_reasons: Rc<HashMap<u32, String>>,
+    reasons: Rc<Reasons>,
 }
 
 impl Reader {
-    /// Takes over the probe's maps. Before the programs are attached, so that no socket is older than what is known of holders.
-    pub fn new(ebpf: &mut Ebpf, processors: usize, reset_reasons: HashMap<u32, String>) -> Result<Self, LoadError> {
-        let mut holders = Holders::default();
-        holders.refresh(Instant::now(), [], |_| false);
+    /// Takes over the probe's maps.
+    pub fn new(ebpf: &mut Ebpf, processors: usize, reasons: Reasons) -> Result<Self, LoadError> {
+        let listeners = match take(ebpf, "TCP_LISTENERS")? {
+            Map::HashMap(map) => map.fd().as_fd().try_clone_to_owned().map_err(unreadable)?,
+            _ => return Err(LoadError::Absent("TCP_LISTENERS")),
+        };
+        let ring = RingBuf::try_from(take(ebpf, "TCP_EVENTS")?).map_err(refused)?;
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "TCP_CPU")?, processors, false).map_err(unreadable)?,
             flows: Table::new(take(ebpf, "TCP_FLOWS")?, 1)?,
             remotes: Table::new(take(ebpf, "TCP_REMOTES")?, 1)?,
+            drops: Table::new(take(ebpf, "TCP_DROPS")?, 1)?,
             openers: aya::maps::HashMap::try_from(take(ebpf, "TCP_OPENERS")?).map_err(refused)?,
-            events: RingBuf::try_from(take(ebpf, "TCP_EVENTS")?).map_err(refused)?,
-            holders,
-            last: HashMap::new(),
-            last_remotes: HashMap::new(),
-            reset_reasons: reset_reasons.into(),
+            pending: Pending::new(ring),
+            holders: Holders::new(Walk::new(ebpf, DESCRIPTOR_ITER, None).map_err(unreadable)?),
+            listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
+            _listeners: listeners,
+            symbols: Symbols::new(),
+            last: Tcp::default(),
+            reasons: reasons.into(),
             // The inode of a namespace is its number.
             netns: std::fs::metadata("/proc/self/ns/net").ok().and_then(|net| u32::try_from(net.ino()).ok()),
         })
     }
 
+    /// What it takes to understand a sample's numbers.
+    fn sample(&self) -> Tcp {
+        Tcp { netns: self.netns, reasons: self.reasons.clone(), ..Tcp::default() }
+    }
+
+    /// At a tick, and once right after the programs are attached: sockets that are older are found then.
     pub fn read(&mut self) -> io::Result<(Tcp, Counters)> {
+        let now = Instant::now();
+        self.pending.collect(now);
         let mut sample = Tcp {
-            netns: self.netns,
             network: network::read(),
-            reset_reasons: self.reset_reasons.clone(),
+            events: self.pending.take(),
+            trips: self.pending.take_trips(),
+            flows: self.flows.entries()?,
+            remotes: self.remotes.entries()?,
+            drops: self.drops.entries()?,
+            ..self.sample()
+        };
+        let counters = self.add_up(&mut sample);
+        if let Some(walk) = &mut self.listeners {
+            // SAFETY: plain integers.
+            unsafe { walk.records(|listener: &Listener| _ = sample.listeners.insert(listener.sock, *listener))? };
+        }
+        self.find_owners(&mut sample, now)?;
+        self.find_functions(&mut sample, now);
+        let last = std::mem::take(&mut self.last);
+        self.flows.make_room(&mut sample.flows, |ends, now| {
+            last.flows.get(ends).is_some_and(|last| last.attempts == now.attempts)
+        });
+        self.remotes.make_room(&mut sample.remotes, |remote, now| {
+            last.remotes.get(remote).is_some_and(|last| last.counts == now.counts)
+        });
+        self.drops.make_room(&mut sample.drops, |site, now| {
+            last.drops.get(site).is_some_and(|last| last.packets == now.packets)
+        });
+        self.last = Tcp {
+            flows: sample.flows.clone(),
+            remotes: sample.remotes.clone(),
+            drops: sample.drops.clone(),
+            listeners: sample.listeners.clone(),
             ..Tcp::default()
         };
-        while let Some(item) = self.events.next() {
-            // SAFETY: the programs write whole ones, of plain integers.
-            unsafe {
-                match item.len() {
-                    RETRANSMIT => sample.events.push(item.as_ptr().cast::<Retransmit>().read_unaligned()),
-                    CONNECT => sample.connects.push(item.as_ptr().cast::<Connect>().read_unaligned()),
-                    RESET => sample.resets.push(item.as_ptr().cast::<Reset>().read_unaligned()),
-                    _ => {}
-                }
-            }
-        }
-        // Processors fill the ring in turns.
-        sample.events.sort_by_key(|event| event.at_ns);
-        sample.connects.sort_by_key(|connect| connect.at_ns);
-        sample.resets.sort_by_key(|reset| reset.at_ns);
-        sample.flows = self.flows.entries()?;
-        let counters = self.add_up(&mut sample);
-        self.find_owners(&mut sample);
-        let last = std::mem::take(&mut self.last);
-        let stale = |ends: &Ends, now: &Flow| last.get(ends).is_some_and(|last| last.attempts == now.attempts);
-        self.flows.make_room(&mut sample.flows, stale);
-        self.last = sample.flows.clone();
-        sample.remotes = self.remotes.entries()?;
-        let last = std::mem::take(&mut self.last_remotes);
-        let stale = |remote: &Remote, now: &Opened| last.get(remote).is_some_and(|last| last.counts == now.counts);
-        self.remotes.make_room(&mut sample.remotes, stale);
-        self.last_remotes = sample.remotes.clone();
         Ok((sample, counters))
+    }
+
+    /// Between ticks: events that have come since, once their owners can be known. A sample without anything else.
+    pub fn events(&mut self) -> io::Result<Option<Tcp>> {
+        let now = Instant::now();
+        self.pending.collect(now);
+        let events = self.pending.collected();
+        let unknown = || sockets(events).any(|(_, inode)| !self.holders.is_known(inode));
+        if events.is_empty() || (!self.pending.is_overdue(now) && self.holders.rests(now) && unknown()) {
+            return Ok(None);
+        }
+        let mut sample = Tcp { events: self.pending.take(), ..self.sample() };
+        self.find_owners(&mut sample, now)?;
+        self.find_functions(&mut sample, now);
+        Ok(Some(sample))
     }
 
     fn add_up(&self, sample: &mut Tcp) -> Counters {
@@ -118,6 +151,7 @@ impl Reader {
             }
             sample.reset_totals[0] += cpu.resets[0];
             sample.reset_totals[1] += cpu.resets[1];
+            sample.dropped += cpu.drops;
             totals.attempts += cpu.attempts;
             totals.failed += cpu.failed;
             totals.bytes += cpu.bytes;
@@ -131,29 +165,34 @@ impl Reader {
             "inet_sock_set_state",
             "tcp_send_reset",
             "tcp_receive_reset",
+            "kfree_skb",
         ];
         let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
         Counters { runs: programs.into_iter().zip(runs).collect(), lost: lost.to_vec() }
     }
 
-    /// Who holds the sockets that something was sent again on in this interval, and who opened or closed them.
-    fn find_owners(&mut self, sample: &mut Tcp) {
-        let changed = sample
+    /// Who holds the sockets that something happened to in this interval, and who opened or closed them.
+    fn find_owners(&mut self, sample: &mut Tcp, now: Instant) -> io::Result<()> {
+        let last = &self.last;
+        let flows = sample
             .flows
             .iter()
-            .filter(|(ends, flow)| self.last.get(*ends).is_none_or(|last| last.attempts != flow.attempts));
-        let sockets: HashSet<(u64, u64)> = changed
-            .map(|(_, flow)| (flow.sock, flow.inode))
-            .chain(sample.events.iter().map(|event| (event.sock, event.inode)))
-            .chain(sample.resets.iter().map(|reset| (reset.sock, reset.inode)))
-            .collect();
-        if sockets.is_empty() {
-            return;
+            .filter(|(ends, flow)| last.flows.get(*ends).is_none_or(|last| last.attempts != flow.attempts));
+        let full = sample.listeners.values().filter(|listener| {
+            listener.queue > listener.limit
+                || last.listeners.get(&listener.sock).is_some_and(|last| last.drops != listener.drops)
+        });
+        let of_flows = flows.map(|(_, flow)| (flow.sock, flow.inode));
+        let of_listeners = full.map(|listener| (listener.sock, listener.inode));
+        let sockets: HashSet<_> = of_flows.chain(of_listeners).chain(sockets(&sample.events)).collect();
+        // The first walk finds sockets that are older than the run, among them those that listen.
+        if sockets.is_empty() && self.holders.has_walked() {
+            return Ok(());
         }
-        let known: HashSet<u64> = self.last.values().map(|flow| flow.inode).collect();
+        let known: HashSet<u64> = last.flows.values().map(|flow| flow.inode).collect();
         let inodes: HashSet<u64> = sockets.iter().map(|&(_, inode)| inode).collect();
         let wanted = |inode: u64| inodes.contains(&inode) || known.contains(&inode);
-        sample.looked = self.holders.refresh(Instant::now(), inodes.iter().copied(), wanted);
+        sample.looked = self.holders.refresh(now, inodes.iter().copied(), wanted)?;
         for (sock, inode) in sockets {
             if let Some(holders) = self.holders.of(inode) {
                 sample.holders.insert(inode, holders.to_vec());
@@ -162,7 +201,32 @@ impl Reader {
                 sample.openers.insert(sock, opener);
             }
         }
+        Ok(())
     }
+
+    /// Names of the functions that dropped packets in this interval.
+    fn find_functions(&mut self, sample: &mut Tcp, now: Instant) {
+        let last = &self.last.drops;
+        let changed = sample
+            .drops
+            .iter()
+            .filter(|(site, drops)| last.get(*site).is_none_or(|last| last.packets != drops.packets));
+        let sites = changed.map(|(site, _)| site.location);
+        let locations: HashSet<u64> = sites.chain(sample.events.drops.iter().map(|event| event.location)).collect();
+        for location in locations {
+            if let Some(name) = self.symbols.name(location, now) {
+                sample.functions.insert(location, name.to_owned());
+            }
+        }
+        sample.no_functions = self.symbols.unavailable().map(ToString::to_string);
+    }
+}
+
+/// Address and inode of the sockets that events are about; those of `connects` come with their opener.
+fn sockets(events: &TcpEvents) -> impl Iterator<Item = (u64, u64)> + '_ {
+    let retransmits = events.retransmits.iter().map(|event| (event.sock, event.inode));
+    let resets = events.resets.iter().map(|reset| (reset.sock, reset.inode));
+    retransmits.chain(resets).chain(events.drops.iter().map(|dropped| (dropped.sock, dropped.inode)))
 }
 
 fn cause(loss: Loss) -> &'static str {
@@ -170,5 +234,7 @@ fn cause(loss: Loss) -> &'static str {
         Loss::Events => "events full",
         Loss::Flows => "retransmitting flows full",
         Loss::Remotes => "remotes full",
+        Loss::Drops => "drops full",
+        Loss::Listeners => "listeners full",
     }
 }

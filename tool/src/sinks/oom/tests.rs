@@ -191,6 +191,7 @@ fn snapshot() -> Snapshot {
         io: None,
         tcp: None,
         oom: Some(oom),
+        cpu: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections that were opened, or failed to be.
 
-use super::one;
+use super::{one, one_end, pair, time};
 use crate::{
     sinks::{
         View, bar,
@@ -10,7 +10,7 @@ use crate::{
     },
     snapshot::{
         Snapshot,
-        tcp::{Connect, End, Outcome, Tcp, failed},
+        tcp::{Connect, FlowsBy, Outcome, Tcp, failed},
     },
 };
 
@@ -50,47 +50,52 @@ fn words(outcome: Outcome) -> &'static str {
 
 /// Slow or failed ones, a line each.
 pub fn events(text: &mut String, tcp: &Tcp, view: &View) {
-    if tcp.connects.is_empty() {
+    let connects = &tcp.events.connects;
+    if connects.is_empty() {
         return;
     }
     let mut table = Table::new().left("TIME", 12).left("CONNECT", 13).right("AFTER", 5).left("CONNECTION", 0);
     table = table.left("OWNER", 0);
-    let from = tcp.connects.len().saturating_sub(view.top);
-    for connect in &tcp.connects[from..] {
+    let from = connects.len().saturating_sub(view.top);
+    for connect in &connects[from..] {
         table.row(vec![
-            connect.at.to_zoned(view.zone.clone()).strftime("%H:%M:%S%.3f").to_string(),
+            time(connect.at, view),
             outcome(connect),
-            connect.waited.map_or_else(|| UNKNOWN.to_owned(), |waited| format::duration(waited.as_nanos() as u64)),
-            format!("{} → {}", connect.local, remote(&connect.remote, connect.netns)),
+            waited(connect),
+            pair(&connect.local, &connect.remote, connect.netns),
             one(&connect.who),
         ]);
     }
     text.push('\n');
     table.draw(text, view);
-    more(text, tcp.connects.len(), view);
+    more(text, connects.len(), view);
 }
 
-fn outcome(connect: &Connect) -> String {
+pub fn waited(connect: &Connect) -> String {
+    connect.waited.map_or_else(|| UNKNOWN.to_owned(), |waited| format::duration(waited.as_nanos() as u64))
+}
+
+pub fn outcome(connect: &Connect) -> String {
     match (connect.outcome, connect.error) {
         (Outcome::Other, Some(errno)) => std::io::Error::from_raw_os_error(errno).to_string(),
         (outcome, _) => words(outcome).to_owned(),
     }
 }
 
-fn remote(end: &End, netns: Option<u32>) -> String {
-    let netns = netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
-    format!("{end}{netns}")
-}
-
 pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     if tcp.remotes.is_empty() {
         return;
     }
+    let head = match tcp.by {
+        Some(FlowsBy::Subnet) => "REMOTE NETWORK",
+        Some(FlowsBy::Port) => "PORT",
+        _ => "REMOTE",
+    };
     let mut table = Table::new().right("OPEN/s", 6).right("FAIL/s", 6);
     for head in ["p50", "p90", "p99", "MAX"] {
         table = table.close(head, 5);
     }
-    table = table.left(bar::spark_head(view.narrow()), 0).left("REMOTE", 0).left("FAILED", 0);
+    table = table.left(bar::spark_head(view.narrow()), 0).left(head, 0).left("FAILED", 0);
     for row in tcp.remotes.iter().take(view.top) {
         let established = row.outcomes[Outcome::Established as usize];
         let latency = &row.latency;
@@ -102,7 +107,11 @@ pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
             cells.extend([latency.p50_ns, latency.p90_ns, latency.p99_ns, latency.max_ns].map(format::duration));
         }
         cells.push(bar::spark(latency, view.narrow()));
-        cells.extend([remote(&row.end, row.netns), why(&row.outcomes)]);
+        let remote = match &row.group {
+            Some(group) => group.clone(),
+            None => one_end(&row.end, row.netns),
+        };
+        cells.extend([remote, why(&row.outcomes)]);
         table.row(cells);
     }
     text.push('\n');

@@ -1,6 +1,6 @@
 //! Single attempts, one line each.
 
-use super::owners;
+use super::{owners, pair, time};
 use crate::{
     sinks::{
         View,
@@ -12,17 +12,18 @@ use crate::{
 };
 
 pub fn draw(text: &mut String, tcp: &Tcp, view: &View) {
-    if tcp.events.is_empty() {
+    let events = &tcp.events.retransmits;
+    if events.is_empty() {
         return;
     }
     let mut table = Table::new().left("TIME", 12).left("KIND", 6).right("SEGS", 4).right("BYTES", 5);
     table = table.right("RTT", 5).right("CWND", 4).right("TRIES", 5).left("STATE", 11).left("CONNECTION", 0);
     table = table.left("OWNER", 0);
     // The latest are what goes on now.
-    let from = tcp.events.len().saturating_sub(view.top);
-    for event in &tcp.events[from..] {
+    let from = events.len().saturating_sub(view.top);
+    for event in &events[from..] {
         table.row(vec![
-            event.at.to_zoned(view.zone.clone()).strftime("%H:%M:%S%.3f").to_string(),
+            time(event.at, view),
             event.kind.name().to_owned(),
             event.segments.to_string(),
             event.bytes.to_string(),
@@ -30,24 +31,18 @@ pub fn draw(text: &mut String, tcp: &Tcp, view: &View) {
             event.window.map_or_else(|| UNKNOWN.to_owned(), |window| window.cwnd.to_string()),
             event.retransmits.to_string(),
             event.state.to_owned(),
-            connection(event),
-            owner(event),
+            pair(&event.local, &event.remote, event.netns),
+            std::iter::once(owners(&event.owners)).chain(why(event)).collect::<Vec<_>>().join(", "),
         ]);
     }
     text.push('\n');
     table.draw(text, view);
-    more(text, tcp.events.len(), view);
+    more(text, events.len(), view);
 }
 
-fn connection(event: &Retransmit) -> String {
-    let Retransmit { local, remote, netns, .. } = event;
-    let netns = netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
-    format!("{local} → {remote}{netns}")
-}
-
-fn owner(event: &Retransmit) -> String {
-    let failed = event
-        .failed
-        .map_or_else(String::new, |errno| format!(" failed here: {}", std::io::Error::from_raw_os_error(errno)));
-    owners(&event.owners) + &failed
+/// What is special about an attempt.
+pub fn why(event: &Retransmit) -> impl Iterator<Item = String> {
+    let failed = event.failed.map(|errno| format!("failed here: {}", std::io::Error::from_raw_os_error(errno)));
+    let window = event.zero_window.then(|| "the other side has no room (zero window)".to_owned());
+    failed.into_iter().chain(window)
 }

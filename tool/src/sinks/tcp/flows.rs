@@ -1,6 +1,6 @@
 //! Connections, or groups of them.
 
-use super::owners;
+use super::{owners, pair};
 use crate::{
     escape::escape,
     sinks::{
@@ -16,6 +16,9 @@ use crate::{
 };
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
+    if tcp.flows.is_empty() {
+        return;
+    }
     let head = match tcp.by {
         None | Some(FlowsBy::Flow) => "CONNECTION",
         Some(FlowsBy::Remote) => "REMOTE",
@@ -24,7 +27,8 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         Some(FlowsBy::Process) => "PROCESS",
         Some(FlowsBy::Cgroup) => "CGROUP",
     };
-    let mut table = Table::new().right("SEGS/s", 6).right("KiB/s", 6).right("OF SENT", 7).right("RTT", 5);
+    let mut table = Table::new().right("SEGS/s", 6).right("KiB/s", 6).right("OF SENT", 7);
+    table = table.right("RTT p50", 7).close("p99", 5);
     table = match tcp.by {
         None => table.left("STATE", 11).left(head, 0).left("OWNER", 0),
         Some(_) => table.right("CONNS", 5).left(head, 0),
@@ -34,7 +38,8 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
             format::rate(flow.segments, snapshot.interval),
             format::rate(flow.bytes / 1024, snapshot.interval),
             flow.share().map_or_else(|| UNKNOWN.to_owned(), |share| format::percent(share * 100.0)),
-            flow.srtt_us.map_or_else(|| UNKNOWN.to_owned(), |srtt| format::duration(u64::from(srtt) * 1000)),
+            trip(flow, flow.trips.p50_ns),
+            trip(flow, flow.trips.p99_ns),
         ];
         match &flow.group {
             None => cells.extend([flow.state.unwrap_or(UNKNOWN).to_owned(), connection(flow), owners(&flow.owners)]),
@@ -45,12 +50,15 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         }
         table.row(cells);
     }
+    text.push('\n');
     table.draw(text, view);
     more(text, tcp.flows.len(), view);
 }
 
 fn connection(flow: &Flow) -> String {
-    let Some((local, remote)) = &flow.ends else { return UNKNOWN.to_owned() };
-    let netns = flow.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
-    format!("{local} → {remote}{netns}")
+    flow.ends.as_ref().map_or_else(|| UNKNOWN.to_owned(), |(local, remote)| pair(local, remote, flow.netns))
+}
+
+fn trip(flow: &Flow, ns: u64) -> String {
+    if flow.trips.count == 0 { UNKNOWN.to_owned() } else { format::duration(ns) }
 }

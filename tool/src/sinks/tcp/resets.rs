@@ -1,6 +1,6 @@
 //! Connections that one side broke off.
 
-use super::owners;
+use super::{owners, pair, time};
 use crate::{
     sinks::{
         View,
@@ -23,28 +23,35 @@ pub fn total(tcp: &Tcp) -> Option<String> {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, view: &View) {
-    if tcp.resets.is_empty() {
+    let resets = &tcp.events.resets;
+    if resets.is_empty() {
         return;
     }
     let mut table = Table::new().left("TIME", 12).left("RESET", 8).left("STATE", 11).left("CONNECTION", 0);
     table = table.left("OWNER", 0).left("WHY", 0);
-    let from = tcp.resets.len().saturating_sub(view.top);
-    for reset in &tcp.resets[from..] {
-        let Reset { local, remote, netns, .. } = reset;
-        let netns = netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
+    let from = resets.len().saturating_sub(view.top);
+    for reset in &resets[from..] {
         table.row(vec![
-            reset.at.to_zoned(view.zone.clone()).strftime("%H:%M:%S%.3f").to_string(),
-            match reset.direction {
-                Direction::Sent => "sent".to_owned(),
-                Direction::Received => "received".to_owned(),
-            },
+            time(reset.at, view),
+            direction(reset).to_owned(),
             reset.state.unwrap_or(UNKNOWN).to_owned(),
-            format!("{local} → {remote}{netns}"),
-            if reset.state.is_some() { owners(&reset.owners) } else { UNKNOWN.to_owned() },
+            pair(&reset.local, &reset.remote, reset.netns),
+            owner(reset),
             reset.reason.clone().unwrap_or_default(),
         ]);
     }
     text.push('\n');
     table.draw(text, view);
-    more(text, tcp.resets.len(), view);
+    more(text, resets.len(), view);
+}
+
+pub fn direction(reset: &Reset) -> &'static str {
+    match reset.direction {
+        Direction::Sent => "sent",
+        Direction::Received => "received",
+    }
+}
+
+pub fn owner(reset: &Reset) -> String {
+    if reset.state.is_some() { owners(&reset.owners) } else { UNKNOWN.to_owned() }
 }

@@ -8,7 +8,10 @@ use crate::{
     cli::{self, Command},
     snapshot::{
         Cost, Latency, Pressure,
-        tcp::{Connect, Direction, End, Flow, FlowsBy, Outcome, Remote, Reset, Retransmit, Totals, Window},
+        tcp::{
+            Connect, Direction, DropCause, DropSite, Dropped, End, Events, Flow, FlowsBy, Listener, Outcome, Remote,
+            Reset, Retransmit, Totals, Window,
+        },
     },
 };
 
@@ -44,6 +47,7 @@ fn snapshot() -> Snapshot {
         srtt_us: Some(412),
         window: Some(Window { cwnd: 1, ssthresh: Some(7), in_flight: 2 }),
         failed: None,
+        zero_window: true,
     };
     let shared = vec![who(7, "nginx"), who(8, "nginx")];
     let other = Retransmit {
@@ -57,6 +61,7 @@ fn snapshot() -> Snapshot {
         srtt_us: None,
         window: None,
         failed: Some(libc::ENOBUFS),
+        zero_window: false,
         ..event.clone()
     };
     let flow = Flow {
@@ -72,7 +77,7 @@ fn snapshot() -> Snapshot {
         segments: 2,
         bytes: 2896,
         sent: Some((200, 3)),
-        srtt_us: Some(412),
+        trips: Latency::new(vec![(hist::bucket(400_000), 1), (hist::bucket(2_000_000), 1)], 0, u64::MAX),
     };
     let connect = |outcome, error, waited| Connect {
         at,
@@ -85,6 +90,7 @@ fn snapshot() -> Snapshot {
         waited,
     };
     let remote = Remote {
+        group: None,
         end: end("10.0.0.9", 80),
         netns: Some(4026532000),
         outcomes: [3, 2, 0, 0, 1, 0, 0, 0],
@@ -96,13 +102,46 @@ fn snapshot() -> Snapshot {
     };
     let failing =
         Remote { outcomes: [0, 0, 0, 0, 0, 0, 0, 4], latency: Latency::default(), netns: None, ..remote.clone() };
-    let tcp = Tcp {
+    let cause = DropCause {
+        reason: Some("netfilter drop".into()),
+        function: Some("nf_hook_slow".into()),
+        function_unknown: None,
+    };
+    let unnamed = DropCause { function_unknown: Some("hidden".into()), ..DropCause::default() };
+    let dropped = Dropped {
+        at,
+        from: event.remote,
+        to: event.local,
+        netns: None,
+        owners: Owners::default(),
+        state: None,
+        bytes: 60,
+        flags: "S".into(),
+        cause: cause.clone(),
+    };
+    let site = |cause, netns: Option<u32>, packets| DropSite {
+        cause,
+        port: netns.is_none().then_some(5432),
+        netns,
+        packets,
+        bytes: packets * 1500,
+    };
+    let listener = Listener {
+        local: end("0.0.0.0", 8080),
+        netns: Some(4026532000),
+        owners: event.owners.clone(),
+        dropped: 7,
+        queue: 129,
+        limit: 128,
+    };
+    let events = Events {
+        retransmits: vec![event.clone(), other],
+        drops: vec![dropped],
         connects: vec![
             connect(Outcome::Established, None, Some(Duration::from_millis(1030))),
             connect(Outcome::Refused, Some(libc::ECONNREFUSED), Some(Duration::from_micros(90))),
             connect(Outcome::Other, Some(libc::EACCES), None),
         ],
-        remotes: vec![failing, remote],
         resets: vec![
             Reset {
                 at,
@@ -125,10 +164,16 @@ fn snapshot() -> Snapshot {
                 reason: None,
             },
         ],
+    };
+    let tcp = Tcp {
+        events,
+        remotes: vec![failing, remote],
+        drops: Some(vec![site(cause, None, 11), site(unnamed, Some(4026532000), 2)]),
+        dropped: 13,
+        listeners: vec![listener],
         reset_totals: [1, 2],
         opened: [3, 2, 0, 0, 1, 0, 0, 4],
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
-        events: vec![event, other],
         flows: vec![flow],
         network: [("retrans_segs", 3), ("timeouts", 1)].into(),
         ..Tcp::default()
@@ -142,6 +187,7 @@ fn snapshot() -> Snapshot {
         io: None,
         tcp: Some(tcp),
         oom: None,
+        cpu: None,
     }
 }
 
@@ -157,11 +203,29 @@ fn totals_events_and_connections() {
 }
 
 #[test]
-fn only_the_latest_events_and_nothing_else() {
+fn single_events_are_a_line_each_in_order() {
     let mut snapshot = snapshot();
-    snapshot.tcp.as_mut().unwrap().events_only = true;
-    let text = text(&snapshot, "tcp --events --top 1");
-    assert!(text.contains("synack") && !text.contains("rto") && !text.contains("sent again"), "{text}");
+    let tcp = snapshot.tcp.as_mut().unwrap();
+    tcp.events.resets[0].at = "2026-03-01T12:00:00.1Z".parse().unwrap();
+    let mut text = live::head(&view("tcp --events"));
+    live::draw(&mut text, &tcp.events, &view("tcp --events"));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn single_events_stand_above_what_closes_their_interval() {
+    let mut text = String::new();
+    let snapshot = snapshot();
+    live::close(&mut text, snapshot.tcp.as_ref().unwrap(), &snapshot, &view("tcp --events"));
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}"));
+    assert!(at("retransmit rto") < at("self ") && at("self ") < at("5 events are in the sums only"), "{text}");
+    assert!(!text.contains("sent again") && !text.contains("SEGS/s"), "{text}");
+}
+
+#[test]
+fn a_table_says_how_many_events_it_leaves_out() {
+    let text = text(&snapshot(), "tcp --top 1");
+    assert!(text.contains("synack") && !text.contains(" rto  "), "{text}");
     assert!(text.contains("1 more (--top 2 shows all)"), "{text}");
 }
 

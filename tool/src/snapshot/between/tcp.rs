@@ -1,10 +1,13 @@
 //! From two readings of the `tcp` probe's maps to what was sent again between them.
 
 mod connects;
+mod drops;
+mod listeners;
 
 use std::{
     cmp::Reverse,
     net::{IpAddr, Ipv6Addr},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,30 +20,17 @@ use crate::{
     cli::plan,
     sample::{self, Sample},
     snapshot::{
-        Who,
-        tcp::{Direction, End, Flow, Owners, Reset, Retransmit, Tcp, Totals, Window},
+        Latency, Who,
+        tcp::{Direction, End, Events, Flow, Owners, Reset, Retransmit, Tcp, Totals, Window},
     },
 };
 
 pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
     let (before, after) = (prev.tcp.as_ref()?, next.tcp.as_ref()?);
-    let shown = |ends: &Ends| {
-        let port =
-            plan.ports.is_empty() || plan.ports.contains(&ends.local_port) || plan.ports.contains(&ends.remote_port);
-        let address = |prefix: &plan::Prefix| prefix.contains(ends.local) || prefix.contains(ends.remote);
-        port && (plan.addresses.is_empty() || plan.addresses.iter().any(address))
-    };
-    let moment = |at_ns: u64| {
-        let ago = next.clock.as_nanos() as i64 - at_ns as i64;
-        next.at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(next.at)
-    };
-    let events = after.events.iter().filter(|event| shown(&event.ends));
-    let resets = after.resets.iter().filter(|reset| shown(&reset.ends));
-    let connects = after.connects.iter().filter(|connect| shown(&connect.ends));
     let mut flows: Vec<Flow> = after
         .flows
         .iter()
-        .filter(|(ends, _)| shown(ends))
+        .filter(|(ends, _)| shown(ends, plan))
         .filter_map(|(ends, flow)| self::flow(ends, before.flows.get(ends), flow, after))
         .collect();
     flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.ends));
@@ -48,18 +38,47 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         after.network.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.network.get(name)?)?)));
     Some(Tcp {
         totals: totals(&before.totals, &after.totals),
-        events: events.map(|event| retransmit(event, moment(event.at_ns), after)).collect(),
+        events: Events::of(after, next.at, next.clock, plan),
         flows,
         by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
-        connects: connects.map(|connect| connects::connect(connect, moment(connect.at_ns), after)).collect(),
-        resets: resets.map(|reset| self::reset(reset, moment(reset.at_ns), after)).collect(),
         reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
-        remotes: connects::remotes(before, after, shown),
+        remotes: connects::remotes(before, after, |ends| shown(ends, plan)),
         opened: std::array::from_fn(|outcome| after.outcomes[outcome] - before.outcomes[outcome]),
+        drops: plan.drops.then(|| drops::sites(before, after, plan)),
+        dropped: after.dropped - before.dropped,
+        listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
         network: network.collect(),
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,
     })
+}
+
+impl Events {
+    /// The single events of a sample, which was taken `at` that moment; `clock` is the same on the programs' clock.
+    pub fn of(sample: &sample::Tcp, at: Timestamp, clock: Duration, plan: &plan::Tcp) -> Self {
+        let moment = |at_ns: u64| {
+            let ago = clock.as_nanos() as i64 - at_ns as i64;
+            at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(at)
+        };
+        let events = &sample.events;
+        let retransmits = events.retransmits.iter().filter(|event| shown(&event.ends, plan));
+        let connects = events.connects.iter().filter(|connect| shown(&connect.ends, plan));
+        let resets = events.resets.iter().filter(|reset| shown(&reset.ends, plan));
+        let drops = events.drops.iter().filter(|dropped| shown(&dropped.ends, plan));
+        Self {
+            retransmits: retransmits.map(|event| retransmit(event, moment(event.at_ns), sample)).collect(),
+            connects: connects.map(|connect| connects::connect(connect, moment(connect.at_ns), sample)).collect(),
+            resets: resets.map(|reset| self::reset(reset, moment(reset.at_ns), sample)).collect(),
+            drops: drops.map(|dropped| drops::dropped(dropped, moment(dropped.at_ns), sample)).collect(),
+        }
+    }
+}
+
+/// Whether a connection was asked for.
+fn shown(ends: &Ends, plan: &plan::Tcp) -> bool {
+    let port = plan.ports.is_empty() || plan.ports.contains(&ends.local_port) || plan.ports.contains(&ends.remote_port);
+    let address = |prefix: &plan::Prefix| prefix.contains(ends.local) || prefix.contains(ends.remote);
+    port && (plan.addresses.is_empty() || plan.addresses.iter().any(address))
 }
 
 fn totals(before: &sample::Retransmits, after: &sample::Retransmits) -> Totals {
@@ -95,8 +114,13 @@ fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sam
         segments: after.segments - before.segments,
         bytes: after.bytes - before.bytes,
         sent: connected.then_some((after.sent.into(), after.sent_again.into())),
-        srtt_us: Some(after.srtt_us).filter(|&srtt| srtt != 0),
+        trips: sample.trips.get(ends).map_or_else(Latency::default, trips),
     })
+}
+
+/// The kernel keeps these; their sum means nothing.
+fn trips(buckets: &sample::TripTimes) -> Latency {
+    Latency::new(buckets.clone(), 0, u64::MAX)
 }
 
 fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> Retransmit {
@@ -124,6 +148,8 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
             in_flight: event.in_flight,
         }),
         failed: (event.error != 0).then_some(event.error.wrapping_neg()),
+        // Before the handshake is over, nothing is known of the other side's window.
+        zero_window: event.window == 0 && connected && kind != Kind::Syn,
     }
 }
 
@@ -146,7 +172,7 @@ fn reset(reset: &tcp::Reset, at: Timestamp, sample: &sample::Tcp) -> Reset {
         netns: foreign(reset.ends.netns, sample),
         state: (reset.sock != 0).then(|| state(reset.state)),
         direction,
-        reason: sample.reset_reasons.get(&reset.reason).filter(|_| direction == Direction::Sent).cloned(),
+        reason: sample.reasons.resets.get(&reset.reason).filter(|_| direction == Direction::Sent).cloned(),
     }
 }
 
@@ -182,7 +208,7 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
         |opener: &&tcp::Opener| connected && if inode == 0 { opener.at_ns <= at_ns } else { opener.inode == inode };
     // One that was given up since, and whose address another socket has now, came with who opened it.
     let given_up = || {
-        let mut openers = sample.connects.iter().map(|connect| &connect.opener);
+        let mut openers = sample.events.connects.iter().map(|connect| &connect.opener);
         openers.find(|opener| inode != 0 && opener.inode == inode)
     };
     if let Some(opener) = sample.openers.get(&sock).filter(same).or_else(given_up) {
@@ -262,7 +288,7 @@ mod tests {
         // The address was given to another socket since.
         assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, None);
         let earlier = tcp::Opener { owner: 6 << 32, inode: 13, ..opener };
-        sample.connects = vec![tcp::Connect { opener: earlier, ..tcp::Connect::default() }];
+        sample.events.connects = vec![tcp::Connect { opener: earlier, ..tcp::Connect::default() }];
         assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, Some(6));
         assert_eq!(owners(&socket(0xee, 0, true), &sample).who.pid, None);
         assert_eq!(owners(&Socket { at_ns: 99, ..socket(0xff, 0, true) }, &sample).who.pid, None);

@@ -38,6 +38,7 @@ fn sample(second: u64, io: sample::Io) -> Sample {
         io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
         tcp: None,
         oom: None,
+        cpu: None,
     }
 }
 

@@ -71,6 +71,7 @@ pub fn remotes(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) 
     let remote = |((netns, address, port), mut sums): (_, Sums)| {
         sums.buckets.sort_unstable();
         Remote {
+            group: None,
             end: end(address, port),
             netns: foreign(netns, after),
             outcomes: sums.outcomes,

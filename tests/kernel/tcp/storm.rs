@@ -1,0 +1,167 @@
+//! More than anybody can read.
+
+use std::{
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    super::{Test, stillwatch::Watch, workload::Workload},
+    connects::connect,
+    in_net,
+    net::Net,
+    only_withheld, watch,
+};
+
+pub const TESTS: &[Test] = &[
+    ("tcp_adds_up_a_storm_of_events_and_lists_a_part", storm),
+    ("tcp_hands_events_over_before_their_interval_ends", live),
+    ("tcp_takes_no_more_memory_while_connections_come_and_go", churn),
+];
+
+fn sum(watch: &Watch, of: impl Fn(&Value) -> Option<u64>) -> u64 {
+    watch.snapshots.iter().filter_map(of).sum()
+}
+
+/// Each attempt is a packet that is dropped, a reset and a failed connection, and nothing waits in between.
+fn storm() -> Result<()> {
+    const ATTEMPTS: u64 = 20_011;
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let listener = net.listen("127.0.0.1")?;
+    let to = listener.local_addr()?;
+    drop(listener);
+    let before = net.counter("OutRsts")?;
+    let start = Instant::now();
+    net.inside(|| {
+        thread::scope(|scope| {
+            let attempts = |times| move || (0..times).all(|_| connect(to) == libc::ECONNREFUSED);
+            let other = scope.spawn(attempts(ATTEMPTS / 2));
+            let refused = attempts(ATTEMPTS - ATTEMPTS / 2)();
+            ensure!(refused && other.join().is_ok_and(|refused| refused), "not all were refused");
+            Ok(())
+        })
+    })?;
+    let took = start.elapsed();
+    let resets = net.counter("OutRsts")? - before;
+    watch.next()?;
+    watch.next()?;
+    watch.stop()?;
+    let withheld = only_withheld(&watch)?;
+    let nearly = |count: u64, of: u64| count <= of && count + withheld >= of;
+    let refused = sum(&watch, |it| it["opened"]["refused"].as_u64());
+    ensure!(refused + withheld >= ATTEMPTS, "{refused} refused in the totals, of {ATTEMPTS}, {withheld} withheld");
+    let rows = watch.snapshots.iter().flat_map(|it| it["drops"].as_array().into_iter().flatten());
+    let dropped: u64 = rows.filter(|row| row["netns"] == net.number).filter_map(|row| row["packets"].as_u64()).sum();
+    let right = nearly(dropped, ATTEMPTS) && resets == ATTEMPTS;
+    ensure!(right, "{dropped} dropped, {withheld} withheld, {resets} resets, of {ATTEMPTS}");
+    // What is not listed is said to be so, and all of it together is all there was.
+    let sampled = sum(&watch, |it| it["totals"]["events_sampled"].as_u64());
+    let failed = sum(&watch, |it| {
+        Some(
+            it["opened"]
+                .as_object()?
+                .iter()
+                .filter(|(name, _)| *name != "established")
+                .filter_map(|(_, count)| count.as_u64())
+                .sum(),
+        )
+    });
+    let all = failed
+        + sum(&watch, |it| it["dropped"].as_u64())
+        + sum(&watch, |it| it["resets"]["sent"].as_u64())
+        + sum(&watch, |it| it["resets"]["received"].as_u64())
+        + sum(&watch, |it| it["totals"]["attempts"].as_u64());
+    let listed = watch.events.len() as u64;
+    ensure!(listed + sampled == all && sampled > 0, "{listed} events listed and {sampled} not, {all} in the sums");
+    eprintln!("{all} events in {took:?}, {listed} listed");
+    let own = std::process::id();
+    let wrong = watch.events.iter().find(|&event| {
+        let known = withheld == 0 || !event["pid"].is_null();
+        in_net(&net)(event) && event["event"] == "connect" && known && event["pid"] != own
+    });
+    ensure!(wrong.is_none(), "{wrong:#?}");
+    Ok(())
+}
+
+/// An interval is long; what happens in it is not kept until its end.
+fn live() -> Result<()> {
+    const INTERVAL: Duration = Duration::from_secs(4);
+    let net = Net::new()?;
+    let mut watch = Watch::every("4", "tcp", &[], &[])?;
+    let listener = net.listen("127.0.0.1")?;
+    let to = listener.local_addr()?;
+    drop(listener);
+    let start = Instant::now();
+    ensure!(net.inside(move || Ok(TcpStream::connect(to).is_err()))?, "{to} answers");
+    let snapshots = watch.snapshots.len();
+    while !watch.events.iter().any(|event| in_net(&net)(event) && event["outcome"] == "refused") {
+        watch.line()?;
+        ensure!(watch.snapshots.len() == snapshots, "the interval was over: {:#?}", watch.events);
+    }
+    let seen = start.elapsed();
+    watch.next()?;
+    let over = start.elapsed();
+    ensure!(seen < over && over < INTERVAL + Duration::from_secs(2), "seen after {seen:?}, over after {over:?}");
+    let refused = watch.snapshots.last().context("no snapshot")?["opened"]["refused"].as_u64();
+    ensure!(refused >= Some(1), "{refused:?}");
+    Ok(())
+}
+
+/// A thousand connections a second, as far as this machine can.
+fn churn() -> Result<()> {
+    const CONNECTIONS: u64 = 3_001;
+    const REFUSED: u64 = CONNECTIONS / 97;
+    let net = Net::new()?;
+    let listener = net.listen("127.0.0.1")?;
+    let closed = net.listen("127.0.0.1")?;
+    let (to, nobody) = (listener.local_addr()?, closed.local_addr()?);
+    drop(closed);
+    let client = net.inside(|| {
+        Workload::new(|| {
+            let mut done = [0; 2];
+            for at in 1..=CONNECTIONS {
+                done[0] += u64::from(connect(to) == 0);
+                if at % 97 == 0 {
+                    done[1] += u64::from(connect(nobody) == libc::ECONNREFUSED);
+                }
+            }
+            done
+        })
+    })?;
+    let mut watch = watch(&[])?;
+    let acceptor = thread::spawn(move || (0..CONNECTIONS).filter(|_| listener.accept().is_ok()).count() as u64);
+    let warm = watch.next()?["self"]["rss_bytes"].as_u64().context("no memory")?;
+    client.go();
+    let report = client.report()?;
+    ensure!(report == [CONNECTIONS, REFUSED], "{report:?}");
+    ensure!(acceptor.join().ok().context("the acceptor panicked")? == CONNECTIONS, "not all were accepted");
+    watch.next()?;
+    watch.next()?;
+    let pid = client.pid;
+    watch.stop()?;
+    let withheld = only_withheld(&watch)?;
+    let remotes = watch.snapshots.iter().flat_map(|it| it["remotes"].as_array().into_iter().flatten());
+    let remotes: Vec<_> = remotes.filter(|row| row["netns"] == net.number).collect();
+    let count = |outcome: &str| remotes.iter().filter_map(|row| row["connections"][outcome].as_u64()).sum::<u64>();
+    let right = [("established", CONNECTIONS), ("refused", REFUSED)].iter().all(|&(outcome, wanted)| {
+        let seen = count(outcome);
+        seen <= wanted && seen + withheld >= wanted
+    });
+    ensure!(right, "{withheld} withheld: {remotes:#?}");
+    let connects: Vec<_> =
+        watch.events.iter().filter(|&event| in_net(&net)(event) && event["event"] == "connect").collect();
+    // Whose call was withheld is not known; never is it another's.
+    let right = |event: &&Value| event["pid"] == pid || (withheld > 0 && event["pid"].is_null());
+    ensure!(connects.iter().all(right), "{connects:#?}");
+    let last = watch.snapshots.last().context("no snapshot")?;
+    let rss = last["self"]["rss_bytes"].as_u64().context("no memory")?;
+    // The table of the kernel's functions is read at the first drop, and stays.
+    const FUNCTIONS: u64 = 8 << 20;
+    ensure!(rss < warm + FUNCTIONS, "from {warm} to {rss} bytes");
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Wire types of the `cpu` probe.
+//!
+//! What a processor needs at each switch lies in its [`Cpu`]. Histograms lie in [`Shard`]s that a few processors of a large machine
+//! share: a machine of up to [`SHARDS`] processors shares none.
+
+use crate::hist;
+
+/// Histograms of waits; a power of two.
+pub const SHARDS: usize = 64;
+
+/// Places of the table that says what tasks had waited when they ran last; a power of two.
+pub const BASES: usize = 1 << BASE_BITS;
+pub const BASE_BITS: u32 = 13;
+
+/// Why something was not measured. Every one is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Loss {
+    /// The table of long waits was full.
+    Waiters,
+    /// The table of waits by process (`--by`) was full.
+    By,
+    /// The table of tasks that have ended was full: the time that one ran is missing among those who ran.
+    Ended,
+}
+
+impl Loss {
+    pub const ALL: [Loss; 3] = [Loss::Waiters, Loss::By, Loss::Ended];
+}
+
+/// All that one processor writes at a switch, and `drift`, which user space writes.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu {
+    /// What the clock of the programs is ahead of the run queue's, at `offset_at_ns`: a wrapping difference.
+    pub offset_ns: u64,
+    /// 0 before the first switch.
+    pub offset_at_ns: u64,
+    /// By how much the offset grows, in 2^-32.
+    pub drift: i64,
+    /// Runs of the program on `sched_switch`, which are changes of tasks.
+    pub switches: u64,
+    /// Of these, those of tasks that could have gone on.
+    pub involuntary: u64,
+    /// Sum of all measured waits.
+    pub total_ns: u64,
+    /// The longest since the start of measuring; never reset.
+    pub max_ns: u64,
+    /// Waits of which the kernel did not keep the begin, or that ended before the clocks were compared.
+    pub untimed: u64,
+    /// Waits that may have begun earlier, on another processor: the task was not in the table any more.
+    pub unsure: u64,
+    pub lost: [u64; Loss::ALL.len()],
+    /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
+    pub ran: [u64; 2],
+    pub pad: [u64; 2],
+}
+
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+pub struct Shard {
+    pub counts: [u32; hist::BUCKETS],
+}
+
+/// Shared by all processors.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shared {
+    /// When the walk over all tasks began last, and the one before that.
+    pub walked_ns: u64,
+    pub walked_before_ns: u64,
+    /// Their number.
+    pub walks: u64,
+}
+
+/// Long waits of a process, by [`crate::io::OwnerId`]. Added to atomically.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Waited {
+    pub waits: u64,
+    pub total_ns: u64,
+    /// The longest since the start of measuring; never reset.
+    pub max_ns: u64,
+    /// cgroup id on the unified hierarchy.
+    pub cgroup: u64,
+    pub comm: [u8; 16],
+    /// Who ran on the processor before the last of these waits ended; 0: nobody, it was idle.
+    pub behind_comm: [u8; 16],
+    pub behind_tgid: u32,
+    /// Where the last of these waits ended.
+    pub cpu: u32,
+}
+
+/// What waits are added up by, for `--by`.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
+pub struct By {
+    /// [`crate::io::OwnerId`]
+    pub owner: u64,
+    /// Row of the histogram.
+    pub octave: u64,
+}
+
+/// One octave of one process's waits. Added to atomically.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Waits {
+    pub counts: [u32; hist::ROW],
+    pub total_ns: u64,
+    pub max_ns: u64,
+    pub cgroup: u64,
+    pub comm: [u8; 16],
+}
+
+/// What the kernel keeps of a task: sums since it began.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Time on processors.
+    pub ran_ns: u64,
+    /// Time in run queues, as the kernel counts it: a wait after which the processor was taken at once reads as 0.
+    pub waited_ns: u64,
+    /// Switches of its own will, and others.
+    pub voluntary: u64,
+    pub involuntary: u64,
+}
+
+/// A task that has run or waited since the walk before, or waits now.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Walked {
+    /// Address and start: what a task is known by.
+    pub task: u64,
+    pub start_ns: u64,
+    /// [`crate::io::OwnerId`]
+    pub owner: u64,
+    pub times: Times,
+    /// How long it waits now; 0: it does not.
+    pub waits_ns: u64,
+    pub migrations: u64,
+    pub tid: u32,
+    pub cpu: u32,
+    pub comm: [u8; 16],
+    pub runs: u32,
+    pub kernel_thread: u32,
+}
+
+/// What tasks that have ended are added up by.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
+pub struct EndedKey {
+    /// The task, where it is older than the last walk: what it had run until then is known, and not to be counted again.
+    pub task: u64,
+    pub start_ns: u64,
+    /// The process, where that may live on.
+    pub owner: u64,
+    /// cgroup id on the unified hierarchy.
+    pub cgroup: u64,
+    pub comm: [u8; 16],
+}
+
+/// Added to atomically.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub tasks: u64,
+    pub times: Times,
+}
+
+// The kernel side is compiled for another target; both must agree to the byte.
+const _: () = assert!(size_of::<Cpu>() == 128 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24);
+const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
+const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
+
+#[cfg(feature = "user")]
+mod pod {
+    use super::*;
+    // SAFETY: repr(C), only integers, padding spelled out.
+    unsafe impl aya::Pod for Waited {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for By {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Waits {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for EndedKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Ended {}
+}

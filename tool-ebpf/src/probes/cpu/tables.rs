@@ -1,0 +1,185 @@
+//! The maps of the `cpu` probe, and the few ways to use them.
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    helpers::generated::bpf_get_smp_processor_id,
+    macros::map,
+    maps::{Array, HashMap},
+};
+use stillwatch_common::{
+    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Loss, SHARDS, Shard, Shared, Waited, Waits},
+    hist,
+    io::OwnerId,
+};
+
+use crate::support::{
+    count::{add_shared, add_shared_half},
+    opaque,
+    task::Task,
+};
+
+/// One block per processor, read by user space through a mapping.
+#[map]
+static CPU_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+static CPU_SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+static CPU_SHARED: Array<Shared> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What tasks had waited (`run_delay`) when they were given a processor last.
+#[map]
+static CPU_BASES: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Long waits, by process.
+#[map]
+static CPU_WAITED: HashMap<OwnerId, Waited> = HashMap::with_max_entries(1, 0);
+
+/// All waits, by process; grown by user space when asked for.
+#[map]
+static CPU_BY_OWNER: HashMap<By, Waits> = HashMap::with_max_entries(1, 0);
+
+/// What tasks that have ended had run.
+#[map]
+static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
+
+pub type CpuPtr = *mut Cpu;
+
+/// Number and block of the processor that we run on.
+#[inline(always)]
+pub fn cpu() -> Option<(u32, CpuPtr)> {
+    // SAFETY: the helper has no precondition.
+    let number = unsafe { bpf_get_smp_processor_id() };
+    Some((number, CPU_CPU.get_ptr_mut(number)?))
+}
+
+/// The block of any processor.
+#[inline(always)]
+pub fn cpu_of(number: u32) -> Option<CpuPtr> {
+    CPU_CPU.get_ptr_mut(number)
+}
+
+#[inline(always)]
+pub fn shared() -> Option<*mut Shared> {
+    CPU_SHARED.get_ptr_mut(0)
+}
+
+#[inline(always)]
+fn lose(cpu: CpuPtr, loss: Loss) {
+    // SAFETY: a map value; the index is an enum's. Atomic: user space may walk while this processor switches.
+    unsafe { add_shared(&raw mut (*cpu).lost[loss as usize], 1) };
+}
+
+/// Counts a wait.
+#[inline(always)]
+pub fn count(number: u32, bucket: usize) {
+    let Some(shard) = CPU_SHARDS.get_ptr_mut(number & (SHARDS as u32 - 1)) else { return };
+    let bucket = opaque(bucket);
+    if bucket >= hist::BUCKETS {
+        return;
+    }
+    // SAFETY: a map value, shared by some processors; the index was just bounded.
+    unsafe { add_shared_half(&raw mut (*shard).counts[bucket], 1) };
+}
+
+/// Of a place in [`CPU_BASES`]: the bits that say whose it is, and those of the sum (18 minutes, wrapping).
+const SUM_BITS: u32 = 40;
+const SUM: u64 = (1 << SUM_BITS) - 1;
+
+/// (place, tag) of a task in [`CPU_BASES`].
+#[inline(always)]
+fn place(task: Task) -> (u32, u64) {
+    // By thread number, which no two living tasks share. The golden ratio spreads neighbours.
+    let mixed = u64::from(task.tid()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> (64 - BASE_BITS)) as u32 & (BASES as u32 - 1), u64::from(task.tid()) << SUM_BITS)
+}
+
+/// The part of a wait that was spent in other run queues. When a task that waits is moved, the kernel adds what it has waited to
+/// the task's sum and begins anew; so what the sum has grown by since the task ran last belongs to this wait.
+/// Notes the sum of when it runs: `counted_ns` are added in a moment.
+#[inline(always)]
+pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
+    let (place, tag) = place(task);
+    let Some(base) = CPU_BASES.get_ptr_mut(place) else { return 0 };
+    let sum = task.delay();
+    // SAFETY: a map value; another processor may write it meanwhile for another task, whole.
+    let known = unsafe { base.read_volatile() };
+    // SAFETY: as above.
+    unsafe { base.write_volatile(tag | (sum.wrapping_add(counted_ns) & SUM)) };
+    if task.arrivals() == 0 {
+        return sum;
+    }
+    if known & !SUM != tag {
+        // SAFETY: this processor's block; interrupts are off.
+        unsafe { (*cpu).unsure += 1 };
+        return 0;
+    }
+    grown(sum, known)
+}
+
+/// The same for a task that still waits.
+#[inline(always)]
+pub fn waits_elsewhere(task: Task) -> u64 {
+    let (place, tag) = place(task);
+    let Some(base) = CPU_BASES.get_ptr(place) else { return 0 };
+    // SAFETY: a map value.
+    let known = unsafe { base.read_volatile() };
+    if task.arrivals() == 0 {
+        return task.delay();
+    }
+    if known & !SUM != tag { 0 } else { grown(task.delay(), known) }
+}
+
+#[inline(always)]
+fn grown(sum: u64, known: u64) -> u64 {
+    let grown = sum.wrapping_sub(known) & SUM;
+    // A sum that fell is another task's, of the same number.
+    if grown > SUM >> 1 { 0 } else { grown }
+}
+
+/// The account of a process's long waits, new if need be.
+#[inline(always)]
+pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
+    let owner = task.owner();
+    let mut known = CPU_WAITED.get_ptr_mut(&owner);
+    if known.is_none() {
+        let new = Waited { cgroup: task.cgroup_id(), ..Waited::default() };
+        // Full, or another processor was faster: then the entry is there now.
+        let _ = CPU_WAITED.insert(&owner, new, BPF_NOEXIST.into());
+        known = CPU_WAITED.get_ptr_mut(&owner);
+    }
+    if known.is_none() {
+        lose(cpu, Loss::Waiters);
+    }
+    known
+}
+
+/// The same for one octave of all its waits.
+#[inline(always)]
+pub fn by(cpu: CpuPtr, key: &By, task: Task) -> Option<*mut Waits> {
+    let mut known = CPU_BY_OWNER.get_ptr_mut(key);
+    if known.is_none() {
+        let new = Waits { cgroup: task.cgroup_id(), ..Waits::default() };
+        let _ = CPU_BY_OWNER.insert(key, new, BPF_NOEXIST.into());
+        known = CPU_BY_OWNER.get_ptr_mut(key);
+    }
+    if known.is_none() {
+        lose(cpu, Loss::By);
+    }
+    known
+}
+
+/// The same for tasks that have ended.
+#[inline(always)]
+pub fn ended(cpu: CpuPtr, key: &EndedKey) -> Option<*mut Ended> {
+    let mut known = CPU_ENDED.get_ptr_mut(key);
+    if known.is_none() {
+        let _ = CPU_ENDED.insert(key, Ended::default(), BPF_NOEXIST.into());
+        known = CPU_ENDED.get_ptr_mut(key);
+    }
+    if known.is_none() {
+        lose(cpu, Loss::Ended);
+    }
+    known
+}

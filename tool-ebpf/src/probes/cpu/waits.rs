@@ -1,0 +1,85 @@
+//! The end of a wait for a processor.
+
+use stillwatch_common::{cpu::By, hist};
+
+use super::{
+    clock::runqueue_ns,
+    tables::{self, CpuPtr},
+};
+use crate::{
+    facts::{self, on},
+    support::{
+        count::{add_shared, add_shared_half, raise_shared},
+        now_ns,
+        task::{Switch, Task},
+    },
+};
+
+/// `next` gets the processor.
+#[inline(always)]
+pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
+    let next = switch.next;
+    let now_ns = now_ns();
+    let clock = next.runqueue_clock();
+    let queued = next.queued();
+    // The kernel sets the clock at a switch unless a wake-up has just done so: then the last one that was woken was stamped with it.
+    let now = runqueue_ns(cpu, now_ns, clock, switch.sleeps || queued != clock);
+    if next.is_idle() {
+        return;
+    }
+    let (Some(now), true) = (now, queued != 0) else {
+        // SAFETY: this processor's block; interrupts are off.
+        unsafe { (*cpu).untimed += 1 };
+        return;
+    };
+    // What the kernel will add to the task's sum in a moment.
+    let counted_ns = clock.wrapping_sub(queued);
+    let here_ns = now.wrapping_sub(queued) as i64;
+    let here_ns = if here_ns < 0 { 0 } else { here_ns as u64 };
+    let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns));
+    // SAFETY: as above.
+    unsafe {
+        (*cpu).total_ns += wait_ns;
+        if wait_ns > (*cpu).max_ns {
+            (*cpu).max_ns = wait_ns;
+        }
+    }
+    let bucket = hist::bucket(wait_ns);
+    tables::count(number, bucket as usize);
+    if wait_ns >= facts::CPU_SLOW_NS.load() {
+        slow(number, cpu, switch.prev, next, wait_ns);
+    }
+    if on(&facts::CPU_BY) {
+        by(cpu, next, wait_ns, bucket);
+    }
+}
+
+#[inline(always)]
+fn slow(number: u32, cpu: CpuPtr, prev: Task, next: Task, wait_ns: u64) {
+    let Some(waited) = tables::waited(cpu, next) else { return };
+    // SAFETY: a map value, shared between processors.
+    unsafe {
+        add_shared(&raw mut (*waited).waits, 1);
+        add_shared(&raw mut (*waited).total_ns, wait_ns);
+        raise_shared(&raw mut (*waited).max_ns, wait_ns);
+        // Taken anew each time: programs change it when they execute another one.
+        (&raw mut (*waited).comm).cast::<[u64; 2]>().write(next.comm());
+        (&raw mut (*waited).behind_comm).cast::<[u64; 2]>().write(prev.comm());
+        (*waited).behind_tgid = prev.tgid();
+        (*waited).cpu = number;
+    }
+}
+
+#[inline(always)]
+fn by(cpu: CpuPtr, next: Task, wait_ns: u64, bucket: u32) {
+    let key = By { owner: next.owner(), octave: (bucket / hist::ROW as u32).into() };
+    let Some(waits) = tables::by(cpu, &key, next) else { return };
+    let sub = crate::support::opaque(bucket as usize) & (hist::ROW - 1);
+    // SAFETY: a map value, shared between processors; the index is masked.
+    unsafe {
+        add_shared_half(&raw mut (*waits).counts[sub], 1);
+        add_shared(&raw mut (*waits).total_ns, wait_ns);
+        raise_shared(&raw mut (*waits).max_ns, wait_ns);
+        (&raw mut (*waits).comm).cast::<[u64; 2]>().write(next.comm());
+    }
+}

@@ -1,0 +1,77 @@
+//! Who has run since the last tick, and who waits now.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_seq_write;
+use stillwatch_common::cpu::Walked;
+
+use super::{ended::times, tables};
+use crate::{
+    facts::{self, on},
+    support::{
+        now_ns, opaque,
+        task::{TASK_DEAD, Task},
+    },
+};
+
+/// Tasks are walked over one after the other: what they did meanwhile is in one interval or the next.
+const SLACK_NS: u64 = 50_000_000;
+
+/// # Safety
+/// `output` is the iterator's.
+#[inline(always)]
+pub unsafe fn walk(output: *mut c_void, task: Task) {
+    let Some(shared) = tables::shared() else { return };
+    // SAFETY: a map value.
+    let (walked_ns, before_ns, walks) = unsafe { ((*shared).walked_ns, (*shared).walked_before_ns, (*shared).walks) };
+    // Younger ones belong to the next interval, and so do those about to leave their processor for the last time.
+    if task.is_idle() || task.start_ns() > walked_ns || task.state() & TASK_DEAD != 0 {
+        return;
+    }
+    let mut walked = Walked { task: task.key(), start_ns: task.start_ns(), cpu: task.cpu(), ..Walked::default() };
+    let Some(cpu) = tables::cpu_of(walked.cpu) else { return };
+    let runs = task.on_cpu();
+    let ran_before = ran_at_walk(cpu, walks, &walked, runs);
+    if on(&facts::CPU_WAITS) {
+        let at_ns = now_ns();
+        // SAFETY: a map value.
+        let now = at_ns.wrapping_sub(unsafe { (*cpu).offset_ns });
+        let queued = task.queued();
+        if queued != 0 && !runs {
+            let here_ns = now.wrapping_sub(queued) as i64;
+            let here_ns = if here_ns < 1 { 1 } else { here_ns as u64 };
+            walked.waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task));
+        }
+        let since_ns = at_ns.wrapping_sub(before_ns).wrapping_add(SLACK_NS);
+        let slept = queued == 0 && !runs && now.wrapping_sub(task.arrived()) as i64 > since_ns as i64;
+        if before_ns != 0 && slept && !ran_before {
+            return;
+        }
+    }
+    walked.owner = task.owner();
+    walked.times = times(task);
+    walked.migrations = task.migrations();
+    walked.tid = task.tid();
+    walked.runs = runs.into();
+    walked.kernel_thread = task.is_kernel_thread().into();
+    // SAFETY: 16 bytes, aligned as words.
+    unsafe { (&raw mut walked.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
+    // SAFETY: promised by the caller; the kernel asks again where its buffer was full.
+    unsafe { bpf_seq_write(output.cast(), (&raw const walked).cast(), size_of::<Walked>() as u32) };
+}
+
+/// Whether the task ran on its processor at the last walk: it may have gone to sleep since then without having been given one anew.
+/// Notes those that run at this walk.
+#[inline(always)]
+fn ran_at_walk(cpu: tables::CpuPtr, walks: u64, walked: &Walked, runs: bool) -> bool {
+    // SAFETY: a map value, and its indexes are masked.
+    unsafe {
+        let ran = &raw mut (*cpu).ran;
+        let last = (*ran)[opaque(walks as usize + 1) & 1];
+        let this = &raw mut (*ran)[opaque(walks as usize) & 1];
+        if runs {
+            this.write_volatile(walked.task);
+        }
+        last == walked.task
+    }
+}

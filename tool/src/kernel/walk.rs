@@ -1,0 +1,126 @@
+//! Reading an iterator: the kernel runs a program for each of many things, and hands over what it writes. aya attaches
+//! iterators to everything of a kind, but not to the entries of one map.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    time::{Duration, Instant},
+};
+
+use aya::{Ebpf, programs::Iter};
+
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_ITER_CREATE: libc::c_long = 33;
+const BPF_TRACE_ITER: u32 = 28;
+
+/// The part of `union bpf_attr` that makes a link.
+#[repr(C)]
+#[derive(Default)]
+struct Link {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+    info: u64,
+    info_bytes: u32,
+    pad: u32,
+}
+
+/// The part that begins a walk.
+#[repr(C)]
+struct Begin {
+    link: u32,
+    flags: u32,
+}
+
+/// What the kernel hands over at once.
+const CHUNK: usize = 64 << 10;
+
+/// A loaded iterator, tied to what it walks over.
+pub struct Walk {
+    link: OwnedFd,
+    buffer: Box<[u8]>,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// It took too long.
+    CutShort,
+}
+
+impl Walk {
+    /// The iterator of this name, over what it was made for, or over the entries of a map. `None`: the kernel refused to load it.
+    pub fn new(ebpf: &mut Ebpf, name: &str, map: Option<RawFd>) -> io::Result<Option<Self>> {
+        let program = ebpf.program_mut(name).ok_or_else(|| io::Error::other(format!("no program {name}")))?;
+        let program: &mut Iter = program.try_into().map_err(io::Error::other)?;
+        let Ok(program) = program.fd() else { return Ok(None) };
+        Self::over(program.as_fd().as_raw_fd(), map).map(Some)
+    }
+
+    /// The same of a program's descriptor.
+    pub fn over(program: RawFd, map: Option<RawFd>) -> io::Result<Self> {
+        let map = map.map(|map| map as u32);
+        let link = Link {
+            program: program as u32,
+            attach_type: BPF_TRACE_ITER,
+            info: map.as_ref().map_or(0, |map| &raw const *map as u64),
+            info_bytes: map.as_ref().map_or(0, |map| size_of_val(map) as u32),
+            ..Link::default()
+        };
+        Ok(Self { link: bpf(BPF_LINK_CREATE, &link)?, buffer: vec![0; CHUNK].into() })
+    }
+
+    /// Walks once. What the program writes are `T`s, whole ones.
+    ///
+    /// # Safety
+    /// All bits are valid in a `T`.
+    pub unsafe fn records<T: Copy>(&mut self, visit: impl FnMut(&T)) -> io::Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { self.records_within(Duration::MAX, visit).map(drop) }
+    }
+
+    /// The same, and ends early when it takes longer than that.
+    ///
+    /// # Safety
+    /// All bits are valid in a `T`.
+    pub unsafe fn records_within<T: Copy>(
+        &mut self,
+        budget: Duration,
+        mut visit: impl FnMut(&T),
+    ) -> io::Result<Extent> {
+        let start = Instant::now();
+        let begin = Begin { link: self.link.as_raw_fd() as u32, flags: 0 };
+        let mut file = File::from(bpf(BPF_ITER_CREATE, &begin)?);
+        let mut held = 0;
+        loop {
+            let bytes = file.read(&mut self.buffer[held..])?;
+            if bytes == 0 {
+                return Ok(Extent::Whole);
+            }
+            let whole = (held + bytes) / size_of::<T>() * size_of::<T>();
+            for record in self.buffer[..whole].chunks_exact(size_of::<T>()) {
+                // SAFETY: so many bytes, of which the caller promises that they make a `T`.
+                visit(&unsafe { record.as_ptr().cast::<T>().read_unaligned() });
+            }
+            self.buffer.copy_within(whole..held + bytes, 0);
+            held = held + bytes - whole;
+            if start.elapsed() > budget {
+                return Ok(Extent::CutShort);
+            }
+        }
+    }
+}
+
+/// A command that makes a descriptor.
+fn bpf<A>(command: libc::c_long, attributes: &A) -> io::Result<OwnedFd> {
+    // SAFETY: the kernel reads this many bytes.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const *attributes, size_of::<A>()) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just made, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}

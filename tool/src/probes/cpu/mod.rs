@@ -1,0 +1,57 @@
+//! The `cpu` probe, seen from user space; `docs/probes/cpu.md` has the whole story.
+
+mod host;
+mod quota;
+mod reader;
+mod tasks;
+
+pub use reader::Reader;
+
+use stillwatch_common::cpu::{BASES, SHARDS};
+
+use super::Probe;
+use crate::{
+    cli::plan::Plan,
+    kernel::{
+        facts::Facts,
+        loader::{Hook, SCHED_SWITCH},
+    },
+};
+
+pub const PROBE: Probe =
+    Probe { name: "cpu", maps: "CPU_", per_processor: &["CPU_CPU"], hooks, entries, resolve: Facts::resolve_cpu, set };
+
+/// Read at ticks.
+const WALK: Hook = Hook::iter(RUN_ITER, "task", "who runs, and who waits now").later();
+const RUN_ITER: &str = "run_iter";
+
+fn hooks(plan: &Plan) -> Vec<Hook> {
+    if plan.cpu.is_some() { vec![WALK, SCHED_SWITCH] } else { vec![] }
+}
+
+/// Processes with waits over the threshold.
+const WAITED: u32 = 1024;
+/// Processes times octaves of their waits, where asked for.
+const BY: u32 = 8192;
+/// Tasks that end between two ticks: one for each of those that are older than the interval, and one per name and cgroup.
+const ENDED: u32 = 1024;
+
+fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
+    let Some(plan) = &plan.cpu else { return vec![("CPU_CPU", 1)] };
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    vec![
+        ("CPU_CPU", processors),
+        ("CPU_SHARDS", SHARDS as u32),
+        ("CPU_BASES", BASES as u32),
+        ("CPU_WAITED", number("STILLWATCH_WAITED").unwrap_or(WAITED)),
+        ("CPU_BY_OWNER", if plan.by.is_some() { number("STILLWATCH_BY").unwrap_or(BY) } else { 1 }),
+        ("CPU_ENDED", number("STILLWATCH_ENDED").unwrap_or(ENDED)),
+    ]
+}
+
+fn set(plan: &Plan, facts: &mut Facts) {
+    let Some(plan) = &plan.cpu else { return };
+    facts.switch("CPU_TIMES", 1);
+    facts.switch("CPU_BY", plan.by.is_some().into());
+    facts.word("CPU_SLOW_NS", u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
+}

@@ -1,0 +1,107 @@
+//! Cgroups that may use processors only for a part of the time, and how often they were held back.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kernel::features::{Cgroups, Hierarchy},
+    sample::Throttling,
+};
+
+/// A search for cgroups with a quota takes some 10 µs for each cgroup there is, so it takes at most a hundredth of the time.
+const SHARE: u32 = 100;
+const REST: Duration = Duration::from_secs(2);
+/// Directories looked at in one search.
+const SEARCHED: usize = 65_536;
+/// Cgroups read at each tick.
+const KEPT: usize = 1024;
+
+pub struct Quotas {
+    hierarchy: Option<Hierarchy>,
+    limited: Vec<PathBuf>,
+    next_search: Option<Instant>,
+}
+
+impl Quotas {
+    pub fn new() -> Self {
+        let all = Cgroups::read().hierarchies;
+        let has_cpu = |hierarchy: &&Hierarchy| hierarchy.controllers.split(',').any(|controller| controller == "cpu");
+        let v1 = all.iter().find(has_cpu).cloned();
+        let hierarchy = v1.or_else(|| all.into_iter().find(Hierarchy::is_v2));
+        Self { hierarchy, limited: Vec::new(), next_search: None }
+    }
+
+    /// By the cgroup's path, since it was made. An error says why there are none.
+    pub fn read(&mut self, now: Instant) -> Result<BTreeMap<String, Throttling>, &'static str> {
+        let Some(hierarchy) = &self.hierarchy else {
+            return Err("no cgroup hierarchy with the cpu controller is mounted");
+        };
+        if self.next_search.is_none_or(|next| now >= next) {
+            self.limited = search(hierarchy);
+            self.next_search = Some(now + (now.elapsed() * SHARE).max(REST));
+        }
+        let one = |dir: &PathBuf| {
+            let throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;
+            Some((name_of(hierarchy, dir)?, throttling))
+        };
+        Ok(self.limited.iter().filter_map(one).collect())
+    }
+}
+
+fn name_of(hierarchy: &Hierarchy, dir: &Path) -> Option<String> {
+    let below = dir.strip_prefix(&hierarchy.mount).ok()?.to_string_lossy();
+    Some(format!("{}/{below}", hierarchy.root.trim_end_matches('/')))
+}
+
+/// Cgroups with a quota.
+fn search(hierarchy: &Hierarchy) -> Vec<PathBuf> {
+    let (mut waiting, mut seen, mut found) = (vec![hierarchy.mount.clone()], 0, Vec::new());
+    while let Some(dir) = waiting.pop() {
+        seen += 1;
+        if found.len() < KEPT && is_limited(&dir, hierarchy.is_v2()) {
+            found.push(dir.clone());
+        }
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if seen + waiting.len() < SEARCHED && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+fn is_limited(dir: &Path, v2: bool) -> bool {
+    let read = |file| fs::read_to_string(dir.join(file)).ok();
+    match v2 {
+        true => read("cpu.max").is_some_and(|quota| !quota.starts_with("max")),
+        false => read("cpu.cfs_quota_us").is_some_and(|quota| !quota.starts_with('-')),
+    }
+}
+
+/// Microseconds on the unified hierarchy, nanoseconds before.
+fn throttling(text: &str) -> Option<Throttling> {
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.trim().parse::<u64>().ok())
+    };
+    let ns = field("throttled_time").or_else(|| Some(field("throttled_usec")? * 1000))?;
+    Some(Throttling { periods: field("nr_periods")?, throttled: field("nr_throttled")?, throttled_ns: ns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_the_file() {
+        let v1 = "nr_periods 7\nnr_throttled 5\nthrottled_time 3000\n";
+        let v2 = "usage_usec 9\nnr_periods 7\nnr_throttled 5\nthrottled_usec 3\n";
+        let expected = Throttling { periods: 7, throttled: 5, throttled_ns: 3000 };
+        assert_eq!([v1, v2].map(throttling), [Some(expected), Some(expected)]);
+        assert_eq!(throttling("usage_usec 9\n"), None);
+    }
+}

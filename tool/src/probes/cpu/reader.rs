@@ -1,0 +1,235 @@
+//! From the maps of the `cpu` probe to its part of a sample.
+
+use std::{collections::HashMap, io, time::Instant};
+
+use aya::Ebpf;
+use stillwatch_common::{
+    cpu::{By, Cpu, Ended, EndedKey, Loss, SHARDS, Shard, Shared, Waited, Waits, Walked},
+    hist,
+    io::OwnerId,
+};
+
+use super::{
+    super::{
+        Counters, living_tasks,
+        table::{Table, fd, take, unreadable},
+    },
+    RUN_ITER, host,
+    quota::Quotas,
+    tasks::Tasks,
+};
+use crate::{
+    cli::plan,
+    kernel::{
+        facts::{Facts, WAITS_KNOWN},
+        loader::LoadError,
+        mapping::Mapping,
+        walk::Walk,
+    },
+    sample,
+    snapshot::Lost,
+};
+
+const NO_WAITS: &str = "this kernel keeps no time of tasks that wait (CONFIG_SCHED_INFO, CONFIG_FAIR_GROUP_SCHED)";
+const NOT_KEPT: &str =
+    "this kernel does not note when tasks begin to wait (boot with delayacct, or sysctl kernel.sched_schedstats)";
+const NO_WALK: &str = "the kernel refuses an iterator over tasks";
+
+pub struct Reader {
+    cpus: Mapping<Cpu>,
+    shards: Mapping<Shard>,
+    shared: Mapping<Shared>,
+    waited: Table<OwnerId, Waited>,
+    by: Option<Table<By, Waits>>,
+    ended: Table<EndedKey, Ended>,
+    walk: Option<Walk>,
+    tasks: Tasks,
+    quotas: Quotas,
+    /// Facts about waits are there.
+    waits: bool,
+    last_waited: HashMap<OwnerId, Waited>,
+    last_by: HashMap<By, Waits>,
+    drifts: Vec<Drift>,
+}
+
+/// Where the clocks of a processor stood to each other some time ago.
+#[derive(Clone, Copy, Default)]
+struct Drift {
+    offset_ns: u64,
+    at_ns: u64,
+}
+
+/// The clocks are compared over at least so long: each comparison may be off by some hundred nanoseconds.
+const DRIFT_NS: u64 = 900_000_000;
+/// Adjustments of the time that are larger (`adjtimex` allows 500 millionths) are steps, not drift.
+const MOST_DRIFT: i64 = (1 << 32) / 1000;
+
+impl Reader {
+    /// Takes over the probe's maps.
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Cpu, processors: usize, facts: &Facts) -> Result<Self, LoadError> {
+        Ok(Self {
+            cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, processors, true).map_err(unreadable)?,
+            shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
+            shared: Mapping::new(fd(ebpf, "CPU_SHARED")?, 1, true).map_err(unreadable)?,
+            waited: Table::new(take(ebpf, "CPU_WAITED")?, 1)?,
+            by: match plan.by {
+                Some(_) => Some(Table::new(take(ebpf, "CPU_BY_OWNER")?, 1)?),
+                None => None,
+            },
+            ended: Table::new(take(ebpf, "CPU_ENDED")?, 1)?,
+            walk: Walk::new(ebpf, RUN_ITER, None).map_err(unreadable)?,
+            tasks: Tasks::default(),
+            quotas: Quotas::new(),
+            waits: facts.is_on(WAITS_KNOWN),
+            last_waited: HashMap::new(),
+            last_by: HashMap::new(),
+            drifts: vec![Drift::default(); processors],
+        })
+    }
+
+    /// At a tick, and once right after the programs are attached; `now_ns` is the moment on the programs' clock.
+    pub fn read(&mut self, now_ns: u64) -> io::Result<(sample::Cpu, Counters)> {
+        let mut sample = sample::Cpu {
+            times: host::read(),
+            quotas: self.quotas.read(Instant::now()).map_err(str::to_owned),
+            counts: vec![0; hist::BUCKETS],
+            waited: self.waited.entries()?,
+            ..sample::Cpu::default()
+        };
+        let counters = self.add_up(&mut sample);
+        if let Some(by) = &mut self.by {
+            sample.by = by.entries()?;
+        }
+        for shard in self.shards.values() {
+            for (bucket, sum) in sample.counts.iter_mut().enumerate() {
+                // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
+                *sum += u64::from(unsafe { (&raw const (*shard).counts[bucket]).read_volatile() });
+            }
+        }
+        let none_timed = sample.untimed > 100 && sample.counts.iter().all(|&count| count == 0);
+        sample.no_waits = match (self.waits, none_timed) {
+            (false, _) => Some(NO_WAITS),
+            (true, true) => Some(NOT_KEPT),
+            (true, false) => None,
+        };
+        self.walk(&mut sample, now_ns)?;
+        self.make_room(&mut sample);
+        Ok((sample, counters))
+    }
+
+    fn add_up(&mut self, sample: &mut sample::Cpu) -> Counters {
+        let mut lost = [0; Loss::ALL.len()];
+        for (cpu, drift) in self.cpus.values().zip(&mut self.drifts) {
+            // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
+            let seen = unsafe { cpu.read_volatile() };
+            sample.switches += seen.switches;
+            sample.involuntary += seen.involuntary;
+            sample.total_ns += seen.total_ns;
+            sample.max_ns = sample.max_ns.max(seen.max_ns);
+            sample.untimed += seen.untimed;
+            sample.unsure += seen.unsure;
+            lost.iter_mut().zip(seen.lost).for_each(|(sum, part)| *sum += part);
+            if let Some(slope) = drift.follow(&seen) {
+                // SAFETY: as above; nobody else writes it.
+                unsafe { (&raw mut (*cpu).drift).write_volatile(slope) };
+            }
+        }
+        let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
+        Counters { runs: vec![("sched_switch", sample.switches)], lost: lost.to_vec() }
+    }
+
+    /// Visits all tasks. The first time it only learns what they have done so far.
+    fn walk(&mut self, sample: &mut sample::Cpu, now_ns: u64) -> io::Result<()> {
+        let Some(walk) = &mut self.walk else {
+            sample.no_walk = Some(NO_WALK);
+            return Ok(());
+        };
+        // Ended tasks whose end was lost must not stay for ever: then all tasks are told anew, and the others are forgotten.
+        let renew = !self.tasks.is_known(living_tasks() as usize + 1024);
+        let mut before_ns = 0;
+        for shared in self.shared.values() {
+            // SAFETY: inside the mapping; the kernel only reads it.
+            unsafe {
+                before_ns = (*shared).walked_ns;
+                (&raw mut (*shared).walked_before_ns).write_volatile(if renew { 0 } else { before_ns });
+                (&raw mut (*shared).walks).write_volatile((*shared).walks + 1);
+                (&raw mut (*shared).walked_ns).write_volatile(now_ns);
+            }
+        }
+        self.tasks.begin(before_ns);
+        let mut walked: Vec<Walked> = Vec::new();
+        // SAFETY: plain integers.
+        unsafe { walk.records(|task: &Walked| walked.push(*task))? };
+        if renew {
+            self.tasks.renew(&walked);
+        }
+        walked.iter().for_each(|task| self.tasks.walked(task));
+        let mut ended = self.ended.entries()?;
+        let last = self.tasks.last_ended();
+        let over = self.tasks.take_ended(ended.clone());
+        self.ended.remove(&over);
+        ended.retain(|key, _| key.task == 0);
+        let tasks = &self.tasks;
+        self.ended.make_room(&mut ended, |key, now| tasks.at_rest(key, now, &last));
+        self.tasks.keep_ended(&ended);
+        sample.ran = std::mem::take(&mut self.tasks.ran);
+        sample.waiting = std::mem::take(&mut self.tasks.waiting);
+        Ok(())
+    }
+
+    /// Removes processes that have not waited since the last sample, where tables fill up.
+    fn make_room(&mut self, sample: &mut sample::Cpu) {
+        let last = &self.last_waited;
+        self.waited
+            .make_room(&mut sample.waited, |owner, now| last.get(owner).is_some_and(|last| last.waits == now.waits));
+        self.last_waited = sample.waited.clone();
+        if let Some(by) = &mut self.by {
+            let last = &self.last_by;
+            by.make_room(&mut sample.by, |key, now| last.get(key).is_some_and(|last| last.counts == now.counts));
+            self.last_by = sample.by.clone();
+        }
+    }
+}
+
+impl Drift {
+    /// By how much the clocks drift apart, in 2^-32, where that can be said anew.
+    fn follow(&mut self, seen: &Cpu) -> Option<i64> {
+        let now = Self { offset_ns: seen.offset_ns, at_ns: seen.offset_at_ns };
+        let age_ns = now.at_ns.saturating_sub(self.at_ns);
+        if self.at_ns == 0 || age_ns < DRIFT_NS {
+            if self.at_ns == 0 {
+                *self = now;
+            }
+            return None;
+        }
+        let grown = i128::from(now.offset_ns.wrapping_sub(self.offset_ns) as i64);
+        *self = now;
+        let slope = i64::try_from((grown << 32) / i128::from(age_ns)).ok()?;
+        (slope.abs() <= MOST_DRIFT).then_some(slope)
+    }
+}
+
+fn cause(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Waiters => "waiters full",
+        Loss::By => "waits by process full",
+        Loss::Ended => "ended tasks full",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drift_is_followed_and_steps_are_not() {
+        let at = |offset_ns, offset_at_ns| Cpu { offset_ns, offset_at_ns, ..Cpu::default() };
+        let mut drift = Drift::default();
+        assert_eq!(drift.follow(&at(5_000, 1)), None);
+        assert_eq!(drift.follow(&at(5_010, 1_000)), None, "too short to tell");
+        // 50 millionths, backwards.
+        let slope = drift.follow(&at(5_000u64.wrapping_sub(50_000), 1_000_000_001)).unwrap();
+        assert_eq!(slope, -((50_000i64 << 32) / 1_000_000_000) - 1 + i64::from(slope != -214_749));
+        assert_eq!(drift.follow(&at(1 << 40, 2_000_000_001)), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! The `cpu` probe's part: waits for processors, and who had them.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
+
+use stillwatch_common::{
+    cpu as wire, hist,
+    io::{OwnerId, tgid_of},
+};
+
+use crate::{
+    cli::plan,
+    sample::{self, HostTimes, ProcessorTimes, Ran, RanKey, Throttling},
+    snapshot::{
+        Latency, Who,
+        cpu::{By, Cpu, Processor, Running, Throttled, Waited, Waiting},
+        who,
+    },
+};
+
+pub fn cpu(prev: &sample::Cpu, next: &sample::Cpu, plan: &plan::Cpu) -> Cpu {
+    let counts = next.counts.iter().enumerate().map(|(bucket, &count)| {
+        let before = prev.counts.get(bucket).copied().unwrap_or(0);
+        (bucket as u32, count.saturating_sub(before))
+    });
+    let buckets = counts.filter(|&(_, count)| count > 0).collect();
+    let run_queue = Latency::new(buckets, next.total_ns.saturating_sub(prev.total_ns), next.max_ns);
+    let waits_known = next.no_waits.is_none();
+    Cpu {
+        untimed: next.untimed.saturating_sub(prev.untimed),
+        unsure: next.unsure.saturating_sub(prev.unsure),
+        no_waits: next.no_waits,
+        switches: next.switches.saturating_sub(prev.switches),
+        involuntary: next.involuntary.saturating_sub(prev.involuntary),
+        waited: waited(prev, next, run_queue.max_ns),
+        waiting: waiting(next),
+        running: running(next, waits_known),
+        no_walk: next.no_walk,
+        by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, run_queue.max_ns)),
+        throttled: match (&prev.quotas, &next.quotas) {
+            (Ok(prev), Ok(next)) => Ok(throttled(prev, next)),
+            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+        },
+        processors: processors(&prev.times, &next.times),
+        softirqs: softirqs(&prev.times, &next.times),
+        run_queue,
+    }
+}
+
+/// A process that the kernel side knew by when it started: numbers are used again.
+fn recorded(owner: OwnerId, comm: &[u8; 16], cgroup: u64) -> Who {
+    Who { started: Some(owner as u32), ..Who::recorded(tgid_of(owner), comm, cgroup) }
+}
+
+fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited> {
+    let mut rows: Vec<Waited> = next
+        .waited
+        .iter()
+        .filter_map(|(&owner, after)| {
+            // A count that fell is one that began anew, after room was made.
+            let before = prev.waited.get(&owner).filter(|before| before.waits <= after.waits);
+            let waits = after.waits - before.map_or(0, |before| before.waits);
+            let total_ns = after.total_ns.saturating_sub(before.map_or(0, |before| before.total_ns));
+            let max_ns = match before {
+                Some(before) if before.max_ns == after.max_ns => after.max_ns.min(total_ns).min(longest_ns),
+                _ => after.max_ns,
+            };
+            (waits > 0).then(|| Waited {
+                who: recorded(owner, &after.comm, after.cgroup),
+                waits,
+                total_ns,
+                max_ns,
+                cpu: after.cpu,
+                behind: behind(after),
+            })
+        })
+        .collect();
+    rows.sort_by_key(|row| Reverse((row.total_ns, row.waits)));
+    rows
+}
+
+/// The idle task stands in nobody's way.
+fn behind(waited: &wire::Waited) -> Option<Who> {
+    let who = || Who { comm: Some(who::text(&waited.behind_comm)), ..Who::living(waited.behind_tgid) };
+    (waited.behind_tgid != 0).then(who)
+}
+
+fn waiting(next: &sample::Cpu) -> Vec<Waiting> {
+    let row = |task: &sample::WaitsNow| Waiting {
+        who: Who { kernel_thread: task.kernel_thread, ..recorded(task.owner, &task.comm, 0) },
+        tid: task.tid,
+        cpu: task.cpu,
+        age_ns: task.waits_ns,
+    };
+    let mut rows: Vec<Waiting> = next.waiting.iter().map(row).collect();
+    rows.sort_by_key(|row| (Reverse(row.age_ns), row.tid));
+    rows
+}
+
+fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
+    let row = |(key, ran): (&RanKey, &Ran)| {
+        let comm = ran.comm.unwrap_or_default();
+        let who = match *key {
+            RanKey::Process(owner) => Who { kernel_thread: ran.kernel_thread, ..recorded(owner, &comm, ran.cgroup) },
+            RanKey::Ended(comm, cgroup) => {
+                let cgroup_id = Some(cgroup).filter(|&id| id != 0);
+                Who { comm: Some(who::text(&comm)), cgroup_id, ..Who::default() }
+            }
+        };
+        let mut on: Vec<(u32, u64)> = ran.on.iter().map(|(&cpu, &ns)| (cpu, ns)).filter(|&(_, ns)| ns > 0).collect();
+        on.sort_by_key(|&(cpu, ns)| (Reverse(ns), cpu));
+        let stayed_ns: u64 = on.iter().map(|&(_, ns)| ns).sum();
+        Running {
+            who,
+            ended: ran.ended,
+            ran_ns: ran.times.ran_ns,
+            moved_ns: ran.times.ran_ns.saturating_sub(stayed_ns),
+            on,
+            waited_ns: waits_known.then_some(ran.times.waited_ns),
+            voluntary: ran.times.voluntary,
+            involuntary: ran.times.involuntary,
+        }
+    };
+    let mut rows: Vec<Running> = next.ran.iter().map(row).collect();
+    rows.sort_by(|a, b| b.ran_ns.cmp(&a.ran_ns).then_with(|| a.who.pid.cmp(&b.who.pid)));
+    rows
+}
+
+/// Waits of each process, from their octaves.
+fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<By> {
+    struct Sum {
+        who: Who,
+        buckets: Vec<(u32, u64)>,
+        total_ns: u64,
+    }
+    let mut sums: HashMap<OwnerId, Sum> = HashMap::new();
+    for (key, after) in &next.by {
+        let count = |waits: &wire::Waits| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        let before = prev.by.get(key).filter(|before| count(before) <= count(after)).copied().unwrap_or_default();
+        for (sub, (&count, before_it)) in after.counts.iter().zip(before.counts).enumerate() {
+            let count = u64::from(count.wrapping_sub(before_it));
+            if count > 0 {
+                let sum = sums.entry(key.owner).or_insert_with(|| Sum {
+                    who: recorded(key.owner, &after.comm, after.cgroup),
+                    buckets: Vec::new(),
+                    total_ns: 0,
+                });
+                sum.buckets.push((key.octave as u32 * hist::ROW as u32 + sub as u32, count));
+            }
+        }
+        if let Some(sum) = sums.get_mut(&key.owner) {
+            sum.total_ns += after.total_ns.saturating_sub(before.total_ns);
+        }
+    }
+    let row = |mut sum: Sum| {
+        sum.buckets.sort_unstable();
+        By { who: sum.who, latency: Latency::new(sum.buckets, sum.total_ns, longest_ns) }
+    };
+    let mut rows: Vec<By> = sums.into_values().map(row).collect();
+    rows.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
+    rows
+}
+
+fn throttled(prev: &BTreeMap<String, Throttling>, next: &BTreeMap<String, Throttling>) -> Vec<Throttled> {
+    let row = |(cgroup, after): (&String, &Throttling)| {
+        // One that was not read before may have been held back for days.
+        let before = prev.get(cgroup)?;
+        let row = Throttled {
+            cgroup: cgroup.clone(),
+            periods: after.periods.saturating_sub(before.periods),
+            throttled: after.throttled.saturating_sub(before.throttled),
+            throttled_ns: after.throttled_ns.saturating_sub(before.throttled_ns),
+        };
+        (row.throttled > 0 || row.throttled_ns > 0).then_some(row)
+    };
+    let mut rows: Vec<Throttled> = next.iter().filter_map(row).collect();
+    rows.sort_by_key(|row| Reverse((row.throttled_ns, row.throttled)));
+    rows
+}
+
+fn processors(prev: &HostTimes, next: &HostTimes) -> Vec<Processor> {
+    let row = |(&number, after): (&u32, &ProcessorTimes)| {
+        let before = prev.processors.get(&number)?;
+        Some(Processor {
+            number,
+            user_ns: after.user.saturating_sub(before.user),
+            system_ns: after.system.saturating_sub(before.system),
+            idle_ns: after.idle.saturating_sub(before.idle),
+            irq_ns: after.irq.saturating_sub(before.irq),
+            softirq_ns: after.softirq.saturating_sub(before.softirq),
+            steal_ns: after.steal.saturating_sub(before.steal),
+        })
+    };
+    next.processors.iter().filter_map(row).collect()
+}
+
+fn softirqs(prev: &HostTimes, next: &HostTimes) -> Vec<(String, u64)> {
+    let grown = |(name, &after): (&String, &u64)| {
+        let count = after.saturating_sub(prev.softirqs.get(name).copied().unwrap_or(after));
+        (count > 0).then(|| (name.to_lowercase(), count))
+    };
+    let mut rows: Vec<_> = next.softirqs.iter().filter_map(grown).collect();
+    rows.sort_by_key(|&(_, count)| Reverse(count));
+    rows
+}

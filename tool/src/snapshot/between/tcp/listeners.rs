@@ -1,0 +1,57 @@
+//! Sockets that listen, and could not take all that came between two readings.
+
+use std::cmp::Reverse;
+
+use stillwatch_common::tcp::{self, Ends};
+
+use super::{Socket, end, foreign, owners};
+use crate::{sample, snapshot::tcp::Listener};
+
+pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Vec<Listener> {
+    let listener = |now: &tcp::Listener| {
+        // One that is new has dropped nothing before.
+        let earlier = before.listeners.get(&now.sock).filter(|earlier| earlier.ends == now.ends);
+        let dropped = now.drops.wrapping_sub(earlier.map_or(0, |earlier| earlier.drops));
+        let connected = false;
+        Listener {
+            local: end(now.ends.local, now.ends.local_port),
+            netns: foreign(now.ends.netns, after),
+            owners: owners(&Socket { sock: now.sock, inode: now.inode, at_ns: 0, connected }, after),
+            dropped: dropped.into(),
+            queue: now.queue,
+            limit: now.limit,
+        }
+    };
+    let mut rows: Vec<Listener> = after.listeners.values().filter(|now| shown(&now.ends)).map(listener).collect();
+    rows.retain(|row| row.dropped > 0 || row.is_full());
+    rows.sort_by_key(|row| (Reverse((row.dropped, row.queue)), row.local));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_shown_when_it_dropped_something_or_is_full() {
+        let listener = |sock, port, queue, drops| tcp::Listener {
+            sock,
+            queue,
+            drops,
+            limit: 4,
+            ends: Ends { local_port: port, ..Ends::default() },
+            ..tcp::Listener::default()
+        };
+        let sample = |all: &[tcp::Listener]| sample::Tcp {
+            listeners: all.iter().map(|listener| (listener.sock, *listener)).collect(),
+            ..sample::Tcp::default()
+        };
+        let before = sample(&[listener(1, 80, 0, u32::MAX), listener(2, 81, 4, 7), listener(3, 82, 0, 5)]);
+        let after =
+            sample(&[listener(1, 80, 0, 1), listener(2, 81, 5, 7), listener(3, 90, 0, 3), listener(4, 91, 4, 0)]);
+        let rows = listeners(&before, &after, |_| true);
+        let rows: Vec<_> = rows.iter().map(|row| (row.local.port, row.dropped, row.is_full())).collect();
+        // The counter wraps; an address that is another socket's by now begins anew.
+        assert_eq!(rows, [(90, 3, false), (80, 2, false), (81, 0, true)]);
+    }
+}
