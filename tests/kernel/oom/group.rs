@@ -92,6 +92,13 @@ pub fn holder(name: &'static std::ffi::CStr, bytes: u64, group: &Group) -> Resul
     Ok(process)
 }
 
+/// Anonymous memory of this process, which those that it forks share at first: theirs, and not charged to their cgroup.
+pub fn inherited() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
+    Ok(kib.context("no RssAnon")?.trim().parse::<u64>()? * 1024)
+}
+
 /// Maps memory and writes to every page of it.
 pub fn hold(bytes: u64) {
     let protection = libc::PROT_READ | libc::PROT_WRITE;

@@ -15,7 +15,7 @@ use stillwatch_tests::stillwatch;
 use super::{
     super::{Test, stillwatch::Watch},
     brief,
-    group::{Group, MIB, holder, is_killed},
+    group::{Group, MIB, holder, inherited, is_killed},
     kill_of, watch,
 };
 
@@ -117,7 +117,7 @@ fn without_log() -> Result<()> {
     ensure!(event["victim"]["memory_from"] == "counters", "{}", short());
     let held = event["victim"]["anon_bytes"].as_u64().with_context(short)?;
     // What it shares with us since the fork is charged to us.
-    ensure!(held.abs_diff(limit) < 8 * MIB, "held {held}: {}", short());
+    ensure!(held.abs_diff(limit + inherited()?) < 8 * MIB, "held {held}: {}", short());
     ensure!(event["freed_ns"].is_u64() && event["order"].is_null(), "{}", short());
     let snapshot = watch.snapshots.last().context("no snapshot")?;
     ensure!(says(&snapshot["kernel_log_unavailable"], "CAP_SYSLOG"), "{snapshot:#?}");
