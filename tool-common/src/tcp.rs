@@ -197,7 +197,7 @@ pub struct Cpu {
 }
 
 /// Events that one processor hands over in a second: more than a person reads, less than hurts.
-pub const EVENTS_PER_SECOND: u64 = 1000;
+pub const EVENTS_PER_SECOND: u64 = 500;
 /// The same of dropped packets.
 pub const DROPS_PER_SECOND: u64 = 200;
 

@@ -34,7 +34,9 @@ impl MapSize {
                 + entries.next_power_of_two() * BUCKET
         };
         match self.kind {
-            kind if kind == BPF_MAP_TYPE_HASH as u32 => hash(value),
+            kind if kind == BPF_MAP_TYPE_HASH as u32 || kind == BPF_MAP_TYPE_LRU_HASH as u32 => hash(value),
+            // Its size is in bytes; the places of reader and writers, and its own description, have pages of their own.
+            kind if kind == BPF_MAP_TYPE_RINGBUF as u32 => entries + 3 * PAGE,
             kind if kind == BPF_MAP_TYPE_PERCPU_HASH as u32 => hash(8) + entries * value * processors,
             kind if kind == BPF_MAP_TYPE_PERCPU_ARRAY as u32 => entries * (8 + value * processors),
             kind if kind == BPF_MAP_TYPE_QUEUE as u32 => (entries + 1) * self.value,

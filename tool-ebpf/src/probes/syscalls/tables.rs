@@ -36,7 +36,7 @@ static SYSCALLS_CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(CELLS as u
 
 /// Errors by (call row << 16 | errno).
 #[map]
-static SYSCALLS_ERRNO: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(512, 0);
+static SYSCALLS_ERRNO: PerCpuHashMap<u32, u64> = PerCpuHashMap::with_max_entries(256, 0);
 
 /// Calls over the threshold.
 #[map]
@@ -88,9 +88,12 @@ pub fn record(cpu: CpuPtr, at: usize, latency_ns: u64) {
     if latency_ns > counts.max_ns {
         counts.max_ns = latency_ns;
     }
-    let cell = opaque(cell as usize) & (CELLS - 1);
+    let cell = opaque(cell as usize);
+    if cell >= CELLS {
+        return;
+    }
     let sub = opaque(bucket as usize) & (hist::ROW - 1);
-    // SAFETY: this processor's block, and both indexes are masked.
+    // SAFETY: this processor's block; one index was just bounded, the other is masked.
     unsafe { (*cpu).cells[cell].counts[sub] += 1 };
 }
 

@@ -57,7 +57,7 @@ const OWNERS: u32 = 4096;
 const ACCOUNTS: u32 = 4096;
 /// Distinct stacks of long waits, and of those who ended them.
 const STACKS: u32 = 512;
-const TASKS: std::ops::RangeInclusive<u32> = 8192..=32_768;
+const TASKS: std::ops::RangeInclusive<u32> = 4096..=32_768;
 const SLOW_BYTES: u32 = 256 << 10;
 
 /// Maps whose size nothing else decides. The kernel makes all maps of an object, also those of a probe that does not run.

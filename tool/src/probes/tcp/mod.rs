@@ -50,7 +50,7 @@ const REMOTES: u32 = 2048;
 /// Places where packets are dropped, times reasons and ports.
 const DROPS: u32 = 1024;
 const LISTENERS_KEPT: u32 = 2048;
-const EVENT_BYTES: u32 = 512 << 10;
+const EVENT_BYTES: u32 = 256 << 10;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.tcp else { return vec![("TCP_CPU", 1)] };
