@@ -7,16 +7,18 @@ use anyhow::{Context, Result, ensure};
 use super::{
     super::{
         Test, skip,
+        stillwatch::{Watch, losses},
         workload::{self, Workload},
     },
     brief,
-    group::{Group, MIB, hold, is_killed, is_v2},
+    group::{Group, MIB, hold, holder, is_killed, is_v2},
     wait_for, watch,
 };
 
 pub const TESTS: &[Test] = &[
     ("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
     ("oom_shows_reclaim_at_a_limit", at_limit),
+    ("oom_counts_waits_it_has_no_room_for", no_room),
     ("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
 ];
 
@@ -104,6 +106,31 @@ fn at_limit() -> Result<()> {
         ensure!(counted == number("count"), "{row:#?}");
     }
     ensure!(watch.events.is_empty(), "{:#?}", brief(&watch.events));
+    Ok(())
+}
+
+/// A table of one entry: waits of other lengths are in the totals, and a loss.
+fn no_room() -> Result<()> {
+    let limit = 20 * MIB;
+    let group = Group::new("no-room", Some(limit))?;
+    let mut watch = Watch::of("oom", &[], &[("STILLWATCH_STALLS", "1")])?;
+    let hog = holder(c"no-room", 2 * limit, &group)?;
+    hog.go();
+    is_killed(&hog)?;
+    wait_for(&mut watch, "kill", |event| event["event"] == "oom_kill" && event["victim"]["pid"] == hog.pid)?;
+    watch.next()?;
+    watch.stop()?;
+    let sum = |of: &dyn Fn(&serde_json::Value) -> u64| watch.snapshots.iter().map(of).sum::<u64>();
+    let all = sum(&|snapshot| {
+        let totals = snapshot["totals"].as_object().into_iter().flatten();
+        totals.filter_map(|(_, total)| total["count"].as_u64()).sum()
+    });
+    let listed = sum(&|snapshot| {
+        let rows = snapshot["reclaim"].as_array().into_iter().flatten();
+        rows.filter_map(|row| row["count"].as_u64()).sum()
+    });
+    let lost = losses(&watch.snapshots).get("processes that waited for memory full").copied().unwrap_or(0);
+    ensure!(lost > 0 && listed + lost == all, "{listed} listed, {lost} lost, {all} in the totals");
     Ok(())
 }
 

@@ -142,12 +142,12 @@ fn grown(sum: u64, known: u64) -> u64 {
 #[inline(always)]
 pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
     let owner = task.owner();
-    let mut known = CPU_WAITED.get_ptr_mut(&owner);
+    let mut known = CPU_WAITED.get_ptr_mut(owner);
     if known.is_none() {
         let new = Waited { cgroup: task.cgroup_id(), ..Waited::default() };
         // Full, or another processor was faster: then the entry is there now.
-        let _ = CPU_WAITED.insert(&owner, new, BPF_NOEXIST.into());
-        known = CPU_WAITED.get_ptr_mut(&owner);
+        let _ = CPU_WAITED.insert(owner, new, BPF_NOEXIST.into());
+        known = CPU_WAITED.get_ptr_mut(owner);
     }
     if known.is_none() {
         lose(cpu, Loss::Waiters);
