@@ -68,7 +68,7 @@ fn kernel_probes_do_not_know_each_other() {
 
 #[test]
 fn only_kernel_probes_and_run_name_aya() {
-    refuse("tool/src", &["/kernel/", "/kernel.rs", "/probes/", "src/run.rs"], &["aya::", "aya_obj::"]);
+    refuse("tool/src", &["/kernel/", "/kernel.rs", "/probes/", "src/run.rs", "src/run/"], &["aya::", "aya_obj::"]);
 }
 
 #[test]
