@@ -1,13 +1,12 @@
 //! The minutes before a kill, kept in memory that is allocated when the run begins: a kill is over when one looks.
 
-use std::{rc::Rc, time::Duration};
+use std::{fs, rc::Rc, time::Duration};
 
 use stillwatch_common::{
     io::{OwnerId, tgid_of},
     oom::{ANON, FILE, Resident, SHMEM},
 };
 
-use super::stories::cmdline;
 use crate::snapshot::{
     oom::{LeadUp, Memory, Series},
     who,
@@ -228,6 +227,17 @@ impl Recorder {
             cut_short: self.cut_short,
         }
     }
+}
+
+/// The first bytes of a process's command line.
+fn cmdline(pid: u32, longest: usize) -> Option<String> {
+    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    bytes.truncate(longest);
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+    (!bytes.is_empty()).then(|| words.join(" "))
 }
 
 fn pages(found: &Resident) -> u64 {

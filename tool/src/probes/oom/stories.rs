@@ -1,7 +1,7 @@
 //! Kills, from the moment when the kernel chooses a victim until its memory is free: the programs tell one part, the kernel's log
 //! another, and both take their time.
 
-use std::{collections::BTreeMap, fs, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use stillwatch_common::{
     io::tgid_of,
@@ -142,17 +142,6 @@ impl Stories {
 fn is_free(kill: &OomKill) -> bool {
     let end = if kill.kill.tells_free != 0 { Step::Freed } else { Step::Exited };
     kill.steps[end as usize].is_some()
-}
-
-/// The first bytes of a process's command line.
-pub fn cmdline(pid: u32, longest: usize) -> Option<String> {
-    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    bytes.truncate(longest);
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
-    (!bytes.is_empty()).then(|| words.join(" "))
 }
 
 #[cfg(test)]
