@@ -3,6 +3,7 @@
 
 mod attribution;
 mod counts;
+mod cpu;
 mod devices;
 mod in_flight;
 mod io;
@@ -35,6 +36,7 @@ fn main() {
         lifetime::TESTS,
         &io::tests(),
         &tcp::tests(),
+        &cpu::tests(),
     ]
     .concat();
     let trials = tests

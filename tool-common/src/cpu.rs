@@ -53,7 +53,20 @@ pub struct Cpu {
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
     pub ran: [u64; 2],
-    pub pad: [u64; 2],
+    pub long_run: Run,
+    pub pad: [u64; 5],
+}
+
+/// A long stay on a processor: the longest of late.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// In the clock of the run queue.
+    pub ended: u64,
+    pub ran_ns: u64,
+    pub comm: [u8; 16],
+    pub tgid: u32,
+    pub pad: u32,
 }
 
 #[repr(C, align(64))]
@@ -84,7 +97,7 @@ pub struct Waited {
     /// cgroup id on the unified hierarchy.
     pub cgroup: u64,
     pub comm: [u8; 16],
-    /// Who ran on the processor before the last of these waits ended; 0: nobody, it was idle.
+    /// Who had the processor for longest while the last of these waited, as far as is known; 0: nobody, it was idle.
     pub behind_comm: [u8; 16],
     pub behind_tgid: u32,
     /// Where the last of these waits ended.
@@ -168,7 +181,7 @@ pub struct Ended {
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Cpu>() == 128 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24);
+const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
 const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 

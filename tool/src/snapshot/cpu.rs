@@ -39,7 +39,8 @@ pub struct Waited {
     pub waits: u64,
     pub total_ns: u64,
     pub max_ns: u64,
-    /// Where the last of them ended, and who ran there before; `None`: nobody did, the processor was idle.
+    /// Where the last of them ended, and who had that processor for longest meanwhile, as far as is known; `None`: nobody, it was
+    /// idle.
     pub cpu: u32,
     pub behind: Option<Who>,
 }

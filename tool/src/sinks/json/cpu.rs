@@ -74,7 +74,7 @@ struct Waited<'a> {
     total_ns: u64,
     max_ns: u64,
     cpu: u32,
-    /// Who ran there before the last of these waits ended; null: nobody did, the processor was idle.
+    /// Who had that processor for longest during the last of these waits; null: nobody, it was idle.
     behind: Option<Who<'a>>,
 }
 
