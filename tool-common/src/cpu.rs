@@ -181,7 +181,9 @@ pub struct Ended {
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24);
+const _: () = assert!(
+    size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
+);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
 const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, skip, workload::Workload},
+    super::{Test, skip},
     is_sound, of, watch,
-    work::{become_urgent, last_processor, pin, spin},
+    work::{become_urgent, last_processor, pinned, spin},
 };
 
 pub const TESTS: &[Test] = &[("cpu_a_task_that_waits_now_has_an_age", now)];
@@ -17,12 +17,8 @@ const HELD: Duration = Duration::from_millis(800);
 
 fn now() -> Result<()> {
     let cpu = last_processor()?;
-    let victim = Workload::new(move || {
-        pin(cpu);
-        [spin(HELD / 2), 0]
-    })?;
-    let urgent = Workload::new(move || {
-        pin(cpu);
+    let victim = pinned(cpu, || [spin(HELD / 2), 0])?;
+    let urgent = pinned(cpu, || {
         let urgent = become_urgent();
         [if urgent { spin(HELD) } else { 0 }, 0]
     })?;

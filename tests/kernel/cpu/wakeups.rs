@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::{
     super::{Test, stillwatch::Watch, stillwatch::losses, workload::Workload, workload::sleep},
     is_sound, of, sum, watch,
-    work::{last_processor, pin, spin},
+    work::{last_processor, pinned, spin},
 };
 
 pub const TESTS: &[Test] =
@@ -17,8 +17,7 @@ const SLEEPS: u64 = 23;
 
 fn sleeper() -> Result<()> {
     let cpu = last_processor()?;
-    let workload = Workload::new(move || {
-        pin(cpu);
+    let workload = pinned(cpu, || {
         for _ in 0..SLEEPS {
             sleep(Duration::from_millis(10));
         }
@@ -43,12 +42,7 @@ fn sleeper() -> Result<()> {
 fn no_room() -> Result<()> {
     let tiny = [("STILLWATCH_WAITED", "1"), ("STILLWATCH_BY", "1"), ("STILLWATCH_ENDED", "1")];
     let cpu = last_processor()?;
-    let spinner = || {
-        Workload::new(move || {
-            pin(cpu);
-            [spin(Duration::from_millis(500)), 0]
-        })
-    };
+    let spinner = || pinned(cpu, || [spin(Duration::from_millis(500)), 0]);
     let several = [spinner()?, spinner()?, spinner()?];
     let mut watch = Watch::of("cpu", &["--by", "process"], &tiny)?;
     several.iter().for_each(Workload::go);

@@ -4,7 +4,10 @@ use std::{io, time::Duration};
 
 use anyhow::{Result, ensure};
 
-use super::super::{skip, workload::monotonic_ns};
+use super::super::{
+    skip,
+    workload::{Report, Workload, monotonic_ns},
+};
 
 /// The last processor that we may run on, and that there is another.
 pub fn last_processor() -> Result<usize> {
@@ -21,14 +24,23 @@ pub fn last_processor() -> Result<usize> {
     }
 }
 
-/// The calling process runs nowhere else from now on.
-pub fn pin(cpu: usize) {
+/// The process runs nowhere else from now on. Of one that sleeps: moving one that runs is a switch and a wake-up of its own.
+fn pin(pid: u32, cpu: usize) {
     // SAFETY: all zeros are an empty set; the bit is inside.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &set);
+        libc::sched_setaffinity(pid as i32, size_of_val(&set), &set);
     }
+}
+
+/// A process that is pinned before it begins.
+pub fn pinned(cpu: usize, work: impl FnOnce() -> Report) -> Result<Workload> {
+    let workload = Workload::new(work)?;
+    // Until it sleeps.
+    std::thread::sleep(Duration::from_millis(20));
+    pin(workload.pid, cpu);
+    Ok(workload)
 }
 
 /// Keeps the processor busy. How many nanoseconds went by.

@@ -178,7 +178,7 @@ fn mistakes_are_named_in_one_line_with_what_to_do() {
         ("-d sda", "'-d' belongs to a probe: write stillwatch io ... -d"),
         (
             "--slow 1s",
-            "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow or stillwatch tcp ... --slow",
+            "'--slow' belongs to a probe: write stillwatch syscalls ... --slow or stillwatch io ... --slow or stillwatch tcp ... --slow or stillwatch cpu ... --slow",
         ),
         ("io --heat", "'--heat' belongs to syscalls; see --help"),
         ("syscalls -d sda", "'-d' belongs to io; see --help"),
@@ -216,7 +216,9 @@ fn completions_and_man_come_from_the_same_definition() {
 #[test]
 fn the_examples_of_the_help_are_accepted() {
     let me = std::process::id().to_string();
-    let lines = [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES].into_iter().flat_map(str::lines);
+    let lines = [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES, args::CPU_EXAMPLES]
+        .into_iter()
+        .flat_map(str::lines);
     let device = some_device().map(|device| format!(" -d {device}")).unwrap_or_default();
     let mut seen = 0;
     for line in lines.filter_map(|line| line.strip_prefix("  stillwatch")) {

@@ -12,10 +12,13 @@ use stillwatch_common::{
     io::OwnerId,
 };
 
-use crate::support::{
-    count::{add_shared, add_shared_half},
-    opaque,
-    task::Task,
+use crate::{
+    facts::{self, on},
+    support::{
+        count::{add_shared, add_shared_half},
+        opaque,
+        task::Task,
+    },
 };
 
 /// One block per processor, read by user space through a mapping.
@@ -79,8 +82,15 @@ pub fn count(number: u32, bucket: usize) {
     if bucket >= hist::BUCKETS {
         return;
     }
-    // SAFETY: a map value, shared by some processors; the index was just bounded.
-    unsafe { add_shared_half(&raw mut (*shard).counts[bucket], 1) };
+    // SAFETY: a map value, this processor's or shared by some; the index was just bounded.
+    unsafe {
+        let count = &raw mut (*shard).counts[bucket];
+        if on(&facts::CPU_SHARED_HISTOGRAMS) {
+            add_shared_half(count, 1);
+        } else {
+            *count = (*count).wrapping_add(1);
+        }
+    }
 }
 
 /// Of a place in [`CPU_BASES`]: the bits that say whose it is, and those of the sum (18 minutes, wrapping).
@@ -142,12 +152,12 @@ fn grown(sum: u64, known: u64) -> u64 {
 #[inline(always)]
 pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
     let owner = task.owner();
-    let mut known = CPU_WAITED.get_ptr_mut(&owner);
+    let mut known = CPU_WAITED.get_ptr_mut(owner);
     if known.is_none() {
         let new = Waited { cgroup: task.cgroup_id(), ..Waited::default() };
         // Full, or another processor was faster: then the entry is there now.
-        let _ = CPU_WAITED.insert(&owner, new, BPF_NOEXIST.into());
-        known = CPU_WAITED.get_ptr_mut(&owner);
+        let _ = CPU_WAITED.insert(owner, new, BPF_NOEXIST.into());
+        known = CPU_WAITED.get_ptr_mut(owner);
     }
     if known.is_none() {
         lose(cpu, Loss::Waiters);

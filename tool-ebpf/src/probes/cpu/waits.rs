@@ -3,14 +3,13 @@
 use stillwatch_common::{cpu::By, hist};
 
 use super::{
-    clock::runqueue_ns,
+    clock::{UNKNOWN, runqueue_ns},
     tables::{self, CpuPtr},
 };
 use crate::{
     facts::{self, on},
     support::{
         count::{add_shared, add_shared_half, raise_shared},
-        now_ns,
         task::{Switch, Task},
     },
 };
@@ -19,20 +18,18 @@ use crate::{
 #[inline(always)]
 pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let next = switch.next;
-    let now_ns = now_ns();
     let clock = next.runqueue_clock();
     let queued = next.queued();
-    // The kernel sets the clock at a switch unless a wake-up has just done so: then the last one that was woken was stamped with it.
-    let now = runqueue_ns(cpu, now_ns, clock, switch.sleeps || queued != clock);
+    let now = runqueue_ns(cpu, clock, queued, switch.sleeps || switch.dead);
     note_run(cpu, switch.prev, clock);
     if next.is_idle() {
         return;
     }
-    let (Some(now), true) = (now, queued != 0) else {
+    if now == UNKNOWN || queued == 0 {
         // SAFETY: this processor's block; interrupts are off.
         unsafe { (*cpu).untimed += 1 };
         return;
-    };
+    }
     // What the kernel will add to the task's sum in a moment.
     let counted_ns = clock.wrapping_sub(queued);
     let here_ns = now.wrapping_sub(queued) as i64;

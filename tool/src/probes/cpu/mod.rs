@@ -53,5 +53,8 @@ fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.cpu else { return };
     facts.switch("CPU_TIMES", 1);
     facts.switch("CPU_BY", plan.by.is_some().into());
+    // Where the number is not known, sharing is right.
+    let processors = aya::util::nr_cpus().unwrap_or(usize::MAX);
+    facts.switch("CPU_SHARED_HISTOGRAMS", (processors > SHARDS).into());
     facts.word("CPU_SLOW_NS", u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
 }

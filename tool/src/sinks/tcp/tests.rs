@@ -186,6 +186,7 @@ fn snapshot() -> Snapshot {
         syscalls: None,
         io: None,
         tcp: Some(tcp),
+        cpu: None,
     }
 }
 
