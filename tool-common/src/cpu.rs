@@ -6,7 +6,7 @@
 use crate::hist;
 
 /// Histograms of waits; a power of two.
-pub const SHARDS: usize = 64;
+pub const SHARDS: usize = 32;
 
 /// Places of the table that says what tasks had waited when they ran last; a power of two.
 pub const BASES: usize = 1 << BASE_BITS;

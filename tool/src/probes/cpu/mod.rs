@@ -30,11 +30,11 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
 }
 
 /// Processes with waits over the threshold.
-const WAITED: u32 = 1024;
+const WAITED: u32 = 512;
 /// Processes times octaves of their waits, where asked for.
 const BY: u32 = 8192;
 /// Tasks that end between two ticks: one for each of those that are older than the interval, and one per name and cgroup.
-const ENDED: u32 = 1024;
+const ENDED: u32 = 512;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.cpu else { return vec![("CPU_CPU", 1)] };
