@@ -22,10 +22,12 @@ pub enum Loss {
     By,
     /// The table of tasks that have ended was full: the time that one ran is missing among those who ran.
     Ended,
+    /// The table of interrupts by number was full.
+    Interrupts,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 3] = [Loss::Waiters, Loss::By, Loss::Ended];
+    pub const ALL: [Loss; 4] = [Loss::Waiters, Loss::By, Loss::Ended, Loss::Interrupts];
 }
 
 /// All that one processor writes at a switch, and `drift`, which user space writes.
@@ -54,7 +56,7 @@ pub struct Cpu {
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
     pub ran: [u64; 2],
     pub long_run: Run,
-    pub pad: [u64; 5],
+    pub pad: [u64; 4],
 }
 
 /// A long stay on a processor: the longest of late.
@@ -180,10 +182,34 @@ pub struct Ended {
     pub times: Times,
 }
 
+/// Softirqs that the kernel has, by number.
+pub const SOFTIRQS: usize = 10;
+
+/// What one kind of interrupt came to.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Vector {
+    pub count: u64,
+    pub total_ns: u64,
+    /// The longest since the start of measuring; never reset.
+    pub max_ns: u64,
+}
+
+/// Interrupts of one processor.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Interrupts {
+    /// When the one that goes on began; 0: none does.
+    pub softirq_since_ns: u64,
+    pub irq_since_ns: u64,
+    pub softirqs: [Vector; SOFTIRQS],
+}
+
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(
     size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
+const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
 const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
@@ -192,6 +218,8 @@ mod pod {
     use super::*;
     // SAFETY: repr(C), only integers, padding spelled out.
     unsafe impl aya::Pod for Waited {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Vector {}
     // SAFETY: as above.
     unsafe impl aya::Pod for By {}
     // SAFETY: as above.

@@ -1,6 +1,7 @@
 //! The `cpu` probe against tasks that wait and run in a known way.
 
 mod ended;
+mod interrupts;
 mod now;
 mod quota;
 mod spinners;
@@ -16,7 +17,7 @@ use super::{
 };
 
 pub fn tests() -> Vec<Test> {
-    [spinners::TESTS, wakeups::TESTS, now::TESTS, quota::TESTS, ended::TESTS].concat()
+    [spinners::TESTS, wakeups::TESTS, now::TESTS, quota::TESTS, ended::TESTS, interrupts::TESTS].concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {

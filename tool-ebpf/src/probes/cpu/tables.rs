@@ -7,7 +7,7 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use stillwatch_common::{
-    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Loss, SHARDS, Shard, Shared, Waited, Waits},
+    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Interrupts, Loss, SHARDS, Shard, Shared, Vector, Waited, Waits},
     hist,
     io::OwnerId,
 };
@@ -46,6 +46,14 @@ static CPU_BY_OWNER: HashMap<By, Waits> = HashMap::with_max_entries(1, 0);
 /// What tasks that have ended had run.
 #[map]
 static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
+
+/// Interrupts by processor, where asked for.
+#[map]
+static CPU_INTERRUPTS: Array<Interrupts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Those of devices, by number.
+#[map]
+static CPU_IRQS: HashMap<u32, Vector> = HashMap::with_max_entries(1, 0);
 
 pub type CpuPtr = *mut Cpu;
 
@@ -190,6 +198,29 @@ pub fn ended(cpu: CpuPtr, key: &EndedKey) -> Option<*mut Ended> {
     }
     if known.is_none() {
         lose(cpu, Loss::Ended);
+    }
+    known
+}
+
+/// The interrupts of the processor that we run on.
+#[inline(always)]
+pub fn interrupts() -> Option<*mut Interrupts> {
+    // SAFETY: the helper has no precondition.
+    CPU_INTERRUPTS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The account of a device's interrupts, new if need be.
+#[inline(always)]
+pub fn irq(number: u32) -> Option<*mut Vector> {
+    let mut known = CPU_IRQS.get_ptr_mut(number);
+    if known.is_none() {
+        let _ = CPU_IRQS.insert(number, Vector::default(), BPF_NOEXIST.into());
+        known = CPU_IRQS.get_ptr_mut(number);
+    }
+    if known.is_none()
+        && let Some((_, cpu)) = cpu()
+    {
+        lose(cpu, Loss::Interrupts);
     }
     known
 }

@@ -26,8 +26,22 @@ const WALK: Hook = Hook::iter(RUN_ITER, "task", "who runs, and who waits now").l
 const RUN_ITER: &str = "run_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
-    if plan.cpu.is_some() { vec![WALK, SCHED_SWITCH] } else { vec![] }
+    match &plan.cpu {
+        None => vec![],
+        Some(plan) if plan.interrupts => {
+            vec![WALK, SCHED_SWITCH, SOFTIRQ_EXIT, SOFTIRQ_ENTRY, IRQ_EXIT, IRQ_ENTRY]
+        }
+        Some(_) => vec![WALK, SCHED_SWITCH],
+    }
 }
+
+const SOFTIRQ_ENTRY: Hook = Hook::tp_btf("softirq_entry", "time in softirqs").optional();
+const SOFTIRQ_EXIT: Hook = Hook::tp_btf("softirq_exit", "time in softirqs").optional();
+const IRQ_ENTRY: Hook = Hook::tp_btf("irq_handler_entry", "time in interrupts of devices").optional();
+const IRQ_EXIT: Hook = Hook::tp_btf("irq_handler_exit", "time in interrupts of devices").optional();
+
+/// Interrupts of devices, by number.
+const IRQS: u32 = 1024;
 
 /// Processes with waits over the threshold.
 const WAITED: u32 = 512;
@@ -40,6 +54,8 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.cpu else { return vec![("CPU_CPU", 1)] };
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
+        ("CPU_INTERRUPTS", if plan.interrupts { processors } else { 1 }),
+        ("CPU_IRQS", if plan.interrupts { IRQS } else { 1 }),
         ("CPU_CPU", processors),
         ("CPU_SHARDS", SHARDS as u32),
         ("CPU_BASES", BASES as u32),

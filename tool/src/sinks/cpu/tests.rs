@@ -32,6 +32,7 @@ fn empty() -> Cpu {
         throttled: Ok(vec![]),
         processors: vec![],
         softirqs: vec![],
+        interrupts: None,
     }
 }
 
