@@ -3,6 +3,7 @@
 
 mod attribution;
 mod counts;
+mod cpu;
 mod devices;
 mod in_flight;
 mod io;
@@ -37,6 +38,7 @@ fn main() {
         &io::tests(),
         &tcp::tests(),
         &oom::tests(),
+        &cpu::tests(),
     ]
     .concat();
     let trials = tests

@@ -6,7 +6,7 @@
 use crate::hist;
 
 /// Histograms of waits; a power of two.
-pub const SHARDS: usize = 64;
+pub const SHARDS: usize = 32;
 
 /// Places of the table that says what tasks had waited when they ran last; a power of two.
 pub const BASES: usize = 1 << BASE_BITS;
@@ -22,10 +22,12 @@ pub enum Loss {
     By,
     /// The table of tasks that have ended was full: the time that one ran is missing among those who ran.
     Ended,
+    /// The table of interrupts by number was full.
+    Interrupts,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 3] = [Loss::Waiters, Loss::By, Loss::Ended];
+    pub const ALL: [Loss; 4] = [Loss::Waiters, Loss::By, Loss::Ended, Loss::Interrupts];
 }
 
 /// All that one processor writes at a switch, and `drift`, which user space writes.
@@ -53,7 +55,20 @@ pub struct Cpu {
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
     pub ran: [u64; 2],
-    pub pad: [u64; 2],
+    pub long_run: Run,
+    pub pad: [u64; 4],
+}
+
+/// A long stay on a processor: the longest of late.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// In the clock of the run queue.
+    pub ended: u64,
+    pub ran_ns: u64,
+    pub comm: [u8; 16],
+    pub tgid: u32,
+    pub pad: u32,
 }
 
 #[repr(C, align(64))]
@@ -84,7 +99,7 @@ pub struct Waited {
     /// cgroup id on the unified hierarchy.
     pub cgroup: u64,
     pub comm: [u8; 16],
-    /// Who ran on the processor before the last of these waits ended; 0: nobody, it was idle.
+    /// Who had the processor for longest while the last of these waited, as far as is known; 0: nobody, it was idle.
     pub behind_comm: [u8; 16],
     pub behind_tgid: u32,
     /// Where the last of these waits ended.
@@ -167,8 +182,34 @@ pub struct Ended {
     pub times: Times,
 }
 
+/// Softirqs that the kernel has, by number.
+pub const SOFTIRQS: usize = 10;
+
+/// What one kind of interrupt came to.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Vector {
+    pub count: u64,
+    pub total_ns: u64,
+    /// The longest since the start of measuring; never reset.
+    pub max_ns: u64,
+}
+
+/// Interrupts of one processor.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Interrupts {
+    /// When the one that goes on began; 0: none does.
+    pub softirq_since_ns: u64,
+    pub irq_since_ns: u64,
+    pub softirqs: [Vector; SOFTIRQS],
+}
+
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Cpu>() == 128 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24);
+const _: () = assert!(
+    size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
+);
+const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
 const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
@@ -177,6 +218,8 @@ mod pod {
     use super::*;
     // SAFETY: repr(C), only integers, padding spelled out.
     unsafe impl aya::Pod for Waited {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Vector {}
     // SAFETY: as above.
     unsafe impl aya::Pod for By {}
     // SAFETY: as above.

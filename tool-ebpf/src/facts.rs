@@ -250,6 +250,8 @@ facts! {
     CPU_SLOW_NS: u64 = u64::MAX;
     /// All of them are.
     CPU_BY: u8 = 0;
+    /// Several processors share a histogram.
+    CPU_SHARED_HISTOGRAMS: u8 = 0;
     SE_RAN: u64 = 0;
     SE_MIGRATIONS: u64 = 0;
     /// From a task to the run queue that it was put into last.

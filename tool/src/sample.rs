@@ -232,6 +232,9 @@ pub struct Cpu {
     /// Why neither of the two is known.
     pub no_walk: Option<&'static str>,
     pub times: HostTimes,
+    /// `None`: not asked for.
+    pub interrupts: Option<HashMap<Interrupt, cpu::Vector>>,
+    pub irq_names: BTreeMap<u32, String>,
     /// By path of the cgroup.
     pub quotas: Result<BTreeMap<String, Throttling>, String>,
 }
@@ -253,9 +256,18 @@ impl Default for Cpu {
             waiting: Vec::new(),
             no_walk: None,
             times: HostTimes::default(),
+            interrupts: None,
+            irq_names: BTreeMap::new(),
             quotas: Ok(BTreeMap::new()),
         }
     }
+}
+
+/// Of a device, by number; or deferred work, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interrupt {
+    Hard(u32),
+    Soft(&'static str),
 }
 
 /// Who ran: a process, or all that have begun and ended since the last sample under one name, in one cgroup.

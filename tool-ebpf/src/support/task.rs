@@ -17,6 +17,8 @@ pub const S_IFBLK: u16 = 0o060_000;
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
 /// `task_struct.__state`: such a wait by design, which the load average leaves out: an idle worker.
 const TASK_NOLOAD: u32 = 0x400;
+/// `task_struct.__state`: sleeps, or is stopped or parked.
+const TASK_ASLEEP: u32 = 0x1 | TASK_UNINTERRUPTIBLE | 0x4 | 0x8 | 0x40;
 /// `task_struct.__state`: the task will never run again.
 pub const TASK_DEAD: u32 = 0x80;
 
@@ -140,6 +142,12 @@ impl Task {
     pub fn css_set(self) -> u64 {
         let offset = facts::TASK_CGROUPS.load();
         if offset == ABSENT { 0 } else { self.get(offset) }
+    }
+
+    /// Not one that runs or waits to. A task that is about to sleep is that already while it still runs.
+    #[inline(always)]
+    pub fn is_asleep(self) -> bool {
+        self.state() & TASK_ASLEEP != 0
     }
 
     #[inline(always)]

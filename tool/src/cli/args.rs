@@ -82,6 +82,7 @@ Examples:
   stillwatch cpu --by cgroup 5         the same by cgroup, every five seconds
   stillwatch cpu --slow 10ms           who had to wait for over 10 ms
   stillwatch cpu -p 430                one process
+  stillwatch cpu --interrupts          what softirqs and interrupts take
   stillwatch cpu --io --syscalls       what its tasks wait for otherwise, too
 
 -p, --comm and -c choose among the rows; the histogram counts everybody.";
@@ -322,6 +323,9 @@ pub struct Cpu {
     /// Histograms of waits by process or by cgroup (costs more per switch)
     #[arg(long, value_enum, value_name = "WHOSE", help_heading = "What")]
     pub by: Option<plan::By>,
+    /// Time softirqs and interrupts of devices (two more hooks for each)
+    #[arg(long, help_heading = "What")]
+    pub interrupts: bool,
     /// Show block I/O, too, as 'io' does
     #[arg(long, help_heading = "What")]
     pub io: bool,

@@ -87,7 +87,7 @@ pub fn parse_from(
             let blocked = args::Syscalls { blocked: true, ..Default::default() };
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
             let io = args.io.then(|| io(&args::Io::default()));
-            let cpu = Some(plan::Cpu { slow: args.slow, by: args.by });
+            let cpu = Some(plan::Cpu { slow: args.slow, by: args.by, interrupts: args.interrupts });
             Plan { cpu, io, syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         Some(Word::Syscalls(args)) => {

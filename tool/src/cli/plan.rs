@@ -111,6 +111,8 @@ pub struct Cpu {
     pub slow: Duration,
     /// Histograms by process or cgroup.
     pub by: Option<By>,
+    /// Time in interrupts by vector.
+    pub interrupts: bool,
 }
 
 /// What rows of the table of flows stand for.

@@ -216,7 +216,8 @@ fn completions_and_man_come_from_the_same_definition() {
 #[test]
 fn the_examples_of_the_help_are_accepted() {
     let me = std::process::id().to_string();
-    let texts = [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES, args::OOM_EXAMPLES];
+    let texts =
+        [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES, args::OOM_EXAMPLES, args::CPU_EXAMPLES];
     let lines = texts.into_iter().flat_map(str::lines);
     let device = some_device().map(|device| format!(" -d {device}")).unwrap_or_default();
     let mut seen = 0;

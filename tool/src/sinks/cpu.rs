@@ -6,6 +6,7 @@ mod tests;
 mod waits;
 
 use super::{View, bar, format, table::Table, who::more};
+use crate::escape::fit;
 use crate::snapshot::{
     Latency, Snapshot,
     cpu::{Cpu, Processor},
@@ -18,6 +19,7 @@ pub fn draw(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         text.push('\n');
     }
     processors(text, cpu, view);
+    interrupts(text, cpu, snapshot, view);
     waits::waited(text, cpu, view);
     waits::waiting(text, cpu, view);
     waits::by(text, cpu, snapshot, view);
@@ -89,6 +91,30 @@ fn processors(text: &mut String, cpu: &Cpu, view: &View) {
         let mut cells = vec![row.number.to_string()];
         cells.extend([row.user_ns, row.system_ns, row.irq_ns, row.softirq_ns, row.steal_ns, row.idle_ns].map(share));
         table.row(cells);
+    }
+    text.push('\n');
+    table.draw(text, view);
+    more(text, rows.len(), view);
+}
+
+/// What interrupts took, where asked for.
+fn interrupts(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
+    let Some(rows) = &cpu.interrupts else { return };
+    if rows.is_empty() {
+        *text += "no interrupt in this interval\n";
+        return;
+    }
+    let mut table = Table::new().left("INTERRUPT", 9).left("NAME", 15).right("COUNT/s", 7).right("TIME/s", 6);
+    table = table.close("MAX", 5);
+    for row in rows.iter().take(view.top) {
+        let unknown = || format::UNKNOWN.to_owned();
+        table.row(vec![
+            row.irq.map_or_else(|| "softirq".to_owned(), |irq| format!("irq {irq}")),
+            row.name.as_ref().map_or_else(unknown, |name| fit(name, 30)),
+            format::rate(row.count, snapshot.interval),
+            format::time_rate(row.total_ns, snapshot.interval),
+            format::duration(row.max_ns),
+        ]);
     }
     text.push('\n');
     table.draw(text, view);

@@ -28,6 +28,8 @@ pub struct Cpu {
     /// Cgroups that were held back.
     pub throttled: Result<Vec<Throttled>, String>,
     pub processors: Vec<Processor>,
+    /// What interrupts took, where asked for; the longest in all first.
+    pub interrupts: Option<Vec<Interrupt>>,
     /// Softirqs by name, the most frequent first.
     pub softirqs: Vec<(String, u64)>,
 }
@@ -39,7 +41,8 @@ pub struct Waited {
     pub waits: u64,
     pub total_ns: u64,
     pub max_ns: u64,
-    /// Where the last of them ended, and who ran there before; `None`: nobody did, the processor was idle.
+    /// Where the last of them ended, and who had that processor for longest meanwhile, as far as is known; `None`: nobody, it was
+    /// idle.
     pub cpu: u32,
     pub behind: Option<Who>,
 }
@@ -94,4 +97,16 @@ pub struct Processor {
     pub irq_ns: u64,
     pub softirq_ns: u64,
     pub steal_ns: u64,
+}
+
+/// Interrupts of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interrupt {
+    pub soft: bool,
+    /// Of a softirq its own; of a device's interrupt who handles it, where that is known.
+    pub name: Option<String>,
+    pub irq: Option<u32>,
+    pub count: u64,
+    pub total_ns: u64,
+    pub max_ns: u64,
 }

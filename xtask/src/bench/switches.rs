@@ -34,6 +34,9 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::peer("runqlat 1"),
         Observer::stillwatch(bench, "io"),
         Observer::stillwatch(bench, "oom"),
+        Observer::stillwatch(bench, "cpu"),
+        Observer::stillwatch(bench, "cpu --io --syscalls"),
+        Observer::stillwatch(bench, "cpu --by process"),
     ];
     let mut rows = vec![Vec::new(); variants.len()];
     if which("perf").is_some() {
@@ -80,6 +83,14 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         "`io` and blocked mode together, programs per switch, of `runqlat`",
         0.5,
         &both,
+        &programs(runqlat),
+    ));
+    let (cpu, all) = (programs(runqlat + 3), programs(runqlat + 4));
+    figure.promise(promise("`cpu`, programs per switch, of `runqlat`", 0.2, &cpu, &programs(runqlat)));
+    figure.promise(promise(
+        "`cpu`, `io` and blocked mode together, programs per switch, of `runqlat`",
+        0.6,
+        &all,
         &programs(runqlat),
     ));
     Ok(figure)

@@ -1,34 +1,48 @@
 //! What time it is in the clock of a run queue.
 //!
-//! The kernel stamps tasks with the clock of their run queue, which it sets when it looks at it. That clock does not say when a
-//! switch is: a wake-up that makes the processor switch at once has set it, and the kernel spares itself to set it again, however long
-//! the way to the switch was (interrupts off, softirqs, leaving idle). So the time is taken from the other clock, and the difference
-//! between the two from switches at which the run queue's was just set: the smallest one seen, as it is never ahead.
+//! The kernel stamps tasks with the clock of their run queue, which it sets when it looks at it. That clock does not always say when
+//! a switch is: a wake-up that makes the processor switch has set it, and the kernel spares itself to set it again, however long the
+//! way to the switch was (interrupts off, softirqs, leaving idle). So unless it was surely set anew, the time is taken from the
+//! other clock, and the difference between the two from switches at which the run queue's was just set: the smallest one seen, as it
+//! is never ahead.
 //!
-//! The clocks drift apart (NTP). A difference older than [`RECENT_NS`] is replaced by the next fresh one, and user space tells the
-//! drift, for processors that have slept long.
+//! The clocks drift apart (NTP). A difference older than [`RECENT_NS`] is replaced by the next one that is surely fresh, and user
+//! space tells the drift, for processors that have slept long.
 
 use super::tables::CpuPtr;
+use crate::support::now_ns;
 
 const RECENT_NS: u64 = 4_000_000;
 
-/// What `now_ns` is in the clock of this processor's run queue, which was set to `clock` last. `fresh`: that was just now. `None`:
-/// not known yet.
+pub const UNKNOWN: u64 = u64::MAX;
+
+/// The time of a switch in the clock of this processor's run queue, which was set to `clock` last; [`UNKNOWN`]: the
+/// clocks were not compared yet. Not an `Option`, whose empty half the verifier sees as a read of a register that nobody wrote.
+///
+/// `sleeps`: the task that leaves waits for something. Then no wake-up has made the processor switch, unless the last one to be
+/// woken is the one that comes: that was stamped (`queued`) with the very time that the clock shows.
 #[inline(always)]
-pub fn runqueue_ns(cpu: CpuPtr, now_ns: u64, clock: u64, fresh: bool) -> Option<u64> {
-    let offset_ns = now_ns.wrapping_sub(clock);
+pub fn runqueue_ns(cpu: CpuPtr, clock: u64, queued: u64, sleeps: bool) -> u64 {
     // SAFETY: this processor's block; interrupts are off.
     let (known_ns, at_ns, drift) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns, (*cpu).drift) };
+    let recent = clock.wrapping_sub(at_ns.wrapping_sub(known_ns)) <= RECENT_NS;
+    if sleeps && queued != clock && recent {
+        return clock;
+    }
+    let now_ns = now_ns();
+    let offset_ns = now_ns.wrapping_sub(clock);
     let age_ns = now_ns.wrapping_sub(at_ns);
     let known_ns = known_ns.wrapping_add(((age_ns as i64).wrapping_mul(drift) >> 32) as u64);
     let known = at_ns != 0;
+    // A task that was woken at another time than the clock shows: it was set since.
+    let fresh = sleeps || queued != clock;
     if known && offset_ns.wrapping_sub(known_ns) as i64 > 0 && !(fresh && age_ns > RECENT_NS) {
-        return Some(now_ns.wrapping_sub(known_ns));
+        return now_ns.wrapping_sub(known_ns);
     }
     // SAFETY: as above.
     unsafe {
         (*cpu).offset_ns = offset_ns;
         (*cpu).offset_at_ns = now_ns;
     }
-    (known || fresh).then_some(clock)
+    if known || fresh { clock } else { UNKNOWN }
 }

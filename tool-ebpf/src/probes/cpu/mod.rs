@@ -4,16 +4,20 @@
 //! hook on wake-ups and without a table of tasks. [`walk`]: who has run, and who waits now, is in the tasks themselves, which are
 //! walked over at each tick; [`ended`]: of those that end before the next one, the last switch says it.
 //!
-//! Hooks: `sched_switch`; an iterator over tasks at each tick. Maps: [`tables`]. Cost per switch: a clock read, three entries of
+//! [`interrupts`]: what interrupts take, where asked for.
+//!
+//! Hooks: `sched_switch`; an iterator over tasks at each tick; `softirq_*` and `irq_handler_*` where asked for. Maps: [`tables`]. Cost per switch: a clock read, three entries of
 //! arrays, no hash map unless the wait was long.
 //! Blind spots: `docs/probes/cpu.md`.
 
 mod clock;
 mod ended;
+mod interrupts;
 mod tables;
 mod waits;
 mod walk;
 
+pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
 use crate::{

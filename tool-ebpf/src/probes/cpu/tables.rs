@@ -4,18 +4,21 @@ use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
     helpers::generated::bpf_get_smp_processor_id,
     macros::map,
-    maps::{Array, HashMap},
+    maps::{Array, HashMap, LruHashMap},
 };
 use stillwatch_common::{
-    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Loss, SHARDS, Shard, Shared, Waited, Waits},
+    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Interrupts, Loss, SHARDS, Shard, Shared, Vector, Waited, Waits},
     hist,
     io::OwnerId,
 };
 
-use crate::support::{
-    count::{add_shared, add_shared_half},
-    opaque,
-    task::Task,
+use crate::{
+    facts::{self, on},
+    support::{
+        count::{add_shared, add_shared_half},
+        opaque,
+        task::Task,
+    },
 };
 
 /// One block per processor, read by user space through a mapping.
@@ -43,6 +46,18 @@ static CPU_BY_OWNER: HashMap<By, Waits> = HashMap::with_max_entries(1, 0);
 /// What tasks that have ended had run.
 #[map]
 static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
+
+/// Tasks that sleep, and yet have a stamp of when they began to wait.
+#[map]
+static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
+
+/// Interrupts by processor, where asked for.
+#[map]
+static CPU_INTERRUPTS: Array<Interrupts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Those of devices, by number.
+#[map]
+static CPU_IRQS: HashMap<u32, Vector> = HashMap::with_max_entries(1, 0);
 
 pub type CpuPtr = *mut Cpu;
 
@@ -79,8 +94,15 @@ pub fn count(number: u32, bucket: usize) {
     if bucket >= hist::BUCKETS {
         return;
     }
-    // SAFETY: a map value, shared by some processors; the index was just bounded.
-    unsafe { add_shared_half(&raw mut (*shard).counts[bucket], 1) };
+    // SAFETY: a map value, this processor's or shared by some; the index was just bounded.
+    unsafe {
+        let count = &raw mut (*shard).counts[bucket];
+        if on(&facts::CPU_SHARED_HISTOGRAMS) {
+            add_shared_half(count, 1);
+        } else {
+            *count = (*count).wrapping_add(1);
+        }
+    }
 }
 
 /// Of a place in [`CPU_BASES`]: the bits that say whose it is, and those of the sum (18 minutes, wrapping).
@@ -138,6 +160,19 @@ fn grown(sum: u64, known: u64) -> u64 {
     if grown > SUM >> 1 { 0 } else { grown }
 }
 
+/// The task sleeps, and has this stamp all the same.
+#[inline(always)]
+pub fn note_stale(task: Task, queued: u64) {
+    let _ = CPU_STALE.insert(task.key(), queued, 0);
+}
+
+/// Whether the task has a stamp that it had while it slept.
+#[inline(always)]
+pub fn is_stale(task: Task, queued: u64) -> bool {
+    // SAFETY: a map value.
+    CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == queued)
+}
+
 /// The account of a process's long waits, new if need be.
 #[inline(always)]
 pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
@@ -180,6 +215,29 @@ pub fn ended(cpu: CpuPtr, key: &EndedKey) -> Option<*mut Ended> {
     }
     if known.is_none() {
         lose(cpu, Loss::Ended);
+    }
+    known
+}
+
+/// The interrupts of the processor that we run on.
+#[inline(always)]
+pub fn interrupts() -> Option<*mut Interrupts> {
+    // SAFETY: the helper has no precondition.
+    CPU_INTERRUPTS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The account of a device's interrupts, new if need be.
+#[inline(always)]
+pub fn irq(number: u32) -> Option<*mut Vector> {
+    let mut known = CPU_IRQS.get_ptr_mut(number);
+    if known.is_none() {
+        let _ = CPU_IRQS.insert(number, Vector::default(), BPF_NOEXIST.into());
+        known = CPU_IRQS.get_ptr_mut(number);
+    }
+    if known.is_none()
+        && let Some((_, cpu)) = cpu()
+    {
+        lose(cpu, Loss::Interrupts);
     }
     known
 }

@@ -3,14 +3,13 @@
 use stillwatch_common::{cpu::By, hist};
 
 use super::{
-    clock::runqueue_ns,
+    clock::{UNKNOWN, runqueue_ns},
     tables::{self, CpuPtr},
 };
 use crate::{
     facts::{self, on},
     support::{
         count::{add_shared, add_shared_half, raise_shared},
-        now_ns,
         task::{Switch, Task},
     },
 };
@@ -19,24 +18,28 @@ use crate::{
 #[inline(always)]
 pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let next = switch.next;
-    let now_ns = now_ns();
     let clock = next.runqueue_clock();
     let queued = next.queued();
-    // The kernel sets the clock at a switch unless a wake-up has just done so: then the last one that was woken was stamped with it.
-    let now = runqueue_ns(cpu, now_ns, clock, switch.sleeps || queued != clock);
+    let now = runqueue_ns(cpu, clock, queued, switch.sleeps || switch.dead);
+    note_run(cpu, switch.prev, clock);
     if next.is_idle() {
         return;
     }
-    let (Some(now), true) = (now, queued != 0) else {
+    if now == UNKNOWN || queued == 0 {
         // SAFETY: this processor's block; interrupts are off.
         unsafe { (*cpu).untimed += 1 };
         return;
-    };
+    }
     // What the kernel will add to the task's sum in a moment.
     let counted_ns = clock.wrapping_sub(queued);
     let here_ns = now.wrapping_sub(queued) as i64;
     let here_ns = if here_ns < 0 { 0 } else { here_ns as u64 };
     let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns));
+    if wait_ns >= facts::CPU_SLOW_NS.load() && tables::is_stale(next, queued) {
+        // SAFETY: as above.
+        unsafe { (*cpu).untimed += 1 };
+        return;
+    }
     // SAFETY: as above.
     unsafe {
         (*cpu).total_ns += wait_ns;
@@ -47,26 +50,57 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let bucket = hist::bucket(wait_ns);
     tables::count(number, bucket as usize);
     if wait_ns >= facts::CPU_SLOW_NS.load() {
-        slow(number, cpu, switch.prev, next, wait_ns);
+        slow(number, cpu, switch.prev, next, queued, wait_ns);
     }
     if on(&facts::CPU_BY) {
         by(cpu, next, wait_ns, bucket);
     }
 }
 
+/// `prev` leaves the processor. Of those who had it for long, the one that had it longest of late is kept.
 #[inline(always)]
-fn slow(number: u32, cpu: CpuPtr, prev: Task, next: Task, wait_ns: u64) {
+fn note_run(cpu: CpuPtr, prev: Task, clock: u64) {
+    let ran_ns = clock.wrapping_sub(prev.arrived());
+    if ran_ns < facts::CPU_SLOW_NS.load() >> 1 || prev.is_idle() {
+        return;
+    }
+    // SAFETY: this processor's block; interrupts are off.
+    unsafe {
+        let run = &raw mut (*cpu).long_run;
+        // One that ended before this one began may be in nobody's way any more.
+        let old = clock.wrapping_sub((*run).ended) > OLD_NS;
+        if ran_ns >= (*run).ran_ns >> 1 || old {
+            (*run).ended = clock;
+            (*run).ran_ns = ran_ns;
+            (*run).tgid = prev.tgid();
+            (&raw mut (*run).comm).cast::<[u64; 2]>().write(prev.comm());
+        }
+    }
+}
+
+const OLD_NS: u64 = 1_000_000_000;
+
+#[inline(always)]
+fn slow(number: u32, cpu: CpuPtr, prev: Task, next: Task, queued: u64, wait_ns: u64) {
     let Some(waited) = tables::waited(cpu, next) else { return };
-    // SAFETY: a map value, shared between processors.
+    // SAFETY: a map value, shared between processors; and this processor's block.
     unsafe {
         add_shared(&raw mut (*waited).waits, 1);
         add_shared(&raw mut (*waited).total_ns, wait_ns);
         raise_shared(&raw mut (*waited).max_ns, wait_ns);
         // Taken anew each time: programs change it when they execute another one.
         (&raw mut (*waited).comm).cast::<[u64; 2]>().write(next.comm());
-        (&raw mut (*waited).behind_comm).cast::<[u64; 2]>().write(prev.comm());
-        (*waited).behind_tgid = prev.tgid();
         (*waited).cpu = number;
+        let run = &raw mut (*cpu).long_run;
+        if (*run).ran_ns != 0 && (*run).ended.wrapping_sub(queued) as i64 > 0 {
+            (*waited).behind_tgid = (*run).tgid;
+            (&raw mut (*waited).behind_comm)
+                .cast::<[u64; 2]>()
+                .write((&raw const (*run).comm).cast::<[u64; 2]>().read());
+        } else {
+            (*waited).behind_tgid = prev.tgid();
+            (&raw mut (*waited).behind_comm).cast::<[u64; 2]>().write(prev.comm());
+        }
     }
 }
 

@@ -1,4 +1,8 @@
 //! Who has run since the last tick, and who waits now.
+//!
+//! Kernels with delayed dequeueing (6.12) leave a task that goes to sleep in its run queue for a moment. If it is moved to another
+//! processor in that moment, the kernel stamps it as one that begins to wait, and the stamp stays while it sleeps: its next wait
+//! looks as long as its sleep. Whoever is found asleep with a stamp is noted, and [`super::waits`] leaves that one out.
 
 use core::ffi::c_void;
 
@@ -9,7 +13,7 @@ use super::{ended::times, tables};
 use crate::{
     facts::{self, on},
     support::{
-        now_ns, opaque,
+        opaque,
         task::{TASK_DEAD, Task},
     },
 };
@@ -33,16 +37,17 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     let runs = task.on_cpu();
     let ran_before = ran_at_walk(cpu, walks, &walked, runs);
     if on(&facts::CPU_WAITS) {
-        let at_ns = now_ns();
         // SAFETY: a map value.
-        let now = at_ns.wrapping_sub(unsafe { (*cpu).offset_ns });
+        let now = walked_ns.wrapping_sub(unsafe { (*cpu).offset_ns });
         let queued = task.queued();
-        if queued != 0 && !runs {
+        if queued != 0 && !runs && task.is_asleep() {
+            tables::note_stale(task, queued);
+        } else if queued != 0 && !runs {
             let here_ns = now.wrapping_sub(queued) as i64;
             let here_ns = if here_ns < 1 { 1 } else { here_ns as u64 };
             walked.waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task));
         }
-        let since_ns = at_ns.wrapping_sub(before_ns).wrapping_add(SLACK_NS);
+        let since_ns = walked_ns.wrapping_sub(before_ns).wrapping_add(SLACK_NS);
         let slept = queued == 0 && !runs && now.wrapping_sub(task.arrived()) as i64 > since_ns as i64;
         if before_ns != 0 && slept && !ran_before {
             return;

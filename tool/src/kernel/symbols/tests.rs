@@ -114,3 +114,16 @@ fn this_kernel_has_names() {
     let address = u64::from_str_radix(&line[..16], 16).unwrap();
     assert_eq!(symbols.names(&[address + 5, 0], Instant::now()), [Some("vfs_read"), None]);
 }
+
+#[test]
+fn a_few_addresses_are_named_without_a_table() {
+    let wanted = [0xffff_ffff_8100_0025, 0xffff_ffff_8100_0101, 0xffff_ffff_c0a0_1fff, 0xffff_ffff_c0b0_0000, 7];
+    let found = find_in(Cursor::new(KALLSYMS), &wanted).unwrap();
+    let whole = table(KALLSYMS).unwrap();
+    for address in wanted {
+        assert_eq!(found.get(&address).map(String::as_str), whole.name(address), "{address:x}");
+    }
+    assert_eq!(found.len(), 3);
+    assert!(matches!(find_in(Cursor::new("0000000000000000 T x\n"), &wanted), Err(Unavailable::Hidden)));
+    assert!(matches!(find_in(Cursor::new(""), &wanted), Err(Unavailable::Empty)));
+}

@@ -40,6 +40,22 @@ fn rows(text: &str) -> BTreeMap<String, u64> {
     text.lines().skip(1).filter_map(row).collect()
 }
 
+/// Names of those whose handlers are known, by number: the last words of their lines.
+pub fn irq_names() -> BTreeMap<u32, String> {
+    names(&fs::read_to_string("/proc/interrupts").unwrap_or_default())
+}
+
+fn names(text: &str) -> BTreeMap<u32, String> {
+    let processors = text.lines().next().unwrap_or_default().split_ascii_whitespace().count();
+    let name = |line: &str| {
+        let (number, rest) = line.trim_start().split_once(':')?;
+        // Counts, the controller, the line there; then who handles it.
+        let words: Vec<&str> = rest.split_ascii_whitespace().skip(processors + 2).collect();
+        Some((number.parse().ok()?, words.join(" ")))
+    };
+    text.lines().skip(1).filter_map(name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +65,12 @@ mod tests {
         let text = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 1 2 3 4 5 6 7 8 0 0\nctxt 5\n";
         let times = ProcessorTimes { user: 30, system: 30, idle: 90, irq: 60, softirq: 70, steal: 80 };
         assert_eq!(processors(text, 10), BTreeMap::from([(1, times)]));
+    }
+
+    #[test]
+    fn interrupts_by_number() {
+        let text = "   CPU0 CPU1\n  9:  1 2 IO-APIC  9-fasteoi  acpi, i801\nLOC:  1 2 Local timer\n";
+        assert_eq!(names(text), BTreeMap::from([(9, "acpi, i801".into())]));
     }
 
     #[test]

@@ -26,23 +26,42 @@ const WALK: Hook = Hook::iter(RUN_ITER, "task", "who runs, and who waits now").l
 const RUN_ITER: &str = "run_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
-    if plan.cpu.is_some() { vec![WALK, SCHED_SWITCH] } else { vec![] }
+    match &plan.cpu {
+        None => vec![],
+        Some(plan) if plan.interrupts => {
+            vec![WALK, SCHED_SWITCH, SOFTIRQ_EXIT, SOFTIRQ_ENTRY, IRQ_EXIT, IRQ_ENTRY]
+        }
+        Some(_) => vec![WALK, SCHED_SWITCH],
+    }
 }
 
+const SOFTIRQ_ENTRY: Hook = Hook::tp_btf("softirq_entry", "time in softirqs").optional();
+const SOFTIRQ_EXIT: Hook = Hook::tp_btf("softirq_exit", "time in softirqs").optional();
+const IRQ_ENTRY: Hook = Hook::tp_btf("irq_handler_entry", "time in interrupts of devices").optional();
+const IRQ_EXIT: Hook = Hook::tp_btf("irq_handler_exit", "time in interrupts of devices").optional();
+
+/// Interrupts of devices, by number.
+const IRQS: u32 = 1024;
+
+/// Tasks that sleep with a stamp of when they began to wait.
+const STALE: u32 = 256;
 /// Processes with waits over the threshold.
-const WAITED: u32 = 1024;
+const WAITED: u32 = 512;
 /// Processes times octaves of their waits, where asked for.
 const BY: u32 = 8192;
 /// Tasks that end between two ticks: one for each of those that are older than the interval, and one per name and cgroup.
-const ENDED: u32 = 1024;
+const ENDED: u32 = 512;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.cpu else { return vec![("CPU_CPU", 1)] };
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
+        ("CPU_INTERRUPTS", if plan.interrupts { processors } else { 1 }),
+        ("CPU_IRQS", if plan.interrupts { IRQS } else { 1 }),
         ("CPU_CPU", processors),
         ("CPU_SHARDS", SHARDS as u32),
         ("CPU_BASES", BASES as u32),
+        ("CPU_STALE", STALE),
         ("CPU_WAITED", number("STILLWATCH_WAITED").unwrap_or(WAITED)),
         ("CPU_BY_OWNER", if plan.by.is_some() { number("STILLWATCH_BY").unwrap_or(BY) } else { 1 }),
         ("CPU_ENDED", number("STILLWATCH_ENDED").unwrap_or(ENDED)),
@@ -53,5 +72,8 @@ fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.cpu else { return };
     facts.switch("CPU_TIMES", 1);
     facts.switch("CPU_BY", plan.by.is_some().into());
+    // Where the number is not known, sharing is right.
+    let processors = aya::util::nr_cpus().unwrap_or(usize::MAX);
+    facts.switch("CPU_SHARED_HISTOGRAMS", (processors > SHARDS).into());
     facts.word("CPU_SLOW_NS", u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
 }

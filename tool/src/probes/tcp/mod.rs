@@ -1,5 +1,6 @@
 //! The `tcp` probe, seen from user space; `docs/probes/tcp.md` has the whole story.
 
+mod functions;
 mod holders;
 mod network;
 mod pending;

@@ -23,12 +23,13 @@ use super::{
         table::{Table, fd, refused, take, unreadable},
     },
     DESCRIPTOR_ITER, LISTENER_ITER,
+    functions::Functions,
     holders::Holders,
     network,
     pending::Pending,
 };
 use crate::{
-    kernel::{facts::Reasons, loader::LoadError, mapping::Mapping, symbols::Symbols, walk::Walk},
+    kernel::{facts::Reasons, loader::LoadError, mapping::Mapping, walk::Walk},
     sample::{Tcp, TcpEvents},
     snapshot::Lost,
 };
@@ -44,7 +45,7 @@ pub struct Reader {
     listeners: Option<Walk>,
     /// The iterator walks over it, and needs it for as long.
     _listeners: OwnedFd,
-    symbols: Symbols,
+    functions: Functions,
     /// Of the last sample.
     last: Tcp,
     netns: Option<u32>,
@@ -69,7 +70,7 @@ impl Reader {
             holders: Holders::new(Walk::new(ebpf, DESCRIPTOR_ITER, None).map_err(unreadable)?),
             listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
             _listeners: listeners,
-            symbols: Symbols::new(),
+            functions: Functions::default(),
             last: Tcp::default(),
             reasons: reasons.into(),
             // The inode of a namespace is its number.
@@ -213,12 +214,10 @@ impl Reader {
             .filter(|(site, drops)| last.get(*site).is_none_or(|last| last.packets != drops.packets));
         let sites = changed.map(|(site, _)| site.location);
         let locations: HashSet<u64> = sites.chain(sample.events.drops.iter().map(|event| event.location)).collect();
-        for location in locations {
-            if let Some(name) = self.symbols.name(location, now) {
-                sample.functions.insert(location, name.to_owned());
-            }
+        if !locations.is_empty() {
+            sample.functions = self.functions.names(&locations, now);
         }
-        sample.no_functions = self.symbols.unavailable().map(ToString::to_string);
+        sample.no_functions = self.functions.unavailable().map(ToString::to_string);
     }
 }
 

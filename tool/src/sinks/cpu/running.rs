@@ -63,9 +63,12 @@ fn places(row: &Running, snapshot: &Snapshot) -> String {
     let mut places: Vec<_> =
         row.on.iter().take(SHOWN).map(|&(cpu, ns)| format!("{cpu}: {}", share(ns, snapshot))).collect();
     let left: u64 = row.on.iter().skip(SHOWN).map(|&(_, ns)| ns).sum::<u64>() + row.moved_ns;
-    // A part too small to be seen beside the others.
-    if left * 100 > row.ran_ns || places.is_empty() {
-        places.push(format!("several: {}", share(left, snapshot)));
+    if places.is_empty() {
+        return UNKNOWN.to_owned();
+    }
+    // Not a part too small to be seen beside the others.
+    if left * 100 > row.ran_ns {
+        places.push(format!("rest: {}", share(left, snapshot)));
     }
     places.join(", ")
 }

@@ -24,7 +24,7 @@ pub fn waited(text: &mut String, cpu: &Cpu, view: &View) {
         return;
     }
     let mut table = who(Table::new(), format!("WAITED >{over}"), view).right("WAITS", 5).close("TOTAL", 5);
-    table = table.close("MAX", 5).right("CPU", 4).left("LAST BEHIND", 0).left("", 0);
+    table = table.close("MAX", 5).right("CPU", 4).left("BEHIND", 0).left("", 0);
     for row in cpu.waited.iter().take(view.top) {
         let mut cells = who_cells(&row.who, view);
         cells.extend([format::count(row.waits), format::duration(row.total_ns), format::duration(row.max_ns)]);

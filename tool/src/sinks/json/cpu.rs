@@ -37,6 +37,9 @@ pub struct Cpu<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     throttled_unknown: Option<&'a str>,
     processors: Vec<Shares>,
+    /// Absent unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupts: Option<Vec<Interrupt<'a>>>,
     softirqs: BTreeMap<&'a str, u64>,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Cpu<'a> {
             throttled: cpu.throttled.as_ref().ok().map(|rows| rows.iter().map(Throttled::of).collect()),
             throttled_unknown: cpu.throttled.as_ref().err().map(String::as_str),
             processors: cpu.processors.iter().map(Shares::of).collect(),
+            interrupts: cpu.interrupts.as_ref().map(|rows| rows.iter().map(Interrupt::of).collect()),
             softirqs: cpu.softirqs.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         }
     }
@@ -74,7 +78,7 @@ struct Waited<'a> {
     total_ns: u64,
     max_ns: u64,
     cpu: u32,
-    /// Who ran there before the last of these waits ended; null: nobody did, the processor was idle.
+    /// Who had that processor for longest during the last of these waits; null: nobody, it was idle.
     behind: Option<Who<'a>>,
 }
 
@@ -189,5 +193,29 @@ impl Shares {
     fn of(row: &Processor) -> Self {
         let &Processor { number, user_ns, system_ns, idle_ns, irq_ns, softirq_ns, steal_ns } = row;
         Self { cpu: number, user_ns, system_ns, irq_ns, softirq_ns, steal_ns, idle_ns }
+    }
+}
+
+#[derive(Serialize)]
+struct Interrupt<'a> {
+    kind: &'static str,
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    irq: Option<u32>,
+    count: u64,
+    total_ns: u64,
+    max_ns: u64,
+}
+
+impl<'a> Interrupt<'a> {
+    fn of(row: &'a cpu::Interrupt) -> Self {
+        Self {
+            kind: if row.soft { "softirq" } else { "irq" },
+            name: row.name.as_deref(),
+            irq: row.irq,
+            count: row.count,
+            total_ns: row.total_ns,
+            max_ns: row.max_ns,
+        }
     }
 }

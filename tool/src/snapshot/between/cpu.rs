@@ -15,7 +15,7 @@ use crate::{
     sample::{self, HostTimes, ProcessorTimes, Ran, RanKey, Throttling},
     snapshot::{
         Latency, Who,
-        cpu::{By, Cpu, Processor, Running, Throttled, Waited, Waiting},
+        cpu::{By, Cpu, Interrupt, Processor, Running, Throttled, Waited, Waiting},
         who,
     },
 };
@@ -44,6 +44,7 @@ pub fn cpu(prev: &sample::Cpu, next: &sample::Cpu, plan: &plan::Cpu) -> Cpu {
             (Err(why), _) | (_, Err(why)) => Err(why.clone()),
         },
         processors: processors(&prev.times, &next.times),
+        interrupts: interrupts(prev, next),
         softirqs: softirqs(&prev.times, &next.times),
         run_queue,
     }
@@ -204,4 +205,22 @@ fn softirqs(prev: &HostTimes, next: &HostTimes) -> Vec<(String, u64)> {
     let mut rows: Vec<_> = next.softirqs.iter().filter_map(grown).collect();
     rows.sort_by_key(|&(_, count)| Reverse(count));
     rows
+}
+
+fn interrupts(prev: &sample::Cpu, next: &sample::Cpu) -> Option<Vec<Interrupt>> {
+    let (before, after) = (prev.interrupts.as_ref()?, next.interrupts.as_ref()?);
+    let row = |(key, after): (&sample::Interrupt, &wire::Vector)| {
+        let before = before.get(key).copied().unwrap_or_default();
+        let total_ns = after.total_ns.saturating_sub(before.total_ns);
+        let (soft, irq, name) = match *key {
+            sample::Interrupt::Soft(name) => (true, None, Some(name.to_owned())),
+            sample::Interrupt::Hard(irq) => (false, Some(irq), next.irq_names.get(&irq).cloned()),
+        };
+        let max_ns = if after.max_ns > before.max_ns { after.max_ns } else { after.max_ns.min(total_ns) };
+        let count = after.count.saturating_sub(before.count);
+        (count > 0).then_some(Interrupt { soft, name, irq, count, total_ns, max_ns })
+    };
+    let mut rows: Vec<Interrupt> = after.iter().filter_map(row).collect();
+    rows.sort_by_key(|row| (Reverse(row.total_ns), row.irq));
+    Some(rows)
 }

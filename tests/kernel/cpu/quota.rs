@@ -1,0 +1,101 @@
+//! A cgroup with a quota.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    super::{Test, skip, workload::Workload},
+    is_sound, rows, sum, watch,
+    work::spin,
+};
+
+pub const TESTS: &[Test] = &[("cpu_a_quota_of_a_fifth_shows_what_cpu_stat_does", quota)];
+
+/// Removed when dropped; empty by then.
+struct Group {
+    dir: PathBuf,
+    v2: bool,
+}
+
+impl Group {
+    fn new() -> Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let of = |kind: &str, option: &str| {
+            mounts.lines().find_map(|line| {
+                let fields: Vec<_> = line.split(' ').collect();
+                let fits = fields[2] == kind && (option.is_empty() || fields[3].split(',').any(|it| it == option));
+                fits.then(|| PathBuf::from(fields[1]))
+            })
+        };
+        let (mount, v2) = match (of("cgroup", "cpu"), of("cgroup2", "")) {
+            (Some(mount), _) => (mount, false),
+            (None, Some(mount)) => (mount, true),
+            _ => return Err(skip("no cgroups")),
+        };
+        let dir = mount.join(format!("stillwatch-quota-{}", std::process::id()));
+        fs::create_dir(&dir)?;
+        let group = Self { dir, v2 };
+        let written = match v2 {
+            true => fs::write(group.dir.join("cpu.max"), "20000 100000"),
+            false => fs::write(group.dir.join("cpu.cfs_period_us"), "100000")
+                .and_then(|()| fs::write(group.dir.join("cpu.cfs_quota_us"), "20000")),
+        };
+        written.map_err(|error| skip(format!("no quotas of the cpu controller: {error}")))?;
+        Ok(group)
+    }
+
+    fn throttled_ns(&self) -> Result<u64> {
+        let text = fs::read_to_string(self.dir.join("cpu.stat"))?;
+        let (field, unit) = if self.v2 { ("throttled_usec ", 1000) } else { ("throttled_time ", 1) };
+        let value = text.lines().find_map(|line| line.strip_prefix(field)).context("no throttled time")?;
+        Ok(value.trim().parse::<u64>()? * unit)
+    }
+
+    fn name(&self) -> String {
+        format!("/{}", self.dir.file_name().map(Path::new).unwrap_or(Path::new("")).display())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A task leaves its cgroup a moment after it has ended.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.dir).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn quota() -> Result<()> {
+    let group = Group::new()?;
+    let spinner = Workload::new(|| [spin(Duration::from_millis(1500)), 0])?;
+    fs::write(group.dir.join("cgroup.procs"), spinner.pid.to_string())?;
+    let mut watch = watch(&[])?;
+    spinner.go();
+    spinner.report()?;
+    let pid = spinner.pid;
+    spinner.end();
+    watch.next()?;
+    watch.next()?;
+    watch.stop()?;
+    is_sound(&watch)?;
+    let expected = group.throttled_ns()?;
+    let name = group.name();
+    let own = || rows(&watch, "throttled").filter(|row: &&Value| row["cgroup"] == name.as_str());
+    let seen = sum(own(), "throttled_ns");
+    ensure!(expected > 500_000_000, "only {expected} ns in cpu.stat");
+    ensure!(seen.abs_diff(expected) * 20 <= expected, "{seen} ns, {expected} ns in cpu.stat");
+    let (throttled, periods) = (sum(own(), "throttled_periods"), sum(own(), "periods"));
+    ensure!(throttled >= 8 && throttled <= periods, "{throttled} of {periods} periods");
+    let ran = sum(super::of(&watch, "running", pid), "ran_ns");
+    ensure!((150_000_000..=700_000_000).contains(&ran), "ran {ran} ns");
+    Ok(())
+}
