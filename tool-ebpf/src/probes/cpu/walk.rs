@@ -38,13 +38,15 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     let ran_before = ran_at_walk(cpu, walks, &walked, runs);
     if on(&facts::CPU_WAITS) {
         // SAFETY: a map value.
-        let now = walked_ns.wrapping_sub(unsafe { (*cpu).offset_ns });
+        let (offset_ns, compared_ns) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns) };
+        // A processor that has not switched since we started: its clock is at most a timer tick old.
+        let now = if compared_ns == 0 { task.runqueue_clock() } else { walked_ns.wrapping_sub(offset_ns) };
         let queued = task.queued();
+        let here_ns = now.wrapping_sub(queued);
         if queued != 0 && !runs && task.is_asleep() {
             tables::note_stale(task, queued);
-        } else if queued != 0 && !runs {
-            let here_ns = now.wrapping_sub(queued) as i64;
-            let here_ns = if here_ns < 1 { 1 } else { here_ns as u64 };
+            // Not one that began to wait after the tick.
+        } else if queued != 0 && !runs && here_ns as i64 > 0 {
             walked.waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task));
         }
         let since_ns = walked_ns.wrapping_sub(before_ns).wrapping_add(SLACK_NS);
