@@ -1,0 +1,84 @@
+//! What the `tcp` probe found.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use stillwatch_common::tcp;
+
+use crate::kernel::facts::Reasons;
+
+/// The maps of the `tcp` probe, added up over processors.
+#[derive(Clone, Debug, Default)]
+pub struct Tcp {
+    /// Since the last sample.
+    pub events: TcpEvents,
+    pub totals: Retransmits,
+    pub flows: HashMap<tcp::Ends, tcp::Flow>,
+    /// Of connections on which something was sent again since the last sample.
+    pub trips: HashMap<tcp::Ends, TripTimes>,
+    /// By [`tcp::Direction`].
+    pub reset_totals: [u64; 2],
+    pub remotes: HashMap<tcp::Remote, tcp::Opened>,
+    /// Connections opened, by [`tcp::Outcome`].
+    pub outcomes: [u64; tcp::Outcome::ALL.len()],
+    pub dropped: u64,
+    pub drops: HashMap<tcp::DropSite, tcp::Drops>,
+    /// By address of the socket.
+    pub listeners: HashMap<u64, tcp::Listener>,
+    /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
+    pub holders: HashMap<u64, Vec<Holder>>,
+    /// All processes were looked at for it now, not only earlier.
+    pub looked: bool,
+    /// By address of the socket; the same.
+    pub openers: HashMap<u64, tcp::Opener>,
+    /// Kernel functions by return address; of drops that have changed.
+    pub functions: HashMap<u64, String>,
+    /// Why there are none.
+    pub no_functions: Option<String>,
+    pub reasons: Rc<Reasons>,
+    /// Our own network namespace.
+    pub netns: Option<u32>,
+    pub network: Network,
+}
+
+/// Single events of the `tcp` probe, in order.
+#[derive(Clone, Debug, Default)]
+pub struct TcpEvents {
+    pub retransmits: Vec<tcp::Retransmit>,
+    /// Connections that were slow to open, or failed to.
+    pub connects: Vec<tcp::Connect>,
+    pub resets: Vec<tcp::Reset>,
+    pub drops: Vec<tcp::Dropped>,
+}
+
+impl TcpEvents {
+    pub fn is_empty(&self) -> bool {
+        self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
+    }
+}
+
+/// (bucket of [`stillwatch_common::hist`], count) of smoothed round-trip times in nanoseconds, ascending.
+pub type TripTimes = Vec<(u32, u64)>;
+
+#[derive(Clone, Debug, Default)]
+pub struct Retransmits {
+    /// By [`tcp::Kind`].
+    pub segments: [u64; tcp::Kind::ALL.len()],
+    pub attempts: u64,
+    pub failed: u64,
+    pub bytes: u64,
+    /// Of the attempts: those that are not among the events.
+    pub sampled: u64,
+}
+
+/// A process with a descriptor of a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: u32,
+    pub comm: String,
+}
+
+/// The kernel's own counters, since boot.
+pub type Network = BTreeMap<&'static str, u64>;
