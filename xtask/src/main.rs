@@ -29,8 +29,8 @@ cargo xtask COMMAND
   vm --shell KERNEL [--file PATH]… [-- COMMAND]
                    One command in that kernel's machine, stillwatch on its PATH and every PATH
                    copied to /root
-  bench [PATTERN]  Every promised cost, measured on this host; PATTERN: calls, switches, user, start,
-                   memory. --rounds N (7); --write puts the tables into BUDGET.md
+  bench [PATTERN]  Every promised cost, measured on this host; PATTERN: calls, switches, io, writes,
+                   tcp, losses, user, start, memory. --rounds N (7); --write puts the tables into BUDGET.md
   help             This text
 
   Options of vm:  --no-build       take the binaries of the last build as they are
