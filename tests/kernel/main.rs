@@ -5,6 +5,7 @@ mod attribution;
 mod counts;
 mod cpu;
 mod devices;
+mod findings;
 mod in_flight;
 mod io;
 mod lifetime;
@@ -39,6 +40,7 @@ fn main() {
         &tcp::tests(),
         &oom::tests(),
         &cpu::tests(),
+        &findings::tests(),
     ]
     .concat();
     let trials = tests

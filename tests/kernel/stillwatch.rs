@@ -22,6 +22,7 @@ pub struct Watch {
     lines: BufReader<ChildStdout>,
     pub snapshots: Vec<Value>,
     pub events: Vec<Value>,
+    pub findings: Vec<Value>,
 }
 
 impl Watch {
@@ -38,6 +39,11 @@ impl Watch {
         Self::run(stillwatch(), "0.2", probe, flags, environment)
     }
 
+    /// All probes, every second: the overview.
+    pub fn everything(flags: &[&str]) -> Result<Self> {
+        Self::every("1", "", flags, &[])
+    }
+
     /// With another interval.
     pub fn every(interval: &str, probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         Self::run(stillwatch(), interval, probe, flags, environment)
@@ -52,14 +58,15 @@ impl Watch {
         environment: &[(&str, &str)],
     ) -> Result<Self> {
         let mut child = command
-            .args([probe, interval, "--json"])
+            .args((!probe.is_empty()).then_some(probe))
+            .args([interval, "--json"])
             .args(flags)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
         let lines = BufReader::new(child.stdout.take().context("no stdout")?);
-        let mut watch = Self { child, lines, snapshots: Vec::new(), events: Vec::new() };
+        let mut watch = Self { child, lines, snapshots: Vec::new(), events: Vec::new(), findings: Vec::new() };
         // The first interval ends after everything is attached.
         watch.next()?;
         Ok(watch)
@@ -89,7 +96,11 @@ impl Watch {
 
     fn take(&mut self, line: &str) -> Result<()> {
         let value: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-        let lines = if value["type"] == "event" { &mut self.events } else { &mut self.snapshots };
+        let lines = match value["type"].as_str() {
+            Some("event") => &mut self.events,
+            Some("finding") => &mut self.findings,
+            _ => &mut self.snapshots,
+        };
         lines.push(value);
         Ok(())
     }

@@ -18,36 +18,30 @@ pub const BUCKETS: usize = ROWS * ROW;
 
 const LAST: u64 = (1 << MAX_BITS) - 1;
 
-/// Position of the highest set bit. A tree of branches, because the BPF instruction set has no count of leading
-/// zeros and the expansion that the compiler would write for it makes the verifier lose the bounds.
+/// Position of the highest set bit; `value` is not 0. The BPF instruction set cannot count leading zeros, and every branch of a
+/// search for the bit would double the ways that the verifier follows from here on: so all bits below it are set, and what is
+/// left, one of 64 values, is looked up by a product whose upper six bits differ for each of them.
 #[inline(always)]
 const fn log2(mut value: u64) -> u32 {
-    let mut bits = 0;
-    if value >= 1 << 32 {
-        value >>= 32;
-        bits += 32;
-    }
-    if value >= 1 << 16 {
-        value >>= 16;
-        bits += 16;
-    }
-    if value >= 1 << 8 {
-        value >>= 8;
-        bits += 8;
-    }
-    if value >= 1 << 4 {
-        value >>= 4;
-        bits += 4;
-    }
-    if value >= 1 << 2 {
-        value >>= 2;
-        bits += 2;
-    }
-    if value >= 1 << 1 {
-        bits += 1;
-    }
-    bits
+    value |= value >> 1;
+    value |= value >> 2;
+    value |= value >> 4;
+    value |= value >> 8;
+    value |= value >> 16;
+    value |= value >> 32;
+    LOG2[(value.wrapping_mul(PERFECT) >> 58) as usize] as u32
 }
+
+const PERFECT: u64 = 0x03f7_9d71_b4cb_0a89;
+
+static LOG2: [u8; 64] = {
+    let (mut table, mut bit) = ([0; 64], 0);
+    while bit < 64 {
+        table[((u64::MAX >> (63 - bit)).wrapping_mul(PERFECT) >> 58) as usize] = bit as u8;
+        bit += 1;
+    }
+    table
+};
 
 /// The bucket that counts `value`.
 #[inline(always)]

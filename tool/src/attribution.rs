@@ -45,6 +45,9 @@ fn calls(syscalls: &mut Syscalls, names: &mut Names, by: Option<By>, seen: usize
     for call in syscalls.in_flight.iter_mut().take(seen) {
         name(&mut call.who, names);
     }
+    for account in syscalls.failing.iter_mut().flatten().take(seen) {
+        name(&mut account.who, names);
+    }
     let Some(accounts) = &mut syscalls.by else { return };
     match by {
         Some(By::Cgroup) => {

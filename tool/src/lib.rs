@@ -1,7 +1,7 @@
 //! stillwatch, seen as a corridor: data enters at the kernel and leaves at a sink, one way.
 //!
 //! ```text
-//! hooks → maps → probes → Sample → Snapshot → sinks
+//! hooks → maps → probes → Sample → Snapshot → findings → sinks
 //! (tool-ebpf)    kernel/, probes/   snapshot/   sinks/
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! - [`probes`]: one room per probe, mirrored in `tool-ebpf/src/probes`: maps become a sample.
 //! - [`sample`]: raw cumulative counts with their time.
 //! - [`snapshot`]: the difference of two samples. No I/O, no clock.
+//! - [`findings`]: rules over snapshots: what is wrong, in a sentence, and what was looked at and is fine.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
@@ -19,6 +20,8 @@ pub mod attribution;
 pub mod cli;
 pub mod doctor;
 pub mod escape;
+pub mod findings;
+pub mod format;
 pub mod kernel;
 pub mod names;
 pub mod oom_report;

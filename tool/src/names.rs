@@ -11,6 +11,7 @@ mod cgroup;
 use std::{
     collections::HashMap,
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +28,8 @@ pub struct Names {
     cgroups: Cgroups,
     comms: HashMap<u32, Option<String>>,
     paths: HashMap<u32, Option<String>>,
+    /// By address; read once in an interval, when the first is asked for.
+    interfaces: Option<HashMap<IpAddr, String>>,
     ids: Ids,
     /// Of the hierarchy that memory is charged in.
     memory_ids: Ids,
@@ -38,13 +41,21 @@ impl Names {
         // On a hybrid host every process may be in the root of the unified hierarchy: a name, but a wrong one.
         let unified = cgroups.naming().filter(|hierarchy| hierarchy.is_v2()).cloned();
         let memory_ids = Ids::new(cgroups.memory().cloned());
-        Self { comms: HashMap::new(), paths: HashMap::new(), ids: Ids::new(unified), memory_ids, cgroups }
+        Self {
+            comms: HashMap::new(),
+            paths: HashMap::new(),
+            interfaces: None,
+            ids: Ids::new(unified),
+            memory_ids,
+            cgroups,
+        }
     }
 
     /// Begins an interval: forgets what may have changed hands.
     pub fn tick(&mut self) {
         self.comms.clear();
         self.paths.clear();
+        self.interfaces = None;
         self.ids.tick();
         self.memory_ids.tick();
     }
@@ -55,6 +66,11 @@ impl Names {
             let bytes = fs::read(format!("/proc/{pid}/comm")).ok()?;
             Some(String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned())
         })
+    }
+
+    /// Name of the network interface that has this address, in our network namespace.
+    pub fn interface(&mut self, address: IpAddr) -> Option<String> {
+        self.interfaces.get_or_insert_with(interfaces).get(&address.to_canonical()).cloned()
     }
 
     /// Cgroup of a process, as a path below the root of the hierarchy that says most on this machine; `/` is the
@@ -150,6 +166,17 @@ impl Names {
 fn ticks_per_second() -> u64 {
     // SAFETY: no precondition.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
+}
+
+fn interfaces() -> HashMap<IpAddr, String> {
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let one = |interface: nix::ifaddrs::InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        let v6 = || address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip()));
+        Some((v4.or_else(v6)?, interface.interface_name))
+    };
+    all.filter_map(one).collect()
 }
 
 /// Time since boot that the machine was suspended for.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use self::{
@@ -20,11 +20,12 @@ use self::{
 use crate::{
     attribution,
     cli::plan::Plan,
+    findings::track::Tracker,
     kernel::features::Features,
     names::Names,
     probes::oom,
     sinks,
-    snapshot::{Snapshot, between::oom::reconstructed},
+    snapshot::{Snapshot, between::oom::reconstructed, tcp::Events},
 };
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.
@@ -79,20 +80,21 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
     let mut sink = sinks::of(plan);
+    let mut tracker = plan.overview.then(|| Tracker::new(plan, std::mem::take(&mut attached.missing)));
     let mut prev = attached.sample(false)?;
-    let mut tick = tokio::time::interval_at(Instant::now() + plan.interval, plan.interval);
-    // A tick that comes late must not be followed by a burst of short ones.
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut live = tokio::time::interval_at(Instant::now() + LIVE, LIVE);
-    live.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A first look soon, for what is going on already: it does not count as one of the intervals that were asked for.
+    let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
+    let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
+    let mut live = interval(LIVE);
+    // Events that were taken out of the ring and wait for the interval's end.
+    let (mut events, mut unlisted) = (Events::default(), 0);
     let mut calibration = Backoff::default();
     // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
-    let events = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
+    let killed = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
-    let events = events.map(|events| unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) });
-    let events = events.transpose()?;
-    let mut minutes = tokio::time::interval_at(Instant::now() + RECORDED, RECORDED);
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let killed = killed.map(|ring| unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) });
+    let killed = killed.transpose()?;
+    let mut minutes = interval(RECORDED);
     let mut tell_at = None;
     let mut left = plan.count;
     loop {
@@ -101,13 +103,18 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
             _ = tick.tick() => false,
-            _ = live.tick(), if plan.is_live() => {
-                if let Some(events) = attached.events(plan)? {
-                    sink.events(&events)?;
+            _ = live.tick(), if plan.tcp.is_some() => {
+                match attached.events(plan)? {
+                    Some(new) if plan.is_live() => sink.events(&new)?,
+                    Some(new) => {
+                        events.append(new);
+                        unlisted += events.cut(EVENTS);
+                    }
+                    None => {}
                 }
                 continue;
             }
-            ready = happened(events.as_ref()) => {
+            ready = happened(killed.as_ref()) => {
                 ready?;
                 attached.drain();
                 tell_at.get_or_insert_with(|| Instant::now() + SETTLES);
@@ -118,19 +125,34 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
                 if !kills.is_empty() {
                     sink.kills(&kills)?;
                 }
+                if let Some(tracker) = &mut tracker {
+                    tracker.killed(&kills);
+                }
                 tell_at = more.then(|| Instant::now() + SETTLES);
                 continue;
             }
-            _ = minutes.tick(), if events.is_some() => {
+            _ = minutes.tick(), if killed.is_some() => {
                 attached.record();
                 continue;
             }
         };
-        left = left.map(|left| left - 1);
+        if std::mem::take(&mut first_look) {
+            tick = interval(plan.interval);
+        } else {
+            left = left.map(|left| left - 1);
+        }
         let last = last || left == Some(0);
         let next = attached.sample(last)?;
         let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
         attribution::resolve(&mut snapshot, &mut attached.names, plan);
+        if let Some(tcp) = &mut snapshot.tcp {
+            events.append(std::mem::take(&mut tcp.events));
+            tcp.events = std::mem::take(&mut events);
+            tcp.totals.sampled += std::mem::take(&mut unlisted) + tcp.events.cut(EVENTS);
+        }
+        if let Some(tracker) = &mut tracker {
+            snapshot.findings = Some(tracker.look(&snapshot));
+        }
         sink.snapshot(&snapshot)?;
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
         prev = next;
@@ -144,6 +166,17 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     }
 }
 
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    // A tick that comes late must not be followed by a burst of short ones.
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Single events of each kind kept for a table: the last of an interval.
+const EVENTS: usize = 1024;
+/// Attaching takes most of a second: with this, something is on the screen after one and a half.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// The time until a kill is told, in which the kernel writes its report and the victim's memory may become free.
 const SETTLES: Duration = Duration::from_millis(100);
 /// Distance of the points that are kept of the minutes before a kill.

@@ -58,7 +58,7 @@ pub struct Syscalls {
     /// By (row << 16 | errno).
     pub errnos: HashMap<u32, u64>,
     pub slow: HashMap<Caller, Account>,
-    /// Empty unless the full breakdown was asked for.
+    /// Empty unless the full breakdown, or that of calls that failed, was asked for.
     pub callers: HashMap<Caller, Account>,
     pub before_start: u64,
     /// Calls that have not returned and are worth showing, the oldest first.

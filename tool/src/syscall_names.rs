@@ -162,6 +162,14 @@ pub fn errno(number: i32) -> Cow<'static, str> {
     Errno::new(number).name().map_or_else(|| format!("errno {number}").into(), Cow::Borrowed)
 }
 
+/// What an error's name means, in the words of the C library.
+pub fn errno_words(name: &str) -> &'static str {
+    let named = (1..MAX_ERRNO).map(Errno::new).find(|errno| errno.name() == Some(name));
+    named.and_then(|errno| errno.description()).unwrap_or("not known")
+}
+
+const MAX_ERRNO: i32 = 4096;
+
 /// How the call waits. An unknown number counts as work: hiding what we don't know would be worse than showing it.
 pub fn waits(nr: u32) -> Waits {
     match compat_name(nr).or_else(|| name(nr)) {

@@ -28,6 +28,12 @@ pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
     for row in cpu.waiting.iter_mut().take(seen) {
         name(&mut row.who, names);
     }
+    if let Ok(rows) = &mut cpu.throttled
+        && plan.overview
+    {
+        // Most of them come to nothing: the rule that names them asks who ran.
+        rows.iter_mut().take(seen).flat_map(|row| row.members.iter_mut().take(seen)).for_each(|who| name(who, names));
+    }
     let by = plan.cpu.as_ref().and_then(|plan| plan.by);
     if by == Some(By::Cgroup) {
         cpu.running.iter_mut().for_each(|row| named(&mut row.who, names));

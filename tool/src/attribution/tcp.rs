@@ -19,7 +19,11 @@ use crate::{
 pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     events(&mut tcp.events, names, plan);
     tcp.flows.retain_mut(|flow| any_wanted(&mut flow.owners, &plan.filter, names));
-    tcp.flows.iter_mut().for_each(|flow| name_all(&mut flow.owners, names));
+    for flow in &mut tcp.flows {
+        name_all(&mut flow.owners, names);
+        let here = flow.ends.filter(|_| plan.overview && flow.netns.is_none());
+        flow.interface = here.and_then(|(local, _)| names.interface(local.address));
+    }
     tcp.listeners.retain_mut(|listener| any_wanted(&mut listener.owners, &plan.filter, names));
     tcp.listeners.iter_mut().for_each(|listener| name_all(&mut listener.owners, names));
     if let Some(by) = tcp.by {
@@ -134,6 +138,7 @@ mod tests {
             owners: Owners { who: Who::living(port.into()), ..Owners::default() },
             ends: Some((end("10.0.0.1", 40000), end(remote, port))),
             netns: None,
+            interface: None,
             state: Some("established"),
             kind: None,
             attempts: 1,

@@ -11,13 +11,14 @@ use super::{plan, values};
 pub const DESCRIPTION: &str = "\
 stillwatch only observes. It never kills, renices, throttles or drops anything, and every interval says what \
 measuring it cost. It needs root, or the capabilities that `stillwatch doctor` names. Without a probe it watches \
-system calls.";
+everything: few lines per interval, and what they mean.";
 
 pub const TOP_EXAMPLES: &str = "\
 Examples:
-  stillwatch                        system calls of everybody, every second
+  stillwatch                        everything: what matters now, and findings
   stillwatch 5 12                   twelve intervals of five seconds
   stillwatch -p 430,812             only these two processes
+  stillwatch syscalls               where the time of system calls goes
   stillwatch io                     block I/O: who is stalled, because of whom
   stillwatch tcp                    what TCP sends again, what fails to connect
   stillwatch cpu                    who waits for a processor, who has it
@@ -103,6 +104,9 @@ Examples:
 pub struct Top {
     #[command(subcommand)]
     pub word: Option<Word>,
+    /// Time every system call, not only those that sleep: costs something per call, and shows calls that fail
+    #[arg(long, help_heading = "What")]
+    pub exact: bool,
     #[command(flatten)]
     pub common: Common,
 }
@@ -110,7 +114,7 @@ pub struct Top {
 /// What may stand in the place of PROBE.
 #[derive(Debug, Subcommand)]
 pub enum Word {
-    /// Latency, errors and slow callers of system calls [default]
+    /// Latency, errors and slow callers of system calls
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
@@ -337,28 +341,20 @@ pub struct Cpu {
     pub common: Common,
 }
 
-impl Default for Io {
-    /// What `stillwatch io` measures without any flag.
-    fn default() -> Self {
-        /// As below.
-        #[derive(Parser)]
-        struct Bare {
-            #[command(flatten)]
-            io: Io,
+/// What a probe measures without any flag. The definitions above hold the only defaults.
+macro_rules! defaults {
+    ($($probe:ident),*) => {$(
+        impl Default for $probe {
+            fn default() -> Self {
+                #[derive(Parser)]
+                struct Bare {
+                    #[command(flatten)]
+                    probe: $probe,
+                }
+                Bare::parse_from(["stillwatch"]).probe
+            }
         }
-        Bare::parse_from(["stillwatch"]).io
-    }
+    )*};
 }
 
-impl Default for Syscalls {
-    /// What `stillwatch` without a probe measures, its [`Common`] flags apart.
-    fn default() -> Self {
-        /// Only so that the defaults written above are the only ones.
-        #[derive(Parser)]
-        struct Bare {
-            #[command(flatten)]
-            syscalls: Syscalls,
-        }
-        Bare::parse_from(["stillwatch"]).syscalls
-    }
-}
+defaults!(Syscalls, Io, Tcp, Oom, Cpu);

@@ -87,17 +87,24 @@ pub fn parse_from(
             let blocked = args::Syscalls { blocked: true, ..Default::default() };
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
             let io = args.io.then(|| io(&args::Io::default()));
-            let cpu = Some(plan::Cpu { slow: args.slow, by: args.by, interrupts: args.interrupts });
-            Plan { cpu, io, syscalls, ..plan(args.common, surroundings, cgroup)? }
+            Plan { cpu: Some(cpu(&args)), io, syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
-        None => {
-            let syscalls = Some(syscalls(&args::Syscalls::default())?);
-            Plan { syscalls, ..plan(top.common, surroundings, cgroup)? }
-        }
+        None => Plan {
+            overview: true,
+            syscalls: Some(plan::Syscalls {
+                failing: top.exact,
+                ..syscalls(&args::Syscalls { blocked: !top.exact, ..Default::default() })?
+            }),
+            io: Some(io(&Default::default())),
+            tcp: Some(tcp(&Default::default())),
+            oom: Some(oom(&Default::default())),
+            cpu: Some(cpu(&Default::default())),
+            ..plan(top.common, surroundings, cgroup)?
+        },
     };
     Ok(Command::Run(Box::new(plan)))
 }
@@ -125,6 +132,7 @@ fn plan(
             Color::Auto => surroundings.terminal && !surroundings.no_color,
         },
         filter: Filter { pids: once(pid), comm, cgroup },
+        overview: false,
         syscalls: None,
         io: None,
         tcp: None,
@@ -160,6 +168,10 @@ fn oom(args: &args::Oom) -> plan::Oom {
     plan::Oom { last: args.last, signals: args.signals, sleeps: !args.no_sleeps, log: args.log, lead_up: args.lead_up }
 }
 
+fn cpu(args: &args::Cpu) -> plan::Cpu {
+    plan::Cpu { slow: args.slow, by: args.by, interrupts: args.interrupts }
+}
+
 fn syscalls(args: &args::Syscalls) -> Result<plan::Syscalls, Refusal> {
     let draw = match &args.hist {
         Some(name) => Draw::Hist(name.clone()),
@@ -179,6 +191,7 @@ fn syscalls(args: &args::Syscalls) -> Result<plan::Syscalls, Refusal> {
         idle: args.idle,
         by: args.by,
         errors: args.errors,
+        failing: false,
         only: once(args.syscall.clone()),
         draw,
     })

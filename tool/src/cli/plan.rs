@@ -15,6 +15,8 @@ pub struct Plan {
     pub top: usize,
     pub colour: bool,
     pub filter: Filter,
+    /// All probes at once, in few lines, with findings.
+    pub overview: bool,
     /// The probes that run.
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
@@ -26,7 +28,7 @@ pub struct Plan {
 impl Plan {
     /// Whether single events are shown as they come, not only at the end of an interval.
     pub fn is_live(&self) -> bool {
-        self.tcp.as_ref().is_some_and(|tcp| self.json || tcp.events)
+        self.tcp.as_ref().is_some_and(|tcp| (self.json && !self.overview) || tcp.events)
     }
 }
 
@@ -40,6 +42,8 @@ pub struct Syscalls {
     pub by: Option<By>,
     /// Only calls that failed.
     pub errors: bool,
+    /// Add up calls that failed by process, beside everything else.
+    pub failing: bool,
     /// Call numbers to show; empty: all.
     pub only: Vec<u32>,
     pub draw: Draw,

@@ -45,14 +45,19 @@ fn the_definition_is_sound() {
 }
 
 #[test]
-fn no_words_mean_system_calls_every_second() {
+fn no_words_mean_everything_every_second() {
     let plan = plan_of("");
     assert_eq!((plan.interval, plan.count, plan.top), (Duration::from_secs(1), None, 10));
-    assert!(plan.colour && !plan.json && plan.io.is_none());
+    assert!(plan.colour && !plan.json && plan.overview && !plan.is_live());
+    assert!(plan.io.is_some() && plan.oom.is_some() && plan.cpu.is_some() && plan.tcp.is_some_and(|tcp| tcp.drops));
     let syscalls = plan.syscalls.unwrap();
-    assert_eq!(syscalls.mode, Mode::Exact);
-    assert_eq!(syscalls.slow, Duration::from_millis(10));
-    assert_eq!(syscalls.draw, Draw::Tables);
+    // A call that does not sleep costs nothing.
+    assert_eq!((syscalls.mode, syscalls.failing), (Mode::Blocked, false));
+    let exact = calls_of("--exact 5");
+    assert_eq!((exact.mode, exact.failing), (Mode::Exact, true));
+    let syscalls = calls_of("syscalls");
+    assert!(!plan_of("syscalls").overview && !syscalls.failing);
+    assert_eq!((syscalls.mode, syscalls.slow, syscalls.draw), (Mode::Exact, Duration::from_millis(10), Draw::Tables));
 }
 
 #[test]
@@ -83,11 +88,11 @@ fn flags_reach_the_plan() {
 }
 
 #[test]
-fn a_common_flag_without_a_probe_reaches_system_calls() {
+fn a_common_flag_without_a_probe_reaches_the_overview() {
     let me = std::process::id();
     let plan = plan_of(&format!("-p {me} --top 3 5 12"));
     assert_eq!((plan.filter.pids, plan.top, plan.count), (vec![me], 3, Some(12)));
-    assert!(plan.syscalls.is_some() && plan.io.is_none());
+    assert!(plan.overview && plan.io.is_some());
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::{
         cost::{self, RunCost, Usage, Window},
         facts::{Facts, Reasons},
         features::Features,
-        loader, memory,
+        loader::{self, Hook},
+        memory,
     },
     names::Names,
     probes::{self, Counters, cpu, filter, io, oom, syscalls, tcp},
@@ -36,6 +37,8 @@ pub struct Attached {
     named_at: Instant,
     run_cost: Option<RunCost>,
     pub kernel_bytes: u64,
+    /// What cannot be measured, and why.
+    pub missing: Vec<String>,
 }
 
 /// Names are kept this long between ticks.
@@ -59,8 +62,10 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     for probe in probes::ALL {
         (probe.set)(plan, &mut facts);
         for hook in (probe.hooks)(plan) {
-            if !hooks.contains(&hook) {
-                hooks.push(hook);
+            match hooks.iter_mut().find(|known: &&mut Hook| known.name == hook.name) {
+                // One program, which a run can do without only if all of its probes can.
+                Some(known) => known.optional &= hook.optional,
+                None => hooks.push(hook),
             }
         }
         entries.extend((probe.entries)(plan, processors as u32));
@@ -91,11 +96,14 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     loaded.attach()?;
+    let mut missing = Vec::new();
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
+        missing.push(format!("{} ({hook}: {why})", hook.needed_for));
     }
     for (lost, why) in &facts.missing {
         tracing::warn!("{lost}: {why}");
+        missing.push(format!("{lost} ({why})"));
     }
     let run_cost = RunCost::calibrate(&loaded.ebpf);
     if run_cost.is_none() {
@@ -117,6 +125,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         named_at: Instant::now(),
         run_cost,
         kernel_bytes,
+        missing,
     })
 }
 

@@ -138,11 +138,13 @@ pub struct ProcessorTimes {
 }
 
 /// Of a cgroup with a quota, since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Throttling {
     pub periods: u64,
     /// Periods in which the quota was used up.
     pub throttled: u64,
     /// Time that its run queues were held back, added up over processors.
     pub throttled_ns: u64,
+    /// Its processes, and those of cgroups below it; only if it was held back since the last sample, and of many only some.
+    pub members: Vec<u32>,
 }

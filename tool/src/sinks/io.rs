@@ -12,6 +12,8 @@ pub mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use self::{stalled::waiting_for, words::device};
+
 use super::View;
 use crate::snapshot::{Snapshot, io::Io};
 

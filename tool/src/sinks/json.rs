@@ -4,6 +4,7 @@
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
 mod cpu;
+mod finding;
 mod io;
 mod latency;
 mod line;
@@ -110,6 +111,12 @@ impl<W: Write> Sink for Json<W> {
         }
         if let Some(cpu) = &snapshot.cpu {
             self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
+        }
+        if let Some(findings) = &snapshot.findings {
+            for finding in finding::Finding::all(findings, snapshot) {
+                self.add(&finding)?;
+            }
+            self.add(&finding::RuledOut::of(findings, snapshot))?;
         }
         self.out.write_all(&self.line)?;
         self.out.flush()

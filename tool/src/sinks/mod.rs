@@ -5,13 +5,13 @@
 mod bar;
 mod callers;
 mod cpu;
-mod format;
 mod header;
 pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
 mod oom;
+pub mod overview;
 pub mod stream;
 mod table;
 mod tcp;
@@ -22,6 +22,7 @@ pub use view::View;
 
 use crate::{
     cli::plan::{Draw, Plan},
+    format,
     snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
@@ -50,6 +51,7 @@ pub fn of(plan: &Plan) -> Box<dyn Sink> {
     let (out, view) = (std::io::stdout(), View::of(plan));
     match plan.syscalls.as_ref().map_or(&Draw::Tables, |plan| &plan.draw) {
         _ if plan.json => Box::new(json::Json::new(out, view)),
+        _ if plan.overview => Box::new(overview::Overview::new(out, view)),
         Draw::Tables => Box::new(stream::Stream::new(out, view)),
         Draw::Hist(name) => Box::new(hist::Hist::new(out, view, name)),
         Draw::Heat => Box::new(heat::Heat::new(out, view)),
@@ -57,4 +59,4 @@ pub fn of(plan: &Plan) -> Box<dyn Sink> {
 }
 
 #[cfg(test)]
-mod sample;
+pub mod sample;

@@ -46,12 +46,14 @@ pub fn idle() -> Snapshot {
             slow: Vec::new(),
             in_flight: Vec::new(),
             by: None,
+            failing: None,
             before_start: 0,
         }),
         io: None,
         tcp: None,
         oom: None,
         cpu: None,
+        findings: None,
     }
 }
 
@@ -116,12 +118,14 @@ pub fn busy() -> Snapshot {
                 },
             ],
             by: None,
+            failing: None,
             before_start: 2,
         }),
         io: None,
         tcp: None,
         oom: None,
         cpu: None,
+        findings: None,
     }
 }
 

@@ -152,6 +152,7 @@ mod tests {
             top: 10,
             colour: false,
             filter: Filter::default(),
+            overview: false,
             syscalls: None,
             io: None,
             tcp: None,
@@ -175,6 +176,7 @@ mod tests {
             idle: false,
             by: None,
             errors: true,
+            failing: false,
             only: vec![syscall_names::number("read").unwrap()],
             draw: Draw::Tables,
         });

@@ -39,6 +39,7 @@ impl Snapshot {
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
             oom: plan.oom.as_ref().and_then(|_| oom::oom(prev, next)),
             cpu: part(&plan.cpu, &prev.cpu, &next.cpu, cpu::cpu),
+            findings: None,
         }
     }
 }
@@ -100,6 +101,7 @@ fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &plan::Sysca
         total: total(&rows),
         slow: accounts(&prev.slow, &next.slow, wanted, &longest),
         in_flight: next.in_flight.iter().filter(|call| shown(call.nr)).map(in_flight).collect(),
+        failing: plan.failing.then(|| accounts(&prev.callers, &next.callers, wanted, &longest)),
         by: plan.by.map(|_| accounts(&prev.callers, &next.callers, wanted, &longest)),
         before_start: next.before_start - prev.before_start,
         rows,

@@ -85,6 +85,8 @@ pub struct Throttled {
     pub periods: u64,
     pub throttled: u64,
     pub throttled_ns: u64,
+    /// Its processes, and those of cgroups below it; of many, some.
+    pub members: Vec<Who>,
 }
 
 /// Shares of the interval, in nanoseconds rounded to the kernel's ticks.

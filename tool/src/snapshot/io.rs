@@ -25,6 +25,8 @@ pub struct Io {
 pub struct Device {
     /// Kernel name of the device or partition (`sda1`), or `8:1` if it is gone.
     pub device: String,
+    /// Of the whole disk.
+    pub disk: String,
     /// The name people gave it, where there is one (`vg0-root` for `dm-0`).
     pub alias: Option<String>,
     pub op: Op,
@@ -50,9 +52,10 @@ pub struct Device {
 
 impl Device {
     /// A device that completed nothing.
-    pub fn idle(device: String, alias: Option<String>, op: Op) -> Self {
+    pub fn idle(device: String, disk: String, alias: Option<String>, op: Op) -> Self {
         Self {
             device,
+            disk,
             alias,
             op,
             ios: 0,
@@ -93,6 +96,8 @@ pub struct Stalled {
     pub syscall: Option<String>,
     /// The device whose request ended the wait, or that the task (or the kernel thread that it waits for) last used.
     pub device: Option<String>,
+    /// The whole disk that it is a part of.
+    pub disk: Option<String>,
     /// The kernel thread or process that ended the wait, where it was one.
     pub woken_by: Option<String>,
     /// Kernel functions, innermost first.
@@ -105,6 +110,7 @@ pub struct Cause {
     /// Why it is not known, in `who.unknown`.
     pub who: Who,
     pub device: String,
+    pub disk: String,
     pub how: How,
     pub bytes: u64,
     pub ios: u64,

@@ -4,6 +4,7 @@
 
 pub mod between;
 pub mod cpu;
+pub mod finding;
 pub mod io;
 pub mod latency;
 pub mod oom;
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub tcp: Option<tcp::Tcp>,
     pub oom: Option<oom::Oom>,
     pub cpu: Option<cpu::Cpu>,
+    /// What it means, where that was asked for.
+    pub findings: Option<finding::Findings>,
 }
 
 /// What stillwatch itself cost in the interval.

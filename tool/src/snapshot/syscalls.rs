@@ -26,6 +26,8 @@ pub struct Syscalls {
     pub in_flight: Vec<InFlight>,
     /// The full breakdown, where asked for; the largest total first.
     pub by: Option<Vec<Account>>,
+    /// Calls that failed by process, where asked for; the largest total time first.
+    pub failing: Option<Vec<Account>>,
     /// Calls that ended in this interval but began before we attached: counted, not timed.
     pub before_start: u64,
 }

@@ -51,6 +51,25 @@ impl Events {
     pub fn is_empty(&self) -> bool {
         self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
     }
+
+    /// Later ones are added.
+    pub fn append(&mut self, mut later: Events) {
+        self.retransmits.append(&mut later.retransmits);
+        self.connects.append(&mut later.connects);
+        self.resets.append(&mut later.resets);
+        self.drops.append(&mut later.drops);
+    }
+
+    /// Only the last of many are kept. How many are not.
+    pub fn cut(&mut self, kept: usize) -> u64 {
+        fn last<T>(events: &mut Vec<T>, kept: usize) -> u64 {
+            events.drain(..events.len().saturating_sub(kept)).count() as u64
+        }
+        last(&mut self.retransmits, kept)
+            + last(&mut self.connects, kept)
+            + last(&mut self.resets, kept)
+            + last(&mut self.drops, kept)
+    }
 }
 
 /// Of all connections, whichever are shown.
@@ -242,6 +261,8 @@ pub struct Flow {
     pub owners: Owners,
     pub ends: Option<(End, End)>,
     pub netns: Option<u32>,
+    /// That has the local address. `None`: of another network namespace, or there is none any more.
+    pub interface: Option<String>,
     pub state: Option<&'static str>,
     pub kind: Option<Kind>,
     pub attempts: u64,

@@ -33,7 +33,7 @@ pub fn add(cpu: CpuPtr, call: &Finished, task: impl Fn() -> Task, fd: impl Fn() 
         let caller = caller(u32::from(waits_by_design(task, call, fd)));
         add_to(&tables::SYSCALLS_SLOW, cpu, Loss::Slow, task, &caller, call);
     }
-    if on(&facts::SYSCALLS_BY) {
+    if on(&facts::SYSCALLS_BY) || (call.error && on(&facts::SYSCALLS_FAILING)) {
         add_to(&tables::SYSCALLS_CALLERS, cpu, Loss::By, task(), &caller(0), call);
     }
 }

@@ -1,7 +1,7 @@
 //! Cgroups that may use processors only for a part of the time, and how often they were held back.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -19,10 +19,13 @@ const REST: Duration = Duration::from_secs(2);
 const SEARCHED: usize = 65_536;
 /// Cgroups read at each tick.
 const KEPT: usize = 1024;
+/// Processes of a cgroup that was held back that are looked at.
+const MEMBERS: usize = 256;
 
 pub struct Quotas {
     hierarchy: Option<Hierarchy>,
-    limited: Vec<PathBuf>,
+    /// With the time that it was held back for, as read last.
+    limited: Vec<(PathBuf, u64)>,
     next_search: Option<Instant>,
 }
 
@@ -41,14 +44,23 @@ impl Quotas {
             return Err("no cgroup hierarchy with the cpu controller is mounted");
         };
         if self.next_search.is_none_or(|next| now >= next) {
-            self.limited = search(hierarchy);
+            let known: HashMap<PathBuf, u64> = self.limited.drain(..).collect();
+            let with_known = |dir: PathBuf| {
+                let ns = known.get(&dir).copied().unwrap_or(u64::MAX);
+                (dir, ns)
+            };
+            self.limited = search(hierarchy).into_iter().map(with_known).collect();
             self.next_search = Some(now + (now.elapsed() * SHARE).max(REST));
         }
-        let one = |dir: &PathBuf| {
-            let throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;
+        let one = |(dir, known_ns): &mut (PathBuf, u64)| {
+            let mut throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;
+            if throttling.throttled_ns > *known_ns {
+                throttling.members = members(dir);
+            }
+            *known_ns = throttling.throttled_ns;
             Some((name_of(hierarchy, dir)?, throttling))
         };
-        Ok(self.limited.iter().filter_map(one).collect())
+        Ok(self.limited.iter_mut().filter_map(one).collect())
     }
 }
 
@@ -74,6 +86,23 @@ fn search(hierarchy: &Hierarchy) -> Vec<PathBuf> {
     found
 }
 
+/// Processes of the cgroup and of those below it; of many, some.
+fn members(dir: &Path) -> Vec<u32> {
+    let (mut waiting, mut found) = (vec![dir.to_owned()], Vec::new());
+    while let Some(dir) = waiting.pop() {
+        let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        found.extend(text.lines().filter_map(|pid| pid.parse::<u32>().ok()));
+        if found.len() + waiting.len() >= MEMBERS {
+            break;
+        }
+        let below = fs::read_dir(&dir).into_iter().flatten().flatten();
+        waiting
+            .extend(below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+    }
+    found.truncate(MEMBERS);
+    found
+}
+
 fn is_limited(dir: &Path, v2: bool) -> bool {
     let read = |file| fs::read_to_string(dir.join(file)).ok();
     match v2 {
@@ -89,7 +118,12 @@ fn throttling(text: &str) -> Option<Throttling> {
         value.and_then(|value| value.trim().parse::<u64>().ok())
     };
     let ns = field("throttled_time").or_else(|| Some(field("throttled_usec")? * 1000))?;
-    Some(Throttling { periods: field("nr_periods")?, throttled: field("nr_throttled")?, throttled_ns: ns })
+    Some(Throttling {
+        periods: field("nr_periods")?,
+        throttled: field("nr_throttled")?,
+        throttled_ns: ns,
+        members: Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -100,8 +134,8 @@ mod tests {
     fn both_versions_of_the_file() {
         let v1 = "nr_periods 7\nnr_throttled 5\nthrottled_time 3000\n";
         let v2 = "usage_usec 9\nnr_periods 7\nnr_throttled 5\nthrottled_usec 3\n";
-        let expected = Throttling { periods: 7, throttled: 5, throttled_ns: 3000 };
-        assert_eq!([v1, v2].map(throttling), [Some(expected), Some(expected)]);
+        let expected = Throttling { periods: 7, throttled: 5, throttled_ns: 3000, members: Vec::new() };
+        assert_eq!([v1, v2].map(throttling), [Some(expected.clone()), Some(expected)]);
         assert_eq!(throttling("usage_usec 9\n"), None);
     }
 }

@@ -50,7 +50,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.syscalls else { return MAPS.map(|map| (map, 1)).into() };
     let tasks = std::env::var("STILLWATCH_TASKS").ok().and_then(|tasks| tasks.parse().ok());
     let tasks = tasks.unwrap_or_else(|| (living_tasks() * 4).next_power_of_two().clamp(*TASKS.start(), *TASKS.end()));
-    let callers = if plan.by.is_some() { CALLERS } else { 1 };
+    let callers = if plan.by.is_some() || plan.failing { CALLERS } else { 1 };
     vec![("SYSCALLS_CPU", processors), ("SYSCALLS_TASKS", tasks), ("SYSCALLS_CALLERS", callers)]
 }
 
@@ -59,6 +59,7 @@ fn set(plan: &Plan, facts: &mut Facts) {
     facts.switch("SYSCALLS_EXACT", u8::from(plan.mode == Mode::Exact));
     facts.switch("SYSCALLS_BLOCKED", u8::from(plan.mode == Mode::Blocked));
     facts.switch("SYSCALLS_BY", u8::from(matches!(plan.by, Some(By::Process | By::Cgroup))));
+    facts.switch("SYSCALLS_FAILING", u8::from(plan.failing));
     facts.switch("SYSCALLS_ERRORS", u8::from(plan.errors));
     let slow_ns = u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX);
     facts.word("SYSCALLS_SLOW_NS", if slow_ns == 0 { u64::MAX } else { slow_ns });

@@ -59,9 +59,9 @@ impl Reader {
             tasks: Table::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
             errnos: Table::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
             slow: Table::new(take(ebpf, "SYSCALLS_SLOW")?, 1)?,
-            callers: match plan.by {
-                Some(_) => Some(Table::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
-                None => None,
+            callers: match plan.by.is_some() || plan.failing {
+                true => Some(Table::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
+                false => None,
             },
             idle: plan.idle,
             mode: plan.mode,

@@ -99,6 +99,7 @@ fn busy() -> Cpu {
             periods: 10,
             throttled: 8,
             throttled_ns: 610_000_000,
+            members: Vec::new(),
         }]),
         processors: vec![
             Processor {

@@ -135,7 +135,7 @@ fn device(name: &str, op: Op, queue: &[(u64, u64)], service: &[(u64, u64)]) -> D
         queue,
         service,
         in_flight: Some(0),
-        ..Device::idle(name.into(), None, op)
+        ..Device::idle(name.into(), name.into(), None, op)
     }
 }
 
@@ -153,6 +153,7 @@ fn stalled(who: Who, waits: u64, syscall: &str, reason: &str, device: &str) -> S
         reason: known(reason),
         syscall: known(syscall),
         device: known(device),
+        disk: known(device),
         woken_by: None,
         stack: Vec::new(),
     }
@@ -162,6 +163,7 @@ fn cause(who: Who, how: How, share: f64) -> Cause {
     Cause {
         who,
         device: "sda".into(),
+        disk: "sda".into(),
         how,
         bytes: (share * 188.0 * 1_048_576.0) as u64,
         ios: (share * 412.0) as u64 + 1,

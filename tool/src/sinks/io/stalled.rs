@@ -67,7 +67,7 @@ fn now(row: &Stalled) -> String {
 }
 
 /// `fsync: journal commit on sda, woken by jbd2/sda1-8`
-fn waiting_for(row: &Stalled) -> String {
+pub fn waiting_for(row: &Stalled) -> String {
     let reason = match &row.reason {
         Some(reason) => reason,
         // No stack could be read, of one that may be long.

@@ -192,6 +192,7 @@ fn snapshot() -> Snapshot {
         tcp: None,
         oom: Some(oom),
         cpu: None,
+        findings: None,
     }
 }
 

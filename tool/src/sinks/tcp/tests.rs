@@ -70,6 +70,7 @@ fn snapshot() -> Snapshot {
         owners: Owners { past: true, ..event.owners.clone() },
         ends: Some((event.local, event.remote)),
         netns: None,
+        interface: None,
         state: Some("fin-wait-1"),
         kind: Some(Kind::Timeout),
         attempts: 1,
@@ -188,6 +189,7 @@ fn snapshot() -> Snapshot {
         tcp: Some(tcp),
         oom: None,
         cpu: None,
+        findings: None,
     }
 }
 

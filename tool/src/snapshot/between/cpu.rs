@@ -173,6 +173,7 @@ fn throttled(prev: &BTreeMap<String, Throttling>, next: &BTreeMap<String, Thrott
             periods: after.periods.saturating_sub(before.periods),
             throttled: after.throttled.saturating_sub(before.throttled),
             throttled_ns: after.throttled_ns.saturating_sub(before.throttled_ns),
+            members: after.members.iter().map(|&pid| Who::living(pid)).collect(),
         };
         (row.throttled > 0 || row.throttled_ns > 0).then_some(row)
     };

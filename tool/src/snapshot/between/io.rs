@@ -75,7 +75,16 @@ impl Context<'_> {
                 let service_ns = after.service_ns.saturating_sub(before.service_ns);
                 let bytes = after.bytes.saturating_sub(before.bytes);
                 (ios > 0).then_some(Caused {
-                    row: Cause { who, device: device.name, how, bytes, ios, service_ns, share: 0.0 },
+                    row: Cause {
+                        who,
+                        disk: self.device(disk).name,
+                        device: device.name,
+                        how,
+                        bytes,
+                        ios,
+                        service_ns,
+                        share: 0.0,
+                    },
                     disk,
                 })
             })

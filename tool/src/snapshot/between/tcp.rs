@@ -107,6 +107,7 @@ fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sam
         owners: owners(&Socket { sock: after.sock, inode: after.inode, at_ns: after.at_ns, connected }, sample),
         ends: Some(self::ends(ends)),
         netns: foreign(ends.netns, sample),
+        interface: None,
         state: Some(state(after.state)),
         kind: Some(Kind::of(after.kind)),
         attempts,

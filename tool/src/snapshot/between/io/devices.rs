@@ -39,7 +39,7 @@ impl Context<'_> {
             return;
         }
         let at = devices.iter().position(|row| row.device == disk.name && row.op == op).unwrap_or_else(|| {
-            devices.push(Device::idle(disk.name.clone(), disk.alias.clone(), op));
+            devices.push(Device::idle(disk.name.clone(), disk.name.clone(), disk.alias.clone(), op));
             devices.len() - 1
         });
         let row = &mut devices[at];
@@ -70,6 +70,7 @@ impl Context<'_> {
             Latency::new(buckets, after.total_ns[part] - before.total_ns[part], after.max_ns[part])
         };
         Some(Device {
+            disk: self.device(device.disk).name,
             device: device.name,
             alias: device.alias,
             op: Op::of((key & 0xff) as u32),

@@ -86,6 +86,7 @@ impl Context<'_> {
                 reason: reason.as_ref().map(ToString::to_string),
                 syscall: syscall.clone(),
                 device: device.as_ref().map(|device| device.name.clone()),
+                disk: device.as_ref().map(|device| self.device(device.disk).name),
                 woken_by: None,
                 stack: stack.to_vec(),
             };

@@ -57,7 +57,12 @@ pub fn mebibytes_rate(bytes: u64, interval: Duration) -> String {
 }
 
 fn each_second(value: f64, interval: Duration) -> String {
-    match per_second(value, interval) {
+    rate_of(per_second(value, interval))
+}
+
+/// Events per second.
+pub fn rate_of(rate: f64) -> String {
+    match rate {
         0.0 => "0".into(),
         rate if rate < 0.1 => "<0.1".into(),
         rate if rate < 9.95 => format!("{rate:.1}"),

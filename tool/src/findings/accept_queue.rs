@@ -1,0 +1,47 @@
+//! A process that does not accept its connections fast enough, so that requests for new ones are thrown away.
+//!
+//! Holds when at least one per second is: the client will wait a second and try again.
+
+use super::{Scene, harm, words::name};
+use crate::{
+    format,
+    snapshot::{
+        finding::{Evidence, Finding, Value},
+        tcp::Listener,
+    },
+};
+
+const RULE: &str = "accept_queue";
+const DROPPED: f64 = 1.0;
+
+pub fn look(scene: &Scene) -> Vec<Finding> {
+    let Some(tcp) = &scene.now.tcp else { return Vec::new() };
+    tcp.listeners.iter().filter(|row| scene.rate(row.dropped) >= DROPPED).map(|row| one(scene, row)).collect()
+}
+
+fn one(scene: &Scene, row: &Listener) -> Finding {
+    let of = |what: &str, value| Evidence { probe: "tcp", what: what.into(), value };
+    Finding {
+        rule: RULE,
+        subject: row.local.to_string(),
+        statement: format!(
+            "{} does not accept at {} fast enough: {}/s requests for connections are thrown away, {} of {} wait",
+            name(&row.owners.who),
+            row.local,
+            format::rate(row.dropped, scene.now.interval),
+            row.queue,
+            row.limit
+        ),
+        // Those who lose time are on other hosts, or unknown here.
+        harm: scene.rate(row.dropped) * harm::SYN,
+        evidence: vec![
+            of("requests thrown away", Value::PerSecond(scene.rate(row.dropped))),
+            of("connections that wait to be accepted", Value::Count(row.queue.into())),
+            of("that may wait", Value::Count(row.limit.into())),
+        ],
+        culprits: vec![row.owners.who.clone()],
+        unknown: vec!["whether it is slow, or its backlog is small for the rate of requests".into()],
+        next: format!("stillwatch tcp --port {}", row.local.port),
+        ..Finding::default()
+    }
+}

@@ -1,0 +1,205 @@
+//! More tasks want to run than there are processors: on all of the host, or on one processor that tasks are bound to.
+//!
+//! Of the host: it is hardly ever idle, and waits take at least 1.2 s per second and processor, so that at all times more than one
+//! task waits for each. A build with a job per processor waits for less than half of that. Of one processor: it is never idle while
+//! others are, and waits of 1 ms and more that ended there take 0.7 s per second.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{
+    Scene,
+    words::{each_second, name, names, verb},
+};
+use crate::{
+    format,
+    snapshot::{
+        Who,
+        cpu::{Cpu, Processor, Running, Waited},
+        finding::{Evidence, Finding, Value},
+    },
+};
+
+const RULE: &str = "cpu_saturated";
+const WAITS_PER_PROCESSOR: f64 = 1.2;
+const WAITS_ON_ONE: f64 = 0.7;
+const IDLE: f64 = 0.1;
+/// Of a full processor, or of all: who runs less is no hog.
+const HOG: f64 = 0.25;
+const STEAL: f64 = 0.1;
+
+pub fn look(scene: &Scene) -> Vec<Finding> {
+    let Some(cpu) = &scene.now.cpu else { return Vec::new() };
+    let idle = idle_of(cpu.processors.iter());
+    let busy = idle < IDLE && !cpu.processors.is_empty();
+    if busy && cpu.no_waits.is_some() {
+        return vec![cannot_tell(cpu)];
+    }
+    let waits = scene.share(cpu.run_queue.total_ns);
+    if busy && waits >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 {
+        return vec![host(scene, cpu)];
+    }
+    cpu.processors.iter().filter_map(|processor| one(scene, cpu, processor)).collect()
+}
+
+fn idle_of<'a>(processors: impl Iterator<Item = &'a Processor> + Clone) -> f64 {
+    let all: u64 = processors.clone().map(sum).sum();
+    processors.map(|row| row.idle_ns).sum::<u64>() as f64 / all.max(1) as f64
+}
+
+fn sum(row: &Processor) -> u64 {
+    row.user_ns + row.system_ns + row.idle_ns + row.irq_ns + row.softirq_ns + row.steal_ns
+}
+
+/// Processes, the one that ran most first: of one processor or of all. Those of one name, such as compilers, are taken together.
+fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
+    let on = |row: &Running| match only {
+        Some(number) => row.on.iter().filter(|(cpu, _)| *cpu == number).map(|(_, ns)| ns).sum(),
+        None => row.ran_ns,
+    };
+    let of_all = if only.is_some() { 1.0 } else { cpu.processors.len() as f64 };
+    let mut groups: BTreeMap<&str, (u64, Vec<(u64, &Running)>)> = BTreeMap::new();
+    for row in cpu.running.iter().filter(|row| on(row) > 0) {
+        let group = groups.entry(row.who.comm.as_deref().unwrap_or("")).or_default();
+        group.0 += on(row);
+        group.1.push((on(row), row));
+    }
+    let mut groups: Vec<_> = groups.into_iter().filter(|(_, (ns, _))| scene.share(*ns) >= HOG * of_all).collect();
+    groups.sort_by_key(|(_, (ns, _))| Reverse(*ns));
+    let Some((comm, (ns, mut rows))) = groups.into_iter().next() else {
+        return ("no process has a quarter of it".to_owned(), Vec::new());
+    };
+    rows.sort_by_key(|&(ns, _)| Reverse(ns));
+    let share = format::percent(100.0 * scene.share(ns) / of_all);
+    let whos: Vec<Who> = rows.iter().map(|(_, row)| row.who.clone()).collect();
+    let who = match &whos[..] {
+        [one] => format!("{} has", name(one)),
+        many => format!("{} processes named {} have", many.len(), crate::escape::escape(comm)),
+    };
+    (format!("{who} {share} of it"), whos)
+}
+
+fn victims<'a>(rows: impl Iterator<Item = &'a Waited>, hogs: &[Who]) -> Vec<Who> {
+    let is_hog = |row: &&Waited| hogs.iter().any(|hog| hog.pid.is_some() && hog.pid == row.who.pid);
+    let (own, mut others): (Vec<&Waited>, Vec<&Waited>) = rows.partition(is_hog);
+    // Those who only have each other in their way are victims of each other.
+    others.extend(own);
+    others.iter().map(|row| row.who.clone()).collect()
+}
+
+fn host(scene: &Scene, cpu: &Cpu) -> Finding {
+    let (words, culprits) = hogs(scene, cpu, None);
+    let victims = victims(cpu.waited.iter(), &culprits);
+    let lost = scene.share(cpu.run_queue.total_ns);
+    let number = cpu.processors.len();
+    Finding {
+        rule: RULE,
+        statement: format!(
+            "{} {} full: tasks wait {} to run, p99 {}; {words}; {} longest",
+            number,
+            verb(number, "processor is", "processors are"),
+            each_second(scene.ns_rate(cpu.run_queue.total_ns)),
+            format::duration(cpu.run_queue.p99_ns),
+            match victims.len() {
+                0 => "nobody waits".to_owned(),
+                many => format!("{} {}", names(&victims), verb(many, "waits", "wait")),
+            }
+        ),
+        harm: lost,
+        evidence: evidence(scene, cpu),
+        victims,
+        culprits,
+        doubts: doubts(scene, cpu),
+        next: "stillwatch cpu".into(),
+        ..Finding::default()
+    }
+}
+
+fn evidence(scene: &Scene, cpu: &Cpu) -> Vec<Evidence> {
+    let of = |what: &str, value| Evidence { probe: "cpu", what: what.into(), value };
+    vec![
+        of("waits to run", Value::NanosecondsPerSecond(scene.ns_rate(cpu.run_queue.total_ns))),
+        of("p99 of a wait", Value::Nanoseconds(cpu.run_queue.p99_ns)),
+        of("longest wait", Value::Nanoseconds(cpu.run_queue.max_ns)),
+        of("idle", Value::Percent(100.0 * idle_of(cpu.processors.iter()))),
+    ]
+}
+
+/// Time that the processors were not there at all is in every wait.
+fn doubts(scene: &Scene, cpu: &Cpu) -> Vec<String> {
+    let all: u64 = cpu.processors.iter().map(sum).sum();
+    let steal = cpu.processors.iter().map(|row| row.steal_ns).sum::<u64>() as f64 / all.max(1) as f64;
+    let stolen = (steal >= STEAL)
+        .then(|| format!("{} of the time the machine itself was not run", format::percent(100.0 * steal)));
+    let no_walk = cpu.no_walk.map(|why| format!("who ran is not known: {why}"));
+    let filtered = scene.filtered.then(|| "only some processes are shown".to_owned());
+    stolen.into_iter().chain(no_walk).chain(filtered).collect()
+}
+
+/// One processor, of those of which others are idle.
+fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
+    let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number);
+    let waits_ns: u64 = here().map(|row| row.total_ns).sum();
+    let lost = scene.share(waits_ns);
+    let idle = processor.idle_ns as f64 / sum(processor).max(1) as f64;
+    if lost < WAITS_ON_ONE || idle >= IDLE / 2.0 || cpu.processors.len() < 2 {
+        return None;
+    }
+    let others = idle_of(cpu.processors.iter().filter(|other| other.number != processor.number));
+    if others < IDLE * 2.0 {
+        return None;
+    }
+    let number = processor.number;
+    let (words, culprits) = hogs(scene, cpu, Some(number));
+    let victims = victims(here(), &culprits);
+    Some(Finding {
+        rule: RULE,
+        subject: number.to_string(),
+        statement: format!(
+            "processor {number} is full while the others are idle {} of the time: {} {} {} for it; {words}",
+            format::percent(100.0 * others),
+            names(&victims),
+            verb(victims.len(), "waits", "wait"),
+            each_second(scene.ns_rate(waits_ns)),
+        ),
+        harm: lost,
+        evidence: vec![
+            Evidence {
+                probe: "cpu",
+                what: format!("waits of 1 ms and more that ended on processor {number}"),
+                value: Value::NanosecondsPerSecond(scene.ns_rate(waits_ns)),
+            },
+            Evidence { probe: "cpu", what: format!("processor {number} idle"), value: Value::Percent(100.0 * idle) },
+            Evidence { probe: "cpu", what: "the others idle".into(), value: Value::Percent(100.0 * others) },
+        ],
+        victims,
+        culprits,
+        doubts: doubts(scene, cpu),
+        unknown: vec!["why they do not move: an affinity mask, a cpuset, or the scheduler".into()],
+        next: "stillwatch cpu --slow 1ms".into(),
+        ..Finding::default()
+    })
+}
+
+fn cannot_tell(cpu: &Cpu) -> Finding {
+    let why = cpu.no_waits.unwrap_or_default();
+    let number = cpu.processors.len();
+    Finding {
+        rule: RULE,
+        statement: format!(
+            "{number} {} busy all the time; cannot tell whether anybody waits for {}, because {why}",
+            verb(number, "processor is", "processors are"),
+            verb(number, "it", "them"),
+        ),
+        evidence: vec![Evidence {
+            probe: "cpu",
+            what: "idle".into(),
+            value: Value::Percent(100.0 * idle_of(cpu.processors.iter())),
+        }],
+        doubts: vec![
+            format!("waits are not measured: {why}"),
+            "a processor that is busy may be in nobody's way".into(),
+        ],
+        next: "stillwatch cpu".into(),
+        ..Finding::default()
+    }
+}

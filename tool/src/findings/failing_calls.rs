@@ -1,0 +1,94 @@
+//! A system call that fails again and again, in a way that is not part of normal life.
+//!
+//! Of errors that say that something has run out, or is broken, one per second is enough; of EAGAIN 10,000 per second, which is a
+//! process that asks again at once instead of waiting; of others 1,000 per second and half of the calls. ENOENT and what else is an
+//! answer rather than a failure does not count. Only with `--exact`: calls that do not sleep are not seen otherwise.
+
+use super::{Scene, harm, words::names};
+use crate::{
+    escape::escape,
+    format,
+    snapshot::{
+        Who,
+        finding::{Evidence, Finding, Value},
+        syscalls::{Row, Syscalls},
+    },
+    syscall_names,
+};
+
+const RULE: &str = "failing_calls";
+
+/// Something has run out or is broken.
+const BROKEN: &[&str] = &[
+    "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "ENOMEM", "EIO", "EROFS", "ESTALE", "ENOBUFS", "EUCLEAN", "ENODEV", "ENXIO",
+];
+/// Answers: not there, not one, not yet.
+const ANSWERS: &[&str] = &[
+    "ENOENT",
+    "ENOTDIR",
+    "EEXIST",
+    "EINTR",
+    "EINPROGRESS",
+    "EALREADY",
+    "ENOTTY",
+    "ECHILD",
+    "ESRCH",
+    "ETIMEDOUT",
+    "ENODATA",
+    "ENOSYS",
+    "EOPNOTSUPP",
+    "EINVAL",
+    "ESPIPE",
+    "EPIPE",
+];
+
+pub fn look(scene: &Scene) -> Vec<Finding> {
+    let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
+    syscalls.rows.iter().filter_map(|row| one(scene, syscalls, row)).collect()
+}
+
+fn one(scene: &Scene, syscalls: &Syscalls, row: &Row) -> Option<Finding> {
+    let (errno, count) = row.commonest_error.as_ref()?;
+    let (errno, rate) = (errno.as_str(), scene.rate(*count));
+    let broken = BROKEN.contains(&errno);
+    let often = *count as f64 >= 0.5 * row.calls as f64;
+    let holds = match errno {
+        _ if broken => rate >= 1.0,
+        "EAGAIN" => rate >= 10_000.0 && often,
+        _ => rate >= 1000.0 && often && !ANSWERS.contains(&errno),
+    };
+    if !holds {
+        return None;
+    }
+    let own = syscalls.failing.iter().flatten().filter(|account| account.syscall.as_ref() == Some(&row.syscall));
+    let mut victims: Vec<(u64, &Who)> = own.map(|account| (account.errors, &account.who)).collect();
+    victims.sort_by_key(|&(errors, _)| std::cmp::Reverse(errors));
+    // Those who fail in another way now and then.
+    let most = victims.first().map_or(0, |&(errors, _)| errors);
+    victims.retain(|&(errors, _)| errors * 10 >= most);
+    let victims: Vec<Who> = victims.into_iter().map(|(_, who)| who.clone()).collect();
+    let who = if victims.is_empty() { "whose is not known".to_owned() } else { names(&victims) };
+    let share = 100.0 * *count as f64 / row.calls.max(1) as f64;
+    let of = |what: String, value| Evidence { probe: "syscalls", what, value };
+    Some(Finding {
+        rule: RULE,
+        subject: format!("{} {errno}", row.syscall),
+        statement: format!(
+            "{} fails {}/s ({} of all) with {errno}, {}: {who}",
+            escape(&row.syscall),
+            format::rate(*count, scene.now.interval),
+            format::percent(share),
+            syscall_names::errno_words(errno)
+        ),
+        harm: if broken { rate * harm::FAILED } else { scene.share(row.latency.total_ns) },
+        evidence: vec![
+            of(format!("{} with {errno}", row.syscall), Value::PerSecond(rate)),
+            of(format!("calls of {}", row.syscall), Value::PerSecond(scene.rate(row.calls))),
+            of("of them".into(), Value::Percent(share)),
+        ],
+        unknown: if victims.is_empty() { vec!["which process calls it".into()] } else { Vec::new() },
+        victims,
+        next: format!("stillwatch syscalls --by process --errors --syscall {}", row.syscall),
+        ..Finding::default()
+    })
+}

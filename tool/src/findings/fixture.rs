@@ -1,0 +1,112 @@
+//! Intervals made by hand, for the tests of the rules: a quiet host, to which each test adds what it is about.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    sinks::sample::{idle, latency},
+    snapshot::{
+        Latency, Snapshot, Who,
+        cpu::{Cpu, Processor},
+        finding::Finding,
+        io::{Device, Io, Op, Stalled},
+        oom::{Memory, Oom},
+        syscalls::Mode,
+        tcp::Tcp,
+    },
+};
+
+pub const SECOND: u64 = 1_000_000_000;
+
+/// All probes, a second, two idle processors.
+pub fn quiet() -> Snapshot {
+    let mut snapshot = Snapshot { interval: Duration::from_secs(1), ..idle() };
+    snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.mode = Mode::Blocked);
+    snapshot.io = Some(Io { stalled: Some(Vec::new()), caused_by: Some(Vec::new()), ..Io::default() });
+    snapshot.tcp = Some(Tcp::default());
+    snapshot.oom =
+        Some(Oom { memory: Memory { total: 8 << 30, available: 6 << 30, ..Memory::default() }, ..Oom::default() });
+    snapshot.cpu = Some(cpu());
+    snapshot
+}
+
+pub fn cpu() -> Cpu {
+    let idle = |number| Processor { number, idle_ns: SECOND, ..Processor::default() };
+    Cpu {
+        run_queue: latency(&[(30_000, 200)]),
+        untimed: 0,
+        unsure: 0,
+        no_waits: None,
+        switches: 400,
+        involuntary: 3,
+        waited: Vec::new(),
+        waiting: Vec::new(),
+        running: Vec::new(),
+        no_walk: None,
+        by: None,
+        throttled: Ok(Vec::new()),
+        processors: vec![idle(0), idle(1)],
+        interrupts: None,
+        softirqs: Vec::new(),
+    }
+}
+
+/// A disk with as many requests of that length.
+pub fn disk(name: &str, length_ns: u64, ios: u64) -> Device {
+    let total = latency(&[(length_ns, ios)]);
+    Device {
+        ios,
+        bytes: ios << 20,
+        service: total.clone(),
+        total,
+        in_flight: Some(1),
+        oldest_ns: Some(length_ns),
+        ..Device::idle(name.into(), name.into(), None, Op::Write)
+    }
+}
+
+/// A disk that completes nothing: 17 requests since so long.
+pub fn hung(oldest_ns: Option<u64>) -> Snapshot {
+    let mut snapshot = quiet();
+    let before_start = if oldest_ns.is_none() { 17 } else { 0 };
+    let idle = Device::idle("sdb".into(), "sdb".into(), None, Op::Read);
+    snapshot.io.iter_mut().for_each(|io| {
+        io.devices = vec![Device { in_flight: Some(17), oldest_ns, before_start, ..idle.clone() }];
+    });
+    snapshot
+}
+
+/// Waits that ended in the interval.
+pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u64, each_ns: u64) -> Stalled {
+    Stalled {
+        who,
+        kernel_thread: false,
+        waits,
+        total_ns: waits * each_ns,
+        max_ns: each_ns,
+        now: 0,
+        now_ns: None,
+        before_start: false,
+        reason: Some(reason.into()),
+        syscall: Some(call.into()),
+        device: disk.map(Into::into),
+        disk: disk.map(Into::into),
+        woken_by: None,
+        stack: Vec::new(),
+    }
+}
+
+pub fn none() -> Latency {
+    Latency::default()
+}
+
+/// What all rules say of an interval, without what was before.
+pub fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    super::look(&super::Scene { now: snapshot, kills: &VecDeque::new(), filtered: false })
+}
+
+/// The one rule that has something to say.
+pub fn only(snapshot: &Snapshot) -> Finding {
+    let mut findings = look(snapshot);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    findings.remove(0)
+}

@@ -1,0 +1,67 @@
+//! Rules over snapshots: what is wrong, because of whom, how sure that is, and what to look at next.
+//!
+//! One file a rule, a pure function from a [`Scene`] to findings, which says in its head when it holds and why the bounds are what
+//! they are. [`track::Tracker`] makes findings of intervals into ones that begin, go on and end; [`ruled_out`] says what is fine.
+//! Nothing here reads a clock or asks the host.
+//!
+//! Findings are ranked by harm, not by how unusual a number is: seconds of processes' time lost per second ([`harm`]).
+
+mod accept_queue;
+mod connects_failing;
+mod cpu_saturated;
+mod device_saturated;
+mod dirty_throttling;
+mod failing_calls;
+#[cfg(test)]
+mod fixture;
+pub mod harm;
+mod io_hung;
+mod memory_stall;
+mod oom_kill;
+mod quota;
+mod retransmits;
+mod ruled_out;
+mod scene;
+mod slow_calls;
+mod softirq;
+mod stuck_tasks;
+mod sync_stall;
+pub mod track;
+mod waits;
+mod words;
+
+pub use scene::Scene;
+pub use words::name;
+
+use crate::snapshot::finding::Finding;
+
+/// Looks at an interval, and at what is kept of those before it.
+type Rule = fn(&Scene) -> Vec<Finding>;
+
+const RULES: &[Rule] = &[
+    oom_kill::look,
+    io_hung::look,
+    stuck_tasks::look,
+    device_saturated::look,
+    sync_stall::look,
+    dirty_throttling::look,
+    memory_stall::look,
+    cpu_saturated::look,
+    quota::look,
+    softirq::look,
+    retransmits::look,
+    connects_failing::look,
+    accept_queue::look,
+    slow_calls::look,
+    failing_calls::look,
+];
+
+/// Findings of one interval, the most harm first, whether they have held long enough or not.
+fn look(scene: &Scene) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(scene)).collect();
+    for finding in &mut findings {
+        finding.doubts.extend(scene.losses());
+    }
+    findings.sort_by(|a, b| b.harm.total_cmp(&a.harm).then_with(|| (a.rule, &a.subject).cmp(&(b.rule, &b.subject))));
+    findings
+}

@@ -1,0 +1,52 @@
+//! What rules look at.
+
+use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::snapshot::{Snapshot, oom::Kill};
+
+/// One interval, and what is kept of those before it.
+pub struct Scene<'a> {
+    pub now: &'a Snapshot,
+    /// Kills of the last minutes, the oldest first.
+    pub kills: &'a VecDeque<Kill>,
+    /// Only some processes, devices or connections are shown.
+    pub filtered: bool,
+}
+
+impl Scene<'_> {
+    fn seconds(&self) -> f64 {
+        self.now.interval.as_secs_f64().max(1e-3)
+    }
+
+    /// Seconds per second.
+    pub fn share(&self, ns: u64) -> f64 {
+        ns as f64 / 1e9 / self.seconds()
+    }
+
+    pub fn rate(&self, count: u64) -> f64 {
+        count as f64 / self.seconds()
+    }
+
+    /// Nanoseconds per second.
+    pub fn ns_rate(&self, ns: u64) -> u64 {
+        (ns as f64 / self.seconds()) as u64
+    }
+
+    pub fn interval_ns(&self) -> u64 {
+        self.now.interval.as_nanos() as u64
+    }
+
+    /// How long ago.
+    pub fn since(&self, at: Timestamp) -> Duration {
+        self.now.at.duration_since(at).try_into().unwrap_or_default()
+    }
+
+    /// What was lost lowers the confidence in everything that was counted.
+    pub fn losses(&self) -> Option<String> {
+        let cost = &self.now.cost;
+        let worst = cost.lost.iter().max_by_key(|lost| lost.count)?;
+        Some(format!("{} events were lost ({})", cost.lost(), worst.cause))
+    }
+}

@@ -1,0 +1,105 @@
+//! A process whose system calls take long, for another reason than disks and memory: a lock of a file, a peer that does not read.
+//!
+//! Holds when one call of one process takes at least 0.5 s per second in calls of 10 ms and more. Calls that wait by design (poll,
+//! accept, sleep) do not count, nor those that may wait for devices that are not disks (ioctl), nor waits of other rules.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{
+    Scene,
+    words::{each_second, name},
+};
+use crate::{
+    escape::escape,
+    format,
+    snapshot::{
+        Who,
+        finding::{Evidence, Finding, Value},
+    },
+};
+
+const RULE: &str = "slow_calls";
+const LOST: f64 = 0.5;
+/// Calls that have not returned are counted from here on.
+const LONG_NS: u64 = 1_000_000_000;
+/// Of the worst only: the table of the probe has the rest.
+const WORST: usize = 3;
+
+/// They wait by design, or may: for a virtual processor, a device of any kind, a FIFO, a child.
+const MEANT: &[&str] =
+    &["ioctl", "open", "openat", "openat2", "vfork", "clone", "clone3", "execve", "execveat", "ptrace"];
+
+/// One call of one process.
+struct Slow<'a> {
+    who: &'a Who,
+    lost_ns: u64,
+    max_ns: u64,
+    calls: u64,
+    now: u64,
+}
+
+pub fn look(scene: &Scene) -> Vec<Finding> {
+    let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
+    let stalled = scene.now.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let elsewhere: Vec<(Option<u32>, Option<&str>)> =
+        stalled.map(|row| (row.who.pid, row.syscall.as_deref())).collect();
+    let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
+    let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
+    for account in &syscalls.slow {
+        let Some(call) = account.syscall.as_deref().filter(|call| counts(account.who.pid, call)) else { continue };
+        let row = rows.entry((account.who.pid, call)).or_insert(Slow {
+            who: &account.who,
+            lost_ns: 0,
+            max_ns: 0,
+            calls: 0,
+            now: 0,
+        });
+        row.lost_ns += account.total_ns.min(account.calls.saturating_mul(scene.interval_ns()));
+        row.max_ns = row.max_ns.max(account.max_ns);
+        row.calls += account.calls;
+    }
+    for call in syscalls.in_flight.iter().filter(|call| counts(call.who.pid, &call.syscall)) {
+        let Some(age_ns) = call.age_ns.filter(|&age_ns| age_ns >= LONG_NS) else { continue };
+        let row = rows.entry((call.who.pid, &call.syscall)).or_insert(Slow {
+            who: &call.who,
+            lost_ns: 0,
+            max_ns: 0,
+            calls: 0,
+            now: 0,
+        });
+        row.lost_ns += age_ns.min(scene.interval_ns());
+        row.max_ns = row.max_ns.max(age_ns);
+        row.now += 1;
+    }
+    let mut rows: Vec<_> = rows.into_iter().filter(|(_, row)| scene.share(row.lost_ns) >= LOST).collect();
+    rows.sort_by_key(|(_, row)| Reverse(row.lost_ns));
+    rows.iter().take(WORST).map(|((pid, call), row)| one(scene, *pid, call, row)).collect()
+}
+
+fn one(scene: &Scene, pid: Option<u32>, call: &str, row: &Slow) -> Finding {
+    let of = |what: String, value| Evidence { probe: "syscalls", what, value };
+    let now = if row.now > 0 { format!(", {} of them still", format::count(row.now)) } else { String::new() };
+    let pid_words = pid.map_or_else(String::new, |pid| pid.to_string());
+    Finding {
+        rule: RULE,
+        subject: format!("{pid_words} {call}"),
+        statement: format!(
+            "{} spends {} in {}, at most {} a call{now}",
+            name(row.who),
+            each_second(scene.ns_rate(row.lost_ns)),
+            escape(call),
+            format::duration(row.max_ns)
+        ),
+        harm: scene.share(row.lost_ns),
+        evidence: vec![
+            of(format!("time in long {call}"), Value::NanosecondsPerSecond(scene.ns_rate(row.lost_ns))),
+            of("calls that returned".into(), Value::Count(row.calls)),
+            of("calls that have not".into(), Value::Count(row.now)),
+            of("longest".into(), Value::Nanoseconds(row.max_ns)),
+        ],
+        victims: vec![row.who.clone()],
+        unknown: vec!["whom it waits for: the sleep can be interrupted, so it is no disk's".into()],
+        next: format!("stillwatch syscalls -p {pid_words} --syscall {call}"),
+        ..Finding::default()
+    }
+}

@@ -1,0 +1,59 @@
+//! Tasks that nothing can interrupt, waiting for long for something that is no disk: a frozen filesystem, a server of files, a lock.
+//!
+//! Holds when a wait goes on for 5 s, or since before the run. Waits for memory and for disks belong to other rules.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Scene,
+    waits::{self, Class, Wait},
+    words::{names, verb},
+};
+use crate::{
+    escape::escape,
+    format,
+    snapshot::finding::{Evidence, Finding, Value},
+};
+
+const RULE: &str = "stuck_tasks";
+const LONG_NS: u64 = 5_000_000_000;
+
+pub fn look(scene: &Scene) -> Vec<Finding> {
+    let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
+    for wait in waits::all(scene).filter(|wait| wait.class == Class::Else && is_stuck(wait)) {
+        groups.entry(wait.row.reason.clone().unwrap_or_default()).or_default().push(wait);
+    }
+    groups.iter().map(|(reason, waits)| one(scene, reason, waits)).collect()
+}
+
+fn is_stuck(wait: &Wait) -> bool {
+    wait.row.now > 0 && (wait.row.before_start || wait.row.now_ns.is_some_and(|now_ns| now_ns >= LONG_NS))
+}
+
+fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
+    let (victims, lost_ns) = waits::victims(waits);
+    let tasks: u64 = waits.iter().map(|wait| wait.row.now).sum();
+    let before = waits.iter().any(|wait| wait.row.before_start);
+    let oldest_ns = waits::longest_ns(waits);
+    let for_what = match reason {
+        "" => "something that is not known".to_owned(),
+        reason => format!("\"{}\"", escape(reason)),
+    };
+    let long = if before { "since before this run".to_owned() } else { format!("for {}", format::duration(oldest_ns)) };
+    Finding {
+        rule: RULE,
+        subject: reason.to_owned(),
+        statement: format!("{} {} stuck {long} on {for_what}", names(&victims), verb(victims.len(), "is", "are")),
+        harm: scene.share(lost_ns),
+        evidence: vec![
+            Evidence { probe: "io", what: "tasks that wait".into(), value: Value::Count(tasks) },
+            Evidence { probe: "io", what: "longest wait".into(), value: Value::Nanoseconds(oldest_ns) },
+        ],
+        victims,
+        doubts: before.then(|| "it began before this run: for how long is not known".to_owned()).into_iter().collect(),
+        unknown: vec!["who could let them go on".into()],
+        next: "stillwatch io --stacks".into(),
+        at_once: !before,
+        ..Finding::default()
+    }
+}

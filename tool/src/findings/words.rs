@@ -1,0 +1,40 @@
+//! Names and numbers in sentences.
+
+use crate::{escape::escape, format, snapshot::Who};
+
+/// `rsync 812`; `rsync 812 (backup.service)` if the cgroup says more than the name.
+pub fn name(who: &Who) -> String {
+    match (&who.comm, who.pid) {
+        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
+        (Some(comm), None) => escape(comm).into_owned(),
+        (None, Some(pid)) => format!("process {pid}"),
+        (None, None) => match who.unknown {
+            Some(why) => format!("unknown ({why})"),
+            None => "unknown".to_owned(),
+        },
+    }
+}
+
+/// `a`, `a and b`, `a, b and 3 more`.
+pub fn list(names: &[String], shown: usize) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [rest @ .., last] if names.len() <= shown => format!("{} and {last}", rest.join(", ")),
+        _ => format!("{} and {} more", names[..shown].join(", "), names.len() - shown),
+    }
+}
+
+pub fn names(whos: &[Who]) -> String {
+    list(&whos.iter().map(name).collect::<Vec<_>>(), 2)
+}
+
+/// Time lost in each second: `612ms/s`.
+pub fn each_second(ns_per_second: u64) -> String {
+    format!("{}/s", format::duration(ns_per_second))
+}
+
+/// `waits`, `wait`.
+pub fn verb<'a>(subjects: usize, one: &'a str, many: &'a str) -> &'a str {
+    if subjects == 1 { one } else { many }
+}

@@ -1,0 +1,123 @@
+//! Findings: a line for each, at each interval in which it is open, and once when it is over; and one for what is fine.
+
+use serde::Serialize;
+
+use super::{line::ns, who::Who};
+use crate::snapshot::{
+    Snapshot,
+    finding::{self, Findings, Open, Value},
+};
+
+#[derive(Serialize)]
+struct Head<'a> {
+    v: u32,
+    r#type: &'static str,
+    rule: &'a str,
+    at: String,
+    interval_ns: u64,
+}
+
+impl<'a> Head<'a> {
+    fn of(rule: &'a str, snapshot: &Snapshot) -> Self {
+        let (at, interval_ns) = (snapshot.at.to_string(), ns(snapshot.interval));
+        Self { v: 1, r#type: "finding", rule, at, interval_ns }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Finding<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    state: &'static str,
+    /// It held in this interval.
+    now: bool,
+    /// From 1, the most harm; absent when it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<usize>,
+    subject: &'a str,
+    since: String,
+    lasted_ns: u64,
+    statement: &'a str,
+    /// Seconds of processes' time lost per second.
+    harm: f64,
+    evidence: Vec<Evidence<'a>>,
+    confidence: &'static str,
+    doubts: &'a [String],
+    unknown: &'a [String],
+    next: &'a str,
+    victims: Vec<Who<'a>>,
+    culprits: Vec<Who<'a>>,
+}
+
+impl<'a> Finding<'a> {
+    pub fn all(found: &'a Findings, snapshot: &Snapshot) -> Vec<Self> {
+        let open = found.open.iter().enumerate().map(|(at, open)| Self::of(open, Some(at + 1), snapshot));
+        open.chain(found.over.iter().map(|open| Self::of(open, None, snapshot))).collect()
+    }
+
+    fn of(open: &'a Open, rank: Option<usize>, snapshot: &Snapshot) -> Self {
+        let finding = &open.finding;
+        Self {
+            head: Head::of(finding.rule, snapshot),
+            state: open.state.name(),
+            now: open.now,
+            rank,
+            subject: &finding.subject,
+            since: open.since.to_string(),
+            lasted_ns: ns(open.lasted),
+            statement: &finding.statement,
+            harm: finding.harm,
+            evidence: finding.evidence.iter().map(Evidence::of).collect(),
+            confidence: finding.confidence(),
+            doubts: &finding.doubts,
+            unknown: &finding.unknown,
+            next: &finding.next,
+            victims: finding.victims.iter().map(Who::of).collect(),
+            culprits: finding.culprits.iter().map(Who::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    probe: &'static str,
+    what: &'a str,
+    value: f64,
+    unit: &'static str,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(evidence: &'a finding::Evidence) -> Self {
+        let (value, unit) = match evidence.value {
+            Value::Nanoseconds(ns) => (ns as f64, "ns"),
+            Value::NanosecondsPerSecond(ns) => (ns as f64, "ns/s"),
+            Value::Count(count) => (count as f64, ""),
+            Value::PerSecond(rate) => (rate, "1/s"),
+            Value::Percent(percent) => (percent, "%"),
+            Value::Bytes(bytes) => (bytes as f64, "B"),
+        };
+        Self { probe: evidence.probe, what: &evidence.what, value, unit }
+    }
+}
+
+/// What was looked at and is fine.
+#[derive(Serialize)]
+pub struct RuledOut<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    areas: Vec<Area<'a>>,
+    not_measured: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Area<'a> {
+    area: &'a str,
+    because: &'a str,
+}
+
+impl<'a> RuledOut<'a> {
+    pub fn of(found: &'a Findings, snapshot: &Snapshot) -> Self {
+        let areas = found.ruled_out.iter().map(|row| Area { area: row.area, because: &row.because }).collect();
+        Self { head: Head::of("ruled_out", snapshot), areas, not_measured: &found.not_measured }
+    }
+}

@@ -1,0 +1,233 @@
+//! The few rows of each probe that matter now, one line each; none of a probe that has nothing to say.
+
+use std::time::Duration;
+
+use crate::{
+    escape::{escape, fit},
+    findings::name,
+    sinks::{
+        format,
+        io::{device, waiting_for},
+        who::COMM,
+    },
+    snapshot::{
+        Snapshot, Who,
+        cpu::{Cpu, Processor},
+        io::{Device, Io, Stalled},
+        oom::Oom,
+        syscalls::Syscalls,
+        tcp::{self, Tcp},
+    },
+};
+
+/// Seconds of waiting per second from which a row is shown.
+const WAITS: f64 = 0.05;
+const IDLE: f64 = 0.25;
+const SLOW_NS: u64 = 10_000_000;
+const OLD_NS: u64 = 100_000_000;
+const LONG_NS: u64 = 1_000_000_000;
+/// Rows of each table.
+const EACH: usize = 2;
+
+pub fn all(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |label: &str, rows: Vec<String>| {
+        for (at, row) in rows.iter().enumerate() {
+            lines.push(format!("{:<8}{row}", if at == 0 { label } else { "" }));
+        }
+    };
+    let interval = snapshot.interval;
+    if let Some(cpu) = &snapshot.cpu {
+        add("cpu", processors(cpu, interval));
+    }
+    if let Some(io) = &snapshot.io {
+        add("io", disks(io, interval));
+        add("stalled", stalls(io, interval));
+    }
+    if let Some(oom) = &snapshot.oom {
+        add("memory", memory(oom, interval));
+    }
+    if let Some(tcp) = &snapshot.tcp {
+        add("tcp", network(tcp, interval));
+    }
+    if let Some(syscalls) = &snapshot.syscalls {
+        add("calls", calls(syscalls, snapshot));
+    }
+    lines
+}
+
+fn share(ns: u64, interval: Duration) -> f64 {
+    ns as f64 / 1e9 / interval.as_secs_f64().max(1e-3)
+}
+
+fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
+    let sum = |of: fn(&Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
+    let idle = sum(|row| row.idle_ns);
+    let all = idle + sum(|row| row.user_ns + row.system_ns + row.irq_ns + row.softirq_ns + row.steal_ns);
+    let throttled_ns: u64 = cpu.throttled.iter().flatten().map(|row| row.throttled_ns).sum();
+    let waits = &cpu.run_queue;
+    let number = cpu.processors.len();
+    let matters = idle < IDLE * all
+        || share(waits.total_ns, interval) >= WAITS * 4.0
+        || share(throttled_ns, interval) >= WAITS
+        || cpu.waiting.first().is_some_and(|row| row.age_ns >= OLD_NS);
+    if !matters {
+        return Vec::new();
+    }
+    let mut parts = vec![format!("{} busy of {number}", format::percent(100.0 * (1.0 - idle / all.max(1.0))))];
+    parts.push(match cpu.no_waits {
+        Some(why) => format!("waits unavailable ({why})"),
+        None => {
+            format!("waits {}/s p99 {}", format::time_rate(waits.total_ns, interval), format::duration(waits.p99_ns))
+        }
+    });
+    if throttled_ns > 0 {
+        parts.push(format!("held back by quotas {}/s", format::time_rate(throttled_ns, interval)));
+    }
+    let most: Vec<String> = cpu
+        .running
+        .iter()
+        .take(EACH)
+        .map(|row| format!("{} {}", short(&row.who), format::percent(100.0 * share(row.ran_ns, interval))))
+        .collect();
+    if !most.is_empty() {
+        parts.push(format!("most: {}", most.join(", ")));
+    }
+    vec![parts.join(", ")]
+}
+
+/// A name that may be long.
+fn short(who: &Who) -> String {
+    match (&who.comm, who.pid) {
+        (Some(comm), Some(pid)) => format!("{} {pid}", fit(comm, COMM)),
+        _ => name(who),
+    }
+}
+
+fn disks(io: &Io, interval: Duration) -> Vec<String> {
+    let matters = io
+        .devices
+        .iter()
+        .filter(|row| row.total.p99_ns >= SLOW_NS || row.oldest_ns >= Some(OLD_NS) || row.before_start > 0);
+    let line = |row: &Device| {
+        let age = match row.oldest_ns {
+            Some(ns) => format!(", oldest {}", format::duration(ns)),
+            None if row.before_start > 0 => ", since before start".to_owned(),
+            None => String::new(),
+        };
+        format!(
+            "{} {}: {} IO/s, {} MiB/s, p50 {} p99 {}, {} in flight{age}",
+            device(&row.device, row.alias.as_deref()),
+            row.op.name(),
+            format::rate(row.ios, interval),
+            format::mebibytes_rate(row.bytes, interval),
+            format::duration(row.total.p50_ns),
+            format::duration(row.total.p99_ns),
+            row.in_flight.map_or_else(|| format::UNKNOWN.to_owned(), format::count)
+        )
+    };
+    matters.take(EACH).map(line).collect()
+}
+
+fn stalls(io: &Io, interval: Duration) -> Vec<String> {
+    let time_ns = |row: &Stalled| row.total_ns + row.now * row.now_ns.unwrap_or(0);
+    let matters = |row: &&Stalled| {
+        !row.kernel_thread
+            && (share(time_ns(row), interval) >= WAITS && row.max_ns.max(row.now_ns.unwrap_or(0)) >= SLOW_NS
+                || row.before_start)
+    };
+    let line = |row: &Stalled| {
+        let now = match row.now_ns {
+            Some(ns) if row.now > 0 => format!(", for {} now", format::duration(ns)),
+            None if row.now > 0 => ", since before start".to_owned(),
+            _ => String::new(),
+        };
+        format!(
+            "{} {}/s, at most {}{now}: {}",
+            name(&row.who),
+            format::time_rate(row.total_ns, interval),
+            format::duration(row.max_ns),
+            waiting_for(row)
+        )
+    };
+    io.stalled.iter().flatten().filter(matters).take(EACH).map(line).collect()
+}
+
+fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
+    let lost_ns: u64 = oom.totals.iter().map(|total| total.total_ns).sum();
+    let memory = &oom.memory;
+    let low = memory.available < memory.total / 10;
+    if !low && share(lost_ns, interval) < WAITS / 5.0 && oom.kills.is_empty() && oom.inside.is_empty() {
+        return Vec::new();
+    }
+    let swap = match memory.swap_total {
+        0 => "no swap".to_owned(),
+        total => format!("swap {} of {} used", format::bytes(total - memory.swap_free), format::bytes(total)),
+    };
+    let mut parts =
+        vec![format!("{} of {} available, {swap}", format::bytes(memory.available), format::bytes(memory.total))];
+    if lost_ns > 0 {
+        parts.push(format!("waits {}/s", format::time_rate(lost_ns, interval)));
+    }
+    let worst = oom.reclaim.iter().find(|row| !row.who.kernel_thread);
+    parts.extend(
+        worst.map(|row| format!("most: {} {}/s", name(&row.who), format::time_rate(row.latency.total_ns, interval))),
+    );
+    if let Some(inside) = oom.inside.first() {
+        parts.push(format!("{} waits for {}", name(&inside.who), format::duration(inside.age.as_nanos() as u64)));
+    }
+    vec![parts.join(", ")]
+}
+
+fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
+    let failed = tcp::failed(&tcp.opened);
+    let thrown: u64 = tcp.listeners.iter().map(|row| row.dropped).sum();
+    if share(tcp.totals.segments * 1_000_000_000, interval) < 1.0 && failed == 0 && thrown == 0 {
+        return Vec::new();
+    }
+    let all: u64 = tcp.opened.iter().sum();
+    let rate = |count| format::rate(count, interval);
+    let mut parts = vec![format!("{}/s segments sent again", rate(tcp.totals.segments))];
+    if failed > 0 {
+        parts.push(format!("{}/s of {}/s connections failed", rate(failed), rate(all)));
+    }
+    if thrown > 0 {
+        parts.push(format!("{}/s requests for connections thrown away", rate(thrown)));
+    }
+    if tcp.dropped > 0 {
+        parts.push(format!("{}/s packets dropped", rate(tcp.dropped)));
+    }
+    if let Some(flow) = tcp.flows.first() {
+        let to = flow.ends.map_or_else(String::new, |(_, remote)| format!(" to {remote}"));
+        parts.push(format!("most: {}{to}", name(&flow.owners.who)));
+    }
+    vec![parts.join(", ")]
+}
+
+/// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.
+fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
+    let stalled = snapshot.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let known: Vec<_> = stalled.map(|row| (row.who.pid, row.syscall.as_deref())).collect();
+    let interval = snapshot.interval;
+    let ended = syscalls.slow.iter().filter(|row| {
+        share(row.total_ns, interval) >= WAITS * 2.0 && !known.contains(&(row.who.pid, row.syscall.as_deref()))
+    });
+    let ended = ended.take(EACH).map(|row| {
+        let call = row.syscall.as_deref().unwrap_or("all");
+        format!(
+            "{} {}/s in {}, at most {}",
+            name(&row.who),
+            format::time_rate(row.total_ns, interval),
+            escape(call),
+            format::duration(row.max_ns)
+        )
+    });
+    let long = syscalls.in_flight.iter().filter(|call| call.age_ns.is_none_or(|age_ns| age_ns >= LONG_NS));
+    let long = long.filter(|call| !known.contains(&(call.who.pid, Some(call.syscall.as_str()))));
+    let long = long.take(EACH).map(|call| {
+        let age =
+            call.age_ns.map_or_else(|| "since before start".to_owned(), |ns| format!("for {}", format::duration(ns)));
+        format!("{} in {} {age}", name(&call.who), escape(&call.syscall))
+    });
+    ended.chain(long).collect()
+}
