@@ -1,7 +1,7 @@
 //! Processes that wait for what they wrote to be safe: fsync and its kin, the journal, flushes of a disk's cache.
 //!
-//! Holds when such waits of 10 ms and more take at least 0.3 s per second and are 50 ms long in the mean, or one of them 500 ms:
-//! an fsync to a disk that turns takes some 20 ms.
+//! Holds when such waits of 10 ms and more take at least 0.3 s per second and are 50 ms long in the mean, or one of them 500 ms: an
+//! fsync to a disk that turns takes some 20 ms. So much is enough if somebody else has the disk.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,16 @@ use super::{
 use crate::{
     escape::escape,
     format,
-    snapshot::finding::{Evidence, Finding, Value},
+    snapshot::{
+        Who,
+        finding::{Evidence, Finding, Value},
+    },
 };
 
 const RULE: &str = "sync_stall";
 const LOST: f64 = 0.3;
 const MEAN_NS: u64 = 50_000_000;
+const MEAN_BESIDE_NS: u64 = 20_000_000;
 const LONG_NS: u64 = 500_000_000;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
@@ -40,7 +44,11 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
         waits.iter().fold((0, 0), |(ended, ns), wait| (ended + wait.row.waits, ns + wait.row.total_ns));
     let mean_ns = total_ns / ended.max(1);
     let longest_ns = waits::longest_ns(waits);
-    if lost < LOST || mean_ns < MEAN_NS && longest_ns < LONG_NS || disk.is_some_and(is_hung) {
+    let cause = disk.map(|disk| Cause::of(scene, &disk.name));
+    let is_other = |who: &Who| !victims.iter().any(|victim| victim.pid == who.pid);
+    let beside = cause.as_ref().is_some_and(|cause| cause.culprits.iter().any(is_other));
+    let long = mean_ns >= if beside { MEAN_BESIDE_NS } else { MEAN_NS } || longest_ns >= LONG_NS;
+    if lost < LOST || !long || disk.is_some_and(is_hung) {
         return None;
     }
     let on = if name.is_empty() { String::new() } else { format!(" on {name}") };
@@ -63,9 +71,8 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
         Evidence { probe: "io", what: "longest wait".into(), value: Value::Nanoseconds(longest_ns) },
     ];
     let (mut culprits, mut unknown, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
-    match disk {
-        Some(disk) => {
-            let cause = Cause::of(scene, &disk.name);
+    match disk.zip(cause) {
+        Some((disk, cause)) => {
             statement += &format!("; {}", cause.words);
             evidence.extend(disk.evidence(scene));
             evidence.extend(cause.evidence);
