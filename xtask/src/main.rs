@@ -20,7 +20,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   setup            Install what building needs: the standard library's sources, bpf-linker
-  run [ARGS]       Build stillwatch and start it (without ARGS: `stillwatch syscalls`)
+  run [ARGS]       Build stillwatch and start it (without ARGS: the overview)
   lint             Formatting and clippy, for the host and for the BPF target
   test [PATTERN]   Lints, builds, all tests, the kernel matrix; with PATTERN only matching tests
   vm [PATTERN…]    The kernel tests in virtual machines; PATTERN: kernels (5.10 sid) or part of a

@@ -14,9 +14,6 @@ pub fn run(mut args: Vec<OsString>) -> Result<()> {
     if args.first().is_some_and(|first| first == "--") {
         args.remove(0);
     }
-    if args.is_empty() {
-        args.push("syscalls".into());
-    }
     setup::build()?;
     let error = Command::new(build()?).args(args).exec();
     Err(anyhow!(error).context("starting stillwatch"))

@@ -24,6 +24,8 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         (&["io"], Some(("`io`, start to attached", 250.0))),
         (&["io", "--devices"], None),
         (&["oom"], Some(("`oom`, start to attached", 250.0))),
+        // Its first look follows half a second later.
+        (&[], Some(("the overview, start to attached", 1000.0))),
     ];
     for (args, promise) in variants {
         let mut times = Vec::new();
@@ -32,7 +34,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
             times.push(measure(bench, args)?);
         }
         let spread = Spread::of(times);
-        figure.row(&format!("`stillwatch {}`", args.join(" ")), &[spread], 0);
+        figure.row(&format!("`{}`", [&["stillwatch"], args].concat().join(" ")), &[spread], 0);
         if let Some((what, bound)) = promise {
             figure.promise(Promise::at_most(what, bound, "ms", spread));
         }
