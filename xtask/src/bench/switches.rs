@@ -37,6 +37,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "cpu"),
         Observer::stillwatch(bench, "cpu --io --syscalls"),
         Observer::stillwatch(bench, "cpu --by process"),
+        Observer::stillwatch(bench, "1").called("the overview"),
     ];
     let mut rows = vec![Vec::new(); variants.len()];
     if which("perf").is_some() {

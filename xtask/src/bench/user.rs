@@ -36,6 +36,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "oom 1"),
         Observer::peer("syscount -L -i 1"),
         Observer::peer("biolatency 1"),
+        Observer::stillwatch(bench, "1").called("the overview"),
     ];
     let disk = Disk::ext4()?;
     let mut rows = vec![(Vec::new(), Vec::new()); variants.len()];
