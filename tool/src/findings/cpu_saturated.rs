@@ -1,7 +1,7 @@
 //! More tasks want to run than there are processors: on all of the host, or on one processor that tasks are bound to.
 //!
-//! Of the host: it is hardly ever idle, and waits take at least 1.2 s per second and processor, so that at all times more than one
-//! task waits for each. A build with a job per processor waits for less than half of that. Of one processor: it is never idle while
+//! Of the host: it is hardly ever idle, and waits take at least 1.5 s per second and processor, so that at all times more than one
+//! task waits for each. A build with two jobs per processor waits for less. Of one processor: it is never idle while
 //! others are, and waits of 1 ms and more that ended there take 0.7 s per second.
 
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -20,7 +20,7 @@ use crate::{
 };
 
 const RULE: &str = "cpu_saturated";
-const WAITS_PER_PROCESSOR: f64 = 1.2;
+const WAITS_PER_PROCESSOR: f64 = 1.5;
 const WAITS_ON_ONE: f64 = 0.7;
 const IDLE: f64 = 0.1;
 /// Of a full processor, or of all: who runs less is no hog.
