@@ -62,8 +62,7 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     let mut text = view.dim(&text) + "\n";
     let nothing = Findings::default();
     let found = snapshot.findings.as_ref().unwrap_or(&nothing);
-    let mut rows = rows::all(snapshot);
-    rows.truncate(ROWS);
+    let rows: Vec<String> = rows::all(snapshot).iter().flat_map(|row| wrapped(row, view)).take(ROWS).collect();
     if rows.is_empty() && found.open.is_empty() && found.over.is_empty() {
         text += "nothing above thresholds\n";
     }
@@ -73,6 +72,17 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     }
     text
 }
+
+/// As many lines as it takes, those after the first under its text.
+fn wrapped(line: &str, view: &View) -> Vec<String> {
+    let options = textwrap::Options::new(view.width.max(LEAST)).subsequent_indent(INDENT).break_words(false);
+    textwrap::wrap(line, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// Labels of rows and times of findings stand in this column.
+const INDENT: &str = "        ";
+/// Narrower terminals wrap by themselves.
+const LEAST: usize = 40;
 
 /// `for 12s`.
 fn lasted(duration: std::time::Duration) -> String {

@@ -1,49 +1,47 @@
 //! Findings as lines: the statement of each, and of the worst ones what it rests on, as far as there is room.
 
-use super::lasted;
+use super::{INDENT, lasted, wrapped};
 use crate::{
     escape::escape,
     sinks::{View, format},
     snapshot::finding::{Evidence, Findings, Open, Value},
 };
 
-const INDENT: &str = "        ";
 /// Statements; the rest is only counted.
 const STATEMENTS: usize = 6;
+/// Those that ended.
+const OVER: usize = 3;
 
-/// At most `room` lines.
+/// At most `room` lines, unless the terminal is so narrow that one takes several.
 pub fn lines(found: &Findings, room: usize, view: &View) -> Vec<String> {
-    let over: Vec<String> = found.over.iter().take(3).map(|open| view.dim(&ended(open))).collect();
-    let about = view.dim(&rest(found));
-    let shown = &found.open[..found.open.len().min(STATEMENTS)];
-    let more = found.open.len() - shown.len();
-    let mut spare = room.saturating_sub(over.len() + 1 + shown.len() + usize::from(more > 0));
-    let mut lines = Vec::new();
-    for open in shown {
-        lines.push(statement(open, view));
-        let details = details(open);
+    let mut last: Vec<String> = found.over.iter().take(OVER).flat_map(|open| dim(&ended(open), view)).collect();
+    let more = found.open.len().saturating_sub(STATEMENTS) as u64;
+    if more > 0 {
+        let more = format::plural(more, "more finding", "more findings");
+        last.insert(0, view.dim(&format!("{INDENT}{more} (--json has them)")));
+    }
+    last.extend(dim(&rest(found), view));
+    let mut blocks: Vec<Vec<String>> = found.open.iter().take(STATEMENTS).map(|open| statement(open, view)).collect();
+    let mut spare = room.saturating_sub(last.len() + blocks.iter().map(Vec::len).sum::<usize>());
+    for (block, open) in blocks.iter_mut().zip(&found.open) {
+        let details: Vec<String> = details(open).iter().flat_map(|line| dim(line, view)).collect();
         if details.len() <= spare {
             spare -= details.len();
-            lines.extend(details.iter().map(|line| view.dim(line)));
+            block.extend(details);
         }
     }
-    if more > 0 {
-        lines.push(view.dim(&format!(
-            "{INDENT}{} (--json has them)",
-            format::plural(more as u64, "more finding", "more findings")
-        )));
-    }
-    lines.extend(over);
-    lines.push(about);
-    lines
+    blocks.into_iter().flatten().chain(last).collect()
+}
+
+fn dim(line: &str, view: &View) -> Vec<String> {
+    wrapped(line, view).iter().map(|line| view.dim(line)).collect()
 }
 
 /// `! 12s   sda is saturated: …`
-fn statement(open: &Open, view: &View) -> String {
-    let held = format!("! {:<6}", lasted(open.lasted));
+fn statement(open: &Open, view: &View) -> Vec<String> {
     let not_now = if open.now { "" } else { " (not in this interval)" };
-    let text = &open.finding.statement;
-    if open.now { format!("{}{}", view.bold(&held), view.bold(text)) } else { format!("{held}{text}{not_now}") }
+    let lines = wrapped(&format!("! {:<6}{}{not_now}", lasted(open.lasted), open.finding.statement), view);
+    lines.into_iter().map(|line| if open.now { view.bold(&line) } else { line }).collect()
 }
 
 fn ended(open: &Open) -> String {
