@@ -137,18 +137,16 @@ fn stalls(io: &Io, interval: Duration) -> Vec<String> {
                 || row.before_start)
     };
     let line = |row: &Stalled| {
-        let now = match row.now_ns {
-            Some(ns) if row.now > 0 => format!(", for {} now", format::duration(ns)),
-            None if row.now > 0 => ", since before start".to_owned(),
-            _ => String::new(),
-        };
-        format!(
-            "{} {}/s, at most {}{now}: {}",
-            name(&row.who),
-            format::time_rate(row.total_ns, interval),
-            format::duration(row.max_ns),
-            waiting_for(row)
-        )
+        let ended = (row.waits > 0).then(|| {
+            let (rate, max) = (format::time_rate(row.total_ns, interval), format::duration(row.max_ns));
+            format!("{rate}/s, at most {max}")
+        });
+        let now = (row.now > 0).then(|| match row.now_ns {
+            Some(ns) => format!("for {} now", format::duration(ns)),
+            None => "since before start".to_owned(),
+        });
+        let times: Vec<String> = ended.into_iter().chain(now).collect();
+        format!("{} {}: {}", name(&row.who), times.join(", "), waiting_for(row))
     };
     io.stalled.iter().flatten().filter(matters).take(EACH).map(line).collect()
 }
