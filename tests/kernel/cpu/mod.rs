@@ -3,10 +3,10 @@
 mod ended;
 mod interrupts;
 mod now;
-mod quota;
+pub mod quota;
 mod spinners;
 mod wakeups;
-mod work;
+pub mod work;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;

@@ -18,13 +18,13 @@ use super::{
 pub const TESTS: &[Test] = &[("cpu_a_quota_of_a_fifth_shows_what_cpu_stat_does", quota)];
 
 /// Removed when dropped; empty by then.
-struct Group {
-    dir: PathBuf,
+pub struct Group {
+    pub dir: PathBuf,
     v2: bool,
 }
 
 impl Group {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         let of = |kind: &str, option: &str| {
             mounts.lines().find_map(|line| {
@@ -57,7 +57,7 @@ impl Group {
         Ok(value.trim().parse::<u64>()? * unit)
     }
 
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("/{}", self.dir.file_name().map(Path::new).unwrap_or(Path::new("")).display())
     }
 }

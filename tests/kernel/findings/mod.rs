@@ -1,7 +1,11 @@
 //! Findings against real faults: the right one ranks first and names the right process, and none is wrong. One scenario a rule;
 //! and hosts that are well, which have none.
 
+mod calls;
+mod cpu;
 mod healthy;
+mod memory;
+mod network;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +15,7 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [healthy::TESTS].concat()
+    [cpu::TESTS, memory::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.

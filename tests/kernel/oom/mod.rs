@@ -1,11 +1,11 @@
 //! The `oom` probe against kills and waits that are made: in cgroups with a limit on this machine, v1 or v2, and of the whole host
 //! in virtual machines.
 
-mod group;
+pub mod group;
 mod kills;
 mod log;
 mod storm;
-mod waits;
+pub mod waits;
 
 use std::time::{Duration, Instant};
 

@@ -61,10 +61,18 @@ fn high() -> Result<()> {
     Ok(())
 }
 
-/// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
-fn at_limit() -> Result<()> {
-    let limit = 12 * MIB;
-    let group = Group::new("at-limit", Some(limit))?;
+/// Removed when dropped.
+pub struct Scratch(std::path::PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A process that reads a file again and again, in a cgroup that has no room for all of it.
+pub fn reader_at_limit(times: u32) -> Result<(Workload, Group, Scratch)> {
+    let group = Group::new("at-limit", Some(12 * MIB))?;
     let file = std::env::temp_dir().join(format!("stillwatch-oom-{}", std::process::id()));
     // On tmpfs file pages can't be taken away.
     if is_memory(&std::env::temp_dir()) {
@@ -74,7 +82,7 @@ fn at_limit() -> Result<()> {
     let path = std::ffi::CString::new(file.to_string_lossy().as_bytes())?;
     let process = Workload::new(move || {
         let mut page = [0u8; 65536];
-        for _ in 0..3 {
+        for _ in 0..times {
             // SAFETY: a NUL-terminated path, and room for what is read.
             unsafe {
                 let fd = libc::open(path.as_ptr(), libc::O_RDONLY);
@@ -89,12 +97,17 @@ fn at_limit() -> Result<()> {
     // SAFETY: no arguments.
     unsafe { libc::sync() };
     group.take_in(&process)?;
+    Ok((process, group, Scratch(file)))
+}
+
+/// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
+fn at_limit() -> Result<()> {
+    let (process, _group, _file) = reader_at_limit(3)?;
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
     process.go();
     process.report()?;
     watch.next()?;
     watch.stop()?;
-    let _ = std::fs::remove_file(&file);
     let rows = watch.snapshots.iter().flat_map(|snapshot| snapshot["reclaim"].as_array().into_iter().flatten());
     let rows: Vec<_> = rows.filter(|row| row["kind"] == "memcg_reclaim").collect();
     ensure!(rows.iter().any(|row| row["count"].as_u64() > Some(0)), "{:#?}", watch.snapshots);

@@ -3,10 +3,10 @@
 //! A socket filter at the receiver drops what the test says before TCP sees it: a loss, on any kernel, without any tool. All of it
 //! happens on the loopback interface of a network namespace of its own, whose counters nobody else moves.
 
-mod connects;
+pub mod connects;
 mod drops;
 mod listeners;
-mod net;
+pub mod net;
 mod owners;
 mod raw;
 mod resets;

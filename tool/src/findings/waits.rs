@@ -63,6 +63,9 @@ fn class(row: &Stalled) -> Class {
         Class::Dirty
     } else if because(&[Kind::Vfork, Kind::Freezer, Kind::Userfaultfd]) {
         Class::Meant
+    } else if because(&[Kind::FilesystemFrozen, Kind::NetworkFilesystem, Kind::Fuse]) {
+        // The file lies on a disk, which has nothing to do with it.
+        Class::Else
     } else if row.syscall.as_deref().is_some_and(|call| SYNC.contains(&call))
         || because(&[Kind::JournalCommit, Kind::Flush])
     {

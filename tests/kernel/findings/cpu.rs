@@ -1,0 +1,84 @@
+//! More tasks than processors, and a cgroup that may not use one.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    super::{
+        Test,
+        cpu::{
+            quota::Group,
+            work::{last_processor, pinned, spin},
+        },
+        stillwatch::Watch,
+        workload::Workload,
+    },
+    is_sound, names, only, wait_for, wait_until_over,
+};
+
+pub const TESTS: &[Test] =
+    &[("findings_cpu_saturated", host), ("findings_cpu_saturated_on_one_processor", one), ("findings_quota", quota)];
+
+const LONG: Duration = Duration::from_secs(600);
+/// Tasks that want each processor.
+const EACH: usize = 4;
+
+fn spinner() -> Result<Workload> {
+    Workload::new(|| [spin(LONG), 0])
+}
+
+fn host() -> Result<()> {
+    let processors = std::thread::available_parallelism()?.get();
+    let spinners = (0..processors * EACH).map(|_| spinner()).collect::<Result<Vec<_>>>()?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    spinners.iter().for_each(Workload::go);
+    let is_right = |finding: &serde_json::Value| {
+        finding["subject"] == "" && spinners.iter().all(|spinner| names(finding, "culprits", spinner.pid))
+    };
+    let found = wait_for(&mut watch, "cpu_saturated", is_right)?;
+    drop(spinners);
+    is_sound(&found)?;
+    let over = wait_until_over(&mut watch, &found)?;
+    let lasted = over["lasted_ns"].as_u64().context("no length")?;
+    ensure!((1_900_000_000..=start.elapsed().as_nanos() as u64).contains(&lasted), "{over}");
+    only(&watch, &["cpu_saturated"])
+}
+
+/// Three on one processor, while the others have nothing to do.
+fn one() -> Result<()> {
+    let cpu = last_processor()?;
+    let spinners = (0..3).map(|_| pinned(cpu, || [spin(LONG), 0])).collect::<Result<Vec<_>>>()?;
+    let mut watch = Watch::everything(&[])?;
+    spinners.iter().for_each(Workload::go);
+    let is_right = |finding: &serde_json::Value| {
+        let is_named =
+            |spinner: &Workload| names(finding, "culprits", spinner.pid) || names(finding, "victims", spinner.pid);
+        finding["subject"].as_str() == Some(&*cpu.to_string()) && spinners.iter().all(is_named)
+    };
+    let found = wait_for(&mut watch, "cpu_saturated", is_right)?;
+    drop(spinners);
+    is_sound(&found)?;
+    wait_until_over(&mut watch, &found)?;
+    only(&watch, &["cpu_saturated"])
+}
+
+fn quota() -> Result<()> {
+    let group = Group::new()?;
+    let spinner = spinner()?;
+    std::fs::write(group.dir.join("cgroup.procs"), spinner.pid.to_string())?;
+    let mut watch = Watch::everything(&[])?;
+    spinner.go();
+    let name = group.name();
+    let is_right =
+        |finding: &serde_json::Value| finding["subject"] == name.as_str() && names(finding, "victims", spinner.pid);
+    let found = wait_for(&mut watch, "quota", is_right)?;
+    drop(spinner);
+    is_sound(&found)?;
+    // A fifth of one processor: four fifths of the time are lost.
+    let harm = found["harm"].as_f64().context("no harm")?;
+    ensure!((0.5..=1.0).contains(&harm), "{found}");
+    wait_until_over(&mut watch, &found)?;
+    only(&watch, &["quota"])
+}

@@ -1,0 +1,53 @@
+//! Memory that runs out in a cgroup.
+
+use anyhow::{Result, ensure};
+
+use super::{
+    super::{
+        Test,
+        oom::{
+            group::{Group, MIB, holder, is_killed},
+            waits::reader_at_limit,
+        },
+        stillwatch::Watch,
+    },
+    is_sound, names, only, wait_for, wait_until_over,
+};
+
+pub const TESTS: &[Test] = &[("findings_oom_kill", killed), ("findings_memory_stall", stalled)];
+
+const LIMIT: u64 = 20 * MIB;
+
+/// Two kills in one cgroup.
+fn killed() -> Result<()> {
+    let group = Group::new("finding", Some(LIMIT))?;
+    let mut watch = Watch::everything(&[])?;
+    for (kills, words) in [(1, "the kernel killed first"), (2, "2 kills in ")] {
+        let hog = holder(if kills == 1 { c"first" } else { c"second" }, 2 * LIMIT, &group)?;
+        hog.go();
+        is_killed(&hog)?;
+        let found = wait_for(&mut watch, "oom_kill", |finding| {
+            names(finding, "victims", hog.pid)
+                && finding["statement"].as_str().is_some_and(|text| text.starts_with(words))
+        })?;
+        is_sound(&found)?;
+        let kill = watch.events.iter().find(|event| event["event"] == "oom_kill" && event["victim"]["pid"] == hog.pid);
+        ensure!(kill.is_some(), "no event of {}", hog.pid);
+        ensure!(found["subject"] == group.path.as_str(), "{found}");
+    }
+    // Before they were killed, they waited.
+    only(&watch, &["oom_kill", "memory_stall"])
+}
+
+/// File pages of a cgroup at its limit are taken away again and again.
+fn stalled() -> Result<()> {
+    let (process, _group, _file) = reader_at_limit(u32::MAX)?;
+    let mut watch = Watch::everything(&[])?;
+    process.go();
+    let found = wait_for(&mut watch, "memory_stall", |finding| names(finding, "victims", process.pid))?;
+    drop(process);
+    is_sound(&found)?;
+    wait_until_over(&mut watch, &found)?;
+    // It reads a disk all the time, too.
+    only(&watch, &["memory_stall", "device_saturated"])
+}
