@@ -2,6 +2,7 @@
 //! and hosts that are well, which have none.
 
 mod healthy;
+mod io;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [healthy::TESTS].concat()
+    [healthy::TESTS, io::TESTS].concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.
