@@ -4,6 +4,7 @@
 mod calls;
 mod cpu;
 mod healthy;
+mod io;
 mod memory;
 mod network;
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [cpu::TESTS, memory::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
+    [cpu::TESTS, memory::TESTS, io::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.

@@ -6,7 +6,7 @@ mod modes;
 mod owners;
 mod seen;
 mod stalls;
-mod work;
+pub mod work;
 
 use super::Test;
 

@@ -57,20 +57,19 @@ fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
         None => row.ran_ns,
     };
     let of_all = if only.is_some() { 1.0 } else { cpu.processors.len() as f64 };
-    let mut groups: BTreeMap<&str, (u64, Vec<(u64, &Running)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<&Running>> = BTreeMap::new();
     for row in cpu.running.iter().filter(|row| on(row) > 0) {
-        let group = groups.entry(row.who.comm.as_deref().unwrap_or("")).or_default();
-        group.0 += on(row);
-        group.1.push((on(row), row));
+        groups.entry(row.who.comm.as_deref().unwrap_or("")).or_default().push(row);
     }
-    let mut groups: Vec<_> = groups.into_iter().filter(|(_, (ns, _))| scene.share(*ns) >= HOG * of_all).collect();
-    groups.sort_by_key(|(_, (ns, _))| Reverse(*ns));
-    let Some((comm, (ns, mut rows))) = groups.into_iter().next() else {
+    let sum = |rows: &[&Running]| rows.iter().map(|row| on(row)).sum::<u64>();
+    let most = groups.into_iter().max_by_key(|(_, rows)| sum(rows));
+    let Some((comm, mut rows)) = most.filter(|(_, rows)| scene.share(sum(rows)) >= HOG * of_all) else {
         return ("no process has a quarter of it".to_owned(), Vec::new());
     };
-    rows.sort_by_key(|&(ns, _)| Reverse(ns));
+    let ns = sum(&rows);
+    rows.sort_by_key(|row| Reverse(on(row)));
     let share = format::percent(100.0 * scene.share(ns) / of_all);
-    let whos: Vec<Who> = rows.iter().map(|(_, row)| row.who.clone()).collect();
+    let whos: Vec<Who> = rows.iter().map(|row| row.who.clone()).collect();
     let who = match &whos[..] {
         [one] => format!("{} has", name(one)),
         many => format!("{} processes named {} have", many.len(), crate::escape::escape(comm)),

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     sinks::sample::{idle, latency},
     snapshot::{
-        Latency, Snapshot, Who,
+        Snapshot, Who,
         cpu::{Cpu, Processor},
         finding::Finding,
         io::{Device, Io, Op, Stalled},
@@ -93,10 +93,6 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
         woken_by: None,
         stack: Vec::new(),
     }
-}
-
-pub fn none() -> Latency {
-    Latency::default()
 }
 
 /// What all rules say of an interval, without what was before.

@@ -10,19 +10,30 @@ use crate::{
     },
 };
 
-/// Areas, with the rules that speak of them.
-const AREAS: &[(&str, fn(&Scene) -> Result<String, String>, &[&str])] = &[
-    ("processors", processors, &["cpu_saturated", "quota", "softirq"]),
-    ("disks", disks, &["device_saturated", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"]),
-    ("memory", memory, &["memory_stall", "oom_kill"]),
-    ("network", network, &["retransmits", "connects_failing", "accept_queue"]),
-    ("system calls", calls, &["slow_calls", "failing_calls"]),
+struct Area {
+    name: &'static str,
+    /// Figures that say that it is fine, unless it is not; or what was not measured.
+    because: fn(&Scene) -> Result<String, String>,
+    /// Those that speak of it.
+    rules: &'static [&'static str],
+}
+
+const AREAS: &[Area] = &[
+    Area { name: "processors", because: processors, rules: &["cpu_saturated", "quota", "softirq"] },
+    Area {
+        name: "disks",
+        because: disks,
+        rules: &["device_saturated", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
+    },
+    Area { name: "memory", because: memory, rules: &["memory_stall", "oom_kill"] },
+    Area { name: "network", because: network, rules: &["retransmits", "connects_failing", "accept_queue"] },
+    Area { name: "system calls", because: calls, rules: &["slow_calls", "failing_calls"] },
 ];
 
 /// An area in which something was found is in neither list.
 pub fn look(scene: &Scene, findings: &[Finding]) -> (Vec<RuledOut>, Vec<String>) {
     let (mut fine, mut not_measured) = (Vec::new(), Vec::new());
-    for &(area, because, rules) in AREAS {
+    for &Area { name: area, because, rules } in AREAS {
         match because(scene) {
             Err(why) => not_measured.push(why),
             Ok(because) if !findings.iter().any(|finding| rules.contains(&finding.rule)) => {

@@ -1,6 +1,7 @@
 //! Tasks that nothing can interrupt, waiting for long for something that is no disk: a frozen filesystem, a server of files, a lock.
 //!
-//! Holds when a wait goes on for 5 s, or since before the run. Waits for memory and for disks belong to other rules.
+//! Holds when a wait goes on for 5 s, or since before the run. Waits for memory and for disks belong to other rules; those of calls
+//! about files of a disk that has nothing to do are not for the disk, and belong here.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,14 @@ const LONG_NS: u64 = 5_000_000_000;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
-    for wait in waits::all(scene).filter(|wait| wait.class == Class::Else && is_stuck(wait)) {
+    let disks = waits::disks(scene);
+    let is_busy = |name: &str| disks.iter().any(|disk| disk.name == name && !disk.is_idle());
+    let is_ours = |wait: &Wait| match wait.class {
+        Class::Else => true,
+        Class::Device => !wait.row.disk.as_deref().is_some_and(is_busy),
+        _ => false,
+    };
+    for wait in waits::all(scene).filter(|wait| is_ours(wait) && is_stuck(wait)) {
         groups.entry(wait.row.reason.clone().unwrap_or_default()).or_default().push(wait);
     }
     groups.iter().map(|(reason, waits)| one(scene, reason, waits)).collect()
@@ -55,5 +63,38 @@ fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
         next: "stillwatch io --stacks".into(),
         at_once: !before,
         ..Finding::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        findings::fixture::{disk, look, only, quiet, stalled},
+        reasons::Kind,
+        snapshot::{Snapshot, Who, io::Device},
+    };
+
+    /// One task that waits for so long, in a call about a file of that disk; the disk's rows.
+    fn stuck(reason: &str, call: &str, devices: Vec<Device>) -> Snapshot {
+        let mut snapshot = quiet();
+        let wait = stalled(Who::default(), Some("sda"), call, reason, 0, 0);
+        let wait = crate::snapshot::io::Stalled { now: 1, now_ns: Some(6_000_000_000), ..wait };
+        snapshot.io.iter_mut().for_each(|io| (io.stalled, io.devices) = (Some(vec![wait.clone()]), devices.clone()));
+        snapshot
+    }
+
+    #[test]
+    fn a_disk_is_not_what_a_frozen_filesystem_waits_for() {
+        for devices in [vec![], vec![disk("sda", 200_000, 30)]] {
+            let finding = only(&stuck(Kind::FilesystemFrozen.words(), "write", devices));
+            assert_eq!((finding.rule, finding.subject.as_str()), (RULE, "filesystem frozen"));
+        }
+    }
+
+    #[test]
+    fn a_disk_that_has_nothing_to_do_is_not_waited_for() {
+        assert_eq!(only(&stuck("other: a_lock", "unlink", vec![])).rule, RULE);
+        assert!(look(&stuck("other: a_lock", "unlink", vec![disk("sda", 200_000, 30)])).is_empty());
     }
 }

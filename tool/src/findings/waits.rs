@@ -27,7 +27,8 @@ pub enum Class {
     Device,
     /// By design, or until somebody lets it go on: a frozen task, a parent that waits for its child to execute.
     Meant,
-    /// For something else: a lock, a server of files.
+    /// For something else: a lock, a server of files, somebody who thaws a filesystem or a disk's queue. A disk may be known, of
+    /// the file that the call is about: it is not what the wait is for.
     Else,
 }
 
@@ -63,8 +64,8 @@ fn class(row: &Stalled) -> Class {
         Class::Dirty
     } else if because(&[Kind::Vfork, Kind::Freezer, Kind::Userfaultfd]) {
         Class::Meant
-    } else if because(&[Kind::FilesystemFrozen, Kind::NetworkFilesystem, Kind::Fuse]) {
-        // The file lies on a disk, which has nothing to do with it.
+    } else if because(&[Kind::FilesystemFrozen, Kind::NetworkFilesystem, Kind::Fuse, Kind::QueueFrozen]) {
+        // The file may lie on a disk, which has nothing to do with it.
         Class::Else
     } else if row.syscall.as_deref().is_some_and(|call| SYNC.contains(&call))
         || because(&[Kind::JournalCommit, Kind::Flush])
@@ -126,6 +127,11 @@ pub fn disks(scene: &Scene) -> Vec<Disk> {
 }
 
 impl Disk {
+    /// It has nothing to do, and had nothing to do: nobody waits for it, whatever file a call is about.
+    pub fn is_idle(&self) -> bool {
+        self.ios == 0 && self.in_flight == 0
+    }
+
     pub fn mean_ns(&self) -> u64 {
         self.total.total_ns.checked_div(self.total.count).unwrap_or(0)
     }

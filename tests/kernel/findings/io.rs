@@ -1,0 +1,285 @@
+//! Disks that are slow, that hang, and tasks that wait for what is no disk.
+//!
+//! A disk that is slow on every kernel is a loop device whose file is on a filesystem that is frozen most of the time.
+
+use std::{
+    fs::{self, File},
+    os::fd::{AsRawFd, OwnedFd},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{
+    super::{
+        Test,
+        devices::{Filesystem, LoopDevice, MIB, NullBlk, buffered, direct},
+        io::work::{BLOCK, fsync, reads, threads, write_range, writes},
+        skip,
+        stillwatch::Watch,
+        workload::{Report, Workload, sleep},
+    },
+    is_sound, names, only, wait_for, wait_until_over,
+};
+
+pub const TESTS: &[Test] = &[
+    ("findings_device_saturated", saturated),
+    ("findings_device_saturated_of_one_request_at_a_time", saturated_queue),
+    ("findings_sync_stall", sync_stall),
+    ("findings_sync_stall_of_a_slow_disk", slow_sync),
+    ("findings_io_hung", hung),
+    ("findings_dirty_throttling", throttled),
+    ("findings_stuck_tasks", stuck),
+];
+
+/// So long the filesystem below is frozen and thawed in turn: within a second, something is always completed.
+const FROZEN: Duration = Duration::from_millis(600);
+const THAWED: Duration = Duration::from_millis(60);
+/// Writers pause so long: else the few writes that wait are lost among those that are done at once.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A loop device over a file of a filesystem that can be frozen. Dropped in this order.
+struct Slow {
+    device: LoopDevice,
+    filesystem: Filesystem,
+    _below: LoopDevice,
+}
+
+impl Slow {
+    fn new(bytes: u64) -> Result<Self> {
+        let below = LoopDevice::new(bytes * 2 + 16 * MIB)?;
+        let filesystem = Filesystem::on(&below.name)?;
+        let file = File::options().create_new(true).read(true).write(true).open(filesystem.path.join("disk"))?;
+        // All blocks are there: no write has to look for one.
+        let zeros = vec![0u8; MIB as usize];
+        for _ in 0..bytes / MIB {
+            std::io::Write::write_all(&mut &file, &zeros)?;
+        }
+        file.sync_all()?;
+        Ok(Self { device: LoopDevice::over(&file)?, filesystem, _below: below })
+    }
+
+    /// Slow for as long as this takes, and well again after it.
+    fn slow_while<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let freezer = scope.spawn(|| -> Result<()> {
+                while !over.load(Ordering::Relaxed) {
+                    let frozen = self.filesystem.freeze()?;
+                    std::thread::sleep(FROZEN);
+                    drop(frozen);
+                    std::thread::sleep(THAWED);
+                }
+                Ok(())
+            });
+            let result = work();
+            over.store(true, Ordering::Relaxed);
+            freezer.join().map_err(|_| anyhow::anyhow!("the freezer died"))??;
+            result
+        })
+    }
+}
+
+/// What a finding says once it is over: it began no earlier than the fault, and ended no later, apart from the interval that it
+/// was noticed in. It may have needed `late` to begin.
+fn has_lasted(over: &Value, fault: Duration, late: Duration) -> Result<()> {
+    let lasted = Duration::from_nanos(over["lasted_ns"].as_u64().context("no lasted_ns")?);
+    // A snapshot is late by itself when the machine is slow.
+    let (least, most) = (fault.saturating_sub(late), fault + Duration::from_secs(3));
+    ensure!(least <= lasted && lasted <= most, "{lasted:?} of {fault:?}: {over}");
+    Ok(())
+}
+
+/// A process that keeps a disk busy, and one that wants it now and then.
+fn busy(fd: &OwnedFd, block: fn(&OwnedFd, u64) -> u64) -> Result<[Workload; 2]> {
+    let forever = move |pause: Duration| -> u64 {
+        loop {
+            block(fd, 1);
+            sleep(pause);
+        }
+    };
+    let culprit = Workload::new(|| [threads(8, || forever(PAUSE)), 0])?;
+    let victim = Workload::new(|| [forever(Duration::from_millis(50)), 0])?;
+    Ok([culprit, victim])
+}
+
+fn saturated_by(finding: &Value, device: &str, [culprit, victim]: &[Workload; 2]) -> bool {
+    let blamed = names(finding, "culprits", culprit.pid) && !names(finding, "culprits", victim.pid);
+    finding["subject"] == *device && names(finding, "victims", victim.pid) && blamed
+}
+
+fn saturated() -> Result<()> {
+    let slow = Slow::new(4 * MIB)?;
+    let workloads = busy(&direct(&slow.device.name)?, writes)?;
+    let mut watch = Watch::everything(&[])?;
+    let (start, found) = (Instant::now(), {
+        slow.slow_while(|| {
+            workloads.iter().for_each(Workload::go);
+            wait_for(&mut watch, "device_saturated", |finding| saturated_by(finding, &slow.device.name, &workloads))
+        })?
+    });
+    drop(workloads);
+    let fault = start.elapsed();
+    is_sound(&found)?;
+    let statement = found["statement"].to_string();
+    ensure!(statement.contains("is saturated"), "{statement}");
+    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(3))?;
+    only(&watch, &["device_saturated"])
+}
+
+/// The disk takes 40 ms for each request, and one at a time: the others wait before it.
+fn saturated_queue() -> Result<()> {
+    let device = NullBlk::new(40_000_000, &[("hw_queue_depth", "1")])?;
+    let workloads = busy(&direct(&device.name)?, reads)?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    workloads.iter().for_each(Workload::go);
+    let found = wait_for(&mut watch, "device_saturated", |finding| saturated_by(finding, &device.name, &workloads))?;
+    drop(workloads);
+    let fault = start.elapsed();
+    is_sound(&found)?;
+    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(3))?;
+    only(&watch, &["device_saturated"])
+}
+
+/// Writes a block and waits until it is safe, again and again.
+fn syncs(fd: &OwnedFd) -> Report {
+    loop {
+        write_range(fd, BLOCK, MIB, BLOCK);
+        fsync(fd);
+        sleep(4 * PAUSE);
+    }
+}
+
+fn is_of(finding: &Value, device: &str, pid: u32) -> bool {
+    finding["subject"] == *device && names(finding, "victims", pid)
+}
+
+fn sync_stall() -> Result<()> {
+    let slow = Slow::new(4 * MIB)?;
+    let fd = buffered(&slow.device.name)?;
+    let syncer = Workload::new(|| syncs(&fd))?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    let found = slow.slow_while(|| {
+        syncer.go();
+        wait_for(&mut watch, "sync_stall", |finding| is_of(finding, &slow.device.name, syncer.pid))
+    })?;
+    drop(syncer);
+    synced(watch, &found, start.elapsed())
+}
+
+fn slow_sync() -> Result<()> {
+    let device = NullBlk::new(100_000_000, &[])?;
+    let fd = buffered(&device.name)?;
+    let syncer = Workload::new(|| syncs(&fd))?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    syncer.go();
+    let found = wait_for(&mut watch, "sync_stall", |finding| is_of(finding, &device.name, syncer.pid))?;
+    drop(syncer);
+    synced(watch, &found, start.elapsed())
+}
+
+fn synced(mut watch: Watch, found: &Value, fault: Duration) -> Result<()> {
+    is_sound(found)?;
+    let statement = found["statement"].to_string();
+    ensure!(statement.contains("fsync"), "{statement}");
+    has_lasted(&wait_until_over(&mut watch, found)?, fault, Duration::from_secs(3))?;
+    only(&watch, &["sync_stall"])
+}
+
+/// A disk that completes nothing: the filesystem that holds its file is frozen.
+fn hung() -> Result<()> {
+    let slow = Slow::new(4 * MIB)?;
+    let fd = direct(&slow.device.name)?;
+    let writer = Workload::new(|| [writes(&fd, 1), 0])?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    let frozen = slow.filesystem.freeze()?;
+    writer.go();
+    let is_hung = |finding: &Value| is_of(finding, &slow.device.name, writer.pid);
+    wait_for(&mut watch, "io_hung", |finding| finding["state"] == "started" && is_hung(finding))?;
+    let found = wait_for(&mut watch, "io_hung", |finding| finding["state"] == "ongoing" && is_hung(finding))?;
+    drop(frozen);
+    let fault = start.elapsed();
+    ensure!(writer.report()? == [0; 2], "the write failed");
+    is_sound(&found)?;
+    // A request is old after two seconds.
+    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(5))?;
+    only(&watch, &["io_hung"])
+}
+
+/// Holds a disk to so few dirty pages that one writer has too many, until dropped.
+struct FewDirty(String);
+
+impl FewDirty {
+    fn of(device: &str) -> Result<Self> {
+        let at = format!("/sys/block/{device}/bdi");
+        if !fs::exists(format!("{at}/max_bytes"))? {
+            return Err(skip("this kernel has no limit of dirty pages for a device"));
+        }
+        let limit = Self(at);
+        fs::write(format!("{}/strict_limit", limit.0), "1")?;
+        fs::write(format!("{}/max_bytes", limit.0), MIB.to_string())?;
+        Ok(limit)
+    }
+}
+
+impl Drop for FewDirty {
+    fn drop(&mut self) {
+        let _ = fs::write(format!("{}/max_ratio", self.0), "100");
+        let _ = fs::write(format!("{}/strict_limit", self.0), "0");
+    }
+}
+
+fn throttled() -> Result<()> {
+    let slow = Slow::new(24 * MIB)?;
+    let _limit = FewDirty::of(&slow.device.name)?;
+    let on_it = Filesystem::on(&slow.device.name)?;
+    let file: OwnedFd = File::create_new(on_it.path.join("file"))?.into();
+    let writer = Workload::new(|| {
+        loop {
+            write_range(&file, BLOCK, 0, 8 * MIB);
+        }
+    })?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    let found = slow.slow_while(|| {
+        writer.go();
+        wait_for(&mut watch, "dirty_throttling", |finding| names(finding, "victims", writer.pid))
+    })?;
+    drop(writer);
+    let fault = start.elapsed();
+    is_sound(&found)?;
+    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(4))?;
+    only(&watch, &["dirty_throttling"])
+}
+
+/// A writer to a filesystem that is frozen: no disk is to blame.
+fn stuck() -> Result<()> {
+    let below = LoopDevice::new(32 * MIB)?;
+    let filesystem = Filesystem::on(&below.name)?;
+    let file: OwnedFd = File::create_new(filesystem.path.join("file"))?.into();
+    let writer = Workload::new(|| {
+        // SAFETY: a byte of a constant.
+        [unsafe { libc::write(file.as_raw_fd(), c"1".as_ptr().cast(), 1) } as u64, 0]
+    })?;
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    let frozen = filesystem.freeze()?;
+    writer.go();
+    let is_stuck = |finding: &Value| is_of(finding, "filesystem frozen", writer.pid);
+    wait_for(&mut watch, "stuck_tasks", |finding| finding["state"] == "started" && is_stuck(finding))?;
+    let found = wait_for(&mut watch, "stuck_tasks", |finding| finding["state"] == "ongoing" && is_stuck(finding))?;
+    drop(frozen);
+    let fault = start.elapsed();
+    ensure!(writer.report()? == [1, 0], "the write failed");
+    is_sound(&found)?;
+    ensure!(found["culprits"].as_array().is_some_and(Vec::is_empty), "nobody is known to have done it: {found}");
+    // A task is stuck after five seconds.
+    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(8))?;
+    only(&watch, &["stuck_tasks"])
+}
