@@ -26,6 +26,8 @@ mod slow_calls;
 mod softirq;
 mod stuck_tasks;
 mod sync_stall;
+#[cfg(test)]
+mod tests;
 pub mod track;
 mod waits;
 mod words;

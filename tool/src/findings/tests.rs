@@ -1,0 +1,454 @@
+//! Each rule just above its bounds and just below them, on intervals made by hand.
+
+use std::{collections::VecDeque, net::IpAddr, time::Duration};
+
+use super::{Scene, fixture::*, ruled_out};
+use crate::{
+    sinks::sample::{HOSTILE, account, latency, who},
+    snapshot::{
+        Lost, Snapshot, Who,
+        cpu::{Processor, Running, Throttled, Waited},
+        finding::Finding,
+        io::{Cause, How},
+        oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
+        syscalls::{InFlight, Mode, Row},
+        tcp::{self, Connect, End, Flow, Listener, Outcome, Owners, Remote, Retransmit},
+    },
+};
+
+const MS: u64 = 1_000_000;
+
+fn with(mut snapshot: Snapshot, change: impl FnOnce(&mut Snapshot)) -> Snapshot {
+    change(&mut snapshot);
+    snapshot
+}
+
+/// Whether the rule says something of it, and nothing else does.
+fn holds(snapshot: &Snapshot, rule: &str) -> bool {
+    let findings = look(snapshot);
+    assert!(findings.iter().all(|finding| finding.rule == rule), "{findings:#?}");
+    !findings.is_empty()
+}
+
+fn first_pid(list: &[Who]) -> Option<u32> {
+    list.first().and_then(|who| who.pid)
+}
+
+fn victim() -> Who {
+    who(430, "postgres", "/db")
+}
+
+fn culprit() -> Who {
+    who(812, "rsync", "/backup")
+}
+
+fn cause(who: Who, disk: &str, share: f64) -> Cause {
+    let (disk, how) = (disk.to_owned(), How::Writeback);
+    Cause { who, device: disk.clone(), disk, how, bytes: 1, ios: 1, service_ns: 1, share }
+}
+
+/// A disk whose requests take so long, and a process that waits for it in this way.
+fn busy_disk(request_ns: u64, call: &str, waits: u64, each_ns: u64) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let io = snapshot.io.as_mut().unwrap();
+        io.devices = vec![disk("sda", request_ns, 100)];
+        io.stalled = Some(vec![stalled(victim(), Some("sda"), call, "page read", waits, each_ns)]);
+        io.caused_by = Some(vec![cause(culprit(), "sda", 0.91), cause(victim(), "sda", 0.09)]);
+    })
+}
+
+#[test]
+fn nothing_on_a_quiet_host() {
+    assert!(look(&quiet()).is_empty());
+}
+
+#[test]
+fn a_disk_is_saturated_if_it_is_slow_and_somebody_waits_for_long() {
+    let found = only(&busy_disk(50 * MS, "read", 10, 30 * MS));
+    assert_eq!((found.rule, found.subject.as_str(), found.harm), ("device_saturated", "sda", 0.3));
+    assert_eq!(
+        found.statement,
+        "sda is saturated, 5 requests at a time: postgres 430 waits 300ms/s for it; rsync 812 has 91% of its time"
+    );
+    assert_eq!((first_pid(&found.victims), first_pid(&found.culprits)), (Some(430), Some(812)));
+    assert_eq!((found.confidence(), found.next.as_str()), ("high", "stillwatch io -d sda --blame"));
+    assert!(look(&busy_disk(50 * MS, "read", 9, 30 * MS)).is_empty(), "too little is lost");
+    assert!(look(&busy_disk(50 * MS, "read", 100, 9 * MS)).is_empty(), "short waits are work");
+    assert!(look(&busy_disk(19 * MS, "read", 10, 30 * MS)).is_empty(), "the disk is not slow");
+}
+
+#[test]
+fn what_is_not_known_of_a_cause_is_said() {
+    let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
+    let before = Who { unknown: Some("pages dirtied before we started"), ..Who::default() };
+    snapshot.io.as_mut().unwrap().caused_by = Some(vec![cause(before, "sda", 1.0)]);
+    let found = only(&snapshot);
+    assert!(found.culprits.is_empty());
+    assert_eq!(found.unknown, ["whose 100% of its time is: pages dirtied before we started"]);
+}
+
+#[test]
+fn losses_lower_the_confidence() {
+    let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
+    snapshot.cost.lost = vec![Lost { cause: "task table full", count: 17 }];
+    assert_eq!(only(&snapshot).confidence(), "medium");
+}
+
+#[test]
+fn syncs_stall_sooner_if_somebody_else_has_the_disk() {
+    let found = only(&busy_disk(50 * MS, "fsync", 15, 20 * MS));
+    assert_eq!((found.rule, found.harm), ("sync_stall", 0.3));
+    assert_eq!(
+        found.statement,
+        "postgres 430 waits 300ms/s on sda in fsync (page read), at most 20ms; rsync 812 has 91% of its time"
+    );
+    let alone = |each_ns| {
+        with(busy_disk(50 * MS, "fsync", 10, each_ns), |snapshot| {
+            snapshot.io.as_mut().unwrap().caused_by = Some(vec![cause(victim(), "sda", 1.0)]);
+        })
+    };
+    assert!(!holds(&alone(49 * MS), "sync_stall") && holds(&alone(50 * MS), "sync_stall"));
+}
+
+#[test]
+fn a_disk_hangs_when_it_completes_nothing_for_two_seconds() {
+    let found = only(&hung(Some(2 * SECOND)));
+    assert_eq!((found.rule, found.at_once), ("io_hung", true));
+    assert!(found.statement.starts_with("sdb has completed nothing for 2s, with 17 requests in flight"));
+    assert!(look(&hung(Some(2 * SECOND - 1))).is_empty());
+    let before = only(&hung(None));
+    assert_eq!((before.at_once, before.confidence()), (false, "medium"));
+}
+
+#[test]
+fn a_task_is_stuck_after_five_seconds_on_what_is_no_disk() {
+    let stuck = |now_ns, reason: &str| {
+        with(quiet(), |snapshot| {
+            let mut row = stalled(victim(), None, "write", reason, 0, 0);
+            (row.now, row.now_ns) = (1, Some(now_ns));
+            snapshot.io.as_mut().unwrap().stalled = Some(vec![row]);
+        })
+    };
+    let found = only(&stuck(5 * SECOND, "filesystem frozen"));
+    assert_eq!((found.rule, found.harm, found.at_once), ("stuck_tasks", 1.0, true));
+    assert_eq!(found.statement, "postgres 430 is stuck for 5s on \"filesystem frozen\"");
+    assert!(look(&stuck(5 * SECOND - 1, "filesystem frozen")).is_empty());
+    assert!(look(&stuck(50 * SECOND, "frozen by the freezer")).is_empty(), "that is meant");
+    assert!(!holds(&stuck(50 * SECOND, "memory reclaim"), "stuck_tasks"), "that is another rule's");
+}
+
+#[test]
+fn writers_that_are_held_back() {
+    let throttled = |each_ns| {
+        with(quiet(), |snapshot| {
+            let row = stalled(culprit(), None, "write", "dirty-page throttling", 3, each_ns);
+            snapshot.io.as_mut().unwrap().stalled = Some(vec![row]);
+        })
+    };
+    assert!(holds(&throttled(100 * MS), "dirty_throttling") && !holds(&throttled(99 * MS), "dirty_throttling"));
+}
+
+fn waits_for_memory(kind: Memory, each_ns: u64) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let row = Reclaim { who: victim(), kind, latency: latency(&[(each_ns, 10)]) };
+        snapshot.oom.as_mut().unwrap().reclaim = vec![row];
+    })
+}
+
+#[test]
+fn a_tenth_of_a_second_of_waiting_for_memory() {
+    let found = only(&waits_for_memory(Memory::Direct, 10 * MS));
+    assert_eq!((found.rule, found.harm, first_pid(&found.victims)), ("memory_stall", 0.1, Some(430)));
+    assert_eq!(
+        found.statement,
+        "postgres 430 waits 100ms/s for memory, mainly to free some themselves; 6 GiB of 8 GiB available"
+    );
+    assert!(look(&waits_for_memory(Memory::Direct, 9 * MS)).is_empty());
+}
+
+fn kill(pid: u32, cgroup: Option<&str>, at: jiff::Timestamp) -> Kill {
+    Kill {
+        at,
+        victim: Victim { who: who(pid, "api", "/shop/api"), ..Victim::default() },
+        trigger: who(9, "sidecar", "/shop"),
+        memory_cgroups: [0; 2],
+        scope: Ok(Scope { constraint: Default::default(), cgroup: cgroup.map(Into::into), limit: None, nodes: None }),
+        allocation: None,
+        group: None,
+        reaped: None,
+        exited: None,
+        freed: None,
+        report: None,
+        report_unknown: None,
+        already_ending: false,
+        lead_up: None,
+        reconstructed: false,
+    }
+}
+
+#[test]
+fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
+    let snapshot = busy_disk(50 * MS, "read", 1000, 900 * MS);
+    let ago = |seconds: u64| snapshot.at.checked_sub(jiff::SignedDuration::from_secs(seconds as i64)).unwrap();
+    let look = |kills: &[Kill]| -> Vec<Finding> {
+        let kills: VecDeque<Kill> = kills.iter().cloned().collect();
+        super::look(&Scene { now: &snapshot, kills: &kills, filtered: false })
+    };
+    let findings = look(&[kill(1, Some("/shop"), ago(20)), kill(2, Some("/shop"), ago(8)), kill(3, None, ago(31))]);
+    let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
+    assert_eq!(rules, [("oom_kill", "/shop"), ("device_saturated", "sda")], "the host's kill is too old");
+    assert_eq!(
+        findings[0].statement,
+        "2 kills in 12s, the last: the kernel killed api 2 for want of memory: /shop was at its limit; sidecar 9 needed some"
+    );
+    assert_eq!(first_pid(&findings[0].victims), Some(2));
+}
+
+/// Two busy processors, whose tasks wait so long in all.
+fn busy(waits_ns: u64) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let cpu = snapshot.cpu.as_mut().unwrap();
+        let busy = |number| Processor { number, user_ns: SECOND, ..Processor::default() };
+        cpu.processors = vec![busy(0), busy(1)];
+        cpu.run_queue = latency(&[(waits_ns / 1000, 1000)]);
+        let ran = |who, ran_ns| Running { who, ran_ns, on: vec![(0, ran_ns)], ..Running::default() };
+        cpu.running = vec![ran(culprit(), 1_600 * MS), ran(victim(), 200 * MS)];
+        cpu.waited = vec![Waited { who: victim(), waits: 9, total_ns: 900 * MS, ..Waited::default() }];
+    })
+}
+
+#[test]
+fn processors_are_full_when_more_than_one_task_waits_for_each() {
+    let found = only(&busy(3_000 * MS));
+    assert_eq!((found.rule, found.harm), ("cpu_saturated", 3.0));
+    assert!(found.statement.contains("rsync 812 has 80% of it"), "{}", found.statement);
+    assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
+    assert!(look(&busy(2_900 * MS)).is_empty());
+    let mut unknown = busy(0);
+    unknown.cpu.as_mut().unwrap().no_waits = Some("no clock");
+    let found = only(&unknown);
+    assert!(found.statement.contains("cannot tell") && found.statement.ends_with("because no clock"));
+    assert_eq!(found.confidence(), "low");
+}
+
+#[test]
+fn one_processor_is_full_while_the_other_is_idle() {
+    let pinned = |waits_ns| {
+        with(busy(100 * MS), |snapshot| {
+            let cpu = snapshot.cpu.as_mut().unwrap();
+            cpu.processors[1] = Processor { number: 1, idle_ns: SECOND, ..Processor::default() };
+            cpu.running.iter_mut().for_each(|row| row.on[0].1 /= 2);
+            cpu.waited[0].total_ns = waits_ns;
+        })
+    };
+    let found = only(&pinned(700 * MS));
+    assert_eq!((found.rule, found.subject.as_str(), found.harm), ("cpu_saturated", "0", 0.7));
+    assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
+    assert!(look(&pinned(699 * MS)).is_empty());
+}
+
+#[test]
+fn a_quota_and_softirqs() {
+    let throttled = |throttled_ns| {
+        with(quiet(), |snapshot| {
+            let row =
+                Throttled { cgroup: "/batch".into(), periods: 10, throttled: 9, throttled_ns, members: vec![victim()] };
+            snapshot.cpu.as_mut().unwrap().throttled = Ok(vec![row]);
+        })
+    };
+    let found = only(&throttled(100 * MS));
+    assert_eq!((found.rule, found.subject.as_str(), first_pid(&found.victims)), ("quota", "/batch", Some(430)));
+    assert_eq!(found.statement, "/batch is held back 100ms/s by its CPU quota, in 90% of its periods: postgres 430");
+    assert!(look(&throttled(99 * MS)).is_empty());
+    let softirq = |softirq_ns| {
+        with(quiet(), |snapshot| {
+            let cpu = snapshot.cpu.as_mut().unwrap();
+            cpu.processors[1] =
+                Processor { number: 1, idle_ns: SECOND - softirq_ns, softirq_ns, ..Processor::default() };
+        })
+    };
+    assert!(holds(&softirq(500 * MS), "softirq") && !holds(&softirq(499 * MS), "softirq"));
+}
+
+fn end(address: &str, port: u16) -> End {
+    End { address: address.parse::<IpAddr>().unwrap(), port }
+}
+
+/// A connection of which `timeouts` were sent again because nothing was heard.
+fn resent(remote: &str, timeouts: u64) -> (Flow, Vec<Retransmit>) {
+    let (local, remote) = (end("10.0.0.1", 40_000), end(remote, 5432));
+    let owners = Owners { who: victim(), ..Owners::default() };
+    let flow = Flow {
+        group: None,
+        connections: 1,
+        owners: owners.clone(),
+        ends: Some((local, remote)),
+        netns: None,
+        interface: Some("eth0".into()),
+        state: None,
+        kind: Some(tcp::Kind::Timeout),
+        attempts: timeouts,
+        failed: 0,
+        segments: timeouts,
+        bytes: 0,
+        sent: Some((10_000, timeouts)),
+        trips: Default::default(),
+    };
+    let event = Retransmit {
+        at: quiet().at,
+        owners,
+        local,
+        remote,
+        netns: None,
+        state: "established",
+        kind: tcp::Kind::Timeout,
+        segments: 1,
+        bytes: 0,
+        retransmits: 1,
+        backoff: 0,
+        srtt_us: None,
+        window: None,
+        failed: None,
+        zero_window: false,
+    };
+    (flow, vec![event; timeouts as usize])
+}
+
+fn network(flows: Vec<(Flow, Vec<Retransmit>)>) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let tcp = snapshot.tcp.as_mut().unwrap();
+        for (flow, events) in flows {
+            tcp.flows.push(flow);
+            tcp.events.retransmits.extend(events);
+        }
+    })
+}
+
+#[test]
+fn a_timeout_per_second_to_one_remote_and_to_several_of_one_interface() {
+    let found = only(&network(vec![resent("10.0.0.2", 1)]));
+    assert_eq!((found.rule, found.subject.as_str(), found.harm), ("retransmits", "to 10.0.0.2", 0.2));
+    assert_eq!(first_pid(&found.victims), Some(430));
+    assert!(look(&network(vec![resent("10.0.0.2", 0)])).is_empty());
+    let several = network(["10.0.0.2", "10.0.0.3", "10.0.0.4"].map(|remote| resent(remote, 1)).into());
+    assert_eq!(only(&several).subject, "to 3 remotes, all from eth0");
+}
+
+#[test]
+fn connections_that_fail_and_those_that_are_thrown_away() {
+    let failing = |outcome: Outcome, failed: u64, established: u64, waited: Duration| {
+        with(quiet(), |snapshot| {
+            let tcp = snapshot.tcp.as_mut().unwrap();
+            let mut outcomes = [0; Outcome::ALL.len()];
+            (outcomes[outcome as usize], outcomes[Outcome::Established as usize]) = (failed, established);
+            let remote = end("10.0.0.2", 80);
+            let one = Connect {
+                at: snapshot.at,
+                who: victim(),
+                local: end("10.0.0.1", 1),
+                remote,
+                netns: None,
+                outcome,
+                error: None,
+                waited: Some(waited),
+            };
+            tcp.events.connects = vec![one; failed as usize];
+            tcp.remotes = vec![Remote { group: None, end: remote, netns: None, outcomes, latency: Default::default() }];
+        })
+    };
+    let found = only(&failing(Outcome::Refused, 1, 4, Duration::ZERO));
+    assert_eq!((found.rule, first_pid(&found.victims)), ("connects_failing", Some(430)));
+    assert_eq!(
+        found.statement,
+        "1 of 5 connections to 10.0.0.2:80 failed, 1 refused: nobody listens there: postgres 430"
+    );
+    assert!(look(&failing(Outcome::Refused, 1, 5, Duration::ZERO)).is_empty(), "less than a fifth");
+    assert!(look(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(400))).is_empty(), "one of two addresses");
+    assert!(holds(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(500)), "connects_failing"));
+    let thrown = |dropped| {
+        with(quiet(), |snapshot| {
+            let owners = Owners { who: victim(), ..Owners::default() };
+            let row = Listener { local: end("0.0.0.0", 80), netns: None, owners, dropped, queue: 129, limit: 128 };
+            snapshot.tcp.as_mut().unwrap().listeners = vec![row];
+        })
+    };
+    assert!(holds(&thrown(1), "accept_queue") && !holds(&thrown(0), "accept_queue"));
+    assert_eq!(first_pid(&only(&thrown(1)).culprits), Some(430));
+}
+
+#[test]
+fn slow_calls_that_are_no_other_rules() {
+    let slow = |call: &str, calls| {
+        with(quiet(), |snapshot| {
+            snapshot.syscalls.as_mut().unwrap().slow = vec![account(victim(), call, calls, 100 * MS)];
+        })
+    };
+    // `account` counts half of the longest for each.
+    let found = only(&slow("flock", 10));
+    assert_eq!((found.rule, found.harm), ("slow_calls", 0.5));
+    assert_eq!(found.statement, "postgres 430 spends 500ms/s in flock, at most 100ms a call");
+    assert!(look(&slow("flock", 9)).is_empty() && look(&slow("ioctl", 100)).is_empty());
+    let mut stalled_too = slow("fsync", 100);
+    let row = stalled(victim(), Some("sda"), "fsync", "journal commit", 100, MS);
+    stalled_too.io.as_mut().unwrap().stalled = Some(vec![row]);
+    assert!(look(&stalled_too).is_empty(), "the disk's rule has it");
+    let in_flight = with(quiet(), |snapshot| {
+        let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Some(9 * SECOND) };
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+    });
+    assert!(only(&in_flight).statement.ends_with(", 1 of them still"));
+}
+
+#[test]
+fn calls_that_fail_by_what_the_error_means() {
+    let failing = |errno: &str, errors, calls| {
+        with(quiet(), |snapshot| {
+            let syscalls = snapshot.syscalls.as_mut().unwrap();
+            let commonest_error = Some((errno.to_owned(), errors));
+            let row = Row { syscall: "openat".into(), calls, errors, commonest_error, ..Row::default() };
+            (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
+            let account = crate::snapshot::syscalls::Account { errors, ..account(victim(), "openat", errors, 1000) };
+            syscalls.failing = Some(vec![account]);
+        })
+    };
+    let found = only(&failing("EMFILE", 1, 1000));
+    assert_eq!((found.rule, found.subject.as_str(), found.harm), ("failing_calls", "openat EMFILE", 0.1));
+    assert_eq!(first_pid(&found.victims), Some(430));
+    assert!(found.statement.contains("EMFILE, Too many open files"), "{}", found.statement);
+    assert!(look(&failing("ENOENT", 100_000, 100_000)).is_empty(), "an answer");
+    assert!(holds(&failing("EAGAIN", 10_000, 10_000), "failing_calls"));
+    assert!(look(&failing("EAGAIN", 9_999, 9_999)).is_empty());
+    assert!(
+        look(&failing("EACCES", 1_000, 2_001)).is_empty() && holds(&failing("EACCES", 1_000, 2_000), "failing_calls")
+    );
+}
+
+#[test]
+fn names_of_the_host_are_harmless() {
+    let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
+    let io = snapshot.io.as_mut().unwrap();
+    io.stalled.iter_mut().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
+    io.caused_by.iter_mut().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
+    let found = only(&snapshot);
+    let texts = found.evidence.iter().map(|row| &row.what).chain([&found.statement, &found.next]);
+    for text in texts {
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{text:?}");
+    }
+}
+
+#[test]
+fn an_area_is_fine_found_or_not_measured() {
+    let kills = VecDeque::new();
+    let areas = |snapshot: &Snapshot| {
+        let scene = Scene { now: snapshot, kills: &kills, filtered: false };
+        let (fine, not_measured) = ruled_out::look(&scene, &super::look(&scene));
+        (fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), not_measured)
+    };
+    let (fine, not_measured) = areas(&quiet());
+    assert_eq!(fine, ["processors", "disks", "memory", "network", "system calls"]);
+    assert_eq!(not_measured, ["calls that fail (--exact)"]);
+    let (fine, _) = areas(&hung(None));
+    assert_eq!(fine, ["processors", "memory", "network", "system calls"]);
+    let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
+    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
+}
