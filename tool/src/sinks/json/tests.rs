@@ -94,3 +94,57 @@ fn printing_a_line_is_harmless_and_loses_nothing() {
     assert!(text.contains(r#"\u007fé\\\"名"#), "{text}");
     assert_eq!(value["slow"][1]["comm"], "\u{7f}é\\\"名\u{e0001}");
 }
+
+#[test]
+fn findings_and_what_is_ruled_out() {
+    use sample::{HOSTILE, idle, view, who};
+
+    use crate::snapshot::finding::{Evidence, Finding, Findings, Open, RuledOut, State, Value as Amount};
+    let finding = Finding {
+        rule: "io_hung",
+        subject: "sdb".into(),
+        statement: "sdb has completed nothing".into(),
+        harm: 1.5,
+        evidence: vec![Evidence { probe: "io", what: "oldest".into(), value: Amount::Nanoseconds(42) }],
+        victims: vec![who(430, HOSTILE, "/db")],
+        culprits: Vec::new(),
+        doubts: vec!["17 events were lost".into()],
+        unknown: vec!["why".into()],
+        next: "stillwatch io".into(),
+        at_once: true,
+    };
+    let open = |state| Open {
+        finding: finding.clone(),
+        state,
+        now: true,
+        since: "2026-03-01T14:02:00Z".parse().unwrap(),
+        lasted: std::time::Duration::from_secs(12),
+    };
+    let findings = Findings {
+        open: vec![open(State::Started)],
+        over: vec![open(State::Over)],
+        ruled_out: vec![RuledOut { area: "memory", because: "nobody waited".into() }],
+        not_measured: vec!["calls that fail".into()],
+    };
+    let snapshot = Snapshot { syscalls: None, findings: Some(findings), ..idle() };
+    let mut out = Vec::new();
+    Json::new(&mut out, view()).snapshot(&snapshot).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [started, over, ruled_out] = &lines[..] else { panic!("{lines:#?}") };
+    assert_eq!(
+        started,
+        &json!({
+            "v": 1, "type": "finding", "rule": "io_hung", "at": snapshot.at.to_string(), "interval_ns": 250_000_000,
+            "state": "started", "now": true, "rank": 1, "subject": "sdb", "since": "2026-03-01T14:02:00Z",
+            "lasted_ns": 12_000_000_000u64, "statement": "sdb has completed nothing", "harm": 1.5,
+            "evidence": [{"probe": "io", "what": "oldest", "value": 42.0, "unit": "ns"}], "confidence": "medium",
+            "doubts": ["17 events were lost"], "unknown": ["why"], "next": "stillwatch io",
+            "victims": [{"pid": 430, "comm": HOSTILE, "cgroup": "/db"}], "culprits": [],
+        })
+    );
+    assert_eq!((&over["state"], &over["rank"]), (&json!("over"), &Value::Null));
+    assert_eq!(ruled_out["areas"], json!([{"area": "memory", "because": "nobody waited"}]));
+    assert_eq!((&ruled_out["rule"], &ruled_out["not_measured"]), (&json!("ruled_out"), &json!(["calls that fail"])));
+}

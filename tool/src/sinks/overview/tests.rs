@@ -1,1 +1,97 @@
+//! The overview of a quiet host and of one on which everything is wrong.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    sinks::{
+        io::fixture,
+        sample::{HOSTILE, busy, idle, view, who},
+    },
+    snapshot::finding::{Evidence, Finding, Open, RuledOut, State, Value},
+};
+
+fn open(state: State, at: usize) -> Open {
+    let finding = Finding {
+        rule: "device_saturated",
+        subject: format!("sd{at}"),
+        statement: format!("sd{at} is saturated, 64 requests at a time: postgres 430 waits 612ms/s for it"),
+        harm: 0.612,
+        evidence: vec![
+            Evidence { probe: "io", what: format!("sd{at} p99"), value: Value::Nanoseconds(390_000_000) },
+            Evidence { probe: "io", what: "waits".into(), value: Value::NanosecondsPerSecond(612_000_000) },
+            Evidence { probe: "io", what: "time of it for rsync 812".into(), value: Value::Percent(90.6) },
+            Evidence { probe: "io", what: "requests".into(), value: Value::PerSecond(412.4) },
+            Evidence { probe: "io", what: "in flight".into(), value: Value::Count(64) },
+            Evidence { probe: "oom", what: "memory available".into(), value: Value::Bytes(3 << 30) },
+        ],
+        victims: vec![who(430, "postgres", "/db")],
+        culprits: vec![who(812, HOSTILE, "/backup")],
+        doubts: vec!["17 events were lost (task table full)".into()],
+        unknown: vec!["whose 9% of its time is: pages dirtied before we started".into()],
+        next: format!("stillwatch io -d sd{at} --blame"),
+        at_once: false,
+    };
+    let since: Timestamp = "2026-03-01T14:02:00Z".parse().unwrap();
+    Open { finding, state, now: true, since, lasted: Duration::from_secs(12) }
+}
+
+fn fine() -> Findings {
+    let row = |area, because: &str| RuledOut { area, because: because.into() };
+    Findings {
+        ruled_out: vec![row("processors", "88% idle, waits p99 310us"), row("memory", "nobody waited, no kill")],
+        not_measured: vec!["calls that fail (--exact)".into()],
+        ..Findings::default()
+    }
+}
+
+fn text(snapshot: &Snapshot, view: &View) -> String {
+    frame(snapshot, view)
+}
+
+#[test]
+fn a_quiet_host() {
+    let snapshot = Snapshot { findings: Some(fine()), ..idle() };
+    insta::assert_snapshot!(text(&snapshot, &view()));
+}
+
+#[test]
+fn a_host_with_a_finding_and_one_that_is_over() {
+    let findings = Findings {
+        open: vec![open(State::Ongoing, 1), Open { now: false, ..open(State::Ongoing, 2) }],
+        over: vec![open(State::Over, 3)],
+        ..fine()
+    };
+    let snapshot = Snapshot { findings: Some(findings), io: Some(fixture::busy()), ..busy() };
+    insta::assert_snapshot!(text(&snapshot, &view()));
+}
+
+#[test]
+fn never_more_than_twenty_lines_and_nothing_that_moves_a_cursor() {
+    for width in [100, 120, 200] {
+        for number in 0..30 {
+            let findings = Findings {
+                open: (0..number).map(|at| open(State::Started, at)).collect(),
+                over: (0..number).map(|at| open(State::Over, at)).collect(),
+                ..fine()
+            };
+            let snapshot = Snapshot { findings: Some(findings), io: Some(fixture::busy()), ..busy() };
+            let text = text(&snapshot, &View { width, ..view() });
+            let lines = text.lines().count() - 1;
+            assert!(lines <= LINES, "{lines} lines with {number} findings at {width} columns:\n{text}");
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+            if number > 6 {
+                assert!(text.contains("more finding"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kill_is_one_line() {
+    let mut out = Vec::new();
+    Overview::new(&mut out, view()).kills(&[]).unwrap();
+    assert!(out.is_empty());
+}
