@@ -72,6 +72,13 @@ impl Workload {
         Ok(report)
     }
 
+    /// Whether the work is done.
+    pub fn has_reported(&self) -> bool {
+        let mut end = libc::pollfd { fd: self.done, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one structure.
+        unsafe { libc::poll(&mut end, 1, 0) == 1 }
+    }
+
     pub fn end(self) {}
 }
 

@@ -7,6 +7,7 @@ mod healthy;
 mod io;
 mod memory;
 mod network;
+mod softirq;
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [cpu::TESTS, memory::TESTS, io::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
+    [cpu::TESTS, softirq::TESTS, memory::TESTS, io::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.

@@ -53,12 +53,17 @@ impl Net {
         Ok(File::open("/proc/thread-self/ns/net")?)
     }
 
+    /// The calling thread is in there from now on.
+    pub fn enter(&self) -> Result<()> {
+        // SAFETY: a namespace's descriptor; only this thread moves.
+        check(unsafe { libc::setns(self.file.as_raw_fd(), libc::CLONE_NEWNET) }, "setns")
+    }
+
     /// Does something in there. What sockets it makes stay in there.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         thread::scope(|scope| {
             let work = || {
-                // SAFETY: a namespace's descriptor; only this thread moves.
-                check(unsafe { libc::setns(self.file.as_raw_fd(), libc::CLONE_NEWNET) }, "setns")?;
+                self.enter()?;
                 work()
             };
             scope.spawn(work).join().map_err(|_| anyhow::anyhow!("panic"))?

@@ -1,0 +1,76 @@
+//! A processor that does nothing but receive.
+
+use std::ffi::{CStr, CString};
+
+use anyhow::{Result, ensure};
+
+use super::{
+    super::{
+        Test,
+        cpu::work::{last_processor, pinned},
+        skip,
+        stillwatch::Watch,
+        tcp::net::Net,
+    },
+    is_sound, only, wait_for, wait_until_over,
+};
+
+pub const TESTS: &[Test] = &[("findings_softirq", softirq)];
+
+/// Datagrams of many fragments over a loopback interface, which another processor has to put together.
+fn softirq() -> Result<()> {
+    let cpu = last_processor()?;
+    ensure!(cpu != 0, "the sender and the receiver share a processor");
+    let net = Net::new()?;
+    let mask = CString::new(format!("{:x}\n", 1u64 << cpu))?;
+    let sender = pinned(0, || {
+        if net.enter().is_ok() && received_on(&mask) {
+            flood();
+        }
+        [0; 2]
+    })?;
+    let mut watch = Watch::everything(&[])?;
+    sender.go();
+    watch.next()?;
+    if sender.has_reported() {
+        return Err(skip("no way to choose the processor that receives (RPS)"));
+    }
+    let found = wait_for(&mut watch, "softirq", |finding| finding["subject"].as_str() == Some(&*cpu.to_string()))?;
+    drop(sender);
+    is_sound(&found)?;
+    wait_until_over(&mut watch, &found)?;
+    only(&watch, &["softirq"])
+}
+
+/// What comes in at the loopback interface is worked off by these processors from now on. In mounts of its own.
+fn received_on(mask: &CStr) -> bool {
+    let none = std::ptr::null();
+    // SAFETY: strings that end.
+    unsafe {
+        libc::unshare(libc::CLONE_NEWNS);
+        libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast());
+        // The interfaces that /sys shows are those of the namespace that mounted it.
+        if libc::mount(c"sysfs".as_ptr(), c"/sys".as_ptr(), c"sysfs".as_ptr(), 0, none.cast()) != 0 {
+            return false;
+        }
+        let file = libc::open(c"/sys/class/net/lo/queues/rx-0/rps_cpus".as_ptr(), libc::O_WRONLY);
+        libc::write(file, mask.as_ptr().cast(), mask.count_bytes()) == mask.count_bytes() as isize
+    }
+}
+
+/// Until it is killed.
+fn flood() {
+    static DATA: [u8; 60_000] = [0; 60_000];
+    // SAFETY: addresses and data with their sizes.
+    unsafe {
+        let mut to: libc::sockaddr_in = std::mem::zeroed();
+        (to.sin_family, to.sin_port) = (libc::AF_INET as _, 5000u16.to_be());
+        to.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+        let (to, size) = ((&raw const to).cast(), size_of::<libc::sockaddr_in>() as u32);
+        let [receiver, sender] = [(); 2].map(|()| libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0));
+        libc::bind(receiver, to, size);
+        loop {
+            libc::sendto(sender, DATA.as_ptr().cast(), DATA.len(), 0, to, size);
+        }
+    }
+}
