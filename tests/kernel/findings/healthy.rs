@@ -36,8 +36,13 @@ fn nothing_for(long: Duration) -> Result<()> {
     Ok(())
 }
 
+/// A minute; in a virtual machine, of which there are several, less.
 fn quiet() -> Result<()> {
-    nothing_for(Duration::from_secs(60))
+    nothing_for(Duration::from_secs(if in_machine() { 10 } else { 60 }))
+}
+
+fn in_machine() -> bool {
+    std::env::var_os("STILLWATCH_VM").is_some()
 }
 
 /// As many processes at work as there are processors, as of a compiler: they compute, write files and read them.
@@ -63,7 +68,7 @@ fn busy() -> Result<()> {
         .collect();
     let workers = workers?;
     workers.iter().for_each(Workload::go);
-    let result = nothing_for(Duration::from_secs(20));
+    let result = nothing_for(Duration::from_secs(if in_machine() { 10 } else { 20 }));
     drop(workers);
     fs::remove_dir_all(&dir)?;
     result
