@@ -6,15 +6,20 @@ use super::{
     super::{
         Test,
         oom::{
-            group::{Group, MIB, holder, is_killed},
+            group::{Group, MIB, holder, is_killed, is_v2},
             waits::reader_at_limit,
         },
+        skip,
         stillwatch::Watch,
     },
     is_sound, names, only, wait_for, wait_until_over,
 };
 
-pub const TESTS: &[Test] = &[("findings_oom_kill", killed), ("findings_memory_stall", stalled)];
+pub const TESTS: &[Test] = &[
+    ("findings_oom_kill", killed),
+    ("findings_memory_stall", stalled),
+    ("findings_memory_stall_at_memory_high", slowed),
+];
 
 const LIMIT: u64 = 20 * MIB;
 
@@ -50,4 +55,21 @@ fn stalled() -> Result<()> {
     wait_until_over(&mut watch, &found)?;
     // It reads a disk all the time, too.
     only(&watch, &["memory_stall", "device_saturated"])
+}
+
+/// A process that takes more than its cgroup should have is slowed down, by up to two seconds each time.
+fn slowed() -> Result<()> {
+    if !is_v2()? {
+        return Err(skip("cgroup v1 has no memory.high"));
+    }
+    let group = Group::new("slowed", None)?;
+    group.set("memory.high", 8 * MIB)?;
+    let process = holder(c"slowed", 64 * MIB, &group)?;
+    let mut watch = Watch::everything(&[])?;
+    process.go();
+    let found = wait_for(&mut watch, "memory_stall", |finding| names(finding, "victims", process.pid))?;
+    drop(process);
+    is_sound(&found)?;
+    wait_until_over(&mut watch, &found)?;
+    only(&watch, &["memory_stall"])
 }
