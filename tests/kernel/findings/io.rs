@@ -253,6 +253,8 @@ fn throttled() -> Result<()> {
     drop(writer);
     let fault = start.elapsed();
     is_sound(&found)?;
+    let statement = found["statement"].to_string();
+    ensure!(statement.contains(&format!("{} moves", slow.device.name)), "another disk: {statement}");
     has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(4))?;
     only(&watch, &["dirty_throttling"])
 }
