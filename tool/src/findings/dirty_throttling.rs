@@ -6,7 +6,7 @@
 use super::{
     Scene,
     device_saturated::Cause,
-    waits::{self, Class, Wait},
+    waits::{self, Class, Disk, Wait},
     words::{each_second, names, verb},
 };
 use crate::{
@@ -24,8 +24,10 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     if lost < LOST {
         return Vec::new();
     }
-    // The kernel does not say for which disk; the one that is written to most is likely.
-    let disk = waits::disks(scene).into_iter().max_by_key(|disk| disk.bytes).filter(|disk| disk.bytes > 0);
+    // The kernel does not say for which disk. The one whose requests take the most time is likely, whether it moves much or not:
+    // a slow disk is why pages stay dirty.
+    let time_of = |disk: &Disk| disk.total.total_ns.saturating_add(disk.oldest_ns);
+    let disk = waits::disks(scene).into_iter().max_by_key(time_of).filter(|disk| disk.bytes > 0 || disk.in_flight > 0);
     let mut evidence = vec![Evidence {
         probe: "io",
         what: "longest pause".into(),
@@ -46,7 +48,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         evidence.extend(cause.evidence);
         (culprits, unknown) = (cause.culprits, cause.unknown);
     } else {
-        unknown.push("which device is too slow for them: none completed a request".into());
+        unknown.push("which device is too slow for them: none had a request".into());
     }
     vec![Finding {
         rule: RULE,
