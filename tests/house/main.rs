@@ -72,11 +72,14 @@ fn only_kernel_probes_and_run_name_aya() {
 }
 
 #[test]
-fn snapshots_do_no_input_and_read_no_clock() {
+fn snapshots_and_findings_do_no_input_and_read_no_clock() {
+    for folder in ["tool/src/snapshot", "tool/src/findings"] {
+        refuse(folder, &[], &["std::fs", "std::io", "Instant::now", "Timestamp::now", "SystemTime", "clock_gettime"]);
+    }
     refuse(
-        "tool/src/snapshot",
-        &[],
-        &["std::fs", "std::io", "Instant::now", "Timestamp::now", "SystemTime", "clock_gettime"],
+        "tool/src/findings",
+        &["fixture.rs", "tests.rs", "/tests/"],
+        &["crate::probes", "crate::sample", "crate::sinks"],
     );
 }
 
@@ -90,7 +93,7 @@ fn nothing_panics_on_purpose() {
     for folder in ["tool/src", "tool-common/src", "xtask/src"] {
         refuse(
             folder,
-            &["tests.rs", "fixture.rs", "sinks/sample.rs"],
+            &["tests.rs", "/tests/", "fixture.rs", "sinks/sample.rs"],
             &[".unwrap()", "panic!(", "todo!(", "unimplemented!("],
         );
     }
