@@ -25,7 +25,7 @@ fn one(scene: &Scene, row: &Listener) -> Finding {
         rule: RULE,
         subject: row.local.to_string(),
         statement: format!(
-            "{} does not accept at {} fast enough: {}/s requests for connections are thrown away, {} of {} wait",
+            "{} does not accept at {} fast enough: {}/s requests for connections are thrown away, {} wait to be accepted (limit {})",
             name(&row.owners.who),
             row.local,
             format::rate(row.dropped, scene.now.interval),

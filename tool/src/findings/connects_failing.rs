@@ -11,6 +11,7 @@ use super::{
     words::{list, name},
 };
 use crate::{
+    escape::escape,
     format,
     snapshot::{
         Who,
@@ -33,7 +34,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 fn words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Established => "established",
-        Outcome::Refused => "refused: nobody listens there",
+        Outcome::Refused => "refused, nobody listens there",
         Outcome::TimedOut => "without an answer",
         Outcome::Unreachable => "unreachable",
         Outcome::NoPort => "without a free local port",
@@ -44,18 +45,14 @@ fn words(outcome: Outcome) -> &'static str {
 }
 
 fn one(scene: &Scene, tcp: &Tcp, remote: &Remote) -> Option<Finding> {
-    let own: Vec<&Connect> = tcp
-        .events
-        .connects
-        .iter()
-        .filter(|connect| connect.remote == remote.end && connect.netns == remote.netns)
-        .filter(|connect| connect.outcome != Outcome::Established)
-        .collect();
-    let hasty = own.iter().filter(|connect| {
-        connect.outcome == Outcome::GivenUp
-            && connect.waited.is_some_and(|waited| waited.as_nanos() < PATIENT_NS.into())
-    });
-    let hasty = hasty.count() as u64;
+    let is_hasty = |connect: &&Connect| {
+        let soon = connect.waited.is_some_and(|waited| waited.as_nanos() < PATIENT_NS.into());
+        connect.outcome == Outcome::GivenUp && soon
+    };
+    let here = |connect: &&Connect| connect.remote == remote.end && connect.netns == remote.netns;
+    let failed = tcp.events.connects.iter().filter(here).filter(|connect| connect.outcome != Outcome::Established);
+    let (hasty, own): (Vec<&Connect>, Vec<&Connect>) = failed.partition(is_hasty);
+    let hasty = hasty.len() as u64;
     let mut outcomes = remote.outcomes;
     outcomes[Outcome::GivenUp as usize] = outcomes[Outcome::GivenUp as usize].saturating_sub(hasty);
     let all: u64 = outcomes.iter().sum();
@@ -88,11 +85,11 @@ fn one(scene: &Scene, tcp: &Tcp, remote: &Remote) -> Option<Finding> {
     let mut evidence: Vec<Evidence> =
         kinds.iter().map(|&(count, outcome)| of(words(outcome).to_owned(), Value::Count(count))).collect();
     evidence.push(of("established".into(), Value::Count(outcomes[Outcome::Established as usize])));
-    let end = remote.group.clone().unwrap_or_else(|| remote.end.to_string());
+    let end = remote.group.as_ref().map_or_else(|| remote.end.to_string(), |group| escape(group).into_owned());
     Some(Finding {
         rule: RULE,
         statement: format!(
-            "{} of {} connections to {end} failed, {}: {who}",
+            "{} of {} connections to {end} failed ({}): {who}",
             format::count(failed),
             format::count(all),
             what.join(", ")

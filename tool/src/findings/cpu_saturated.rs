@@ -30,7 +30,7 @@ const STEAL: f64 = 0.1;
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(cpu) = &scene.now.cpu else { return Vec::new() };
     let idle = idle_of(cpu.processors.iter());
-    let busy = idle < IDLE && !cpu.processors.is_empty();
+    let busy = idle < IDLE && cpu.processors.iter().any(|row| sum(row) > 0);
     if busy && cpu.no_waits.is_some() {
         return vec![cannot_tell(cpu)];
     }
@@ -93,14 +93,14 @@ fn host(scene: &Scene, cpu: &Cpu) -> Finding {
     Finding {
         rule: RULE,
         statement: format!(
-            "{} {} full: tasks wait {} to run, p99 {}; {words}; {} longest",
+            "{} {} full: tasks wait {} to run, p99 {}; {words}; {}",
             number,
             verb(number, "processor is", "processors are"),
             each_second(scene.ns_rate(cpu.run_queue.total_ns)),
             format::duration(cpu.run_queue.p99_ns),
             match victims.len() {
-                0 => "nobody waits".to_owned(),
-                many => format!("{} {}", names(&victims), verb(many, "waits", "wait")),
+                0 => "nobody waits for 1 ms".to_owned(),
+                many => format!("{} {} longest", names(&victims), verb(many, "waits", "wait")),
             }
         ),
         harm: lost,

@@ -7,6 +7,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
     Scene,
+    waits::{self, Class, Wait},
     words::{each_second, name},
 };
 use crate::{
@@ -40,9 +41,10 @@ struct Slow<'a> {
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
-    let stalled = scene.now.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    // Those of the rules about memory and disks.
+    let theirs = |wait: &Wait| !matches!(wait.class, Class::Meant | Class::Else);
     let elsewhere: Vec<(Option<u32>, Option<&str>)> =
-        stalled.map(|row| (row.who.pid, row.syscall.as_deref())).collect();
+        waits::all(scene).filter(theirs).map(|wait| (wait.row.who.pid, wait.row.syscall.as_deref())).collect();
     let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
     let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
     for account in &syscalls.slow {
@@ -78,7 +80,11 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 
 fn one(scene: &Scene, pid: Option<u32>, call: &str, row: &Slow) -> Finding {
     let of = |what: String, value| Evidence { probe: "syscalls", what, value };
-    let now = if row.now > 0 { format!(", {} of them still", format::count(row.now)) } else { String::new() };
+    let now = if row.now > 0 {
+        format!("; {} not returned", format::plural(row.now, "call has", "calls have"))
+    } else {
+        String::new()
+    };
     let pid_words = pid.map_or_else(String::new, |pid| pid.to_string());
     Finding {
         rule: RULE,
@@ -98,8 +104,11 @@ fn one(scene: &Scene, pid: Option<u32>, call: &str, row: &Slow) -> Finding {
             of("longest".into(), Value::Nanoseconds(row.max_ns)),
         ],
         victims: vec![row.who.clone()],
-        unknown: vec!["whom it waits for: the sleep can be interrupted, so it is no disk's".into()],
-        next: format!("stillwatch syscalls -p {pid_words} --syscall {call}"),
+        unknown: vec!["whom it waits for: no disk, and no memory".into()],
+        next: match pid {
+            Some(pid) => format!("stillwatch syscalls -p {pid} --syscall {call}"),
+            None => format!("stillwatch syscalls --syscall {call}"),
+        },
         ..Finding::default()
     }
 }

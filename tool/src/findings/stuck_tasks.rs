@@ -42,21 +42,23 @@ fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
     let (victims, lost_ns) = waits::victims(waits);
     let tasks: u64 = waits.iter().map(|wait| wait.row.now).sum();
     let before = waits.iter().any(|wait| wait.row.before_start);
-    let oldest_ns = waits::longest_ns(waits);
+    let oldest_ns = waits.iter().filter_map(|wait| wait.row.now_ns).max();
     let for_what = match reason {
         "" => "something that is not known".to_owned(),
         reason => format!("\"{}\"", escape(reason)),
     };
-    let long = if before { "since before this run".to_owned() } else { format!("for {}", format::duration(oldest_ns)) };
+    let long = match oldest_ns.filter(|_| !before) {
+        Some(ns) => format!("for {}", format::duration(ns)),
+        None => "since before this run".to_owned(),
+    };
+    let of = |what: &str, value| Evidence { probe: "io", what: what.into(), value };
+    let longest = oldest_ns.map(|ns| of("longest wait", Value::Nanoseconds(ns)));
     Finding {
         rule: RULE,
         subject: reason.to_owned(),
         statement: format!("{} {} stuck {long} on {for_what}", names(&victims), verb(victims.len(), "is", "are")),
         harm: scene.share(lost_ns),
-        evidence: vec![
-            Evidence { probe: "io", what: "tasks that wait".into(), value: Value::Count(tasks) },
-            Evidence { probe: "io", what: "longest wait".into(), value: Value::Nanoseconds(oldest_ns) },
-        ],
+        evidence: std::iter::once(of("tasks that wait", Value::Count(tasks))).chain(longest).collect(),
         victims,
         doubts: before.then(|| "it began before this run: for how long is not known".to_owned()).into_iter().collect(),
         unknown: vec!["who could let them go on".into()],

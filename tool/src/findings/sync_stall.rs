@@ -51,7 +51,7 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
     if lost < LOST || !long || disk.is_some_and(is_hung) {
         return None;
     }
-    let on = if name.is_empty() { String::new() } else { format!(" on {name}") };
+    let on = if name.is_empty() { String::new() } else { format!(" on {}", escape(name)) };
     let longest = waits.iter().max_by_key(|wait| wait.lost_ns)?.row;
     let in_what = match (&longest.syscall, &longest.reason) {
         (Some(call), Some(reason)) => format!("{} ({})", escape(call), escape(reason)),

@@ -44,7 +44,9 @@ fn state(oom: &Oom, snapshot: &Snapshot, view: &View) -> Vec<String> {
     let memory = &oom.memory;
     let swap = match memory.swap_total {
         0 => "no swap".to_owned(),
-        total => format!("swap {} of {} used", format::bytes(total - memory.swap_free), format::bytes(total)),
+        total => {
+            format!("swap {} of {} used", format::bytes(total.saturating_sub(memory.swap_free)), format::bytes(total))
+        }
     };
     let of = format::bytes(memory.total);
     let mut lines = vec![format!(

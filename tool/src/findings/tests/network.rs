@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{first_pid, holds, victim, with};
+use super::{first_pid, holds, victim, who, with};
 use crate::{
     findings::fixture::{look, only, quiet},
     snapshot::{
@@ -101,10 +101,22 @@ fn connections_that_fail_and_those_that_are_thrown_away() {
     assert_eq!((found.rule, first_pid(&found.victims)), ("connects_failing", Some(430)));
     assert_eq!(
         found.statement,
-        "1 of 5 connections to 10.0.0.2:80 failed, 1 refused: nobody listens there: postgres 430"
+        "1 of 5 connections to 10.0.0.2:80 failed (1 refused, nobody listens there): postgres 430"
     );
     assert!(look(&failing(Outcome::Refused, 1, 5, Duration::ZERO)).is_empty(), "less than a fifth");
     assert!(look(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(400))).is_empty(), "one of two addresses");
+    let mut mixed = failing(Outcome::Refused, 1, 0, Duration::ZERO);
+    let tcp = mixed.tcp.as_mut().unwrap();
+    tcp.remotes[0].outcomes[Outcome::GivenUp as usize] = 1;
+    let hasty = Connect {
+        who: who(9, "browser", "/"),
+        outcome: Outcome::GivenUp,
+        waited: Some(Duration::from_millis(400)),
+        ..tcp.events.connects[0].clone()
+    };
+    tcp.events.connects.push(hasty);
+    let found = only(&mixed);
+    assert_eq!((found.victims.len(), found.harm), (1, 0.1), "who gave up has lost nothing");
     assert!(holds(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(500)), "connects_failing"));
     let thrown = |dropped| {
         with(quiet(), |snapshot| {

@@ -160,7 +160,9 @@ fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
     }
     let swap = match memory.swap_total {
         0 => "no swap".to_owned(),
-        total => format!("swap {} of {} used", format::bytes(total - memory.swap_free), format::bytes(total)),
+        total => {
+            format!("swap {} of {} used", format::bytes(total.saturating_sub(memory.swap_free)), format::bytes(total))
+        }
     };
     let mut parts =
         vec![format!("{} of {} available, {swap}", format::bytes(memory.available), format::bytes(memory.total))];
