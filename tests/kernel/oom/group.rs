@@ -88,6 +88,8 @@ pub fn holder(name: &'static std::ffi::CStr, bytes: u64, group: &Group) -> Resul
         hold(bytes);
         [0, 0]
     })?;
+    // Other tests protect this process, and what it forks inherits that: nothing could be killed.
+    fs::write(format!("/proc/{}/oom_score_adj", process.pid), "0")?;
     group.take_in(&process)?;
     Ok(process)
 }

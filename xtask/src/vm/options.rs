@@ -30,7 +30,7 @@ impl Choice {
             .filter(|kernel| chosen.is_empty() || chosen.iter().any(|name| *name == kernel.name))
             .collect();
         let tests = tests.first().map(|test| test.to_string());
-        Ok(Self { kernels, tests, build: true, timeout: Duration::from_secs(600) })
+        Ok(Self { kernels, tests, build: true, timeout: Duration::from_secs(900) })
     }
 }
 
