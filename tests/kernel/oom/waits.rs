@@ -70,8 +70,8 @@ impl Drop for Scratch {
     }
 }
 
-/// A process that reads a file again and again, in a cgroup that has no room for all of it.
-pub fn reader_at_limit(times: u32) -> Result<(Workload, Group, Scratch)> {
+/// A process that reads a file again and again, in a cgroup that has no room for all of it. Dropped from the last to the first.
+pub fn reader_at_limit(times: u32) -> Result<(Group, Scratch, Workload)> {
     let group = Group::new("at-limit", Some(12 * MIB))?;
     let file = std::env::temp_dir().join(format!("stillwatch-oom-{}", std::process::id()));
     // On tmpfs file pages can't be taken away.
@@ -97,12 +97,12 @@ pub fn reader_at_limit(times: u32) -> Result<(Workload, Group, Scratch)> {
     // SAFETY: no arguments.
     unsafe { libc::sync() };
     group.take_in(&process)?;
-    Ok((process, group, Scratch(file)))
+    Ok((group, Scratch(file), process))
 }
 
 /// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
 fn at_limit() -> Result<()> {
-    let (process, _group, _file) = reader_at_limit(3)?;
+    let (_group, _file, process) = reader_at_limit(3)?;
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
     process.go();
     process.report()?;

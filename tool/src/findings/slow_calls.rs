@@ -41,8 +41,8 @@ struct Slow<'a> {
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
-    // Those of the rules about memory and disks.
-    let theirs = |wait: &Wait| !matches!(wait.class, Class::Meant | Class::Else);
+    // Those of the rules about memory, disks and stuck tasks.
+    let theirs = |wait: &Wait| wait.class != Class::Meant;
     let elsewhere: Vec<(Option<u32>, Option<&str>)> =
         waits::all(scene).filter(theirs).map(|wait| (wait.row.who.pid, wait.row.syscall.as_deref())).collect();
     let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
