@@ -46,7 +46,7 @@ fn killed() -> Result<()> {
 
 /// File pages of a cgroup at its limit are taken away again and again.
 fn stalled() -> Result<()> {
-    let (_group, _file, process) = reader_at_limit(u32::MAX)?;
+    let (_group, _file, process) = reader_at_limit(6, u32::MAX)?;
     let mut watch = Watch::everything(&[])?;
     process.go();
     let found = wait_for(&mut watch, "memory_stall", |finding| names(finding, "victims", process.pid))?;

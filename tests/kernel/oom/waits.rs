@@ -6,7 +6,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::{
     super::{
-        Test, skip,
+        Test,
+        io::work::threads,
+        skip,
         stillwatch::{Watch, losses},
         workload::{self, Workload},
     },
@@ -71,7 +73,7 @@ impl Drop for Scratch {
 }
 
 /// A process that reads a file again and again, in a cgroup that has no room for all of it. Dropped from the last to the first.
-pub fn reader_at_limit(times: u32) -> Result<(Group, Scratch, Workload)> {
+pub fn reader_at_limit(readers: usize, times: u32) -> Result<(Group, Scratch, Workload)> {
     let group = Group::new("at-limit", Some(12 * MIB))?;
     let file = std::env::temp_dir().join(format!("stillwatch-oom-{}", std::process::id()));
     // On tmpfs file pages can't be taken away.
@@ -80,7 +82,7 @@ pub fn reader_at_limit(times: u32) -> Result<(Group, Scratch, Workload)> {
     }
     std::fs::write(&file, vec![7; 40 * MIB as usize])?;
     let path = std::ffi::CString::new(file.to_string_lossy().as_bytes())?;
-    let process = Workload::new(move || {
+    let read = move || {
         let mut page = [0u8; 65536];
         for _ in 0..times {
             // SAFETY: a NUL-terminated path, and room for what is read.
@@ -92,8 +94,9 @@ pub fn reader_at_limit(times: u32) -> Result<(Group, Scratch, Workload)> {
                 libc::close(fd);
             }
         }
-        [0, 0]
-    })?;
+        0
+    };
+    let process = Workload::new(move || [threads(readers, read), 0])?;
     // SAFETY: no arguments.
     unsafe { libc::sync() };
     group.take_in(&process)?;
@@ -102,7 +105,7 @@ pub fn reader_at_limit(times: u32) -> Result<(Group, Scratch, Workload)> {
 
 /// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
 fn at_limit() -> Result<()> {
-    let (_group, _file, process) = reader_at_limit(3)?;
+    let (_group, _file, process) = reader_at_limit(1, 3)?;
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
     process.go();
     process.report()?;
