@@ -1,6 +1,10 @@
 //! Calls that take long for another reason than disks, and calls that fail.
 
-use std::{fs::File, os::fd::AsRawFd, time::Duration};
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -11,18 +15,19 @@ use super::{
         stillwatch::Watch,
         workload::{Workload, call, sleep},
     },
-    is_sound, names, only, told, wait_for, wait_until_over,
+    LATE, is_sound, names, only, told, wait_for, wait_until_over,
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_slow_calls", locked),
+    ("findings_slow_calls", || locked(Duration::from_millis(400))),
+    ("findings_slow_calls_longer_than_an_interval", || locked(Duration::from_millis(2300))),
     ("findings_failing_calls_out_of_descriptors", out_of_descriptors),
     ("findings_failing_calls_that_ask_again_at_once", storm),
     ("findings_failing_calls_are_not_seen_in_blocked_mode", blocked),
 ];
 
-/// A lock of a file that another process holds nearly always.
-fn locked() -> Result<()> {
+/// A lock of a file that another process holds nearly always, for so long at a time.
+fn locked(held: Duration) -> Result<()> {
     let path = std::env::temp_dir().join(format!("stillwatch-lock-{}", std::process::id()));
     let [holds, wants] = [File::create(&path)?, File::open(&path)?];
     std::fs::remove_file(&path)?;
@@ -33,7 +38,7 @@ fn locked() -> Result<()> {
     let holder = Workload::new(|| {
         loop {
             lock(&holds, libc::LOCK_EX);
-            sleep(Duration::from_millis(400));
+            sleep(held);
             lock(&holds, libc::LOCK_UN);
             sleep(Duration::from_millis(1));
         }
@@ -46,6 +51,7 @@ fn locked() -> Result<()> {
         }
     })?;
     let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
     holder.go();
     sleep(Duration::from_millis(50));
     victim.go();
@@ -53,9 +59,10 @@ fn locked() -> Result<()> {
     let found = wait_for(&mut watch, "slow_calls", is_right)?;
     drop(holder);
     drop(victim);
+    let fault = start.elapsed();
     is_sound(&found)?;
     ensure!(found["statement"].as_str().is_some_and(|text| text.contains(" in flock")), "{found}");
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["slow_calls"])
 }
 
@@ -74,6 +81,7 @@ fn out() -> Result<Workload> {
 
 fn fails(work: Workload, errno: &str) -> Result<()> {
     let mut watch = Watch::everything(&["--exact"])?;
+    let start = Instant::now();
     work.go();
     let is_right = |finding: &Value| {
         let subject = finding["subject"].as_str().unwrap_or_default();
@@ -81,8 +89,9 @@ fn fails(work: Workload, errno: &str) -> Result<()> {
     };
     let found = wait_for(&mut watch, "failing_calls", is_right)?;
     drop(work);
+    let fault = start.elapsed();
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["failing_calls"])
 }
 

@@ -1,7 +1,11 @@
 //! Hosts that are well.
 
 use std::{
+    fmt::Write,
     fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -10,14 +14,19 @@ use anyhow::{Result, ensure};
 use super::{
     super::{
         Test,
+        devices::{LoopDevice, MIB, direct},
+        io::work::{reads, threads, writes},
         stillwatch::Watch,
         workload::{Workload, sleep},
     },
     told,
 };
 
-pub const TESTS: &[Test] =
-    &[("findings_none_on_a_quiet_host", quiet), ("findings_none_on_a_busy_host_that_is_well", busy)];
+pub const TESTS: &[Test] = &[
+    ("findings_none_on_a_quiet_host", quiet),
+    ("findings_none_of_a_compiler_on_each_processor", compilers),
+    ("findings_none_of_a_disk_at_moderate_depth", disk),
+];
 
 /// Watches for so long. Nothing may be found, and everything that is measured is ruled out.
 fn nothing_for(long: Duration) -> Result<()> {
@@ -36,20 +45,70 @@ fn nothing_for(long: Duration) -> Result<()> {
     Ok(())
 }
 
+const BUSY: Duration = Duration::from_secs(20);
+const BRIEF: Duration = Duration::from_secs(10);
+
 /// A minute; in a virtual machine, of which there are several, less.
 fn quiet() -> Result<()> {
-    nothing_for(Duration::from_secs(if in_machine() { 10 } else { 60 }))
+    nothing_for(if in_machine() { BRIEF } else { Duration::from_secs(60) })
 }
 
 fn in_machine() -> bool {
     std::env::var_os("STILLWATCH_VM").is_some()
 }
 
-/// As many processes at work as there are processors, as of a compiler: they compute, write files and read them.
-fn busy() -> Result<()> {
+/// As many compilers as there are processors, one after the other. Where there is none: processes that do as they do.
+fn compilers() -> Result<()> {
     let processors = std::thread::available_parallelism()?.get();
     let dir = std::env::temp_dir().join(format!("stillwatch-busy-{}", std::process::id()));
     fs::create_dir(&dir)?;
+    let result = if in_machine() { like_compilers(processors, &dir) } else { real_compilers(processors, &dir) };
+    fs::remove_dir_all(&dir)?;
+    result
+}
+
+fn real_compilers(processors: usize, dir: &Path) -> Result<()> {
+    let source = dir.join("work.rs");
+    let mut text = String::new();
+    for at in 0..200 {
+        writeln!(text, "pub fn f{at}(words: &[String]) -> Vec<String> {{")?;
+        writeln!(
+            text,
+            "    words.iter().filter(|word| word.len() > {at}).map(|word| format!(\"{{word:?}} {at}\")).collect()"
+        )?;
+        writeln!(text, "}}")?;
+    }
+    fs::write(&source, text)?;
+    let (over, compiled) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let compilers: Vec<_> = (0..processors)
+            .map(|at| {
+                let mut rustc = Command::new("rustc");
+                rustc.args(["--crate-type", "lib", "-C", "opt-level=2", "-C", "codegen-units=1", "-o"]);
+                rustc.arg(dir.join(format!("{at}.rlib"))).arg(&source);
+                let (over, compiled) = (&over, &compiled);
+                scope.spawn(move || -> Result<()> {
+                    while !over.load(Ordering::Relaxed) {
+                        ensure!(rustc.status()?.success(), "rustc failed");
+                        compiled.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let result = nothing_for(BUSY);
+        over.store(true, Ordering::Relaxed);
+        for compiler in compilers {
+            compiler.join().map_err(|_| anyhow::anyhow!("panic"))??;
+        }
+        result
+    })?;
+    ensure!(compiled.into_inner() >= processors, "nothing was compiled");
+    Ok(())
+}
+
+/// They compute, write files and read them.
+fn like_compilers(processors: usize, dir: &Path) -> Result<()> {
     let workers: Result<Vec<Workload>> = (0..processors)
         .map(|at| {
             let file = dir.join(at.to_string());
@@ -68,8 +127,22 @@ fn busy() -> Result<()> {
         .collect();
     let workers = workers?;
     workers.iter().for_each(Workload::go);
-    let result = nothing_for(Duration::from_secs(if in_machine() { 10 } else { 20 }));
-    drop(workers);
-    fs::remove_dir_all(&dir)?;
-    result
+    nothing_for(BRIEF)
+}
+
+/// Four requests at a time for as long as it lasts, half of them writes, of a disk that has room for them.
+fn disk() -> Result<()> {
+    let device = LoopDevice::new(64 * MIB)?;
+    let fd = direct(&device.name)?;
+    let worker = Workload::new(|| {
+        let forever = || -> u64 {
+            loop {
+                writes(&fd, 8);
+                reads(&fd, 8);
+            }
+        };
+        [threads(4, forever), 0]
+    })?;
+    worker.go();
+    nothing_for(if in_machine() { BRIEF } else { BUSY })
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
         stillwatch::Watch,
         workload::{Report, Workload, sleep},
     },
-    is_sound, names, only, wait_for, wait_until_over,
+    LATE, is_sound, names, only, wait_for, wait_until_over,
 };
 
 pub const TESTS: &[Test] = &[
@@ -82,16 +82,6 @@ impl Slow {
     }
 }
 
-/// What a finding says once it is over: it lasted as long as the fault, apart from the intervals that either begins and ends in.
-/// It may have begun `late`.
-fn has_lasted(over: &Value, fault: Duration, late: Duration) -> Result<()> {
-    let lasted = Duration::from_nanos(over["lasted_ns"].as_u64().context("no lasted_ns")?);
-    // A snapshot is late by itself when the machine is slow.
-    let (least, most) = (fault.saturating_sub(late), fault + Duration::from_secs(3));
-    ensure!(least <= lasted && lasted <= most, "{lasted:?} of {fault:?}: {over}");
-    Ok(())
-}
-
 /// A process that keeps a disk busy, and one that wants it now and then.
 fn busy(fd: &OwnedFd, block: fn(&OwnedFd, u64) -> u64) -> Result<[Workload; 2]> {
     let forever = move |pause: Duration| -> u64 {
@@ -124,7 +114,7 @@ fn saturated() -> Result<()> {
     is_sound(&found)?;
     let statement = found["statement"].to_string();
     ensure!(statement.contains("is saturated"), "{statement}");
-    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(3))?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["device_saturated"])
 }
 
@@ -139,7 +129,7 @@ fn saturated_queue() -> Result<()> {
     drop(workloads);
     let fault = start.elapsed();
     is_sound(&found)?;
-    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(3))?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["device_saturated"])
 }
 
@@ -186,7 +176,7 @@ fn synced(mut watch: Watch, found: &Value, fault: Duration) -> Result<()> {
     is_sound(found)?;
     let statement = found["statement"].to_string();
     ensure!(statement.contains("fsync"), "{statement}");
-    has_lasted(&wait_until_over(&mut watch, found)?, fault, Duration::from_secs(3))?;
+    wait_until_over(&mut watch, found, fault, LATE)?;
     only(&watch, &["sync_stall"])
 }
 
@@ -207,7 +197,7 @@ fn hung() -> Result<()> {
     ensure!(writer.report()? == [0; 2], "the write failed");
     is_sound(&found)?;
     // A request is old after two seconds.
-    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(5))?;
+    wait_until_over(&mut watch, &found, fault, Duration::from_secs(5))?;
     only(&watch, &["io_hung"])
 }
 
@@ -255,7 +245,7 @@ fn throttled() -> Result<()> {
     is_sound(&found)?;
     let statement = found["statement"].to_string();
     ensure!(statement.contains(&format!("{} moves", slow.device.name)), "another disk: {statement}");
-    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(4))?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["dirty_throttling"])
 }
 
@@ -281,6 +271,6 @@ fn stuck() -> Result<()> {
     is_sound(&found)?;
     ensure!(found["culprits"].as_array().is_some_and(Vec::is_empty), "nobody is known to have done it: {found}");
     // A task is stuck after five seconds.
-    has_lasted(&wait_until_over(&mut watch, &found)?, fault, Duration::from_secs(8))?;
+    wait_until_over(&mut watch, &found, fault, Duration::from_secs(8))?;
     only(&watch, &["stuck_tasks"])
 }

@@ -1,6 +1,9 @@
 //! Memory that runs out in a cgroup.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
+use serde_json::Value;
 
 use super::{
     super::{
@@ -11,8 +14,9 @@ use super::{
         },
         skip,
         stillwatch::Watch,
+        workload::Workload,
     },
-    is_sound, names, only, wait_for, wait_until_over,
+    LATE, is_sound, names, only, wait_for, wait_until_over,
 };
 
 pub const TESTS: &[Test] = &[
@@ -22,6 +26,10 @@ pub const TESTS: &[Test] = &[
 ];
 
 const LIMIT: u64 = 20 * MIB;
+
+fn is_of(finding: &Value, group: &Group, process: &Workload) -> bool {
+    finding["subject"] == group.path.as_str() && names(finding, "victims", process.pid)
+}
 
 /// Two kills in one cgroup.
 fn killed() -> Result<()> {
@@ -46,13 +54,15 @@ fn killed() -> Result<()> {
 
 /// File pages of a cgroup at its limit are taken away again and again.
 fn stalled() -> Result<()> {
-    let (_group, _file, process) = reader_at_limit(6, u32::MAX)?;
+    let (group, _file, process) = reader_at_limit(6, u32::MAX)?;
     let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
     process.go();
-    let found = wait_for(&mut watch, "memory_stall", |finding| names(finding, "victims", process.pid))?;
+    let found = wait_for(&mut watch, "memory_stall", |finding| is_of(finding, &group, &process))?;
     drop(process);
+    let fault = start.elapsed();
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     // It reads a disk all the time, too.
     only(&watch, &["memory_stall", "device_saturated"])
 }
@@ -66,10 +76,12 @@ fn slowed() -> Result<()> {
     group.set("memory.high", 8 * MIB)?;
     let process = holder(c"slowed", 64 * MIB, &group)?;
     let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
     process.go();
-    let found = wait_for(&mut watch, "memory_stall", |finding| names(finding, "victims", process.pid))?;
+    let found = wait_for(&mut watch, "memory_stall", |finding| is_of(finding, &group, &process))?;
     drop(process);
+    let fault = start.elapsed();
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["memory_stall"])
 }

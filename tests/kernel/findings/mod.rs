@@ -40,20 +40,32 @@ fn wait_for(watch: &mut Watch, rule: &str, fits: impl Fn(&Value) -> bool) -> Res
     anyhow::bail!("no {rule} came first; told: {last:#?}")
 }
 
-/// Reads on until that finding is over.
-fn wait_until_over(watch: &mut Watch, finding: &Value) -> Result<Value> {
+/// What most findings may begin late: an interval that was under way, one in which it is not yet enough, and a slow machine.
+const LATE: Duration = Duration::from_secs(4);
+
+/// Reads on until that finding is over. It lasted as long as the fault, apart from the intervals that either begins and ends in;
+/// it may have begun `late`.
+fn wait_until_over(watch: &mut Watch, finding: &Value, fault: Duration, late: Duration) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     let mut seen = watch.findings.len();
     while Instant::now() < until {
         watch.line()?;
         for line in &watch.findings[seen..] {
             if line["state"] == "over" && line["rule"] == finding["rule"] && line["subject"] == finding["subject"] {
-                return Ok(line.clone());
+                return has_lasted(line, fault, late);
             }
         }
         seen = watch.findings.len();
     }
     anyhow::bail!("it is never over: {finding}")
+}
+
+fn has_lasted(over: &Value, fault: Duration, late: Duration) -> Result<()> {
+    let lasted = Duration::from_nanos(over["lasted_ns"].as_u64().context("no lasted_ns")?);
+    // A snapshot is late by itself when the machine is slow.
+    let (least, most) = (fault.saturating_sub(late), fault + Duration::from_secs(3));
+    ensure!(least <= lasted && lasted <= most, "{lasted:?} of {fault:?}: {over}");
+    Ok(())
 }
 
 /// All lines of findings of a run, without those of what is fine.

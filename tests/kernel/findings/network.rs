@@ -2,11 +2,11 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::fd::AsRawFd,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
@@ -22,36 +22,61 @@ use super::{
         },
         workload::{Workload, sleep},
     },
-    is_sound, names, only, wait_for, wait_until_over,
+    LATE, is_sound, names, only, wait_for, wait_until_over,
 };
 
-pub const TESTS: &[Test] =
-    &[("findings_retransmits", retransmits), ("findings_connects_failing", refused), ("findings_accept_queue", full)];
+pub const TESTS: &[Test] = &[
+    ("findings_retransmits", one_remote),
+    ("findings_retransmits_of_an_interface", one_interface),
+    ("findings_connects_failing", refused),
+    ("findings_accept_queue", full),
+];
 
-/// A receiver that loses one packet in ten.
-fn retransmits() -> Result<()> {
+/// Both ends of a connection.
+type Pair = (TcpStream, TcpStream);
+
+fn one_remote() -> Result<()> {
     let net = Net::new()?;
-    let (mut client, mut server) = net.connect("127.0.0.1")?;
+    retransmits(vec![net.connect("127.0.0.1")?], "to 127.0.0.1")
+}
+
+/// In the host's own namespace, of which the names of interfaces are known.
+fn one_interface() -> Result<()> {
+    let pair = |last| -> Result<Pair> {
+        let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0))?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        client.set_nodelay(true)?;
+        Ok((client, listener.accept()?.0))
+    };
+    retransmits([2, 3, 4].map(pair).into_iter().collect::<Result<_>>()?, "to 3 remotes, all from lo")
+}
+
+/// Receivers that lose one packet in ten.
+fn retransmits(pairs: Vec<Pair>, subject: &str) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
-    lose(&server, Loss::Random(100))?;
+    let start = Instant::now();
+    pairs.iter().try_for_each(|(_, server)| lose(server, Loss::Random(100)))?;
     let over = AtomicBool::new(false);
     let found = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) && client.write_all(&[7; 1 << 14]).is_ok() {
-                thread::sleep(Duration::from_millis(5));
-            }
-            let _ = client.shutdown(std::net::Shutdown::Write);
-        });
-        scope.spawn(|| while server.read(&mut [0; 1 << 16]).is_ok_and(|bytes| bytes > 0) {});
-        let is_right =
-            |finding: &Value| finding["subject"] == "to 127.0.0.1" && names(finding, "victims", std::process::id());
+        for (client, server) in &pairs {
+            let (mut client, mut server, over) = (client, server, &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) && client.write_all(&[7; 1 << 14]).is_ok() {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                let _ = client.shutdown(std::net::Shutdown::Write);
+            });
+            scope.spawn(move || while server.read(&mut [0; 1 << 16]).is_ok_and(|bytes| bytes > 0) {});
+        }
+        let is_right = |finding: &Value| finding["subject"] == subject && names(finding, "victims", std::process::id());
         let found = wait_for(&mut watch, "retransmits", is_right);
         over.store(true, Ordering::Relaxed);
         found
     })?;
-    let _ = lose_nothing(&server);
+    let fault = start.elapsed();
+    let _ = pairs.iter().try_for_each(|(_, server)| lose_nothing(server));
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     // A sender whose segments do not arrive waits in its calls, too.
     only(&watch, &["retransmits", "slow_calls"])
 }
@@ -66,26 +91,33 @@ fn refused() -> Result<()> {
         }
     })?;
     let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
     client.go();
     let is_right = |finding: &Value| finding["subject"] == to.to_string() && names(finding, "victims", client.pid);
     let found = wait_for(&mut watch, "connects_failing", is_right)?;
     drop(client);
+    let fault = start.elapsed();
     is_sound(&found)?;
     ensure!(found["statement"].as_str().is_some_and(|text| text.contains("refused")), "{found}");
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["connects_failing"])
 }
 
-/// A listener that accepts nothing, in a namespace of its own.
+/// A process that listens and accepts nothing, in a namespace of its own; others want to be let in.
 fn full() -> Result<()> {
     let net = Net::new()?;
     let listener = net.listen("127.0.0.1")?;
     // SAFETY: no memory is involved.
     ensure!(unsafe { libc::listen(listener.as_raw_fd(), 1) } == 0, "listen");
     let to = listener.local_addr()?;
+    let owner = Workload::new(|| [0; 2])?;
+    drop(listener);
     let mut watch = Watch::everything(&[])?;
-    let is_right =
-        |finding: &Value| finding["subject"] == to.to_string() && names(finding, "culprits", std::process::id());
+    let is_right = |finding: &Value| {
+        let is_blamed = |pid| names(finding, "culprits", pid);
+        finding["subject"] == to.to_string() && is_blamed(owner.pid) && !is_blamed(std::process::id())
+    };
+    let start = Instant::now();
     let over = AtomicBool::new(false);
     let found = thread::scope(|scope| {
         scope.spawn(|| {
@@ -99,9 +131,10 @@ fn full() -> Result<()> {
         over.store(true, Ordering::Relaxed);
         found
     })?;
-    drop(listener);
+    drop(owner);
+    let fault = start.elapsed();
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     // The SYNs of those that are not let in are sent again.
     only(&watch, &["accept_queue", "retransmits"])
 }

@@ -1,6 +1,9 @@
 //! A processor that does nothing but receive.
 
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString},
+    time::Instant,
+};
 
 use anyhow::{Result, ensure};
 
@@ -12,7 +15,7 @@ use super::{
         stillwatch::Watch,
         tcp::net::Net,
     },
-    is_sound, only, wait_for, wait_until_over,
+    LATE, is_sound, only, wait_for, wait_until_over,
 };
 
 pub const TESTS: &[Test] = &[("findings_softirq", softirq)];
@@ -33,6 +36,7 @@ fn softirq() -> Result<()> {
         [0; 2]
     })?;
     let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
     sender.go();
     watch.next()?;
     if sender.has_reported() {
@@ -40,8 +44,9 @@ fn softirq() -> Result<()> {
     }
     let found = wait_for(&mut watch, "softirq", |finding| finding["subject"].as_str() == Some(&*cpu.to_string()))?;
     drop(sender);
+    let fault = start.elapsed();
     is_sound(&found)?;
-    wait_until_over(&mut watch, &found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["softirq"])
 }
 

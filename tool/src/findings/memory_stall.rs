@@ -1,7 +1,8 @@
 //! Processes that wait for memory: they free it themselves, compact it, read it back from swap, or are slowed down at a limit.
 //!
 //! Holds when it takes at least 0.1 s per second, or a wait goes on for a second. A host that is well does not wait for memory: the
-//! kernel's own thread frees it in time. Waits in a cgroup that is at its limit are that cgroup's finding.
+//! kernel's own thread frees it in time. Waits in a cgroup that is at its limit are that cgroup's finding, and so are the pauses of
+//! those that the kernel slows down at `memory.high`: that this is why, the stack of the wait tells.
 
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     escape::escape,
-    format,
+    format, reasons,
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
@@ -23,7 +24,16 @@ const RULE: &str = "memory_stall";
 const LOST: f64 = 0.1;
 const LONG: Duration = Duration::from_secs(1);
 
-/// Waits of one cgroup at its limit, or of the host.
+/// What memory is short in.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Host,
+    /// A cgroup at its limit.
+    Limit(String),
+    /// The cgroup of a process that is slowed down. `memory.high` may be that of one above it.
+    High(String),
+}
+
 #[derive(Default)]
 struct Group<'a> {
     by_pid: BTreeMap<Option<u32>, (u64, &'a Who)>,
@@ -35,12 +45,13 @@ struct Group<'a> {
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(oom) = &scene.now.oom else { return Vec::new() };
-    let mut groups: BTreeMap<Option<String>, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     let mut add = |who, kind: Kind, lost_ns: u64, longest_ns, waits, now| {
-        let limited = (kind == Kind::Memcg).then(|| at_limit(oom, who)).flatten();
-        let group = groups.entry(limited).or_default();
+        let place = place(scene, oom, kind, who);
+        let words = if matches!(place, Place::High(_)) { "at memory.high" } else { words(kind) };
+        let group = groups.entry(place).or_default();
         group.by_pid.entry(who.pid).or_insert((0, who)).0 += lost_ns;
-        *group.by_kind.entry(words(kind)).or_default() += lost_ns;
+        *group.by_kind.entry(words).or_default() += lost_ns;
         group.longest_ns = group.longest_ns.max(longest_ns);
         group.waits += waits;
         group.now += now;
@@ -60,7 +71,21 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         let age_ns = row.age.as_nanos() as u64;
         add(&row.who, row.kind, age_ns.min(scene.interval_ns()), age_ns, 0, 1);
     }
-    groups.into_iter().filter_map(|(cgroup, group)| one(scene, oom, cgroup, group)).collect()
+    groups.into_iter().filter_map(|(place, group)| one(scene, oom, &place, group)).collect()
+}
+
+fn place(scene: &Scene, oom: &Oom, kind: Kind, who: &Who) -> Place {
+    match kind {
+        Kind::Memcg => at_limit(oom, who).map_or(Place::Host, Place::Limit),
+        Kind::Sleep if is_slowed(scene, who) => who.cgroup.clone().map_or(Place::Host, Place::High),
+        _ => Place::Host,
+    }
+}
+
+fn is_slowed(scene: &Scene, who: &Who) -> bool {
+    let mut stalled = scene.now.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let high = reasons::Kind::MemoryHigh.words();
+    who.pid.is_some() && stalled.any(|row| row.who.pid == who.pid && row.reason.as_deref() == Some(high))
 }
 
 /// The cgroup with a limit that a process is in or below.
@@ -80,7 +105,24 @@ fn words(kind: Kind) -> &'static str {
     }
 }
 
-fn one(scene: &Scene, oom: &Oom, cgroup: Option<String>, group: Group) -> Option<Finding> {
+/// How much of it is used.
+fn state(oom: &Oom, place: &Place) -> String {
+    match place {
+        Place::Host => {
+            let memory = &oom.memory;
+            format!("{} of {} available", format::bytes(memory.available), format::bytes(memory.total))
+        }
+        Place::Limit(cgroup) => {
+            let limit = oom.limits.iter().find(|limit| limit.cgroup.as_ref() == Some(cgroup));
+            let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), format::bytes);
+            let used = bytes(limit.map(|limit| limit.usage_bytes));
+            format!("{} uses {used} of {}", escape(cgroup), bytes(limit.and_then(|limit| limit.limit_bytes)))
+        }
+        Place::High(cgroup) => format!("that of {} or of a cgroup above it", escape(cgroup)),
+    }
+}
+
+fn one(scene: &Scene, oom: &Oom, place: &Place, group: Group) -> Option<Finding> {
     let mut rows: Vec<_> = group.by_pid.into_values().collect();
     rows.sort_by_key(|&(lost_ns, _)| Reverse(lost_ns));
     let lost_ns: u64 = rows.iter().map(|(lost_ns, _)| lost_ns).sum();
@@ -93,17 +135,6 @@ fn one(scene: &Scene, oom: &Oom, cgroup: Option<String>, group: Group) -> Option
     let mut kinds: Vec<_> = group.by_kind.into_iter().collect();
     kinds.sort_by_key(|&(_, ns)| Reverse(ns));
     let mainly = kinds.first().map_or("", |(kind, _)| kind);
-    let memory = &oom.memory;
-    let state =
-        match cgroup.as_ref().and_then(|path| oom.limits.iter().find(|limit| limit.cgroup.as_ref() == Some(path))) {
-            Some(limit) => format!(
-                "{} uses {} of {}",
-                escape(limit.cgroup.as_deref().unwrap_or_default()),
-                format::bytes(limit.usage_bytes),
-                limit.limit_bytes.map_or_else(|| "?".to_owned(), format::bytes)
-            ),
-            None => format!("{} of {} available", format::bytes(memory.available), format::bytes(memory.total)),
-        };
     let of = |what: String, value| Evidence { probe: "oom", what, value };
     let mut evidence: Vec<_> = kinds
         .iter()
@@ -112,16 +143,20 @@ fn one(scene: &Scene, oom: &Oom, cgroup: Option<String>, group: Group) -> Option
     evidence.push(of("waits that ended".into(), Value::Count(group.waits)));
     evidence.push(of("tasks that wait".into(), Value::Count(group.now)));
     evidence.push(of("longest".into(), Value::Nanoseconds(group.longest_ns)));
-    evidence.push(of("memory available".into(), Value::Bytes(memory.available)));
+    evidence.push(of("memory available".into(), Value::Bytes(oom.memory.available)));
     Some(Finding {
         rule: RULE,
         statement: format!(
-            "{} {} {} for memory, mainly {mainly}; {state}",
+            "{} {} {} for memory, mainly {mainly}; {}",
             names(&victims),
             verb(victims.len(), "waits", "wait"),
             each_second(scene.ns_rate(lost_ns)),
+            state(oom, place),
         ),
-        subject: cgroup.unwrap_or_default(),
+        subject: match place {
+            Place::Host => String::new(),
+            Place::Limit(cgroup) | Place::High(cgroup) => cgroup.clone(),
+        },
         harm: lost,
         evidence,
         victims,

@@ -167,6 +167,30 @@ fn a_tenth_of_a_second_of_waiting_for_memory() {
     assert!(look(&waits_for_memory(Memory::Direct, 9 * MS)).is_empty());
 }
 
+#[test]
+fn one_who_is_slowed_down_is_in_a_cgroup_above_memory_high() {
+    let mut slowed = waits_for_memory(Memory::Sleep, 50 * MS);
+    assert_eq!(only(&slowed).subject, "", "it may wait for swap");
+    let wait = stalled(victim(), None, "", "memory.high throttling", 10, 50 * MS);
+    slowed.io.as_mut().unwrap().stalled = Some(vec![wait]);
+    let found = only(&slowed);
+    assert_eq!((found.rule, &*found.subject, first_pid(&found.victims)), ("memory_stall", "/db", Some(430)));
+    assert_eq!(
+        found.statement,
+        "postgres 430 waits 500ms/s for memory, mainly at memory.high; that of /db or of a cgroup above it"
+    );
+}
+
+#[test]
+fn those_of_whom_only_the_name_is_known_are_not_one() {
+    let mut snapshot = busy_disk(50 * MS, "read", 0, 0);
+    let named = |name: &str| Who { comm: Some(name.into()), ..Who::default() };
+    let rows = ["vim", "less"].map(|name| stalled(named(name), Some("sda"), "read", "page read", 10, 50 * MS));
+    snapshot.io.as_mut().unwrap().stalled = Some(rows.into());
+    let names: Vec<_> = only(&snapshot).victims.into_iter().filter_map(|who| who.comm).collect();
+    assert_eq!(names, ["less", "vim"]);
+}
+
 fn kill(pid: u32, cgroup: Option<&str>, at: jiff::Timestamp) -> Kill {
     Kill {
         at,

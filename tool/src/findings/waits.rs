@@ -82,11 +82,14 @@ const SYNC: &[&str] = &["fsync", "fdatasync", "sync", "syncfs", "sync_file_range
 
 /// Who waited, the longest first, and how long in all.
 pub fn victims<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> (Vec<Who>, u64) {
-    let mut by_pid: BTreeMap<Option<u32>, (u64, &Who)> = BTreeMap::new();
+    // Of some only the name is known.
+    let key = |who: &'a Who| (who.pid, who.comm.as_deref().filter(|_| who.pid.is_none()));
+    let mut by_who = BTreeMap::new();
     for wait in waits {
-        by_pid.entry(wait.row.who.pid).or_insert((0, &wait.row.who)).0 += wait.lost_ns;
+        let who = &wait.row.who;
+        by_who.entry(key(who)).or_insert((0, who)).0 += wait.lost_ns;
     }
-    let mut rows: Vec<_> = by_pid.into_values().collect();
+    let mut rows: Vec<_> = by_who.into_values().collect();
     rows.sort_by_key(|&(lost_ns, _)| Reverse(lost_ns));
     (rows.iter().map(|(_, who)| (*who).clone()).collect(), rows.iter().map(|(lost_ns, _)| lost_ns).sum())
 }

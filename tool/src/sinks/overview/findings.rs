@@ -15,11 +15,12 @@ const OVER: usize = 3;
 /// At most `room` lines, unless the terminal is so narrow that one takes several.
 pub fn lines(found: &Findings, room: usize, view: &View) -> Vec<String> {
     let mut last: Vec<String> = found.over.iter().take(OVER).flat_map(|open| dim(&ended(open), view)).collect();
-    let more = found.open.len().saturating_sub(STATEMENTS) as u64;
-    if more > 0 {
-        let more = format::plural(more, "more finding", "more findings");
-        last.insert(0, view.dim(&format!("{INDENT}{more} (--json has them)")));
-    }
+    let more = |all: &[Open], shown: usize, words: [&str; 2]| {
+        let more = all.len().saturating_sub(shown) as u64;
+        (more > 0).then(|| view.dim(&format!("{INDENT}{} (--json has them)", format::plural(more, words[0], words[1]))))
+    };
+    last.extend(more(&found.over, OVER, ["more is over", "more are over"]));
+    last.splice(0..0, more(&found.open, STATEMENTS, ["more finding", "more findings"]));
     last.extend(dim(&rest(found), view));
     let mut blocks: Vec<Vec<String>> = found.open.iter().take(STATEMENTS).map(|open| statement(open, view)).collect();
     let mut spare = room.saturating_sub(last.len() + blocks.iter().map(Vec::len).sum::<usize>());
