@@ -37,6 +37,16 @@ pub fn machines() -> Result<()> {
     install(&missing)
 }
 
+/// What tests compare with: without it, they are skipped.
+pub fn peers() {
+    if !is_root() || which("apt-get").is_none() || which("runqlat").is_some() {
+        return;
+    }
+    if let Err(error) = install(&["libbpf-tools"]) {
+        eprintln!("setup: going without: {error:#}");
+    }
+}
+
 fn linker(target_dir: &Path) -> Result<()> {
     let tools = target_dir.join("tools");
     // cargo's own record of what it installed there.

@@ -25,6 +25,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     }
     let choice = vm::Choice::from_patterns(&patterns)?;
     setup::build()?;
+    setup::peers();
     let mut report = Report::default();
     if patterns.is_empty() {
         lint::lint(&mut report);

@@ -4,6 +4,7 @@ mod ended;
 mod interrupts;
 mod now;
 pub mod quota;
+mod runqlat;
 mod spinners;
 mod wakeups;
 pub mod work;
@@ -17,7 +18,8 @@ use super::{
 };
 
 pub fn tests() -> Vec<Test> {
-    [spinners::TESTS, wakeups::TESTS, now::TESTS, quota::TESTS, ended::TESTS, interrupts::TESTS].concat()
+    [spinners::TESTS, wakeups::TESTS, now::TESTS, quota::TESTS, ended::TESTS, interrupts::TESTS, runqlat::TESTS]
+        .concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {

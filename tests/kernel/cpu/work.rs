@@ -66,3 +66,20 @@ pub fn rename(name: &std::ffi::CStr) {
     // SAFETY: a string that ends.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
+
+/// Sends itself datagrams of many fragments until it is killed.
+pub fn flood() {
+    static DATA: [u8; 60_000] = [0; 60_000];
+    // SAFETY: addresses and data with their sizes.
+    unsafe {
+        let mut to: libc::sockaddr_in = std::mem::zeroed();
+        (to.sin_family, to.sin_port) = (libc::AF_INET as _, 5000u16.to_be());
+        to.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+        let (to, size) = ((&raw const to).cast(), size_of::<libc::sockaddr_in>() as u32);
+        let [receiver, sender] = [(); 2].map(|()| libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0));
+        libc::bind(receiver, to, size);
+        loop {
+            libc::sendto(sender, DATA.as_ptr().cast(), DATA.len(), 0, to, size);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use super::{
     super::{
         Test,
-        cpu::work::{last_processor, pinned},
+        cpu::work::{flood, last_processor, pinned},
         skip,
         stillwatch::Watch,
         tcp::net::Net,
@@ -63,22 +63,5 @@ fn received_on(mask: &CStr) -> bool {
         }
         let file = libc::open(c"/sys/class/net/lo/queues/rx-0/rps_cpus".as_ptr(), libc::O_WRONLY);
         libc::write(file, mask.as_ptr().cast(), mask.count_bytes()) == mask.count_bytes() as isize
-    }
-}
-
-/// Until it is killed.
-fn flood() {
-    static DATA: [u8; 60_000] = [0; 60_000];
-    // SAFETY: addresses and data with their sizes.
-    unsafe {
-        let mut to: libc::sockaddr_in = std::mem::zeroed();
-        (to.sin_family, to.sin_port) = (libc::AF_INET as _, 5000u16.to_be());
-        to.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
-        let (to, size) = ((&raw const to).cast(), size_of::<libc::sockaddr_in>() as u32);
-        let [receiver, sender] = [(); 2].map(|()| libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0));
-        libc::bind(receiver, to, size);
-        loop {
-            libc::sendto(sender, DATA.as_ptr().cast(), DATA.len(), 0, to, size);
-        }
     }
 }

@@ -6,13 +6,15 @@
 //! other clock, and the difference between the two from switches at which the run queue's was just set: the smallest one seen, as it
 //! is never ahead.
 //!
-//! The clocks drift apart (NTP). A difference older than [`RECENT_NS`] is replaced by the next one that is surely fresh, and user
-//! space tells the drift, for processors that have slept long.
+//! The clocks drift apart (NTP). A difference older than [`RECENT_NS`] is replaced by the next one that is surely fresh, or follows
+//! the next one that may be as far as clocks can have drifted since. User space tells the drift, for processors that have slept long.
 
 use super::tables::CpuPtr;
 use crate::support::now_ns;
 
 const RECENT_NS: u64 = 4_000_000;
+/// A clock is slewed by at most 500 of 1,000,000: one of 2048.
+const SLEWED_BITS: u32 = 11;
 
 pub const UNKNOWN: u64 = u64::MAX;
 
@@ -20,29 +22,39 @@ pub const UNKNOWN: u64 = u64::MAX;
 /// clocks were not compared yet. Not an `Option`, whose empty half the verifier sees as a read of a register that nobody wrote.
 ///
 /// `sleeps`: the task that leaves waits for something. Then no wake-up has made the processor switch, unless the last one to be
-/// woken is the one that comes: that was stamped (`queued`) with the very time that the clock shows.
+/// woken is the one that comes: that was stamped (`queued`) with the very time that the clock shows. If the task that leaves is
+/// preempted, another time than that may be one at which yet another task was woken.
 #[inline(always)]
 pub fn runqueue_ns(cpu: CpuPtr, clock: u64, queued: u64, sleeps: bool) -> u64 {
     // SAFETY: this processor's block; interrupts are off.
     let (known_ns, at_ns, drift) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns, (*cpu).drift) };
     let recent = clock.wrapping_sub(at_ns.wrapping_sub(known_ns)) <= RECENT_NS;
-    if sleeps && queued != clock && recent {
+    let fresh = sleeps && queued != clock;
+    if fresh && recent {
         return clock;
     }
     let now_ns = now_ns();
-    let offset_ns = now_ns.wrapping_sub(clock);
-    let age_ns = now_ns.wrapping_sub(at_ns);
-    let known_ns = known_ns.wrapping_add(((age_ns as i64).wrapping_mul(drift) >> 32) as u64);
-    let known = at_ns != 0;
-    // A task that was woken at another time than the clock shows: it was set since.
-    let fresh = sleeps || queued != clock;
-    if known && offset_ns.wrapping_sub(known_ns) as i64 > 0 && !(fresh && age_ns > RECENT_NS) {
-        return now_ns.wrapping_sub(known_ns);
+    let mut offset_ns = now_ns.wrapping_sub(clock);
+    if at_ns != 0 {
+        let age_ns = now_ns.wrapping_sub(at_ns);
+        let known_ns = known_ns.wrapping_add(((age_ns as i64).wrapping_mul(drift) >> 32) as u64);
+        let more_ns = offset_ns.wrapping_sub(known_ns) as i64;
+        if more_ns > 0 && !(fresh && age_ns > RECENT_NS) {
+            let slewed_ns = age_ns >> SLEWED_BITS;
+            if queued == clock || age_ns <= RECENT_NS {
+                return now_ns.wrapping_sub(known_ns);
+            }
+            if more_ns as u64 > slewed_ns {
+                offset_ns = known_ns.wrapping_add(slewed_ns);
+            }
+        }
+    } else if queued == clock {
+        return UNKNOWN;
     }
     // SAFETY: as above.
     unsafe {
         (*cpu).offset_ns = offset_ns;
         (*cpu).offset_at_ns = now_ns;
     }
-    if known || fresh { clock } else { UNKNOWN }
+    now_ns.wrapping_sub(offset_ns)
 }

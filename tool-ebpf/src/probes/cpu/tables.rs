@@ -31,7 +31,8 @@ static CPU_SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static CPU_SHARED: Array<Shared> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// What tasks had waited (`run_delay`) when they were given a processor last.
+/// What tasks had waited (`run_delay`) when they were given a processor last, and how much too early the kernel stamped them when
+/// it was taken from them.
 #[map]
 static CPU_BASES: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -118,7 +119,8 @@ fn place(task: Task) -> (u32, u64) {
 }
 
 /// The part of a wait that was spent in other run queues. When a task that waits is moved, the kernel adds what it has waited to
-/// the task's sum and begins anew; so what the sum has grown by since the task ran last belongs to this wait.
+/// the task's sum and begins anew; so what the sum has grown by since the task ran last belongs to this wait. Less than nothing
+/// (wrapped) for one that is [`early`].
 /// Notes the sum of when it runs: `counted_ns` are added in a moment.
 #[inline(always)]
 pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
@@ -140,6 +142,19 @@ pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
     grown(sum, known)
 }
 
+/// The task loses the processor, and is stamped as one that waits since so long ago: the way to the switch, on which it ran.
+#[inline(always)]
+pub fn early(task: Task, early_ns: u64) {
+    let (place, tag) = place(task);
+    let Some(base) = CPU_BASES.get_ptr_mut(place) else { return };
+    // SAFETY: a map value.
+    let known = unsafe { base.read_volatile() };
+    if known & !SUM == tag && early_ns < EARLIEST_NS {
+        // SAFETY: as above.
+        unsafe { base.write_volatile(tag | (known.wrapping_add(early_ns) & SUM)) };
+    }
+}
+
 /// The same for a task that still waits.
 #[inline(always)]
 pub fn waits_elsewhere(task: Task) -> u64 {
@@ -153,11 +168,15 @@ pub fn waits_elsewhere(task: Task) -> u64 {
     if known & !SUM != tag { 0 } else { grown(task.delay(), known) }
 }
 
+/// More than any way to a switch takes.
+const EARLIEST_NS: u64 = 1 << 30;
+
 #[inline(always)]
 fn grown(sum: u64, known: u64) -> u64 {
-    let grown = sum.wrapping_sub(known) & SUM;
-    // A sum that fell is another task's, of the same number.
-    if grown > SUM >> 1 { 0 } else { grown }
+    let unused = u64::BITS - SUM_BITS;
+    let grown = (sum.wrapping_sub(known) << unused) as i64 >> unused;
+    // A sum that fell by more is another task's, of the same number.
+    if grown < -(EARLIEST_NS as i64) { 0 } else { grown as u64 }
 }
 
 /// The task sleeps, and has this stamp all the same.

@@ -22,6 +22,10 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let queued = next.queued();
     let now = runqueue_ns(cpu, clock, queued, switch.sleeps || switch.dead);
     note_run(cpu, switch.prev, clock);
+    // The kernel stamps one that is preempted with its clock. Up to now it ran, or what interrupted it.
+    if !switch.sleeps && !switch.dead && now != UNKNOWN && now != clock {
+        tables::early(switch.prev, now.wrapping_sub(clock));
+    }
     if next.is_idle() {
         return;
     }
@@ -32,9 +36,9 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     }
     // What the kernel will add to the task's sum in a moment.
     let counted_ns = clock.wrapping_sub(queued);
-    let here_ns = now.wrapping_sub(queued) as i64;
-    let here_ns = if here_ns < 0 { 0 } else { here_ns as u64 };
-    let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns));
+    let here_ns = now.wrapping_sub(queued);
+    let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns)) as i64;
+    let wait_ns = if wait_ns < 0 { 0 } else { wait_ns as u64 };
     if wait_ns >= facts::CPU_SLOW_NS.load() && tables::is_stale(next, queued) {
         // SAFETY: as above.
         unsafe { (*cpu).untimed += 1 };

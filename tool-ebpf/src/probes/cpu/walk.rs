@@ -47,7 +47,8 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
             tables::note_stale(task, queued);
             // Not one that began to wait after the tick.
         } else if queued != 0 && !runs && here_ns as i64 > 0 {
-            walked.waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task));
+            let waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task)) as i64;
+            walked.waits_ns = if waits_ns > 0 { waits_ns as u64 } else { 0 };
         }
         let since_ns = walked_ns.wrapping_sub(before_ns).wrapping_add(SLACK_NS);
         let slept = queued == 0 && !runs && now.wrapping_sub(task.arrived()) as i64 > since_ns as i64;
