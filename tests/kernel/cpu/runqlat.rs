@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Read,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -62,11 +63,8 @@ impl Runqlat {
     fn programs(&self) -> Result<usize> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.0.id())).context("runqlat has ended")?;
         let targets = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        Ok(targets
-            .filter(|target| {
-                target.to_string_lossy().contains("bpf-link") || target.to_string_lossy().contains("bpf_link")
-            })
-            .count())
+        let is_link = |target: &PathBuf| target.to_string_lossy().replace('_', "-").contains("bpf-link");
+        Ok(targets.filter(is_link).count())
     }
 
     /// Interrupts it. Lines as `16 -> 31 : 22 |*****|`.

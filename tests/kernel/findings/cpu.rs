@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::{
     super::{
@@ -28,14 +29,14 @@ fn spinner() -> Result<Workload> {
     Workload::new(|| [spin(LONG), 0])
 }
 
-fn host() -> Result<()> {
-    let processors = std::thread::available_parallelism()?.get();
-    let spinners = (0..processors * EACH).map(|_| spinner()).collect::<Result<Vec<_>>>()?;
+/// Spinners want processors: all of them, or the one that is the subject. Each is in one of the lists.
+fn saturated(spinners: Vec<Workload>, subject: &str, lists: &[&str]) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
     let start = Instant::now();
     spinners.iter().for_each(Workload::go);
-    let is_right = |finding: &serde_json::Value| {
-        finding["subject"] == "" && spinners.iter().all(|spinner| names(finding, "culprits", spinner.pid))
+    let is_right = |finding: &Value| {
+        let is_named = |spinner: &Workload| lists.iter().any(|list| names(finding, list, spinner.pid));
+        finding["subject"] == subject && spinners.iter().all(is_named)
     };
     let found = wait_for(&mut watch, "cpu_saturated", is_right)?;
     drop(spinners);
@@ -45,24 +46,16 @@ fn host() -> Result<()> {
     only(&watch, &["cpu_saturated"])
 }
 
+fn host() -> Result<()> {
+    let processors = std::thread::available_parallelism()?.get();
+    saturated((0..processors * EACH).map(|_| spinner()).collect::<Result<_>>()?, "", &["culprits"])
+}
+
 /// Three on one processor, while the others have nothing to do.
 fn one() -> Result<()> {
     let cpu = last_processor()?;
-    let spinners = (0..3).map(|_| pinned(cpu, || [spin(LONG), 0])).collect::<Result<Vec<_>>>()?;
-    let mut watch = Watch::everything(&[])?;
-    let start = Instant::now();
-    spinners.iter().for_each(Workload::go);
-    let is_right = |finding: &serde_json::Value| {
-        let is_named =
-            |spinner: &Workload| names(finding, "culprits", spinner.pid) || names(finding, "victims", spinner.pid);
-        finding["subject"].as_str() == Some(&*cpu.to_string()) && spinners.iter().all(is_named)
-    };
-    let found = wait_for(&mut watch, "cpu_saturated", is_right)?;
-    drop(spinners);
-    let fault = start.elapsed();
-    is_sound(&found)?;
-    wait_until_over(&mut watch, &found, fault, LATE)?;
-    only(&watch, &["cpu_saturated"])
+    let spinners = (0..3).map(|_| pinned(cpu, || [spin(LONG), 0])).collect::<Result<_>>()?;
+    saturated(spinners, &cpu.to_string(), &["culprits", "victims"])
 }
 
 fn quota() -> Result<()> {
@@ -73,8 +66,7 @@ fn quota() -> Result<()> {
     let start = Instant::now();
     spinner.go();
     let name = group.name();
-    let is_right =
-        |finding: &serde_json::Value| finding["subject"] == name.as_str() && names(finding, "victims", spinner.pid);
+    let is_right = |finding: &Value| finding["subject"] == name.as_str() && names(finding, "victims", spinner.pid);
     let found = wait_for(&mut watch, "quota", is_right)?;
     drop(spinner);
     let fault = start.elapsed();

@@ -27,10 +27,6 @@ pub const TESTS: &[Test] = &[
 
 const LIMIT: u64 = 20 * MIB;
 
-fn is_of(finding: &Value, group: &Group, process: &Workload) -> bool {
-    finding["subject"] == group.path.as_str() && names(finding, "victims", process.pid)
-}
-
 /// Two kills in one cgroup.
 fn killed() -> Result<()> {
     let group = Group::new("finding", Some(LIMIT))?;
@@ -52,19 +48,26 @@ fn killed() -> Result<()> {
     only(&watch, &["oom_kill", "memory_stall"])
 }
 
-/// File pages of a cgroup at its limit are taken away again and again.
-fn stalled() -> Result<()> {
-    let (group, _file, process) = reader_at_limit(6, u32::MAX)?;
+/// The process waits for memory, and nothing else is wrong apart from this rule.
+fn waits(process: Workload, group: &Group, also: &str) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
     let start = Instant::now();
     process.go();
-    let found = wait_for(&mut watch, "memory_stall", |finding| is_of(finding, &group, &process))?;
+    let is_right =
+        |finding: &Value| finding["subject"] == group.path.as_str() && names(finding, "victims", process.pid);
+    let found = wait_for(&mut watch, "memory_stall", is_right)?;
     drop(process);
     let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
+    only(&watch, &["memory_stall", also])
+}
+
+/// File pages of a cgroup at its limit are taken away again and again.
+fn stalled() -> Result<()> {
+    let (group, _file, process) = reader_at_limit(6, u32::MAX)?;
     // It reads a disk all the time, too.
-    only(&watch, &["memory_stall", "device_saturated"])
+    waits(process, &group, "device_saturated")
 }
 
 /// A process that takes more than its cgroup should have is slowed down, by up to two seconds each time.
@@ -74,14 +77,5 @@ fn slowed() -> Result<()> {
     }
     let group = Group::new("slowed", None)?;
     group.set("memory.high", 8 * MIB)?;
-    let process = holder(c"slowed", 64 * MIB, &group)?;
-    let mut watch = Watch::everything(&[])?;
-    let start = Instant::now();
-    process.go();
-    let found = wait_for(&mut watch, "memory_stall", |finding| is_of(finding, &group, &process))?;
-    drop(process);
-    let fault = start.elapsed();
-    is_sound(&found)?;
-    wait_until_over(&mut watch, &found, fault, LATE)?;
-    only(&watch, &["memory_stall"])
+    waits(holder(c"slowed", 64 * MIB, &group)?, &group, "")
 }

@@ -35,7 +35,7 @@ pub struct Tcp {
     pub openers: HashMap<u64, tcp::Opener>,
     /// Kernel functions by return address; of drops that have changed.
     pub functions: HashMap<u64, String>,
-    /// Why there are none.
+    /// Why some or all have none.
     pub no_functions: Option<String>,
     pub reasons: Rc<Reasons>,
     /// Our own network namespace.

@@ -8,24 +8,29 @@ use std::{
 
 use crate::kernel::symbols::{self, Unavailable};
 
-/// A pass over the kernel's symbols takes some 50 ms. New places are rare, but a host under attack finds many.
+/// A pass over the kernel's symbols takes some 50 ms. New places are rare, but a host under attack finds many: one pass in so long.
 const PAUSE: Duration = Duration::from_secs(10);
+/// As many as that may be ahead of it: places that nobody knew before come one soon after the other.
+const AHEAD: u32 = 4;
+
+const LATER: &str = "not looked up yet";
 
 #[derive(Default)]
 pub struct Functions {
     /// By return address; `None`: not a function.
     known: HashMap<u64, Option<String>>,
-    read_at: Option<Instant>,
+    /// When as many passes as there were are due.
+    due_at: Option<Instant>,
     unavailable: Option<Unavailable>,
+    later: bool,
 }
 
 impl Functions {
     /// Names of those that are known now, or can be found out.
     pub fn names(&mut self, locations: &HashSet<u64>, now: Instant) -> HashMap<u64, String> {
         let new: Vec<u64> = locations.iter().copied().filter(|location| !self.known.contains_key(location)).collect();
-        let paused = self.read_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE);
-        if !new.is_empty() && !paused {
-            self.read_at = Some(now);
+        self.later = !new.is_empty() && !self.may_read(now);
+        if !new.is_empty() && !self.later {
             match symbols::find(&new) {
                 Ok(mut found) => {
                     self.known.extend(new.into_iter().map(|location| (location, found.remove(&location))));
@@ -37,8 +42,33 @@ impl Functions {
         locations.iter().filter_map(|location| Some((*location, self.known.get(location)?.clone()?))).collect()
     }
 
-    /// Why there are no names, once that was found out.
-    pub fn unavailable(&self) -> Option<&Unavailable> {
-        self.unavailable.as_ref()
+    fn may_read(&mut self, now: Instant) -> bool {
+        let due_at = self.due_at.map_or(now, |at| at.max(now));
+        let may = due_at - now <= PAUSE * (AHEAD - 1);
+        if may {
+            self.due_at = Some(due_at + PAUSE);
+        }
+        may
+    }
+
+    /// Why some or all have no names.
+    pub fn unknown(&self) -> Option<String> {
+        let unavailable = self.unavailable.as_ref().map(ToString::to_string);
+        unavailable.or_else(|| self.later.then(|| LATER.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_passes_at_once_and_then_one_in_a_while() {
+        let (mut functions, start) = (Functions::default(), Instant::now());
+        let mut passes = |seconds: u64| {
+            let now = start + Duration::from_secs(seconds);
+            (0..10).filter(|_| functions.may_read(now)).count()
+        };
+        assert_eq!([0, 9, 10, 19, 20, 1000].map(&mut passes), [4, 0, 1, 0, 1, 4]);
     }
 }

@@ -217,7 +217,7 @@ impl Reader {
         if !locations.is_empty() {
             sample.functions = self.functions.names(&locations, now);
         }
-        sample.no_functions = self.functions.unavailable().map(ToString::to_string);
+        sample.no_functions = self.functions.unknown();
     }
 }
 
