@@ -31,7 +31,7 @@ const TIME: Duration = Duration::from_secs(6);
 /// Waits may differ by so much.
 const APART: f64 = 0.1;
 /// And by so many of all: those at the start and the end.
-const FEW: f64 = 0.005;
+const FEW: f64 = 0.01;
 /// `runqlat`'s buckets are powers of two microseconds: 16 µs.
 const FROM: u32 = 4;
 
@@ -47,7 +47,7 @@ impl Runqlat {
         let Some(program) =
             ["/usr/sbin/runqlat", "/usr/bin/runqlat"].into_iter().find(|path| fs::exists(path).is_ok_and(|is| is))
         else {
-            return Err(skip("no runqlat to compare with (libbpf-tools)"));
+            return Err(skip("no runqlat of libbpf-tools to compare with"));
         };
         let child = Command::new(program).args(["1000", "1"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let runqlat = Self(child);

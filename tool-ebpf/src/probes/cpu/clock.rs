@@ -6,15 +6,15 @@
 //! other clock, and the difference between the two from switches at which the run queue's was just set: the smallest one seen, as it
 //! is never ahead.
 //!
-//! The clocks drift apart (NTP). A difference older than [`RECENT_NS`] is replaced by the next one that is surely fresh, or follows
-//! the next one that may be as far as clocks can have drifted since. User space tells the drift, for processors that have slept long.
+//! The clocks drift apart (NTP); user space tells how fast, for processors that have slept long. A difference older than [`RECENT_NS`] is
+//! replaced by the next one that is surely fresh, and follows one that only may be as far as what is left of the drift.
 
 use super::tables::CpuPtr;
 use crate::support::now_ns;
 
 const RECENT_NS: u64 = 4_000_000;
-/// A clock is slewed by at most 500 of 1,000,000: one of 2048.
-const SLEWED_BITS: u32 = 11;
+/// What may be left of a drift that user space has told: one of 16384, 61 of 1,000,000. In 4 ms that is a quarter of a microsecond.
+const SLEWED_BITS: u32 = 14;
 
 pub const UNKNOWN: u64 = u64::MAX;
 
