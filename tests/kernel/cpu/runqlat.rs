@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Read,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -43,12 +43,10 @@ struct Runqlat(Child);
 impl Runqlat {
     /// Returns once it is attached.
     fn start() -> Result<Self> {
-        // A name that is found: `sbin` is not on everybody's path.
-        let Some(program) =
-            ["/usr/sbin/runqlat", "/usr/bin/runqlat"].into_iter().find(|path| fs::exists(path).is_ok_and(|is| is))
-        else {
-            return Err(skip("no runqlat of libbpf-tools to compare with"));
-        };
+        // `sbin` is not on everybody's path.
+        let places = ["/usr/sbin/runqlat", "/usr/bin/runqlat"];
+        let program = places.into_iter().find(|place| Path::new(place).exists());
+        let program = program.ok_or_else(|| skip("no runqlat of libbpf-tools to compare with"))?;
         let child = Command::new(program).args(["1000", "1"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let runqlat = Self(child);
         let until = Instant::now() + Duration::from_secs(20);
@@ -59,7 +57,7 @@ impl Runqlat {
         Ok(runqlat)
     }
 
-    /// That it has attached: one for a wake-up, one for a new task's, one for a switch.
+    /// Those that it has attached: one for a wake-up, one for a new task's, one for a switch.
     fn programs(&self) -> Result<usize> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.0.id())).context("runqlat has ended")?;
         let targets = open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());

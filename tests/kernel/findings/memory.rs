@@ -48,8 +48,8 @@ fn killed() -> Result<()> {
     only(&watch, &["oom_kill", "memory_stall"])
 }
 
-/// The process waits for memory, and nothing else is wrong apart from this rule.
-fn waits(process: Workload, group: &Group, also: &str) -> Result<()> {
+/// The process waits for memory, and nothing is told but what these rules say.
+fn waits(process: Workload, group: &Group, rules: &[&str]) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
     let start = Instant::now();
     process.go();
@@ -60,14 +60,14 @@ fn waits(process: Workload, group: &Group, also: &str) -> Result<()> {
     let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
-    only(&watch, &["memory_stall", also])
+    only(&watch, rules)
 }
 
 /// File pages of a cgroup at its limit are taken away again and again.
 fn stalled() -> Result<()> {
     let (group, _file, process) = reader_at_limit(6, u32::MAX)?;
     // It reads a disk all the time, too.
-    waits(process, &group, "device_saturated")
+    waits(process, &group, &["memory_stall", "device_saturated"])
 }
 
 /// A process that takes more than its cgroup should have is slowed down, by up to two seconds each time.
@@ -77,5 +77,5 @@ fn slowed() -> Result<()> {
     }
     let group = Group::new("slowed", None)?;
     group.set("memory.high", 8 * MIB)?;
-    waits(holder(c"slowed", 64 * MIB, &group)?, &group, "")
+    waits(holder(c"slowed", 64 * MIB, &group)?, &group, &["memory_stall"])
 }
