@@ -39,14 +39,13 @@ pub fn runqueue_ns(cpu: CpuPtr, clock: u64, queued: u64, sleeps: bool) -> u64 {
         let age_ns = now_ns.wrapping_sub(at_ns);
         let known_ns = known_ns.wrapping_add(((age_ns as i64).wrapping_mul(drift) >> 32) as u64);
         let more_ns = offset_ns.wrapping_sub(known_ns) as i64;
-        if more_ns > 0 && !(fresh && age_ns > RECENT_NS) {
-            let slewed_ns = age_ns >> SLEWED_BITS;
-            if queued == clock || age_ns <= RECENT_NS {
+        let old = age_ns > RECENT_NS;
+        if more_ns > 0 && !(fresh && old) {
+            if queued == clock || !old {
                 return now_ns.wrapping_sub(known_ns);
             }
-            if more_ns as u64 > slewed_ns {
-                offset_ns = known_ns.wrapping_add(slewed_ns);
-            }
+            let slewed_ns = age_ns >> SLEWED_BITS;
+            offset_ns = known_ns.wrapping_add(slewed_ns.min(more_ns as u64));
         }
     } else if queued == clock {
         return UNKNOWN;
