@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::{
     super::{
         Test,
+        cpu::work::{last_processor, pinned},
         io::work::threads,
         skip,
         stillwatch::{Watch, losses},
@@ -14,7 +16,7 @@ use super::{
     },
     brief,
     group::{Group, MIB, hold, holder, is_killed, is_v2},
-    wait_for, watch,
+    kill_of, wait_for, watch,
 };
 
 pub const TESTS: &[Test] = &[
@@ -40,7 +42,9 @@ fn high() -> Result<()> {
     if pressure_ns(&group).is_err() {
         return Err(skip("no memory.pressure here"));
     }
-    let process = Workload::new(|| {
+    // On one processor: the kernel counts pressure by processor, and takes the mean of those that were not idle. Of a task that
+    // moves within the two seconds of its periods it shows too little (`collect_percpu_times`).
+    let process = pinned(last_processor()?, || {
         // A little over the limit: every step from there on is slowed down by up to two seconds.
         hold(17 * MIB);
         [0, 0]
@@ -125,18 +129,23 @@ fn at_limit() -> Result<()> {
     Ok(())
 }
 
-/// A table of one entry: waits of other lengths are in the totals, and a loss.
+/// A table of one entry: waits of other processes and of other kinds are in the totals, and a loss.
 fn no_room() -> Result<()> {
     let limit = 20 * MIB;
     let group = Group::new("no-room", Some(limit))?;
     let mut watch = Watch::of("oom", &[], &[("STILLWATCH_STALLS", "1")])?;
-    let hog = holder(c"no-room", 2 * limit, &group)?;
-    hog.go();
-    is_killed(&hog)?;
-    wait_for(&mut watch, "kill", |event| event["event"] == "oom_kill" && event["victim"]["pid"] == hog.pid)?;
+    // Of three at least two wait within one interval, however it ends.
+    let hogs: Vec<_> = (0..3).map(|_| holder(c"no-room", 2 * limit, &group)).collect::<Result<_>>()?;
+    hogs.iter().for_each(Workload::go);
+    for hog in &hogs {
+        is_killed(hog)?;
+    }
+    for hog in &hogs {
+        kill_of(&mut watch, hog.pid)?;
+    }
     watch.next()?;
     watch.stop()?;
-    let sum = |of: &dyn Fn(&serde_json::Value) -> u64| watch.snapshots.iter().map(of).sum::<u64>();
+    let sum = |of: &dyn Fn(&Value) -> u64| watch.snapshots.iter().map(of).sum::<u64>();
     let all = sum(&|snapshot| {
         let totals = snapshot["totals"].as_object().into_iter().flatten();
         totals.filter_map(|(_, total)| total["count"].as_u64()).sum()
