@@ -197,12 +197,15 @@ pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
             *lost.entry(cause.clone()).or_default() += count.as_u64().unwrap_or(0);
         }
     }
-    WITHHELD.fetch_add(lost.get(RUNNING).copied().unwrap_or(0), Ordering::Relaxed);
+    let withheld = [RUNNING, NOT_SEEN].map(|cause| lost.get(cause).copied().unwrap_or(0));
+    WITHHELD.fetch_add(withheld.iter().sum(), Ordering::Relaxed);
     lost
 }
 
 /// Events that the kernel did not hand to a program because it was already running on that processor.
 pub const RUNNING: &str = "program already running";
+/// Requests whose completion the kernel did not show to a program, which the disk's own statistics tell.
+const NOT_SEEN: &str = "completed requests not seen";
 
 /// All snapshots of a run, added up.
 #[derive(Debug)]

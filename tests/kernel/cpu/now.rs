@@ -17,7 +17,7 @@ const HELD: Duration = Duration::from_millis(800);
 
 fn now() -> Result<()> {
     let cpu = last_processor()?;
-    let victim = pinned(cpu, || [spin(HELD / 2), 0])?;
+    let victim = pinned(cpu, || [spin(Duration::from_millis(1)), 0])?;
     let urgent = pinned(cpu, || {
         let urgent = become_urgent();
         [if urgent { spin(HELD) } else { 0 }, 0]
