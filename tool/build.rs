@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use object::{build::elf, elf::SHT_STRTAB};
 
 fn main() -> ExitCode {
     // Printed here, not returned: the remedy would drown in a backtrace.
@@ -51,9 +52,26 @@ fn build() -> Result<()> {
 
     let triple = if endian == "big" { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
     let object = target_dir.join("ebpf").join(&arch).join(triple).join("release/stillwatch-ebpf");
-    std::fs::copy(&object, out_dir.join("stillwatch.bpf.o"))
-        .with_context(|| format!("copying {}", object.display()))?;
-    Ok(())
+    let built = std::fs::read(&object).with_context(|| format!("reading {}", object.display()))?;
+    let stripped = strip(&built).with_context(|| format!("stripping {}", object.display()))?;
+    std::fs::write(out_dir.join("stillwatch.bpf.o"), stripped).context("writing the stripped object")
+}
+
+/// Leaves out what only debuggers read. The compiler needs it to make BTF of, and it is four fifths of the object, which would be in
+/// the binary and in memory.
+fn strip(object: &[u8]) -> Result<Vec<u8>> {
+    let mut elf = elf::Builder::read(object)?;
+    for section in elf.sections.iter_mut() {
+        section.delete = section.name.starts_with(b".debug_") || section.name.starts_with(b".rel.debug_");
+    }
+    // LLVM keeps the names of sections among those of symbols, the builder wants a table of their own.
+    let names = elf.sections.add();
+    names.name = b".shstrtab"[..].into();
+    (names.sh_type, names.sh_addralign, names.data) = (SHT_STRTAB, 1, elf::SectionData::SectionString);
+    elf.delete_orphans();
+    let mut stripped = Vec::new();
+    elf.write(&mut stripped)?;
+    Ok(stripped)
 }
 
 fn var(name: &str) -> Result<String> {

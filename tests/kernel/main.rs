@@ -87,9 +87,9 @@ fn tried(test: fn() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let withheld = stillwatch::WITHHELD.load(Ordering::Relaxed);
         match result {
             Err(error) if error.is::<Skip>() => return Err(error),
-            Err(error) if withheld > 0 => eprintln!("the kernel withheld {withheld} events, once more: {error:#}"),
+            Err(error) if withheld > 0 => println!("once more: the kernel withheld {withheld} events: {error:#}"),
             Err(error) if !last_chance => {
-                eprintln!("!! failed, once more: {error:#}");
+                println!("once more: {error:#}");
                 last_chance = true;
             }
             result => return result,

@@ -1,7 +1,8 @@
 //! Reads what Rust's test harness prints, or libtest-mimic in its place, started with [`ARGS`].
 //!
 //! Rust's harness cannot skip at run time, so a test that cannot do its work here prints a line
-//! `skipped: REASON` and returns; this reader makes it a skip instead of a silent pass.
+//! `skipped: REASON` and returns; this reader makes it a skip instead of a silent pass. A test that is tried again prints
+//! `once more: REASON`, so that it is not a silent pass either.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 /// One at a time: tests measure the same kernel. With output: a skipped test passes as far as the
 /// harness knows, and its output holds the reason. Without colours: a serial port is a terminal.
 pub const ARGS: [&str; 3] = ["--test-threads=1", "--show-output", "--color=never"];
+
+const AGAIN: &str = "once more: ";
 
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
@@ -22,6 +25,8 @@ pub struct Case {
     pub name: String,
     pub outcome: Outcome,
     pub took: Duration,
+    /// Why earlier tries failed.
+    pub tries: String,
     /// What the test printed, as the harness shows it after the last one.
     pub output: String,
 }
@@ -37,6 +42,7 @@ pub struct Reader {
     outputs: HashMap<String, String>,
     since: Instant,
     section: Option<String>,
+    tries: String,
     counted: usize,
 }
 
@@ -49,6 +55,7 @@ impl Reader {
             outputs: HashMap::new(),
             since: Instant::now(),
             section: None,
+            tries: String::new(),
             counted: 0,
         }
     }
@@ -90,6 +97,11 @@ impl Reader {
             let why = why.trim_start_matches([',', ' ', '(']).trim_end_matches(')');
             Outcome::Skipped(if why.is_empty() { "ignored" } else { why }.to_owned())
         } else {
+            let first = text.strip_prefix(AGAIN);
+            if first.is_some() || !self.tries.is_empty() {
+                self.tries.push_str(first.unwrap_or(text));
+                self.tries.push('\n');
+            }
             return;
         };
         self.end(outcome);
@@ -98,7 +110,8 @@ impl Reader {
     fn end(&mut self, outcome: Outcome) {
         if let Some(name) = self.running.take() {
             let took = self.since.elapsed();
-            self.cases.push(Case { name, outcome, took, output: String::new() });
+            let tries = std::mem::take(&mut self.tries);
+            self.cases.push(Case { name, outcome, took, tries, output: String::new() });
             self.since = Instant::now();
         }
     }
@@ -173,6 +186,17 @@ mod tests {
         let reader = read("running 1 test\ntest a ... \nrunning 1 test\ntest b ... ok\ntest result: ok. 1 passed");
         assert_eq!(reader.cases[0].outcome, Outcome::Failed);
         assert_eq!(reader.cases[1].outcome, Outcome::Passed);
+    }
+
+    #[test]
+    fn what_was_tried_again_says_why() {
+        let reader = read(
+            "running 2 tests\ntest a ... once more: 3 of 4: [\n    7,\n]\nonce more: 2 of 4\nok\ntest b ... ok\n\
+             test result: ok. 2 passed",
+        );
+        assert_eq!(reader.cases[0].tries, "3 of 4: [\n    7,\n]\n2 of 4\n");
+        assert_eq!((&reader.cases[0].outcome, &reader.cases[1].outcome), (&Outcome::Passed, &Outcome::Passed));
+        assert!(reader.cases[1].tries.is_empty());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::workspace::run;
 pub struct Report {
     passed: usize,
     failed: Vec<String>,
+    /// Passed, but not at once.
+    again: Vec<String>,
     skipped: Vec<(String, String)>,
 }
 
@@ -51,12 +53,20 @@ impl Report {
                 Outcome::Skipped(_) => "skipped",
             };
             println!("{name:76}  {word:7}  ({:.1}s)", case.took.as_secs_f64());
+            for line in case.tries.lines().chain(case.output.lines().filter(|_| case.outcome == Outcome::Failed)) {
+                println!("    {line}");
+            }
             match &case.outcome {
-                Outcome::Passed => self.pass(),
+                Outcome::Passed => {
+                    self.pass();
+                    if let Some(why) = first_of(&case.tries) {
+                        self.again.push(format!("{name}: {why}"));
+                    }
+                }
                 Outcome::Skipped(why) => self.skip(name, why),
                 Outcome::Failed => {
-                    case.output.lines().for_each(|line| println!("    {line}"));
-                    self.fail(name);
+                    let why = first_of(&case.output).or_else(|| first_of(&case.tries)).unwrap_or_default();
+                    self.fail(format!("{name}: {why}"));
                 }
             }
         }
@@ -68,6 +78,9 @@ impl Report {
         for (what, why) in &self.skipped {
             println!("skipped  {what}: {why}");
         }
+        for what in &self.again {
+            println!("again    {what}");
+        }
         for what in &self.failed {
             println!("FAILED   {what}");
         }
@@ -78,4 +91,12 @@ impl Report {
         }
         ExitCode::SUCCESS
     }
+}
+
+/// The first line that says something, or most of it.
+fn first_of(text: &str) -> Option<String> {
+    const MOST: usize = 200;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let short: String = line.chars().take(MOST).collect();
+    Some(if short.len() < line.len() { format!("{short}…") } else { short })
 }

@@ -37,12 +37,15 @@ pub fn machines() -> Result<()> {
     install(&missing)
 }
 
-/// What tests compare with: without it, they are skipped.
+/// What tests compare with, and load the host with. Without it, they are skipped, or make do with a load of their own.
 pub fn peers() {
-    if !is_root() || which("apt-get").is_none() || which("runqlat").is_some() {
+    let wanted = [("libbpf-tools", "runqlat"), ("fio", "fio")];
+    let missing: Vec<&str> =
+        wanted.into_iter().filter_map(|(package, program)| which(program).is_none().then_some(package)).collect();
+    if !is_root() || which("apt-get").is_none() {
         return;
     }
-    if let Err(error) = install(&["libbpf-tools"]) {
+    if let Err(error) = install(&missing) {
         eprintln!("setup: going without: {error:#}");
     }
 }

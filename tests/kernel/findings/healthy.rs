@@ -4,7 +4,7 @@ use std::{
     fmt::Write,
     fs,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -130,10 +130,31 @@ fn like_compilers(processors: usize, dir: &Path) -> Result<()> {
     nothing_for(BRIEF)
 }
 
-/// Four requests at a time for as long as it lasts, half of them writes, of a disk that has room for them.
+/// Four requests at a time, half of them writes, of a disk that has room for them.
 fn disk() -> Result<()> {
     let device = LoopDevice::new(64 * MIB)?;
-    let fd = direct(&device.name)?;
+    if in_machine() { like_fio(&device.name) } else { fio(&device.name) }
+}
+
+fn fio(device: &str) -> Result<()> {
+    let mut fio = Command::new("fio");
+    fio.args(["--name=moderate", "--ioengine=libaio", "--direct=1", "--rw=randrw", "--bs=4k", "--iodepth=4"]);
+    fio.arg(format!("--filename=/dev/{device}"));
+    // Longer than it is watched.
+    fio.args(["--time_based", &format!("--runtime={}", BUSY.as_secs() + 5)]).stdout(Stdio::null());
+    let mut fio = match fio.spawn() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return like_fio(device),
+        fio => fio?,
+    };
+    let result = nothing_for(BUSY);
+    let early = fio.try_wait()?;
+    let ended = fio.wait()?;
+    ensure!(early.is_none() && ended.success(), "fio: {ended}");
+    result
+}
+
+fn like_fio(device: &str) -> Result<()> {
+    let fd = direct(device)?;
     let worker = Workload::new(|| {
         let forever = || -> u64 {
             loop {
