@@ -133,7 +133,7 @@ fn together() -> Result<()> {
     for process in others.iter().chain([&hog]) {
         is_killed(process)?;
         let event = kill_of(&mut watch, process.pid)?;
-        let short = || format!("{:#?}", brief(std::slice::from_ref(&event)));
+        let short = || format!("not as the others: {:#?}", brief(std::slice::from_ref(&event)));
         ensure!(event["group"] == group.path && event["trigger"]["pid"] == hog.pid, "{}", short());
         ensure!(event["victim"]["cgroup"] == group.path && event["limit_bytes"] == limit, "{}", short());
     }

@@ -1,6 +1,10 @@
 //! Device numbers → names, from sysfs.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::sample::BlockDevice;
 
@@ -52,6 +56,14 @@ fn look_up(dev: u32) -> BlockDevice {
     let whole = if directory.join("partition").exists() { directory.parent() } else { None };
     let disk = whole.and_then(|disk| number(&text(&disk.join("dev"))?)).unwrap_or(dev);
     BlockDevice { alias: text(&directory.join("dm/name")), name, disk }
+}
+
+/// All disks that there are, with where sysfs tells of them.
+pub fn disks() -> impl Iterator<Item = (u32, PathBuf)> {
+    fs::read_dir("/sys/block").into_iter().flatten().flatten().filter_map(|entry| {
+        let dev = fs::read_to_string(entry.path().join("dev")).ok()?;
+        Some((number(dev.trim())?, entry.path()))
+    })
 }
 
 /// `8:1` as one number.

@@ -1,12 +1,15 @@
 //! Requests that a disk completed while our program did not run: the disk's own statistics know of them.
 //!
-//! On 6.18 a program on `block_rq_complete` now and then does not run, and the kernel counts no miss. What the statistics count
-//! more than we do is proven to be missing, because of the order in which both are read: first ours, then theirs to begin
-//! with, and first theirs, then ours ever after. What completes between two readings can only make it less.
+//! On newer kernels (6.18, 7.2) a program on `block_rq_complete` now and then does not run, and the kernel counts no miss. What the
+//! statistics count more than we do is proven to be missing, because of the order in which both are read: first ours, then theirs
+//! to begin with, and first theirs, then ours ever after. What completes between two readings can only make it less. A disk that is
+//! idle when we first look begins there, with nothing counted.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use stillwatch_common::io::{NO_ROW, Op, Request, Row};
+
+use super::devices;
 
 /// Of reads, and of all others.
 type Counts = [u64; 2];
@@ -15,6 +18,8 @@ const YOUNG_NS: u64 = 1_000_000_000;
 
 #[derive(Default)]
 pub struct Missed {
+    /// As it was when we first looked, of disks that have done nothing since. `None`: not looked yet.
+    idle: Option<HashMap<u32, Counts>>,
     disks: HashMap<u32, Disk>,
     /// Of disks that are gone.
     gone: u64,
@@ -53,6 +58,11 @@ impl Missed {
                 _ => self.begin(disk, ours),
             }
         }
+        // Those above were not idle.
+        self.idle.get_or_insert_with(|| {
+            let others = devices::disks().filter(|(disk, _)| !self.disks.contains_key(disk));
+            others.filter_map(|(disk, _)| Some((disk, completed(disk)?))).collect()
+        });
         self.gone + self.disks.values().map(|disk| disk.missed.iter().sum::<u64>()).sum::<u64>()
     }
 
@@ -61,7 +71,8 @@ impl Missed {
         if let Some(gone) = self.disks.remove(&disk) {
             self.gone += gone.missed.iter().sum::<u64>();
         }
-        if let Some(theirs) = completed(disk) {
+        let start = self.idle.as_mut().and_then(|idle| idle.remove(&disk)).map(|theirs| (theirs, [0; 2]));
+        if let Some((theirs, ours)) = start.or_else(|| Some((completed(disk)?, ours))) {
             self.disks.insert(disk, Disk { theirs, ours, missed: [0; 2] });
         }
     }
@@ -140,6 +151,19 @@ mod tests {
         // Once proven, it stays so.
         disk.compare([1300, 80], [309, 36]);
         assert_eq!(disk.missed, [3, 0]);
+    }
+
+    #[test]
+    fn a_disk_that_was_idle_is_compared_from_the_start() {
+        const DISK: u32 = 7 << 20;
+        let mut rows = vec![(0, Row::default()); NO_ROW as usize + 1];
+        let mut missed = Missed { idle: Some(HashMap::from([(DISK, [100, 0])])), ..Missed::default() };
+        let mut seen = |theirs: &HashMap<u32, Counts>, ios| {
+            rows[3] = (stillwatch_common::io::row_key(DISK, Op::Read as u8), Row { ios, ..Row::default() });
+            missed.update(theirs, &rows, |dev| dev)
+        };
+        assert_eq!(seen(&HashMap::new(), 5), 0);
+        assert_eq!(seen(&HashMap::from([(DISK, [110, 0])]), 8), 2);
     }
 
     #[test]

@@ -13,11 +13,9 @@ pub struct Unseen(HashMap<u32, [u64; 2]>);
 impl Unseen {
     /// As the programs are attached.
     pub fn count() -> Self {
-        let disks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
-        let busy = disks.filter_map(|entry| {
-            let text = |file: &str| fs::read_to_string(entry.path().join(file)).ok();
-            let dev = super::devices::number(text("dev")?.trim())?;
-            Some((dev, parse(&text("inflight")?)?)).filter(|(_, counts)| *counts != [0; 2])
+        let busy = super::devices::disks().filter_map(|(dev, directory)| {
+            let counts = parse(&fs::read_to_string(directory.join("inflight")).ok()?)?;
+            Some((dev, counts)).filter(|(_, counts)| *counts != [0; 2])
         });
         Self(busy.collect())
     }
