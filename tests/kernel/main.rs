@@ -75,10 +75,10 @@ fn ended(result: anyhow::Result<()>) -> Result<Completion, Failed> {
     }
 }
 
-/// Newer kernels let a program on a system call be preempted, and withhold events from it until it goes on; now and then they don't
-/// show it that a request is complete. stillwatch counts those as lost; a test that wants exact figures is tried again then. Any other failure has one more chance, and says so:
-/// the machines that tests run on are shared, and other programs' requests, sleeps and memory are in every figure of a host. What is
-/// wrong is wrong twice.
+/// Newer kernels let a program on a system call be preempted, and withhold events from it until it goes on; now and then they
+/// don't show it that a request is complete. stillwatch counts those as lost; a test that wants exact figures is tried again then.
+/// Any other failure has one more chance, and says so: the machines that tests run on are shared, and other programs' requests,
+/// sleeps and memory are in every figure of a host. What is wrong is wrong twice.
 fn tried(test: fn() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut last_chance = false;
     for _ in 0..5 {
