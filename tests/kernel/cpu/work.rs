@@ -25,7 +25,7 @@ pub fn last_processor() -> Result<usize> {
 }
 
 /// The process runs nowhere else from now on. Of one that sleeps: moving one that runs is a switch and a wake-up of its own.
-fn pin(pid: u32, cpu: usize) {
+pub fn pin(pid: u32, cpu: usize) {
     // SAFETY: all zeros are an empty set; the bit is inside.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

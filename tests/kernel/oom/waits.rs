@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     super::{
         Test,
-        cpu::work::{last_processor, pinned},
+        cpu::work::{last_processor, pin},
         io::work::threads,
         skip,
         stillwatch::{Watch, losses},
@@ -42,14 +42,15 @@ fn high() -> Result<()> {
     if pressure_ns(&group).is_err() {
         return Err(skip("no memory.pressure here"));
     }
-    // On one processor: the kernel counts pressure by processor, and takes the mean of those that were not idle. Of a task that
-    // moves within the two seconds of its periods it shows too little (`collect_percpu_times`).
-    let process = pinned(last_processor()?, || {
+    let process = Workload::new(|| {
         // A little over the limit: every step from there on is slowed down by up to two seconds.
         hold(17 * MIB);
         [0, 0]
     })?;
     group.take_in(&process)?;
+    // The kernel counts pressure by processor, and takes the mean of those that were not idle. Of a task that moves within the two
+    // seconds of its periods it shows too little (`collect_percpu_times`). Old kernels let go of a task that comes into a cgroup.
+    pin(process.pid, last_processor()?);
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
     let before = pressure_ns(&group)?;
     process.go();
