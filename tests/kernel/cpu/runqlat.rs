@@ -31,7 +31,7 @@ const TIME: Duration = Duration::from_secs(6);
 /// Waits may differ by so much.
 const APART: f64 = 0.1;
 /// And by so many of all: those at the start and the end.
-const FEW: f64 = 0.01;
+const FEW: f64 = 0.005;
 /// `runqlat`'s buckets are powers of two microseconds: 16 µs.
 const FROM: u32 = 4;
 
