@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("oom_tells_the_trigger_from_the_victim", trigger),
     ("oom_shows_all_that_are_killed_together", together),
     ("oom_filters_kills", filters),
+    ("oom_knows_the_limit_where_the_kernel_holds_its_report_back", many),
 ];
 
 fn kills(events: &[Value]) -> Vec<&Value> {
@@ -158,5 +159,30 @@ fn filters() -> Result<()> {
         watch.stop()?;
         ensure!(kills(&watch.events).len() == 1, "{:#?}", brief(&watch.events));
     }
+    Ok(())
+}
+
+/// More than twice the ten reports that the kernel writes in five seconds: of the others it writes a line each, which is what the
+/// first of them may be already.
+fn many() -> Result<()> {
+    const KILLS: u64 = 23;
+    let mut watch = watch(&[])?;
+    let hog = |at| -> Result<_> {
+        let limit = (10 + at) * MIB;
+        let group = Group::new(&format!("many-{at}"), Some(limit))?;
+        Ok((holder(c"one-of-many", 2 * limit, &group)?, group, limit))
+    };
+    let hogs = (0..KILLS).map(hog).collect::<Result<Vec<_>>>()?;
+    hogs.iter().for_each(|(hog, ..)| hog.go());
+    let mut held_back = 0;
+    for (hog, group, limit) in &hogs {
+        is_killed(hog)?;
+        let event = kill_of(&mut watch, hog.pid)?;
+        let short = || format!("{:#?}", brief(std::slice::from_ref(&event)));
+        ensure!(event["scope"] == "memcg" && event["limit_bytes"] == *limit, "{}", short());
+        ensure!(event["cgroup"] == group.path && event["trigger"]["pid"] == hog.pid, "{}", short());
+        held_back += u64::from(event["order"].is_null());
+    }
+    ensure!(held_back >= 3, "{held_back} reports were held back");
     Ok(())
 }

@@ -43,7 +43,7 @@ pub fn kill(told: &OomKill, at: Timestamp, sample: &sample::Oom) -> Kill {
     Kill {
         at,
         scope: match report {
-            Some(report) => scope(report),
+            Some(report) => scope(report).or_else(|why| at_limit(raw).ok_or(why)),
             None => at_limit(raw).ok_or(why),
         },
         allocation: report.and_then(|report| allocation(report)),
@@ -175,7 +175,7 @@ fn scope(report: &Report) -> Result<Scope, &'static str> {
     })
 }
 
-/// Without the log: which cgroup, the victim's or one above it, was at its limit at that moment.
+/// Without the kernel's report: which cgroup, the victim's or one above it, was at its limit at that moment.
 fn at_limit(kill: &oom::Kill) -> Option<Scope> {
     (kill.limit_cgroup != 0).then(|| Scope {
         constraint: Constraint::Memcg,
