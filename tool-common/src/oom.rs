@@ -169,10 +169,12 @@ pub enum Loss {
     Stalls,
     /// The table of victims was full: it is not seen when their memory is free.
     Victims,
+    /// The end of a wait was not seen: it is not counted.
+    Ends,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 4] = [Loss::Events, Loss::Tasks, Loss::Stalls, Loss::Victims];
+    pub const ALL: [Loss; 5] = [Loss::Events, Loss::Tasks, Loss::Stalls, Loss::Victims, Loss::Ends];
 }
 
 /// Programs whose runs are counted.
@@ -215,7 +217,7 @@ pub struct Cpu {
     pub totals: [Total; Kind::ALL.len()],
     /// Processes marked as victims.
     pub kills: u64,
-    pub pad: [u64; 7],
+    pub pad: [u64; 6],
 }
 
 /// Ancestors of a cgroup that are looked at for a limit.

@@ -107,10 +107,11 @@ pub fn hold(bytes: u64) {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new mapping, which stays until the process ends; every write is inside of it.
     unsafe {
-        let start = libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0);
-        if start == libc::MAP_FAILED {
-            libc::_exit(3);
-        }
+        let map = || libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0);
+        // A cgroup without room has none for what describes the mapping.
+        let mut tries =
+            (0..1000).map(|_| map()).skip_while(|&start| start == libc::MAP_FAILED && libc::usleep(10_000) == 0);
+        let Some(start) = tries.next() else { libc::_exit(3) };
         libc::madvise(start, bytes as usize, libc::MADV_NOHUGEPAGE);
         for at in (0..bytes as usize).step_by(4096) {
             start.cast::<u8>().add(at).write_volatile(1);

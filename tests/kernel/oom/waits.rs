@@ -11,11 +11,11 @@ use super::{
         cpu::work::{last_processor, pin},
         io::work::threads,
         skip,
-        stillwatch::{Watch, losses},
+        stillwatch::{RUNNING, Watch, losses},
         workload::{self, Workload},
     },
     brief,
-    group::{Group, MIB, hold, holder, is_killed, is_v2},
+    group::{Group, MIB, hold, holder, is_killed, is_v2, root},
     kill_of, wait_for, watch,
 };
 
@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     ("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
     ("oom_shows_reclaim_at_a_limit", at_limit),
     ("oom_counts_waits_it_has_no_room_for", no_room),
+    ("oom_shows_nobody_waiting_who_has_what_it_needed", over),
     ("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
 ];
 
@@ -157,6 +158,39 @@ fn no_room() -> Result<()> {
     });
     let lost = losses(&watch.snapshots).get("processes that waited for memory full").copied().unwrap_or(0);
     ensure!(lost > 0 && listed + lost == all, "{listed} listed, {lost} lost, {all} in the totals");
+    Ok(())
+}
+
+/// Tasks that the kernel may not kill try again and again to find room in their cgroup, until they are let out of it one by one.
+/// Kernels that may preempt a program do so here, and do not show what ends meanwhile.
+fn over() -> Result<()> {
+    const TASKS: usize = 31;
+    let limit = 40 * MIB;
+    let group = Group::new("over", Some(limit))?;
+    let mut watch = watch(&[])?;
+    let hogs = (0..TASKS).map(|_| holder(c"hog", limit / 4, &group)).collect::<Result<Vec<_>>>()?;
+    for hog in &hogs {
+        let spared = std::fs::write(format!("/proc/{}/oom_score_adj", hog.pid), "-1000");
+        spared.map_err(|_| skip("no right to keep a process from being killed"))?;
+    }
+    hogs.iter().for_each(Workload::go);
+    std::thread::sleep(Duration::from_secs(1));
+    for hog in &hogs {
+        std::fs::write(root()?.0.join("cgroup.procs"), hog.pid.to_string())?;
+        hog.report()?;
+    }
+    // The walk over tasks comes once a second.
+    std::thread::sleep(Duration::from_secs(2));
+    watch.stop()?;
+    let waits = |snapshot: &Value| snapshot["totals"]["memcg_reclaim"]["count"].as_u64().unwrap_or(0);
+    let waits: u64 = watch.snapshots.iter().map(waits).sum();
+    ensure!(waits > 1000, "{waits} waits");
+    let lost = losses(&watch.snapshots);
+    let of = |cause: &str| lost.get(cause).copied().unwrap_or(0);
+    ensure!(of("ends of waits for memory not seen") <= of(RUNNING), "lost: {lost:?}");
+    let last = watch.snapshots.last().context("no snapshot")?;
+    let waiting = last["in_reclaim"].as_array().context("no in_reclaim")?;
+    ensure!(waiting.is_empty(), "{waiting:#?}");
     Ok(())
 }
 

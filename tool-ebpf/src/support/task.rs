@@ -6,7 +6,9 @@ use stillwatch_common::io::{OwnerId, owner_id};
 use super::memory;
 use crate::facts::{self, ABSENT};
 
-/// `task_struct.flags`: a kernel thread.
+/// `task_struct.flags`: it may use the last pages, because it makes others free.
+const PF_MEMALLOC: u32 = 0x0000_0800;
+/// A kernel thread.
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 /// Workers that the kernel forks inside a user process (io_uring, vhost): their saved registers mean nothing.
 pub const PF_WORKER: u32 = 0x0000_0010 | 0x0000_4000;
@@ -90,6 +92,12 @@ impl Task {
     #[inline(always)]
     pub fn is_user(self) -> bool {
         self.flags() & (PF_KTHREAD | PF_WORKER) == 0
+    }
+
+    /// It takes pages away from others, or moves them, because it needs some itself.
+    #[inline(always)]
+    pub fn is_reclaiming(self) -> bool {
+        self.flags() & PF_MEMALLOC != 0
     }
 
     /// Unlike the kernel's workers inside user processes, which share those processes' number.

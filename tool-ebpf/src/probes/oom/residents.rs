@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use stillwatch_common::oom::{ANON, COUNTERS, FILE, Resident, SHMEM};
 
-use super::cgroups;
+use super::{cgroups, stalls};
 use crate::{
     facts,
     support::{memory::read_or_zero, task::Task},
@@ -30,9 +30,10 @@ pub unsafe fn pages(mm: u64, to: *mut [i64; COUNTERS]) {
     }
 }
 
-/// The task iterator: a process is its leader.
+/// The task iterator: threads may wait, memory is the process's, which is its leader.
 #[inline(always)]
 pub fn resident(file: *mut c_void, task: Task) {
+    stalls::check(task);
     let (tid, mm) = (task.tid(), task.mm());
     if mm == 0 || tid != task.tgid() || task.is_kernel_thread() {
         return;

@@ -2,7 +2,7 @@
 
 use stillwatch_common::{
     hist,
-    oom::{Inside, Kind, Run, Stall},
+    oom::{Inside, Kind, Loss, Run, Stall},
 };
 
 use super::tables::{self, CpuPtr};
@@ -42,10 +42,44 @@ pub fn switch(switch: &Switch) {
     }
 }
 
-/// The kernel compacts memory ahead of time, too: nobody waits for that.
+/// The kernel compacts memory ahead of time, too, and on request (`vm.compact_memory`): nobody waits for memory then.
 #[inline(always)]
 fn is_background(task: Task, kind: Kind) -> bool {
-    matches!(kind, Kind::Compaction) && task.is_kernel_thread()
+    matches!(kind, Kind::Compaction) && (task.is_kernel_thread() || !task.is_reclaiming())
+}
+
+/// Between the first tracepoint of a pair and the mark of a task that reclaims lie a few instructions, or an interruption.
+const BEGUN_NS: u64 = 100_000_000;
+
+/// A task that does not wait, although nothing has ended its wait: new kernels (7.2) may preempt a program, and do not run it for
+/// other tasks of that processor meanwhile.
+#[inline(always)]
+pub fn check(task: Task) {
+    let Some(known) = tables::inside(task) else { return };
+    // SAFETY: a map value; an entry that is replaced meanwhile is younger.
+    let Inside { since_ns, kind, .. } = unsafe { *known };
+    let waits = if kind == Kind::Sleep as u32 { task.in_memstall() } else { task.is_reclaiming() };
+    if !waits && now_ns().saturating_sub(since_ns) > BEGUN_NS {
+        forget(task);
+    }
+}
+
+/// The same of a task that ends.
+#[inline(always)]
+pub fn exit(task: Task) {
+    if tables::inside(task).is_some() {
+        forget(task);
+    }
+}
+
+#[inline(always)]
+fn forget(task: Task) {
+    // Unless the wait has just ended.
+    if tables::leave(task)
+        && let Some(cpu) = tables::block()
+    {
+        tables::lose(cpu, Loss::Ends);
+    }
 }
 
 #[inline(always)]

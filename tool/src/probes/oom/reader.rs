@@ -247,5 +247,6 @@ fn cause(loss: Loss) -> &'static str {
         Loss::Tasks => "tasks that wait for memory full",
         Loss::Stalls => "processes that waited for memory full",
         Loss::Victims => "victims full",
+        Loss::Ends => "ends of waits for memory not seen",
     }
 }
