@@ -134,6 +134,8 @@ pub struct Waits {
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Inside {
     pub since_ns: u64,
+    /// When a walk over tasks found it waiting; 0: none has yet.
+    pub seen_ns: u64,
     pub owner: OwnerId,
     pub tid: u32,
     /// [`Kind`].
@@ -169,12 +171,10 @@ pub enum Loss {
     Stalls,
     /// The table of victims was full: it is not seen when their memory is free.
     Victims,
-    /// The end of a wait was not seen: it is not counted.
-    Ends,
 }
 
 impl Loss {
-    pub const ALL: [Loss; 5] = [Loss::Events, Loss::Tasks, Loss::Stalls, Loss::Victims, Loss::Ends];
+    pub const ALL: [Loss; 4] = [Loss::Events, Loss::Tasks, Loss::Stalls, Loss::Victims];
 }
 
 /// Programs whose runs are counted.
@@ -217,7 +217,7 @@ pub struct Cpu {
     pub totals: [Total; Kind::ALL.len()],
     /// Processes marked as victims.
     pub kills: u64,
-    pub pad: [u64; 6],
+    pub pad: [u64; 7],
 }
 
 /// Ancestors of a cgroup that are looked at for a limit.
@@ -226,7 +226,7 @@ pub const DEPTH: usize = 12;
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Task>() == 48 && size_of::<Kill>() == 200 && size_of::<Progress>() == 16);
 const _: () = assert!(size_of::<Signal>() == 104 && size_of::<Stall>() == 16 && size_of::<Waits>() == 112);
-const _: () = assert!(size_of::<Inside>() == 24 && size_of::<Resident>() == 96 && size_of::<Cpu>() == 256);
+const _: () = assert!(size_of::<Inside>() == 32 && size_of::<Resident>() == 96 && size_of::<Cpu>() == 256);
 
 #[cfg(feature = "user")]
 mod pod {

@@ -7,7 +7,6 @@ use stillwatch_common::oom::{self, Kill, Progress, Run, Signal, Step};
 use super::{
     cgroups,
     residents::pages,
-    stalls,
     tables::{self, CpuPtr},
 };
 use crate::{
@@ -96,7 +95,6 @@ pub fn reaped(pid: u32) {
 #[inline(always)]
 pub fn exit(task: Task) {
     let Some(cpu) = tables::cpu(Run::Exit) else { return };
-    stalls::exit(task);
     let signal = task.signal();
     if read_or_zero::<u64>(signal, facts::SIGNAL_OOM_MM.load()) == 0 {
         return;

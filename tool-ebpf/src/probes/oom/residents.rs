@@ -33,7 +33,7 @@ pub unsafe fn pages(mm: u64, to: *mut [i64; COUNTERS]) {
 /// The task iterator: threads may wait, memory is the process's, which is its leader.
 #[inline(always)]
 pub fn resident(file: *mut c_void, task: Task) {
-    stalls::check(task);
+    stalls::visit(task);
     let (tid, mm) = (task.tid(), task.mm());
     if mm == 0 || tid != task.tgid() || task.is_kernel_thread() {
         return;

@@ -2,7 +2,7 @@
 
 use stillwatch_common::{
     hist,
-    oom::{Inside, Kind, Loss, Run, Stall},
+    oom::{Inside, Kind, Run, Stall},
 };
 
 use super::tables::{self, CpuPtr};
@@ -48,43 +48,23 @@ fn is_background(task: Task, kind: Kind) -> bool {
     matches!(kind, Kind::Compaction) && (task.is_kernel_thread() || !task.is_reclaiming())
 }
 
-/// Between the first tracepoint of a pair and the mark of a task that reclaims lie a few instructions, or an interruption.
-const BEGUN_NS: u64 = 100_000_000;
-
-/// A task that does not wait, although nothing has ended its wait: new kernels (7.2) may preempt a program, and do not run it for
-/// other tasks of that processor meanwhile.
+/// The task iterator: a task that waits is marked as one that does. The kernel does not show the end of a wait when it has preempted
+/// the program for another task of that processor (7.2): user space takes an entry away that a walk did not mark.
 #[inline(always)]
-pub fn check(task: Task) {
+pub fn visit(task: Task) {
     let Some(known) = tables::inside(task) else { return };
-    // SAFETY: a map value; an entry that is replaced meanwhile is younger.
-    let Inside { since_ns, kind, .. } = unsafe { *known };
-    let waits = if kind == Kind::Sleep as u32 { task.in_memstall() } else { task.is_reclaiming() };
-    if !waits && now_ns().saturating_sub(since_ns) > BEGUN_NS {
-        forget(task);
-    }
-}
-
-/// The same of a task that ends.
-#[inline(always)]
-pub fn exit(task: Task) {
-    if tables::inside(task).is_some() {
-        forget(task);
-    }
-}
-
-#[inline(always)]
-fn forget(task: Task) {
-    // Unless the wait has just ended.
-    if tables::leave(task)
-        && let Some(cpu) = tables::block()
-    {
-        tables::lose(cpu, Loss::Ends);
+    // SAFETY: a map value. Of an entry that is replaced meanwhile the new one is as old as the mark, or older.
+    unsafe {
+        let waits = if (*known).kind == Kind::Sleep as u32 { task.in_memstall() } else { task.is_reclaiming() };
+        if waits {
+            (*known).seen_ns = now_ns();
+        }
     }
 }
 
 #[inline(always)]
 fn enter(cpu: CpuPtr, task: Task, kind: Kind) {
-    let new = Inside { since_ns: now_ns(), owner: task.owner(), tid: task.tid(), kind: kind as u32 };
+    let new = Inside { since_ns: now_ns(), seen_ns: 0, owner: task.owner(), tid: task.tid(), kind: kind as u32 };
     tables::enter(cpu, task, &new);
 }
 

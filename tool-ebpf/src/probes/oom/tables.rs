@@ -35,16 +35,11 @@ pub type CpuPtr = *mut Cpu;
 /// The block of the processor that we run on; counts a run of the program.
 #[inline(always)]
 pub fn cpu(run: Run) -> Option<CpuPtr> {
-    let cpu = block()?;
+    // SAFETY: the helper has no precondition.
+    let cpu = OOM_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
     // SAFETY: a map value; the index is an enum's.
     unsafe { add_shared(&raw mut (*cpu).runs[run as usize], 1) };
     Some(cpu)
-}
-
-#[inline(always)]
-pub fn block() -> Option<CpuPtr> {
-    // SAFETY: the helper has no precondition.
-    OOM_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
 }
 
 #[inline(always)]
@@ -66,8 +61,8 @@ pub fn enter(cpu: CpuPtr, task: Task, new: &Inside) {
 }
 
 #[inline(always)]
-pub fn leave(task: Task) -> bool {
-    OOM_TASKS.remove(task.key()).is_ok()
+pub fn leave(task: Task) {
+    let _ = OOM_TASKS.remove(task.key());
 }
 
 /// The account of a process that waited, new if need be.

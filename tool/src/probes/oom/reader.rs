@@ -63,6 +63,8 @@ const PROGRAMS: [&str; Run::COUNT] = [
     "signal_generate",
 ];
 
+/// Between the first tracepoint of a wait and the mark of a task that reclaims lie a few instructions, or an interruption.
+const BEGUN_NS: u64 = 100_000_000;
 /// Reports stay this long, for kills that are told late.
 const REPORTS_KEPT: Duration = Duration::from_secs(120);
 
@@ -77,7 +79,11 @@ pub struct Reader {
     signals: Vec<Signal>,
     /// Of the last sample.
     last: HashMap<Stall, Waits>,
-    /// Over all tasks, for what memory they hold. `None`: the kernel refused the iterator.
+    /// When the last walk over all tasks began that came to its end; 0: none yet.
+    walked_ns: u64,
+    /// Waits whose end was not seen.
+    unended: u64,
+    /// Over all tasks, for what memory they hold, and whether they wait. `None`: the kernel refused the iterator.
     residents: Option<Walk>,
     recorder: Recorder,
     /// Of the last walk.
@@ -98,6 +104,8 @@ impl Reader {
             reports: Collector::default(),
             stories: Stories::default(),
             signals: Vec::new(),
+            walked_ns: 0,
+            unended: 0,
             last: HashMap::new(),
             residents: Walk::new(ebpf, MEMORY_ITER, None).map_err(unreadable)?,
             recorder: Recorder::new(plan.lead_up),
@@ -138,7 +146,8 @@ impl Reader {
         let stale = |stall: &Stall, now: &Waits| known.get(stall).is_some_and(|known| known.counts == now.counts);
         self.stalls.make_room(&mut sample.stalls, stale);
         self.last = sample.stalls.clone();
-        self.tasks.read(|_, tasks| sample.inside.extend(tasks))?;
+        self.read_inside(&mut sample)?;
+        counters.lost.push(Lost { cause: "ends of waits for memory not seen", count: self.unended });
         sample.victims = self.stories.victims();
         let reports = self.log.is_ok().then_some(&self.reports);
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
@@ -157,6 +166,24 @@ impl Reader {
             Err(why) => sample.log_unavailable = Some(why.clone()),
         }
         Ok((sample, counters))
+    }
+
+    /// Who waits now. A wait that the last walk should have found, and did not, is over: the kernel did not show its end, because it
+    /// had preempted the program on that processor (7.2).
+    fn read_inside(&mut self, sample: &mut Oom) -> io::Result<()> {
+        let mut over = Vec::new();
+        self.tasks.read(|&task, inside| {
+            for inside in inside {
+                if inside.since_ns.max(inside.seen_ns) + BEGUN_NS < self.walked_ns {
+                    over.push(task);
+                } else {
+                    sample.inside.push(*inside);
+                }
+            }
+        })?;
+        self.tasks.remove(&over);
+        self.unended += over.len() as u64;
+        Ok(())
     }
 
     /// Adds a point to what is kept of the minutes before, if it is time.
@@ -182,6 +209,9 @@ impl Reader {
             Some(walk) => unsafe { walk.records_within(BUDGET, visit) }.map_err(|error| error.to_string()),
             None => Err("the kernel refuses the iterator over tasks".to_owned()),
         };
+        if walk == Ok(Extent::Whole) {
+            self.walked_ns = now_ns;
+        }
         self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
         self.recorder.end(walk == Ok(Extent::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
     }
@@ -247,6 +277,5 @@ fn cause(loss: Loss) -> &'static str {
         Loss::Tasks => "tasks that wait for memory full",
         Loss::Stalls => "processes that waited for memory full",
         Loss::Victims => "victims full",
-        Loss::Ends => "ends of waits for memory not seen",
     }
 }
