@@ -204,6 +204,8 @@ pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
 
 /// Events that the kernel did not hand to a program because it was already running on that processor.
 pub const RUNNING: &str = "program already running";
+/// Waits for memory whose end was among these.
+pub const UNENDED: &str = "ends of waits for memory not seen";
 /// Requests whose completion the kernel did not show to a program, which the disk's own statistics tell.
 const NOT_SEEN: &str = "completed requests not seen";
 

@@ -10,7 +10,7 @@ use super::{
         Test,
         devices::Zram,
         skip,
-        stillwatch::{RUNNING, Watch, losses},
+        stillwatch::{RUNNING, UNENDED, Watch, losses},
         workload::Workload,
     },
     brief,
@@ -92,7 +92,7 @@ fn check(watch: &Watch, hogs: &[Workload]) -> Result<()> {
     // Newer kernels withhold switches, and begins and ends of waits, from a program that was preempted; no kill is among these: all
     // are here.
     if lost.remove(RUNNING).is_some_and(|withheld| withheld > 0) {
-        lost.remove("ends of waits for memory not seen");
+        lost.remove(UNENDED);
     }
     ensure!(lost.values().sum::<u64>() == 0, "lost: {lost:?}");
     Ok(())

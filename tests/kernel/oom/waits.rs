@@ -11,7 +11,7 @@ use super::{
         cpu::work::{last_processor, pin},
         io::work::threads,
         skip,
-        stillwatch::{RUNNING, Watch, losses},
+        stillwatch::{RUNNING, UNENDED, Watch, losses},
         workload::{self, Workload},
     },
     brief,
@@ -187,7 +187,7 @@ fn over() -> Result<()> {
     ensure!(waits > 1000, "{waits} waits");
     let lost = losses(&watch.snapshots);
     let of = |cause: &str| lost.get(cause).copied().unwrap_or(0);
-    ensure!(of("ends of waits for memory not seen") <= of(RUNNING), "lost: {lost:?}");
+    ensure!(of(UNENDED) <= of(RUNNING), "lost: {lost:?}");
     let last = watch.snapshots.last().context("no snapshot")?;
     let waiting = last["in_reclaim"].as_array().context("no in_reclaim")?;
     ensure!(waiting.is_empty(), "{waiting:#?}");

@@ -53,7 +53,7 @@ fn is_background(task: Task, kind: Kind) -> bool {
 #[inline(always)]
 pub fn visit(task: Task) {
     let Some(known) = tables::inside(task) else { return };
-    // SAFETY: a map value. Of an entry that is replaced meanwhile the new one is as old as the mark, or older.
+    // SAFETY: a map value. One that is replaced meanwhile begins now, which is what the mark says, too.
     unsafe {
         let waits = if (*known).kind == Kind::Sleep as u32 { task.in_memstall() } else { task.is_reclaiming() };
         if waits {
