@@ -7,7 +7,9 @@ use super::{
     super::{Test, skip, stillwatch::losses},
     brief,
     group::{Group, MIB, holder, inherited, is_killed, is_v2},
-    kill_of, watch,
+    kill_of,
+    log::until_reports_are_written,
+    watch,
 };
 
 pub const TESTS: &[Test] = &[
@@ -119,6 +121,8 @@ fn together() -> Result<()> {
     if !is_v2()? {
         return Err(skip("cgroup v1 kills one process at a time"));
     }
+    // Without the kernel's report the limit is not known of those that come after another's memory is free.
+    until_reports_are_written();
     let limit = 30 * MIB;
     let group = Group::new("together", Some(limit))?;
     group.set("memory.oom.group", 1)?;

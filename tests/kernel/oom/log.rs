@@ -40,7 +40,7 @@ fn records(log: &mut File) -> BTreeMap<u64, String> {
 }
 
 /// The kernel writes ten reports in five seconds, and of further kills one line each.
-fn until_reports_are_written() {
+pub fn until_reports_are_written() {
     std::thread::sleep(Duration::from_secs(6));
 }
 
