@@ -1,5 +1,7 @@
 //! The rules of the house (CONTRIBUTING.md), checked against the sources.
 
+mod code;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,7 +11,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
 }
 
-/// Every Rust file below a folder, with its text, tests at its end left out.
+/// Every Rust file below a folder, with its text, items that are compiled for tests only left out.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -20,7 +22,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("text");
-                let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                let code = code::without_tests(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 found.push((path, code));
             }
         }

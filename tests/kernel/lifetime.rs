@@ -8,9 +8,9 @@ use aya::{
     programs::loaded_programs,
 };
 
-use super::{Test, stillwatch::Watch};
+use super::{Test, every_kernel, stillwatch::Watch};
 
-pub const TESTS: &[Test] = &[("sigkill_leaves_nothing_behind", sigkill)];
+pub const TESTS: &[Test] = &[every_kernel("syscalls_sigkill_leaves_nothing_behind", sigkill)];
 
 /// Ids of the kernel objects of one kind (`map_id:`, `prog_id:`) that a process holds.
 fn held(pid: i32, kind: &str) -> Result<Vec<u32>> {

@@ -3,8 +3,11 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver},
+    },
 };
 
 use anyhow::{Context, Result, ensure};
@@ -13,16 +16,32 @@ use stillwatch_tests::stillwatch;
 
 use super::workload::{Report, Workload};
 
-/// Events withheld in the runs of the test that runs now.
-pub static WITHHELD: AtomicU64 = AtomicU64::new(0);
-
 /// A running `stillwatch PROBE 0.2 --json …`.
 pub struct Watch {
-    child: Child,
-    lines: BufReader<ChildStdout>,
+    running: Option<Running>,
+    /// The probe, of one that goes on after this test.
+    shared: Option<&'static str>,
     pub snapshots: Vec<Value>,
     pub events: Vec<Value>,
     pub findings: Vec<Value>,
+}
+
+struct Running {
+    child: Child,
+    /// What it prints, read as it comes: it never waits for us.
+    lines: Receiver<String>,
+}
+
+/// The one that tests without flags of their own use in turn, and its probe: attaching takes seconds in an emulated machine.
+static SHARED: Mutex<Option<(&'static str, Running)>> = Mutex::new(None);
+
+fn shared() -> MutexGuard<'static, Option<(&'static str, Running)>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends it: the next test has one of its own.
+pub fn forget_shared() {
+    *shared() = None;
 }
 
 impl Watch {
@@ -37,6 +56,19 @@ impl Watch {
 
     pub fn of(probe: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         Self::run(stillwatch(), "0.2", probe, flags, environment)
+    }
+
+    /// Without flags: attached already, for a test before this one, unless there was none. What it saw until now is left out.
+    pub fn shared(probe: &'static str) -> Result<Self> {
+        let running = shared().take().filter(|&(of, _)| of == probe).map(|(_, running)| running);
+        let mut watch = match running {
+            Some(running) => Self::of_running(running),
+            None => Self::of(probe, &[], &[])?,
+        };
+        watch.shared = Some(probe);
+        watch.catch_up()?;
+        (watch.snapshots, watch.events) = (Vec::new(), Vec::new());
+        Ok(watch)
     }
 
     /// All probes, every second: the overview.
@@ -57,6 +89,8 @@ impl Watch {
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Self> {
+        // Two at a time would see each other's work.
+        forget_shared();
         let mut child = command
             .args((!probe.is_empty()).then_some(probe))
             .args([interval, "--json"])
@@ -65,15 +99,27 @@ impl Watch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("no stdout")?);
-        let mut watch = Self { child, lines, snapshots: Vec::new(), events: Vec::new(), findings: Vec::new() };
+        let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while stdout.read_line(&mut line).is_ok_and(|bytes| bytes > 0)
+                && sender.send(std::mem::take(&mut line)).is_ok()
+            {}
+        });
+        let mut watch = Self::of_running(Running { child, lines });
         // The first interval ends after everything is attached.
         watch.next()?;
         Ok(watch)
     }
 
+    fn of_running(running: Running) -> Self {
+        let running = Some(running);
+        Self { running, shared: None, snapshots: Vec::new(), events: Vec::new(), findings: Vec::new() }
+    }
+
     pub fn pid(&self) -> i32 {
-        self.child.id() as i32
+        self.running.as_ref().map_or(0, |running| running.child.id() as i32)
     }
 
     /// Waits for the next snapshot.
@@ -87,11 +133,14 @@ impl Watch {
 
     /// Waits for the next line, of whatever kind.
     pub fn line(&mut self) -> Result<()> {
-        let mut line = String::new();
-        if self.lines.read_line(&mut line)? == 0 {
-            anyhow::bail!("stillwatch ended: {}", self.complaints()?);
+        match self.running()?.lines.recv() {
+            Ok(line) => self.take(&line),
+            Err(_) => anyhow::bail!("stillwatch ended: {}", self.complaints()?),
         }
-        self.take(&line)
+    }
+
+    fn running(&mut self) -> Result<&mut Running> {
+        self.running.as_mut().context("it has been stopped")
     }
 
     fn take(&mut self, line: &str) -> Result<()> {
@@ -105,22 +154,35 @@ impl Watch {
         Ok(())
     }
 
-    /// Interrupts it as Ctrl-C does, and takes what it prints last. What it had to say beside that.
-    pub fn stop(&mut self) -> Result<String> {
-        self.signal(libc::SIGINT);
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest)?;
-        let status = self.child.wait()?;
-        ensure!(status.success(), "stillwatch ended with {status}");
-        for line in rest.lines() {
-            self.take(line)?;
+    /// Takes all that has happened until now: what is there, the interval whose sample may be under way, and the next.
+    fn catch_up(&mut self) -> Result<()> {
+        while let Ok(line) = self.running()?.lines.try_recv() {
+            self.take(&line)?;
         }
+        self.next()?;
+        self.next()?;
+        Ok(())
+    }
+
+    /// Interrupts it as Ctrl-C does, and takes what it prints last; one that goes on for other tests is only waited for. What it had
+    /// to say beside that.
+    pub fn stop(&mut self) -> Result<String> {
+        if self.shared.is_some() {
+            self.catch_up()?;
+            return Ok(String::new());
+        }
+        self.signal(libc::SIGINT);
+        while let Ok(line) = self.running()?.lines.recv() {
+            self.take(&line)?;
+        }
+        let status = self.running()?.child.wait()?;
+        ensure!(status.success(), "stillwatch ended with {status}");
         self.complaints()
     }
 
     fn complaints(&mut self) -> Result<String> {
         let mut text = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
+        if let Some(stderr) = &mut self.running()?.child.stderr {
             stderr.read_to_string(&mut text)?;
         }
         Ok(text)
@@ -137,12 +199,20 @@ impl Watch {
     }
 
     pub fn wait(&mut self) -> Result<()> {
-        self.child.wait()?;
+        self.running()?.child.wait()?;
         Ok(())
     }
 }
 
 impl Drop for Watch {
+    fn drop(&mut self) {
+        if let (Some(probe), Some(running)) = (self.shared, self.running.take()) {
+            *shared() = Some((probe, running));
+        }
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -189,7 +259,7 @@ pub fn add_buckets(to: &mut BTreeMap<u64, u64>, histogram: &Value) {
     }
 }
 
-/// What was lost over these snapshots, by cause. Notes what the kernel withheld.
+/// What was lost over these snapshots, by cause.
 pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
     let mut lost: BTreeMap<String, u64> = BTreeMap::new();
     for snapshot in snapshots {
@@ -197,9 +267,18 @@ pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
             *lost.entry(cause.clone()).or_default() += count.as_u64().unwrap_or(0);
         }
     }
-    let withheld = [RUNNING, NOT_SEEN].map(|cause| lost.get(cause).copied().unwrap_or(0));
-    WITHHELD.fetch_add(withheld.iter().sum(), Ordering::Relaxed);
     lost
+}
+
+/// Events that the kernel kept from our programs, and that are said to be lost: newer kernels let a program be preempted, and withhold
+/// events from it until it goes on; now and then they don't show it that a request is complete. A count is short by so many at most.
+pub fn withheld(lost: &BTreeMap<String, u64>) -> u64 {
+    [RUNNING, NOT_SEEN].iter().filter_map(|&cause| lost.get(cause)).sum()
+}
+
+/// Whether so many were seen, of those that were made: all, where nothing was withheld.
+pub fn is_count(seen: u64, made: u64, withheld: u64) -> bool {
+    seen <= made && seen + withheld >= made
 }
 
 /// Events that the kernel did not hand to a program because it was already running on that processor.
@@ -247,9 +326,28 @@ impl Seen {
         Ok(seen)
     }
 
-    /// Events that the kernel did not hand to a program because it was already running on that processor.
     pub fn withheld(&self) -> u64 {
-        self.lost.get(RUNNING).copied().unwrap_or(0)
+        withheld(&self.lost)
+    }
+
+    /// Nothing is lost but what the kernel withheld.
+    pub fn nothing_else_is_lost(&self) -> Result<()> {
+        ensure!(self.lost.values().sum::<u64>() == self.withheld(), "{:?}", self.lost);
+        Ok(())
+    }
+
+    /// The row of a call that was made so many times.
+    pub fn made(&self, name: &str, made: u64) -> Result<&Row> {
+        let row = self.row(name)?;
+        ensure!(is_count(row.calls, made, self.withheld()), "{name}, {made} made: {row:?}, lost {:?}", self.lost);
+        Ok(row)
+    }
+
+    /// The same, each of them with its time.
+    pub fn timed(&self, name: &str, made: u64) -> Result<&Row> {
+        let row = self.made(name, made)?;
+        ensure!(row.untimed <= self.withheld(), "{name}: {row:?}, lost {:?}", self.lost);
+        Ok(row)
     }
 
     pub fn row(&self, name: &str) -> Result<&Row> {

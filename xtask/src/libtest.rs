@@ -31,8 +31,9 @@ pub struct Case {
     pub output: String,
 }
 
-/// Fed with lines as they arrive.
+/// Fed with lines as they arrive; prints a line for each test that ends.
 pub struct Reader {
+    place: String,
     /// The finished ones.
     pub cases: Vec<Case>,
     /// The test that is running.
@@ -47,8 +48,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new() -> Self {
+    /// `place`: which kernel the tests run on.
+    pub fn new(place: &str) -> Self {
         Self {
+            place: place.to_owned(),
             cases: Vec::new(),
             running: None,
             summaries: 0,
@@ -111,6 +114,13 @@ impl Reader {
         if let Some(name) = self.running.take() {
             let took = self.since.elapsed();
             let tries = std::mem::take(&mut self.tries);
+            let word = match &outcome {
+                Outcome::Passed if tries.is_empty() => "ok",
+                Outcome::Passed => "ok, again",
+                Outcome::Failed => "FAILED",
+                Outcome::Skipped(_) => "skipped",
+            };
+            println!("{:10}  {name:64}  {word:9}  {:6.1}s", self.place, took.as_secs_f64());
             self.cases.push(Case { name, outcome, took, tries, output: String::new() });
             self.since = Instant::now();
         }
@@ -136,7 +146,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Reader {
-        let mut reader = Reader::new();
+        let mut reader = Reader::new("");
         text.lines().for_each(|line| reader.line(line));
         reader
     }

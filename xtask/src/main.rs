@@ -1,12 +1,15 @@
 //! What cargo cannot do for stillwatch: `cargo xtask help` lists it.
 
 mod bench;
+mod changed;
 mod ebpf;
 mod libtest;
 mod lint;
 mod report;
+mod retries;
 mod run;
 mod setup;
+mod stages;
 mod test;
 mod vm;
 mod workspace;
@@ -23,6 +26,8 @@ cargo xtask COMMAND
   run [ARGS]       Build stillwatch and start it (without ARGS: the overview)
   lint             Formatting and clippy, for the host and for the BPF target
   test [PATTERN]   Lints, builds, all tests, the kernel matrix; with PATTERN only matching tests
+  test --changed [REV]
+                   What a change can touch: of the files that differ from REV (HEAD)
   vm [PATTERN…]    The kernel tests in virtual machines; PATTERN: kernels (5.10 sid) or part of a
                    test's name
   vm --list        The kernels of the matrix
@@ -34,6 +39,7 @@ cargo xtask COMMAND
   help             This text
 
   Options of vm:  --no-build       take the binaries of the last build as they are
+                  --anywhere       tests that belong on the host or in one machine, too
                   --timeout SECS   stop a machine after that long (300)
 
 Everything is kept below target/. Remove target/vm to fetch newer kernels.

@@ -3,15 +3,24 @@
 use std::process::{Command, ExitCode};
 
 use crate::libtest::{Case, Outcome};
+use crate::retries::{self, Retry};
+use crate::setup;
+use crate::stages::Stages;
 use crate::workspace::run;
+
+/// Tests without a kernel's part in them.
+pub const UNIT: &str = "unit";
 
 #[derive(Default)]
 pub struct Report {
     passed: usize,
     failed: Vec<String>,
     /// Passed, but not at once.
-    again: Vec<String>,
+    again: Vec<Retry>,
     skipped: Vec<(String, String)>,
+    /// Tests on a kernel that were not skipped.
+    on_kernels: usize,
+    pub stages: Stages,
 }
 
 impl Report {
@@ -31,10 +40,15 @@ impl Report {
         self.passed + self.failed.len() + self.skipped.len()
     }
 
+    /// Something passed at its second try.
+    pub fn again(&mut self, kernel: &str, test: &str, why: impl Into<String>) {
+        self.again.push(Retry { kernel: kernel.to_owned(), test: test.to_owned(), why: why.into() });
+    }
+
     /// One check that is a whole command.
     pub fn check(&mut self, what: &str, command: &mut Command) {
         println!("\n== {what}");
-        match run(command) {
+        match self.stages.timed(what, || run(command)) {
             Ok(()) => self.pass(),
             Err(error) => {
                 println!("{what}: {error:#}");
@@ -46,21 +60,20 @@ impl Report {
     /// The tests of one run, told apart from the same tests elsewhere by `place`.
     pub fn add(&mut self, place: &str, cases: &[Case]) {
         for case in cases {
+            let is_measured = place != UNIT && !matches!(case.outcome, Outcome::Skipped(_));
+            self.on_kernels += usize::from(is_measured);
+            self.stages.test(&format!("{place}  {}", case.name), case.took);
             let name = format!("{place:10}  {}", case.name);
-            let word = match &case.outcome {
-                Outcome::Passed => "ok",
-                Outcome::Failed => "FAILED",
-                Outcome::Skipped(_) => "skipped",
-            };
-            println!("{name:76}  {word:7}  ({:.1}s)", case.took.as_secs_f64());
-            for line in case.tries.lines().chain(case.output.lines().filter(|_| case.outcome == Outcome::Failed)) {
-                println!("    {line}");
+            let output = case.output.lines().filter(|_| case.outcome == Outcome::Failed);
+            let said: Vec<&str> = case.tries.lines().chain(output).collect();
+            if !said.is_empty() {
+                println!("{name}\n    {}", said.join("\n    "));
             }
             match &case.outcome {
                 Outcome::Passed => {
                     self.pass();
                     if let Some(why) = first_of(&case.tries) {
-                        self.again.push(format!("{name}: {why}"));
+                        self.again(place, &case.name, why);
                     }
                 }
                 Outcome::Skipped(why) => self.skip(name, why),
@@ -73,13 +86,23 @@ impl Report {
     }
 
     /// Prints the summary; a run in which nothing ran has failed, too.
-    pub fn finish(self) -> ExitCode {
+    pub fn finish(mut self) -> ExitCode {
         println!();
+        for (what, took) in setup::installed() {
+            println!("set up   {:>7.1}s  {what}", took.as_secs_f64());
+        }
+        self.stages.print();
         for (what, why) in &self.skipped {
             println!("skipped  {what}: {why}");
         }
-        for what in &self.again {
-            println!("again    {what}");
+        for Retry { kernel, test, why } in &self.again {
+            println!("again    {kernel:10}  {test}: {why}");
+        }
+        if let Err(error) = retries::keep(&self.again) {
+            println!("again    not kept: {error:#}");
+        }
+        if let Some(why) = retries::too_many(self.again.len(), self.on_kernels) {
+            self.fail(why);
         }
         for what in &self.failed {
             println!("FAILED   {what}");

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +15,20 @@ use crate::workspace::{cargo, is_root, read, run, target_dir, which};
 const LINKER_VERSION: &str = "0.10.3";
 /// The newest LLVM whose bitcode that linker reads: an older rustc is fine, a newer one is not.
 const LINKER_LLVM: u32 = 22;
+
+/// What was installed by this start, and how long it took.
+static INSTALLED: Mutex<Vec<(String, Duration)>> = Mutex::new(Vec::new());
+/// Debian's package manager does one thing at a time.
+static APT: Mutex<()> = Mutex::new(());
+
+pub fn installed() -> Vec<(String, Duration)> {
+    INSTALLED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Notes that something was installed, or fetched.
+pub fn note(what: impl Into<String>, since: Instant) {
+    INSTALLED.lock().unwrap_or_else(PoisonError::into_inner).push((what.into(), since.elapsed()));
+}
 
 /// What `cargo build` needs.
 pub fn build() -> Result<()> {
@@ -58,6 +74,7 @@ fn linker(target_dir: &Path) -> Result<()> {
         return Ok(());
     }
     eprintln!("setup: installing bpf-linker {LINKER_VERSION} (about a minute, once)");
+    let start = Instant::now();
     run(cargo("install")
         .args(["--quiet", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
         .arg("--root")
@@ -66,6 +83,7 @@ fn linker(target_dir: &Path) -> Result<()> {
         .arg(tools.join("build")))?;
     // Half a gigabyte that nothing reads again; what stays behind does no harm.
     let _ = std::fs::remove_dir_all(tools.join("build"));
+    note(format!("bpf-linker {LINKER_VERSION}"), start);
     Ok(())
 }
 
@@ -140,7 +158,9 @@ fn usable(rustc: &Path, toolchain: &[&str]) -> Result<()> {
     let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock");
     if !sources.exists() && sysroot.contains("toolchains") {
         eprintln!("setup: adding the standard library's sources (rust-src)");
+        let start = Instant::now();
         run(Command::new("rustup").args(["component", "add", "rust-src"]).args(toolchain))?;
+        note("rust-src", start);
     }
     if !sources.exists() {
         bail!("it lacks the standard library's sources ({})", sources.display());
@@ -160,7 +180,9 @@ pub fn install(packages: &[&str]) -> Result<()> {
     if !is_root() {
         bail!("not installed: {list} (as root: apt-get install {list})");
     }
+    let _one_at_a_time = APT.lock().unwrap_or_else(PoisonError::into_inner);
     eprintln!("setup: installing {list}");
+    let start = Instant::now();
     let apt_get = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
@@ -170,5 +192,7 @@ pub fn install(packages: &[&str]) -> Result<()> {
     run(apt_get()
         .args(["install", "--yes", "--no-install-recommends"])
         .args(packages)
-        .stdout(std::process::Stdio::null()))
+        .stdout(std::process::Stdio::null()))?;
+    note(list, start);
+    Ok(())
 }

@@ -2,99 +2,168 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::libtest::{self, Reader};
-use crate::report::Report;
-use crate::workspace::{cargo, root};
-use crate::{lint, run, setup, vm};
+use crate::changed::{self, Touched};
+use crate::libtest::{self, Outcome, Reader};
+use crate::report::{Report, UNIT};
+use crate::workspace::root;
+use crate::{lint, setup, vm};
 
-/// For the build and the tests of one stage: a hanging test must not cost the summary.
+/// For the tests of one stage: one that hangs must not cost the summary.
 const LIMIT_SECONDS: &str = "1200";
 
-/// Where the tests outside the matrix run.
+/// This kernel.
 const HERE: &str = "here";
 
+/// What of everything.
+struct Wanted {
+    choice: vm::Choice,
+    patterns: Vec<String>,
+    lints: bool,
+    kernel_tests: bool,
+}
+
+impl Wanted {
+    fn parse(args: &[OsString]) -> Result<Self> {
+        let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            [] => Self::matching(&[]),
+            ["--changed"] => Self::changed("HEAD"),
+            ["--changed", revision] => Self::changed(revision),
+            [pattern] if !pattern.starts_with('-') => Self::matching(&[pattern.to_owned()]),
+            _ => bail!("usage: cargo xtask test [PATTERN | --changed [REV]]"),
+        }
+    }
+
+    fn matching(patterns: &[String]) -> Result<Self> {
+        let choice = vm::Choice::from_patterns(patterns)?;
+        Ok(Self { choice, patterns: patterns.to_vec(), lints: patterns.is_empty(), kernel_tests: true })
+    }
+
+    fn changed(revision: &str) -> Result<Self> {
+        let touched = changed::touched(&changed::files(revision)?, &changed::probes()?);
+        println!("changed since {revision}: {touched:?}");
+        let mut wanted = Self::matching(&[])?;
+        match touched {
+            Touched::All => {}
+            Touched::NoKernelTest => wanted.kernel_tests = false,
+            Touched::Some(beginnings) => wanted.choice.beginnings = beginnings.into_iter().collect(),
+        }
+        Ok(wanted)
+    }
+}
+
 pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
-    let patterns: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    if patterns.len() > 1 || patterns.iter().any(|pattern| pattern.starts_with('-')) {
-        bail!("usage: cargo xtask test [PATTERN]");
-    }
-    let choice = vm::Choice::from_patterns(&patterns)?;
-    setup::build()?;
-    setup::peers();
+    let start = Instant::now();
+    let wanted = Wanted::parse(&args)?;
     let mut report = Report::default();
-    if patterns.is_empty() {
-        lint::lint(&mut report);
-        lint::aarch64(&mut report);
-    } else {
-        report.skip("lints", "a pattern chooses tests only");
-    }
-    println!("\n== build");
-    match run::build() {
-        Ok(binary) => {
-            report.pass();
-            let before = report.count();
-            if let Err(error) = host(&mut report, &binary, &patterns) {
-                report.fail(format!("{HERE:10}  {error:#}"));
-            }
-            vm::matrix(&mut report, &choice);
-            if report.count() == before {
-                report.fail(format!("no test matches {}", patterns.join(" ")));
-            }
+    thread::scope(|scope| {
+        // Packages and kernels come over the network while the processors build.
+        let prepared = wanted.kernel_tests.then(|| {
+            scope.spawn(|| {
+                setup::peers();
+                vm::prepare(&wanted.choice)
+            })
+        });
+        report.stages.timed("set-up for building", setup::build)?;
+        if wanted.lints {
+            lint::lint(&mut report);
+            lint::aarch64(&mut report);
+        } else {
+            report.skip("lints", "a pattern chooses tests only");
         }
-        Err(error) => {
-            report.fail(format!("build: {error:#}"));
-            report.skip("all tests", "the build failed");
+        println!("\n== build");
+        let binaries = match report.stages.timed("build", || vm::build(&wanted.choice)) {
+            Ok(binaries) => binaries,
+            Err(error) => {
+                report.fail(format!("build: {error:#}"));
+                report.skip("all tests", "the build failed");
+                return Ok(());
+            }
+        };
+        report.pass();
+        let before = report.count();
+        host(&mut report, &wanted, &binaries);
+        if let Some(prepared) = prepared {
+            let wait = Instant::now();
+            let prepared = prepared.join().map_err(|_| anyhow::anyhow!("the set-up of machines panicked"))?;
+            report.stages.stage("waiting for packages and kernels", wait.elapsed());
+            let machines = Instant::now();
+            vm::matrix(&mut report, &wanted.choice, prepared, &binaries);
+            report.stages.stage("all machines, two at once", machines.elapsed());
         }
-    }
+        if report.count() == before {
+            report.fail(format!("no test matches {}", wanted.patterns.join(" ")));
+        }
+        Ok::<(), anyhow::Error>(())
+    })?;
+    report.stages.stage("all", start.elapsed());
     Ok(report.finish())
 }
 
 /// The tests that need no virtual machine.
-fn host(report: &mut Report, binary: &Path, patterns: &[String]) -> Result<()> {
+fn host(report: &mut Report, wanted: &Wanted, binaries: &vm::Binaries) {
     println!("\n== tests, this machine");
-    let cargo = cargo("test");
+    let mut unit = vm::all_tests();
+    unit.args(["--quiet", "--no-fail-fast"]).args(&wanted.patterns).arg("--").args(libtest::ARGS);
+    run(report, UNIT, unit, binaries);
+    if let (true, Some(tests)) = (wanted.kernel_tests, &binaries.tests) {
+        let mut kernel = Command::new(tests);
+        kernel.args(libtest::ARGS).args(&wanted.patterns).envs(wanted.choice.environment());
+        run(report, HERE, kernel, binaries);
+    }
+}
+
+/// Harnesses, their tests told as soon as each is done.
+fn run(report: &mut Report, place: &str, command: Command, binaries: &vm::Binaries) {
+    let start = Instant::now();
+    if let Err(error) = try_run(report, place, command, binaries) {
+        report.fail(format!("{place:10}  {error:#}"));
+    }
+    report.stages.stage(format!("tests, {place}"), start.elapsed());
+}
+
+fn try_run(report: &mut Report, place: &str, command: Command, binaries: &vm::Binaries) -> Result<()> {
     // Its own process group, so that a test that hangs goes down with all it has started.
     let mut child = Command::new("timeout")
         .args(["--kill-after=10", LIMIT_SECONDS])
-        .arg(cargo.get_program())
-        .args(cargo.get_args())
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("STILLWATCH_BIN", &binaries.stillwatch)
         .current_dir(root())
-        .args(["--workspace", "--exclude", "stillwatch-ebpf", "--no-fail-fast"])
-        .args(patterns)
-        .arg("--")
-        .args(libtest::ARGS)
-        .env("STILLWATCH_BIN", binary)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("starting cargo test")?;
-    let (mut reader, mut shown) = (Reader::new(), 0);
+        .context("starting the tests")?;
+    let (mut reader, mut shown) = (Reader::new(place), 0);
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
             let summaries = reader.summaries;
             reader.line(&String::from_utf8_lossy(&line?));
-            // Each harness's tests as soon as it is done.
             if reader.summaries > summaries {
-                report.add(HERE, &reader.cases[shown..]);
+                report.add(place, &reader.cases[shown..]);
                 shown = reader.cases.len();
             }
         }
     }
     let status = child.wait()?;
-    report.add(HERE, &reader.cases[shown..]);
-    let failed = reader.cases.iter().any(|case| case.outcome == libtest::Outcome::Failed);
+    report.add(place, &reader.cases[shown..]);
+    let failed = reader.cases.iter().any(|case| case.outcome == Outcome::Failed);
     // A harness that died, or a crate that does not compile.
     if let Some(test) = &reader.running {
         let late = status.code() == Some(124);
         let why = if late { "the time limit was reached" } else { "its process ended" };
-        report.fail(format!("{HERE:10}  {test} ({why})"));
-    } else if !status.success() && !failed {
-        report.fail(format!("{HERE:10}  cargo test failed before a test ran"));
+        bail!("{test} ({why})");
+    }
+    if !status.success() && !failed {
+        bail!("they failed before a test ran");
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, workload::Workload},
+    super::{Test, every_kernel, workload::Workload},
     is_sound, rows, sum, watch,
     work::{rename, spin},
 };
 
-pub const TESTS: &[Test] = &[("cpu_time_of_processes_that_come_and_go_is_not_lost", ended)];
+pub const TESTS: &[Test] = &[every_kernel("cpu_time_of_processes_that_come_and_go_is_not_lost", ended)];
 
 const PROCESSES: u64 = 23;
 

@@ -4,9 +4,12 @@ use std::net::UdpSocket;
 
 use anyhow::{Result, ensure};
 
-use super::{super::Test, is_sound, rows, sum, watch};
+use super::{
+    super::{Test, every_kernel},
+    is_sound, rows, sum, watch,
+};
 
-pub const TESTS: &[Test] = &[("cpu_times_as_many_softirqs_as_the_kernel_counts", softirqs)];
+pub const TESTS: &[Test] = &[every_kernel("cpu_times_as_many_softirqs_as_the_kernel_counts", softirqs)];
 
 /// Each makes a softirq on the way through the loopback interface, or joins one that is still to come.
 const PACKETS: u64 = 2003;

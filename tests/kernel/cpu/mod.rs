@@ -23,7 +23,7 @@ pub fn tests() -> Vec<Test> {
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {
-    Watch::of("cpu", flags, &[])
+    if flags.is_empty() { Watch::shared("cpu") } else { Watch::of("cpu", flags, &[]) }
 }
 
 /// Rows of a table over all snapshots.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, skip},
+    super::{Test, every_kernel, skip},
     is_sound, of, watch,
     work::{become_urgent, last_processor, pinned, spin},
 };
 
-pub const TESTS: &[Test] = &[("cpu_a_task_that_waits_now_has_an_age", now)];
+pub const TESTS: &[Test] = &[every_kernel("cpu_a_task_that_waits_now_has_an_age", now)];
 
 /// Less than what the kernel lets real-time tasks have at a time.
 const HELD: Duration = Duration::from_millis(800);

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, skip, workload::Workload},
+    super::{Test, every_kernel, skip, workload::Workload},
     is_sound, rows, sum, watch,
     work::spin,
 };
 
-pub const TESTS: &[Test] = &[("cpu_a_quota_of_a_fifth_shows_what_cpu_stat_does", quota)];
+pub const TESTS: &[Test] = &[every_kernel("cpu_a_quota_of_a_fifth_shows_what_cpu_stat_does", quota)];
 
 /// Removed when dropped; empty by then.
 pub struct Group {

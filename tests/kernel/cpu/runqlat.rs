@@ -15,7 +15,7 @@ use stillwatch_common::hist;
 
 use super::{
     super::{
-        Test, skip,
+        Test, here, skip,
         stillwatch::{Watch, add_buckets},
         tcp::net::Net,
         workload::{Workload, monotonic_ns, sleep},
@@ -25,7 +25,7 @@ use super::{
 };
 
 pub const TESTS: &[Test] =
-    &[("cpu_agrees_with_runqlat_of_slices", slices), ("cpu_agrees_with_runqlat_of_softirqs", softirqs)];
+    &[here("cpu_agrees_with_runqlat_of_slices", slices), here("cpu_agrees_with_runqlat_of_softirqs", softirqs)];
 
 const TIME: Duration = Duration::from_secs(6);
 /// Waits may differ by so much.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     super::{
-        Test,
+        Test, every_kernel,
         stillwatch::{add_buckets, median_bucket},
         workload::Workload,
     },
@@ -14,7 +14,7 @@ use super::{
     work::{last_processor, pinned, spin},
 };
 
-pub const TESTS: &[Test] = &[("cpu_two_spinners_have_half_a_processor_each_and_wait_for_slices", spinners)];
+pub const TESTS: &[Test] = &[every_kernel("cpu_two_spinners_have_half_a_processor_each_and_wait_for_slices", spinners)];
 
 const TIME: Duration = Duration::from_millis(2000);
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, stillwatch::Watch, stillwatch::losses, workload::Workload, workload::sleep},
+    super::{Test, every_kernel, here, stillwatch::Watch, stillwatch::losses, workload::Workload, workload::sleep},
     is_sound, of, sum, watch,
     work::{last_processor, pinned, spin},
 };
 
-pub const TESTS: &[Test] =
-    &[("cpu_23_wakeups_of_a_pinned_sleeper_are_23", sleeper), ("cpu_counts_waits_it_has_no_room_for", no_room)];
+pub const TESTS: &[Test] = &[
+    every_kernel("cpu_23_wakeups_of_a_pinned_sleeper_are_23", sleeper),
+    here("cpu_counts_waits_it_has_no_room_for", no_room),
+];
 
 const SLEEPS: u64 = 23;
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, here,
         stillwatch::Watch,
         workload::{Workload, call, sleep},
     },
@@ -19,11 +19,11 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_slow_calls", || locked(Duration::from_millis(400))),
-    ("findings_slow_calls_longer_than_an_interval", || locked(Duration::from_millis(2300))),
-    ("findings_failing_calls_out_of_descriptors", out_of_descriptors),
-    ("findings_failing_calls_that_ask_again_at_once", storm),
-    ("findings_failing_calls_are_not_seen_in_blocked_mode", blocked),
+    here("findings_slow_calls", || locked(Duration::from_millis(400))),
+    here("findings_slow_calls_longer_than_an_interval", || locked(Duration::from_millis(2300))),
+    here("findings_failing_calls_out_of_descriptors", out_of_descriptors),
+    here("findings_failing_calls_that_ask_again_at_once", storm),
+    here("findings_failing_calls_are_not_seen_in_blocked_mode", blocked),
 ];
 
 /// A lock of a file that another process holds nearly always, for so long at a time.

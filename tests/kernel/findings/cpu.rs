@@ -12,14 +12,18 @@ use super::{
             quota::Group,
             work::{last_processor, pinned, spin},
         },
+        here,
         stillwatch::Watch,
         workload::Workload,
     },
     LATE, is_sound, names, only, wait_for, wait_until_over,
 };
 
-pub const TESTS: &[Test] =
-    &[("findings_cpu_saturated", host), ("findings_cpu_saturated_on_one_processor", one), ("findings_quota", quota)];
+pub const TESTS: &[Test] = &[
+    here("findings_cpu_saturated", host),
+    here("findings_cpu_saturated_on_one_processor", one),
+    here("findings_quota", quota),
+];
 
 const LONG: Duration = Duration::from_secs(600);
 /// Tasks that want each processor.

@@ -15,17 +15,18 @@ use super::{
     super::{
         Test,
         devices::{LoopDevice, MIB, direct},
+        every_kernel, here, in_machine,
         io::work::{reads, threads, writes},
         stillwatch::Watch,
-        workload::{Workload, sleep},
+        workload::Workload,
     },
     told,
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_none_on_a_quiet_host", quiet),
-    ("findings_none_of_a_compiler_on_each_processor", compilers),
-    ("findings_none_of_a_disk_at_moderate_depth", disk),
+    every_kernel("findings_none_on_a_quiet_host", quiet),
+    here("findings_none_of_a_compiler_on_each_processor", compilers),
+    here("findings_none_of_a_disk_at_moderate_depth", disk),
 ];
 
 /// Watches for so long. Nothing may be found, and everything that is measured is ruled out.
@@ -53,21 +54,17 @@ fn quiet() -> Result<()> {
     nothing_for(if in_machine() { BRIEF } else { Duration::from_secs(60) })
 }
 
-fn in_machine() -> bool {
-    std::env::var_os("STILLWATCH_VM").is_some()
-}
-
-/// As many compilers as there are processors, one after the other. Where there is none: processes that do as they do.
+/// As many compilers as there are processors, one after the other.
 fn compilers() -> Result<()> {
     let processors = std::thread::available_parallelism()?.get();
     let dir = std::env::temp_dir().join(format!("stillwatch-busy-{}", std::process::id()));
     fs::create_dir(&dir)?;
-    let result = if in_machine() { like_compilers(processors, &dir) } else { real_compilers(processors, &dir) };
+    let result = compile(processors, &dir);
     fs::remove_dir_all(&dir)?;
     result
 }
 
-fn real_compilers(processors: usize, dir: &Path) -> Result<()> {
+fn compile(processors: usize, dir: &Path) -> Result<()> {
     let source = dir.join("work.rs");
     let mut text = String::new();
     for at in 0..200 {
@@ -107,33 +104,10 @@ fn real_compilers(processors: usize, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// They compute, write files and read them.
-fn like_compilers(processors: usize, dir: &Path) -> Result<()> {
-    let workers: Result<Vec<Workload>> = (0..processors)
-        .map(|at| {
-            let file = dir.join(at.to_string());
-            Workload::new(move || {
-                loop {
-                    let until = Instant::now() + Duration::from_millis(40);
-                    let mut text = vec![0u8; 1 << 16];
-                    while Instant::now() < until {
-                        text.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(3).wrapping_add(1));
-                    }
-                    let _ = fs::write(&file, &text).and_then(|()| fs::read(&file));
-                    sleep(Duration::from_millis(5));
-                }
-            })
-        })
-        .collect();
-    let workers = workers?;
-    workers.iter().for_each(Workload::go);
-    nothing_for(BRIEF)
-}
-
 /// Four requests at a time, half of them writes, of a disk that has room for them.
 fn disk() -> Result<()> {
     let device = LoopDevice::new(64 * MIB)?;
-    if in_machine() { like_fio(&device.name) } else { fio(&device.name) }
+    fio(&device.name)
 }
 
 fn fio(device: &str) -> Result<()> {
@@ -165,5 +139,5 @@ fn like_fio(device: &str) -> Result<()> {
         [threads(4, forever), 0]
     })?;
     worker.go();
-    nothing_for(if in_machine() { BRIEF } else { BUSY })
+    nothing_for(BUSY)
 }

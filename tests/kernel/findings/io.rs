@@ -16,8 +16,9 @@ use super::{
     super::{
         Test,
         devices::{Filesystem, LoopDevice, MIB, NullBlk, buffered, direct},
+        here,
         io::work::{BLOCK, fsync, reads, threads, write_range, writes},
-        skip,
+        one_machine, skip,
         stillwatch::Watch,
         workload::{Report, Workload, sleep},
     },
@@ -25,13 +26,13 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_device_saturated", saturated),
-    ("findings_device_saturated_of_one_request_at_a_time", saturated_queue),
-    ("findings_sync_stall", sync_stall),
-    ("findings_sync_stall_of_a_slow_disk", slow_sync),
-    ("findings_io_hung", hung),
-    ("findings_dirty_throttling", throttled),
-    ("findings_stuck_tasks", stuck),
+    here("findings_device_saturated", saturated),
+    one_machine("findings_device_saturated_of_one_request_at_a_time", saturated_queue),
+    here("findings_sync_stall", sync_stall),
+    here("findings_sync_stall_of_a_slow_disk", slow_sync),
+    here("findings_io_hung", hung),
+    here("findings_dirty_throttling", throttled),
+    here("findings_stuck_tasks", stuck),
 ];
 
 /// So long the filesystem below is frozen and thawed in turn: within a second, something is always completed.

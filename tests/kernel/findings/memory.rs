@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, here, one_machine,
         oom::{
             group::{Group, MIB, holder, is_killed, is_v2},
             waits::reader_at_limit,
@@ -20,9 +20,9 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_oom_kill", killed),
-    ("findings_memory_stall", stalled),
-    ("findings_memory_stall_at_memory_high", slowed),
+    here("findings_oom_kill", killed),
+    here("findings_memory_stall", stalled),
+    one_machine("findings_memory_stall_at_memory_high", slowed),
 ];
 
 const LIMIT: u64 = 20 * MIB;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, here, one_machine,
         stillwatch::Watch,
         tcp::{
             connects::connect,
@@ -26,10 +26,10 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("findings_retransmits", one_remote),
-    ("findings_retransmits_of_an_interface", one_interface),
-    ("findings_connects_failing", refused),
-    ("findings_accept_queue", full),
+    here("findings_retransmits", one_remote),
+    here("findings_retransmits_of_an_interface", one_interface),
+    here("findings_connects_failing", refused),
+    one_machine("findings_accept_queue", full),
 ];
 
 /// Both ends of a connection.

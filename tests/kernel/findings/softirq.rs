@@ -11,20 +11,17 @@ use super::{
     super::{
         Test,
         cpu::work::{flood, last_processor, pinned},
-        skip,
+        here, skip,
         stillwatch::Watch,
         tcp::net::Net,
     },
     LATE, is_sound, only, wait_for, wait_until_over,
 };
 
-pub const TESTS: &[Test] = &[("findings_softirq", softirq)];
+pub const TESTS: &[Test] = &[here("findings_softirq", softirq)];
 
 /// Datagrams of many fragments over a loopback interface, which another processor has to put together.
 fn softirq() -> Result<()> {
-    if std::env::var_os("STILLWATCH_VM").is_some() {
-        return Err(skip("an emulated machine has no time left for anything else"));
-    }
     let cpu = last_processor()?;
     ensure!(cpu != 0, "the sender and the receiver share a processor");
     let net = Net::new()?;

@@ -9,16 +9,17 @@ use super::{
     super::{
         Test,
         devices::{Filesystem, LoopDevice, MIB, buffered},
+        every_kernel, here,
         workload::Workload,
     },
-    seen::{Seen, watch},
+    seen::{Seen, fresh, watch},
     work::{BLOCK, fsync, syncfs, write_range},
 };
 
 pub const TESTS: &[Test] = &[
-    ("io_names_a_writer_that_has_ended", ended),
-    ("io_splits_a_file_over_its_writers", proportion),
-    ("io_says_that_pages_were_dirtied_before_start", before),
+    every_kernel("io_names_a_writer_that_has_ended", ended),
+    here("io_splits_a_file_over_its_writers", proportion),
+    here("io_says_that_pages_were_dirtied_before_start", before),
 ];
 
 fn open(filesystem: &Filesystem, name: &str) -> Result<OwnedFd> {
@@ -100,7 +101,7 @@ fn before() -> Result<()> {
     let fd = buffered(&device.name)?;
     let writer = writer(b"too-early\0\0\0\0\0\0\0", &fd, 0, 8 * MIB)?;
     write(&writer)?;
-    let watch = watch(&[])?;
+    let watch = fresh()?;
     sync(&fd, fsync)?;
     let seen = Seen::until_now(watch)?;
     let all = written(&seen, &device.name);

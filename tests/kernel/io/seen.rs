@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::super::stillwatch::{Watch, add_buckets, losses, median_bucket};
+use super::{
+    super::stillwatch::{Watch, add_buckets, is_count, losses, median_bucket, withheld},
+    work::BLOCK,
+};
 
-/// Starts it; it is attached when this returns.
+/// It is attached when this returns.
 pub fn watch(flags: &[&str]) -> Result<Watch> {
-    Watch::of("io", flags, &[])
+    if flags.is_empty() { Watch::shared("io") } else { Watch::of("io", flags, &[]) }
+}
+
+/// One that begins now: for what is older than a run, and for what it says at its end.
+pub fn fresh() -> Result<Watch> {
+    Watch::of("io", &[], &[])
 }
 
 /// All that a run printed.
@@ -91,6 +99,22 @@ impl Seen {
             sum.total.add(&row["total"]);
         }
         sum
+    }
+
+    /// The same, of a device that did so many requests of one block, all of them timed but those that the kernel did not show.
+    pub fn did(&self, device: &str, op: &str, ios: u64) -> Result<Device> {
+        let (row, withheld) = (self.device(device, op), withheld(&self.lost));
+        let right = is_count(row.ios, ios, withheld) && row.bytes == row.ios * BLOCK && row.untimed <= withheld;
+        ensure!(right, "{device} did {ios} of {op}: {row:?}, lost {:?}", self.lost);
+        Ok(row)
+    }
+
+    /// Whether it caused so many requests of one block.
+    pub fn has_caused(&self, device: &str, ios: u64, whose: impl Fn(&Value) -> bool) -> Result<()> {
+        let [bytes, seen] = self.caused(device, whose);
+        let right = is_count(seen, ios, withheld(&self.lost)) && bytes == seen * BLOCK;
+        ensure!(right, "{seen} of {ios}, {bytes} bytes: {:?}", self.rows("caused_by", "device", device));
+        Ok(())
     }
 
     /// Bytes and requests that a device did for whom this says yes to.

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, skip, stillwatch::losses},
+    super::{Test, every_kernel, here, skip, stillwatch::losses},
     brief,
     group::{Group, MIB, holder, inherited, is_killed, is_v2},
     kill_of,
@@ -13,12 +13,12 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("oom_shows_seven_kills_each_with_its_own_limit", seven),
-    ("oom_tells_the_cgroup_at_its_limit_from_the_victims", nested),
-    ("oom_tells_the_trigger_from_the_victim", trigger),
-    ("oom_shows_all_that_are_killed_together", together),
-    ("oom_filters_kills", filters),
-    ("oom_knows_the_limit_where_the_kernel_holds_its_report_back", many),
+    every_kernel("oom_shows_seven_kills_each_with_its_own_limit", seven),
+    every_kernel("oom_tells_the_cgroup_at_its_limit_from_the_victims", nested),
+    every_kernel("oom_tells_the_trigger_from_the_victim", trigger),
+    every_kernel("oom_shows_all_that_are_killed_together", together),
+    here("oom_filters_kills", filters),
+    every_kernel("oom_knows_the_limit_where_the_kernel_holds_its_report_back", many),
 ];
 
 fn kills(events: &[Value]) -> Vec<&Value> {

@@ -13,16 +13,16 @@ use serde_json::Value;
 use stillwatch_tests::stillwatch;
 
 use super::{
-    super::{Test, stillwatch::Watch},
+    super::{Test, every_kernel, stillwatch::Watch},
     brief,
     group::{Group, MIB, holder, inherited, is_killed},
     kill_of, watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("oom_keeps_the_kernels_lines_as_dmesg_has_them", verbatim),
-    ("oom_is_complete_without_the_kernels_log", not_permitted),
-    ("oom_explains_kills_from_before_it_started", last),
+    every_kernel("oom_keeps_the_kernels_lines_as_dmesg_has_them", verbatim),
+    every_kernel("oom_is_complete_without_the_kernels_log", not_permitted),
+    every_kernel("oom_explains_kills_from_before_it_started", last),
 ];
 
 /// Records by number, from where the file is on.

@@ -19,7 +19,12 @@ pub fn tests() -> Vec<Test> {
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {
-    Watch::of("oom", flags, &[])
+    if flags.is_empty() { Watch::shared("oom") } else { Watch::of("oom", flags, &[]) }
+}
+
+/// One that begins now: for what is older than a run, and for what it says at its end.
+fn fresh() -> Result<Watch> {
+    Watch::of("oom", &[], &[])
 }
 
 /// Waits until an event is as wanted; `what` says what did not come.

@@ -9,18 +9,17 @@ use super::{
     super::{
         Test,
         devices::Zram,
-        skip,
+        every_kernel, in_machine, skip,
         stillwatch::{RUNNING, UNENDED, Watch, losses},
         workload::Workload,
     },
-    brief,
+    brief, fresh,
     group::{MIB, hold, is_killed},
-    watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("oom_lives_through_a_host_without_memory", without_swap),
-    ("oom_lives_through_a_host_without_memory_and_swap", with_swap),
+    every_kernel("oom_lives_through_a_host_without_memory", without_swap),
+    every_kernel("oom_lives_through_a_host_without_memory_and_swap", with_swap),
 ];
 
 /// Processes that each want more than there is.
@@ -32,7 +31,7 @@ fn storm() -> Result<()> {
     // Ours must not be chosen; what we start can.
     std::fs::write("/proc/self/oom_score_adj", "-1000")?;
     let hogs = (0..HOGS).map(|_| hog()).collect::<Result<Vec<_>>>()?;
-    let mut watch = watch(&[])?;
+    let mut watch = fresh()?;
     for hog in &hogs {
         hog.go();
     }
@@ -116,14 +115,14 @@ fn delay(snapshot: &Value) -> Result<Duration> {
 }
 
 fn without_swap() -> Result<()> {
-    if std::env::var_os("STILLWATCH_VM").is_none() {
+    if !in_machine() {
         return Err(skip("only a virtual machine may run out of memory"));
     }
     storm()
 }
 
 fn with_swap() -> Result<()> {
-    if std::env::var_os("STILLWATCH_VM").is_none() {
+    if !in_machine() {
         return Err(skip("only a virtual machine may run out of memory"));
     }
     let _swap = Swap::new()?;

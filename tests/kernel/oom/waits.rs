@@ -9,6 +9,7 @@ use super::{
     super::{
         Test,
         cpu::work::{last_processor, pin},
+        every_kernel, here,
         io::work::threads,
         skip,
         stillwatch::{RUNNING, UNENDED, Watch, losses},
@@ -20,11 +21,11 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
-    ("oom_shows_reclaim_at_a_limit", at_limit),
-    ("oom_counts_waits_it_has_no_room_for", no_room),
-    ("oom_shows_nobody_waiting_who_has_what_it_needed", over),
-    ("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
+    every_kernel("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
+    here("oom_shows_reclaim_at_a_limit", at_limit),
+    here("oom_counts_waits_it_has_no_room_for", no_room),
+    every_kernel("oom_shows_nobody_waiting_who_has_what_it_needed", over),
+    every_kernel("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
 ];
 
 /// A cgroup's own account of stalls, in nanoseconds.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, every_kernel, here,
         stillwatch::{Watch, losses},
         workload::Workload,
     },
@@ -24,14 +24,14 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_counts_connections_and_their_time", counts),
-    ("tcp_shows_how_long_a_connection_took", slow),
-    ("tcp_names_a_process_that_was_refused_and_has_ended", refused),
-    ("tcp_tells_connections_that_nobody_answers", timed_out),
-    ("tcp_tells_connections_that_were_given_up", given_up),
-    ("tcp_tells_connections_to_where_no_way_leads", unreachable),
-    ("tcp_tells_that_no_local_port_is_left", no_port),
-    ("tcp_counts_remotes_it_has_no_room_for", no_room),
+    every_kernel("tcp_counts_connections_and_their_time", counts),
+    here("tcp_shows_how_long_a_connection_took", slow),
+    every_kernel("tcp_names_a_process_that_was_refused_and_has_ended", refused),
+    here("tcp_tells_connections_that_nobody_answers", timed_out),
+    here("tcp_tells_connections_that_were_given_up", given_up),
+    here("tcp_tells_connections_to_where_no_way_leads", unreachable),
+    every_kernel("tcp_tells_that_no_local_port_is_left", no_port),
+    here("tcp_counts_remotes_it_has_no_room_for", no_room),
 ];
 
 /// Sums of all snapshots, of one remote.

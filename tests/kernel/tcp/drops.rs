@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, every_kernel, here,
         stillwatch::{Watch, losses},
     },
     in_net,
@@ -21,12 +21,12 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_counts_dropped_packets_and_tells_why", || filtered("127.0.0.1", "tcp_v4_rcv")),
-    ("tcp_counts_dropped_packets_of_ipv6", || filtered("::1", "tcp_v6_rcv")),
-    ("tcp_tells_drops_that_no_socket_was_there_for", no_socket),
-    ("tcp_shows_no_drops_where_all_goes_well", none),
-    ("tcp_leaves_drops_out_on_request", not_measured),
-    ("tcp_counts_drops_it_has_no_room_for", no_room),
+    every_kernel("tcp_counts_dropped_packets_and_tells_why", || filtered("127.0.0.1", "tcp_v4_rcv")),
+    here("tcp_counts_dropped_packets_of_ipv6", || filtered("::1", "tcp_v6_rcv")),
+    every_kernel("tcp_tells_drops_that_no_socket_was_there_for", no_socket),
+    every_kernel("tcp_shows_no_drops_where_all_goes_well", none),
+    here("tcp_leaves_drops_out_on_request", not_measured),
+    here("tcp_counts_drops_it_has_no_room_for", no_room),
 ];
 
 /// Whether this kernel tells the reason (5.17), and the socket that a packet was for (6.11).

@@ -11,16 +11,16 @@ use std::{
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, workload::Workload},
+    super::{Test, every_kernel, here, workload::Workload},
     net::{Loss, Net, lose},
     wait_for, watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_names_a_worker_that_was_handed_the_connection", worker),
-    ("tcp_names_who_was_sent_the_connection_as_a_message", passed),
-    ("tcp_names_all_who_share_a_connection", shared),
-    ("tcp_names_a_process_that_has_ended_before_its_data_arrived", orphan),
+    every_kernel("tcp_names_a_worker_that_was_handed_the_connection", worker),
+    here("tcp_names_who_was_sent_the_connection_as_a_message", passed),
+    here("tcp_names_all_who_share_a_connection", shared),
+    every_kernel("tcp_names_a_process_that_has_ended_before_its_data_arrived", orphan),
 ];
 
 const NAME: &[u8; 16] = b"tcp-worker\0\0\0\0\0\0";

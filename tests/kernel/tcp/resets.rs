@@ -10,16 +10,16 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, stillwatch::Watch, workload::Workload},
+    super::{Test, every_kernel, stillwatch::Watch, workload::Workload},
     in_net,
     net::Net,
     none_lost, wait_for, watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_shows_both_ends_of_a_reset", both),
-    ("tcp_names_a_process_that_ended_and_broke_its_connection_off", unread),
-    ("tcp_shows_resets_that_no_socket_sends", no_socket),
+    every_kernel("tcp_shows_both_ends_of_a_reset", both),
+    every_kernel("tcp_names_a_process_that_ended_and_broke_its_connection_off", unread),
+    every_kernel("tcp_shows_resets_that_no_socket_sends", no_socket),
 ];
 
 fn of(watch: &Watch, direction: &str, local: SocketAddr) -> Vec<Value> {

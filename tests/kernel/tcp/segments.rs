@@ -12,24 +12,25 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test,
+        Test, every_kernel, here,
         stillwatch::{Watch, losses},
     },
+    fresh,
     net::{Loss, Net, lose, lose_nothing},
     raw::Raw,
     wait_for, watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_counts_segments_as_the_kernel_does", || counts("127.0.0.1")),
-    ("tcp_counts_segments_of_ipv6_as_the_kernel_does", || counts("::1")),
-    ("tcp_tells_timeouts_and_loss_probes", timeouts),
-    ("tcp_tells_fast_retransmits", fast),
-    ("tcp_tells_that_the_other_side_has_no_room", zero_window),
-    ("tcp_tells_syns", syns),
-    ("tcp_tells_syn_acks", syn_acks),
-    ("tcp_shows_only_connections_that_are_asked_for", filters),
-    ("tcp_counts_what_it_has_no_room_for", no_room),
+    every_kernel("tcp_counts_segments_as_the_kernel_does", || counts("127.0.0.1")),
+    every_kernel("tcp_counts_segments_of_ipv6_as_the_kernel_does", || counts("::1")),
+    every_kernel("tcp_tells_timeouts_and_loss_probes", timeouts),
+    every_kernel("tcp_tells_fast_retransmits", fast),
+    here("tcp_tells_that_the_other_side_has_no_room", zero_window),
+    every_kernel("tcp_tells_syns", syns),
+    every_kernel("tcp_tells_syn_acks", syn_acks),
+    here("tcp_shows_only_connections_that_are_asked_for", filters),
+    here("tcp_counts_what_it_has_no_room_for", no_room),
 ];
 
 /// A prime number of bytes: some seven thousand segments.
@@ -108,7 +109,7 @@ fn timeouts() -> Result<()> {
     let net = Net::new()?;
     let (mut client, mut server) = net.connect("127.0.0.1")?;
     warm(&mut client, &mut server)?;
-    let mut watch = watch(&[])?;
+    let mut watch = fresh()?;
     lose(&server, Loss::All)?;
     client.write_all(b"first")?;
     client.write_all(b"second")?;

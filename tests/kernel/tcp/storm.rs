@@ -10,18 +10,17 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, stillwatch::Watch, workload::Workload},
+    super::{Test, here, stillwatch::Watch, workload::Workload},
     Lost,
     connects::connect,
-    in_net, lost,
+    fresh, in_net, lost,
     net::Net,
-    watch,
 };
 
 pub const TESTS: &[Test] = &[
-    ("tcp_adds_up_a_storm_of_events_and_lists_a_part", storm),
-    ("tcp_hands_events_over_before_their_interval_ends", live),
-    ("tcp_takes_no_more_memory_while_connections_come_and_go", churn),
+    here("tcp_adds_up_a_storm_of_events_and_lists_a_part", storm),
+    here("tcp_hands_events_over_before_their_interval_ends", live),
+    here("tcp_takes_no_more_memory_while_connections_come_and_go", churn),
 ];
 
 fn sum(watch: &Watch, of: impl Fn(&Value) -> Option<u64>) -> u64 {
@@ -32,7 +31,7 @@ fn sum(watch: &Watch, of: impl Fn(&Value) -> Option<u64>) -> u64 {
 fn storm() -> Result<()> {
     const ATTEMPTS: u64 = 20_011;
     let net = Net::new()?;
-    let mut watch = watch(&[])?;
+    let mut watch = fresh()?;
     let listener = net.listen("127.0.0.1")?;
     let to = listener.local_addr()?;
     drop(listener);
@@ -135,7 +134,7 @@ fn churn() -> Result<()> {
             done
         })
     })?;
-    let mut watch = watch(&[])?;
+    let mut watch = fresh()?;
     let acceptor = thread::spawn(move || (0..CONNECTIONS).filter(|_| listener.accept().is_ok()).count() as u64);
     let warm = watch.next()?["self"]["rss_bytes"].as_u64().context("no memory")?;
     client.go();

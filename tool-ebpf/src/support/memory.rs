@@ -5,7 +5,8 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 
 /// A direct load through a pointer that the verifier trusts (a `tp_btf` argument, or one reached from there). It costs
-/// one instruction; a fault reads as 0.
+/// one instruction. A fault reads as 0, but not on kernel 5.10, which looks for its own exceptions in the wrong place and dies where a
+/// program has functions of its own: a pointer that may be null is tested before it is followed.
 ///
 /// # Safety
 /// `base` is such a pointer and a `T` lies at `offset`; the verifier refuses anything else at load time.

@@ -147,10 +147,11 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
     for &hook in hooks {
         match load_one(&mut ebpf, hook, &btf) {
             Ok(()) => loaded.push(hook),
+            // A kernel may refuse single kinds of programs to root, too.
+            Err(LoadError::Refused { source, .. }) if hook.optional => refused.push((hook, chain(&source))),
             Err(LoadError::Refused { source, .. }) if is_permission(&source) && loaded.is_empty() => {
                 return Err(LoadError::NotPermitted(source.into()));
             }
-            Err(LoadError::Refused { source, .. }) if hook.optional => refused.push((hook, chain(&source))),
             Err(error) => return Err(error),
         }
     }

@@ -26,6 +26,12 @@ pub struct Machine<'a> {
     pub timeout: Duration,
 }
 
+/// Its processors do an instruction in two nanoseconds of its own time, however long the emulator takes; while they all sleep, its
+/// time jumps to the next timer (docs/decisions/0017-machines-count-instructions.md).
+const CLOCK: &str = "shift=1,sleep=off";
+/// The storms fill it again and again.
+const MEMORY_MIB: &str = "512";
+
 pub struct Run {
     pub end: End,
     /// The end of what the kernel said: the reason of a panic.
@@ -64,9 +70,11 @@ impl Machine<'_> {
         let started = Instant::now();
         // Should xtask be killed, the machine goes with it. The processors take turns in one thread: with one each,
         // QEMU runs breakpoints that the kernel has taken away (docs/decisions/0008-processors-in-turn.md).
+        let clock: &[&str] = if self.kernel.counts_instructions { &["-icount", CLOCK] } else { &[] };
         let mut qemu = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
-            .args(["-accel", "tcg,thread=single", "-cpu", "max", "-m", "1024", "-smp", "2"])
+            .args(["-accel", "tcg,thread=single", "-cpu", "max", "-m", MEMORY_MIB, "-smp", "2"])
+            .args(clock)
             .args(["-no-reboot", "-display", "none", "-nodefaults"])
             .arg("-kernel")
             .arg(&self.kernel.image)

@@ -1,4 +1,4 @@
-//! What runs inside: static builds, since a machine has no libraries.
+//! What is tested, on the host and inside: static builds, since a machine has no libraries.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::{cargo, run, target_dir};
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Cargo.toml says what it leaves out of a release.
+const PROFILE: &str = "tests";
 
 pub struct Binaries {
     pub stillwatch: PathBuf,
@@ -16,9 +17,9 @@ pub struct Binaries {
 
 pub fn stillwatch(build: bool) -> Result<PathBuf> {
     if build {
-        run(&mut static_cargo("build", &["--package", "stillwatch"]))?;
+        run(cargo_for_tests("build").args(["--package", "stillwatch"]))?;
     }
-    let path = target_dir()?.join(TARGET).join("release/stillwatch");
+    let path = target_dir()?.join(target()).join(PROFILE).join("stillwatch");
     if !path.is_file() {
         bail!("stillwatch has not been built yet: leave out --no-build");
     }
@@ -30,14 +31,13 @@ pub fn tests(build: bool) -> Result<PathBuf> {
     if !build {
         return built_tests().context("the tests have not been built yet");
     }
-    let mut command = static_cargo("test", &["--package", "stillwatch-tests", "--test", "kernel"]);
-    let output = command
-        .args(["--no-run", "--message-format=json-render-diagnostics"])
+    let output = all_tests()
+        .args(["--test", "kernel", "--no-run", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
         .context("starting cargo test")?;
     if !output.status.success() {
-        bail!("the kernel tests do not build");
+        bail!("the tests do not build");
     }
     let path = String::from_utf8_lossy(&output.stdout)
         .lines()
@@ -60,9 +60,30 @@ fn note() -> Result<PathBuf> {
     Ok(dir.join("kernel-tests"))
 }
 
-/// The target is named so that the flags stay away from build scripts, which cannot be static.
-fn static_cargo(subcommand: &str, args: &[&str]) -> Command {
-    let mut command = cargo(subcommand);
-    command.args(["--release", "--target", TARGET]).args(args).env("RUSTFLAGS", "-C target-feature=+crt-static");
+/// All tests but those of kernels: built together, run by cargo.
+pub fn all_tests() -> Command {
+    let mut command = cargo_for_tests("test");
+    command.args([
+        "--workspace",
+        "--exclude",
+        "stillwatch-ebpf",
+        "--lib",
+        "--bins",
+        "--test",
+        "cli",
+        "--test",
+        "house",
+    ]);
     command
+}
+
+fn cargo_for_tests(subcommand: &str) -> Command {
+    let mut command = cargo(subcommand);
+    command.args(["--profile", PROFILE, "--target", &target()]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    command
+}
+
+/// Named, so that the flags stay away from build scripts, which cannot be static.
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }

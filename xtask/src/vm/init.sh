@@ -1,7 +1,7 @@
 #!/bin/sh
 # PID 1 of a test machine: mounts what a host would have, runs /command, powers off.
 # The command's output goes to the second serial port, where the kernel never writes.
-export PATH=/bin HOME=/root TERM=dumb STILLWATCH_BIN=/bin/stillwatch STILLWATCH_VM=1
+export PATH=/bin HOME=/root TERM=dumb STILLWATCH_BIN=/bin/stillwatch
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::setup;
 use crate::workspace::{read, run, target_dir};
 
 /// What the newest matching package of a suite is called; exact versions leave the archive within weeks.
@@ -14,16 +16,31 @@ pub struct Kernel {
     suite: &'static str,
     prefix: &'static str,
     suffix: &'static str,
+    /// Whether it comes up with two processors where the clock counts instructions: kernels before 6.5 wait for the second one in a
+    /// way that keeps it from ever getting there.
+    pub counts_instructions: bool,
 }
 
 const CLOUD: &str = "-cloud-amd64";
 
 /// The cloud flavour is a quarter of the full one, and has BTF, null_blk, dm-delay and sch_netem, too.
 pub const KERNELS: [Kernel; 4] = [
-    Kernel { name: "5.10", suite: "bullseye-security", prefix: "linux-image-5.10.0-", suffix: CLOUD },
-    Kernel { name: "6.1", suite: "bookworm", prefix: "linux-image-6.1.0-", suffix: CLOUD },
-    Kernel { name: "6.12", suite: "bookworm-security", prefix: "linux-image-6.12.", suffix: CLOUD },
-    Kernel { name: "sid", suite: "sid", prefix: "linux-binary-", suffix: CLOUD },
+    Kernel {
+        name: "5.10",
+        suite: "bullseye-security",
+        prefix: "linux-image-5.10.0-",
+        suffix: CLOUD,
+        counts_instructions: false,
+    },
+    Kernel { name: "6.1", suite: "bookworm", prefix: "linux-image-6.1.0-", suffix: CLOUD, counts_instructions: false },
+    Kernel {
+        name: "6.12",
+        suite: "bookworm-security",
+        prefix: "linux-image-6.12.",
+        suffix: CLOUD,
+        counts_instructions: true,
+    },
+    Kernel { name: "sid", suite: "sid", prefix: "linux-binary-", suffix: CLOUD, counts_instructions: true },
 ];
 
 pub fn by_name(name: &str) -> Result<&'static Kernel> {
@@ -37,6 +54,7 @@ pub fn by_name(name: &str) -> Result<&'static Kernel> {
 /// A kernel on this disk.
 pub struct Fetched {
     pub name: &'static str,
+    pub counts_instructions: bool,
     /// As people say it: 6.12.43.
     pub version: String,
     pub image: PathBuf,
@@ -49,6 +67,7 @@ pub fn fetch(kernel: &Kernel) -> Result<Fetched> {
     let dir = vm.join("kernels").join(kernel.name);
     if !dir.exists() {
         eprintln!("vm: fetching the kernel {} (once)", kernel.name);
+        let start = Instant::now();
         let part = vm.join("kernels").join(format!("{}.part", kernel.name));
         if part.exists() {
             fs::remove_dir_all(&part)?;
@@ -56,10 +75,17 @@ pub fn fetch(kernel: &Kernel) -> Result<Fetched> {
         fs::create_dir_all(&part)?;
         download(kernel, &vm.join("apt").join(kernel.suite), &part)?;
         fs::rename(&part, &dir)?;
+        setup::note(format!("kernel {}", kernel.name), start);
     }
     let modules = only_entry(&dir.join("modules"))?;
     let version = fs::read_to_string(dir.join("version"))?.trim().to_owned();
-    Ok(Fetched { name: kernel.name, version, image: dir.join("vmlinuz"), modules })
+    Ok(Fetched {
+        name: kernel.name,
+        counts_instructions: kernel.counts_instructions,
+        version,
+        image: dir.join("vmlinuz"),
+        modules,
+    })
 }
 
 /// Leaves `vmlinuz`, `version` and `modules/RELEASE` in `dir`.

@@ -1,9 +1,12 @@
-//! The tests on every kernel, one machine after the other: two at once would share two cores and blur
-//! what the tests measure.
+//! The tests on every kernel, two machines at once: a machine keeps one processor busy, and at least one of the two has a clock that
+//! counts its own instructions (docs/decisions/0017-machines-count-instructions.md), so that it does not notice the other.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::boot::{End, Machine, Run};
 use super::guest::{self, Binaries};
@@ -14,85 +17,124 @@ use crate::report::Report;
 use crate::setup;
 use crate::workspace::read;
 
-pub fn matrix(report: &mut Report, choice: &Choice) {
+/// What machines need, and each kernel or why there is none.
+pub struct Prepared(Result<Vec<(&'static Kernel, Result<Fetched>)>>);
+
+/// Installs and fetches. Mostly waits for others, so that builds can go on meanwhile.
+pub fn prepare(choice: &Choice) -> Prepared {
+    let fetch = || choice.kernels.iter().map(|&kernel| (kernel, kernels::fetch(kernel))).collect();
+    Prepared(setup::machines().map(|()| fetch()))
+}
+
+/// The static builds of the tool and of its kernel tests.
+pub fn build(choice: &Choice) -> Result<Binaries> {
+    Ok(Binaries { stillwatch: guest::stillwatch(choice.build)?, tests: Some(guest::tests(choice.build)?) })
+}
+
+/// Whether this kernel's machine has anything to do: asked here, since starting one takes a while.
+fn has_tests(kernel: &Kernel, tests: &Path, choice: &Choice) -> bool {
+    let mut list = Command::new(tests);
+    list.args(["--list", "--format=terse"]).args(&choice.tests).envs(choice.environment());
+    read(list.env("STILLWATCH_VM", kernel.name)).is_ok_and(|list| !list.trim().is_empty())
+}
+
+pub fn matrix(report: &mut Report, choice: &Choice, prepared: Prepared, binaries: &Binaries) {
     println!("\n== tests, kernel matrix");
-    if let Err(error) = setup::machines() {
-        for kernel in &choice.kernels {
-            report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
-        }
-        return;
-    }
-    match build(choice) {
-        Ok(Some(binaries)) => choice.kernels.iter().for_each(|kernel| one(report, kernel, &binaries, choice)),
-        Ok(None) => println!("no kernel test matches"),
+    let prepared = match prepared.0 {
+        Ok(kernels) => kernels,
         Err(error) => {
-            println!("{error:#}");
-            report.fail(format!("kernel matrix: {error:#}"));
+            for kernel in &choice.kernels {
+                report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
+            }
+            return;
         }
-    }
-}
-
-/// The static builds, unless no test matches: asked here, since starting four machines takes a while.
-fn build(choice: &Choice) -> Result<Option<Binaries>> {
-    let tests = guest::tests(choice.build)?;
-    let list = read(Command::new(&tests).args(["--list", "--format=terse"]).args(&choice.tests))?;
-    if list.trim().is_empty() {
-        return Ok(None);
-    }
-    let stillwatch = guest::stillwatch(choice.build)?;
-    Ok(Some(Binaries { stillwatch, tests: Some(tests) }))
-}
-
-fn one(report: &mut Report, kernel: &Kernel, binaries: &Binaries, choice: &Choice) {
-    match kernels::fetch(kernel) {
-        Ok(fetched) => {
-            if let Err(error) = test(report, &fetched, binaries, choice) {
-                println!("{:10}  {error:#}", fetched.version);
-                report.fail(format!("{:10}  {error:#}", fetched.version));
+    };
+    let mut fetched = Vec::new();
+    for (kernel, result) in prepared {
+        if !binaries.tests.as_ref().is_some_and(|tests| has_tests(kernel, tests, choice)) {
+            println!("{:10}  no test matches", kernel.name);
+            continue;
+        }
+        match result {
+            Ok(kernel) => fetched.push(kernel),
+            Err(error) => {
+                println!("{:10}  not fetched: {error:#}", kernel.name);
+                report.skip(format!("kernel {}", kernel.name), format!("not fetched: {error:#}"));
             }
         }
-        Err(error) => {
-            println!("{:10}  not fetched: {error:#}", kernel.name);
-            report.skip(format!("kernel {}", kernel.name), format!("not fetched: {error:#}"));
-        }
     }
+    // A clock of its own does not notice what runs beside it; two machines with the host's would disturb each other.
+    let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
+    let (ended, ends) = mpsc::channel();
+    thread::scope(|scope| {
+        for lane in [counting, real] {
+            let ended = ended.clone();
+            scope.spawn(move || {
+                for kernel in lane {
+                    let _ = ended.send((kernel, test(kernel, binaries, choice)));
+                }
+            });
+        }
+        drop(ended);
+        for (kernel, tested) in ends {
+            match tested {
+                Ok(tested) => tell(report, kernel, tested),
+                Err(error) => {
+                    println!("{:10}  {error:#}", kernel.version);
+                    report.fail(format!("{:10}  {error:#}", kernel.version));
+                }
+            }
+        }
+    });
 }
 
-fn test(report: &mut Report, kernel: &Fetched, binaries: &Binaries, choice: &Choice) -> Result<()> {
-    let mut command = format!("kernel-tests {}", libtest::ARGS.join(" "));
+/// One kernel's machine, from its start to its end.
+struct Tested {
+    run: Run,
+    reader: Reader,
+    /// Why it had to be started a second time, and where its console ended.
+    again: Option<(String, String)>,
+}
+
+fn test(kernel: &Fetched, binaries: &Binaries, choice: &Choice) -> Result<Tested> {
+    let environment: Vec<String> =
+        choice.environment().into_iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+    let mut command = format!("{}kernel-tests {}", environment.concat(), libtest::ARGS.join(" "));
     if let Some(test) = &choice.tests {
         command += &format!(" '{}'", test.replace('\'', ""));
     }
     let machine = Machine { kernel, binaries, files: &[], command: &command, timeout: choice.timeout };
-    let mut reader = Reader::new();
-    let mut run = machine.run(|line| reader.line(line))?;
-    if let Some(why) = emulators_fault(&run) {
-        let during = reader.running.as_deref().unwrap_or("no test");
-        println!(
-            "{:10}  !! {why} during {during}, after {} tests; the end of its console:\n{}\n{:10}  !! once more",
-            kernel.version,
-            reader.cases.len(),
-            run.console,
-            kernel.version
-        );
-        report.skip(format!("{:10}  its first start", kernel.version), format!("{why} during {during}; started again"));
-        reader = Reader::new();
-        run = machine.run(|line| reader.line(line))?;
-    }
+    let start = || -> Result<(Run, Reader)> {
+        let mut reader = Reader::new(&kernel.version);
+        let run = machine.run(|line| reader.line(line)).context("its machine")?;
+        Ok((run, reader))
+    };
+    let (run, reader) = start()?;
+    let Some(why) = emulators_fault(&run) else { return Ok(Tested { run, reader, again: None }) };
+    let during = reader.running.as_deref().unwrap_or("no test");
+    let why = format!("{why} during {during}, after {} tests", reader.cases.len());
+    let (again, reader) = start()?;
+    Ok(Tested { run: again, reader, again: Some((why, run.console)) })
+}
 
+fn tell(report: &mut Report, kernel: &Fetched, Tested { run, reader, again }: Tested) {
+    if let Some((why, console)) = again {
+        println!("{:10}  !! {why}; started once more. The end of its console:\n{console}", kernel.version);
+        report.again(&kernel.version, "its machine", why);
+    }
     println!(
         "{:10}  booted in {:.1}s, off after {:.1}s",
         kernel.version,
         run.booted_in.as_secs_f64(),
         run.took.as_secs_f64()
     );
+    report.stages.stage(format!("machine {}", kernel.version), run.took);
     report.add(&kernel.version, &reader.cases);
     if reader.summaries == 0 {
         let why = why_unfinished(&run, &reader);
         println!("{:10}  {why}; the end of its console:\n{}", kernel.version, run.console);
         report.fail(format!("{:10}  {why}", kernel.version));
     }
-    Ok(())
 }
 
 /// Ends that an emulator can be the cause of, so that they are worth a second start, said aloud. There is no third: a

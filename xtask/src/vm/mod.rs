@@ -16,7 +16,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-pub use matrix::matrix;
+pub use guest::{Binaries, all_tests};
+pub use matrix::{build, matrix, prepare};
 pub use options::Choice;
 
 use crate::report::Report;
@@ -34,7 +35,8 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     setup::build()?;
     let Some(kernel) = options.shell else {
         let mut report = Report::default();
-        matrix(&mut report, &options.choice);
+        let binaries = build(&options.choice)?;
+        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries);
         return Ok(report.finish());
     };
     setup::machines()?;

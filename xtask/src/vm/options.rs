@@ -14,6 +14,10 @@ pub struct Choice {
     pub kernels: Vec<&'static Kernel>,
     /// Part of a test's name; none means all tests.
     pub tests: Option<String>,
+    /// Beginnings of tests' names; none means all tests.
+    pub beginnings: Vec<String>,
+    /// Tests that belong elsewhere, too.
+    pub anywhere: bool,
     pub build: bool,
     pub timeout: Duration,
 }
@@ -30,7 +34,20 @@ impl Choice {
             .filter(|kernel| chosen.is_empty() || chosen.iter().any(|name| *name == kernel.name))
             .collect();
         let tests = tests.first().map(|test| test.to_string());
-        Ok(Self { kernels, tests, build: true, timeout: Duration::from_secs(900) })
+        let (beginnings, anywhere) = (Vec::new(), false);
+        Ok(Self { kernels, tests, beginnings, anywhere, build: true, timeout: Duration::from_secs(900) })
+    }
+
+    /// What the test binary has to know of it (tests/kernel/place.rs).
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = Vec::new();
+        if !self.beginnings.is_empty() {
+            environment.push(("STILLWATCH_TESTS", self.beginnings.join(",")));
+        }
+        if self.anywhere {
+            environment.push(("STILLWATCH_ANYWHERE", "1".to_owned()));
+        }
+        environment
     }
 }
 
@@ -45,7 +62,7 @@ pub struct Options {
 impl Options {
     pub fn parse(args: Vec<OsString>) -> Result<Self> {
         let (mut patterns, mut shell, mut files) = (Vec::new(), None, Vec::new());
-        let (mut list, mut build, mut timeout) = (false, true, None);
+        let (mut list, mut build, mut anywhere, mut timeout) = (false, true, false, None);
         // Everything behind `--` belongs to the guest, options included.
         let (ours, guests) = match args.iter().position(|arg| arg == "--") {
             Some(at) => (&args[..at], &args[at + 1..]),
@@ -57,6 +74,7 @@ impl Options {
             match arg {
                 Long("list") => list = true,
                 Long("no-build") => build = false,
+                Long("anywhere") => anywhere = true,
                 Long("shell") => shell = Some(kernels::by_name(&parser.value()?.string()?)?),
                 Long("file") => files.push(PathBuf::from(parser.value()?)),
                 Long("timeout") => timeout = Some(parser.value()?.parse().context("--timeout")?),
@@ -65,7 +83,7 @@ impl Options {
             }
         }
         let mut choice = Choice::from_patterns(&patterns)?;
-        choice.build = build;
+        (choice.build, choice.anywhere) = (build, anywhere);
         choice.timeout = timeout.map_or(choice.timeout, Duration::from_secs);
         Ok(Self { choice, list, shell, files, command })
     }

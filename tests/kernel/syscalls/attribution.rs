@@ -5,18 +5,18 @@ use std::{fs, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, ensure};
 use stillwatch_tests::stillwatch;
 
-use super::{
-    Test,
+use super::super::{
+    Test, every_kernel, here,
     stillwatch::Watch,
     workload::{Workload, repeat, sleep},
 };
 
 pub const TESTS: &[Test] = &[
-    ("slow_calls_name_their_process", slow),
-    ("by_process_adds_up_every_call", by_process),
-    ("filters_by_pid_and_name", filters),
-    ("filter_by_cgroup", cgroup),
-    ("escapes_do_not_reach_the_terminal", escapes),
+    every_kernel("syscalls_slow_calls_name_their_process", slow),
+    here("syscalls_by_process_adds_up_every_call", by_process),
+    here("syscalls_filters_by_pid_and_name", filters),
+    every_kernel("syscalls_filter_by_cgroup", cgroup),
+    here("syscalls_escapes_do_not_reach_the_terminal", escapes),
 ];
 
 fn rename(name: &[u8; 16]) {

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{
-    Test,
+use super::super::{
+    Test, every_kernel, here,
     stillwatch::{Watch, watch},
     workload::{Workload, repeat, sleep, sleep_23_times},
 };
 
-pub const TESTS: &[Test] = &[("blocked_mode_counts_sleeps", blocked), ("losses_are_counted_and_shown", losses)];
+pub const TESTS: &[Test] = &[
+    every_kernel("syscalls_blocked_mode_counts_sleeps", blocked),
+    here("syscalls_losses_are_counted_and_shown", losses),
+];
 
 fn blocked() -> Result<()> {
     let (seen, [median_ns, _]) = watch(&["--blocked", "--idle"], || {
@@ -18,8 +21,7 @@ fn blocked() -> Result<()> {
         sleep_23_times()
     })?;
     ensure!(seen.calls("getppid") == 0, "a call that does not sleep was counted");
-    let row = seen.row("nanosleep")?;
-    ensure!(row.calls == 23, "{row:?}");
+    let row = seen.made("nanosleep", 23)?;
     let bucket = row.p50_bucket();
     ensure!(bucket <= median_ns && median_ns <= bucket + bucket / 8, "bucket {bucket}, the caller's {median_ns}");
     let mode = &seen.snapshots[0]["mode"];

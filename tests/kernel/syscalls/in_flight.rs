@@ -5,17 +5,17 @@ use std::{ffi::CString, time::Duration};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{
-    Test,
+use super::super::{
+    Test, every_kernel, here,
     stillwatch::{Watch, watch},
     workload::{Workload, call, sleep},
 };
 
 pub const TESTS: &[Test] = &[
-    ("a_call_in_flight_has_an_age", age),
-    ("calls_that_wait_by_design_are_left_out", by_design),
-    ("a_call_older_than_the_run_has_no_latency", older),
-    ("nothing_stays_in_the_table_of_tasks", no_leak),
+    every_kernel("syscalls_a_call_in_flight_has_an_age", age),
+    here("syscalls_calls_that_wait_by_design_are_left_out", by_design),
+    every_kernel("syscalls_a_call_older_than_the_run_has_no_latency", older),
+    every_kernel("syscalls_nothing_stays_in_the_table_of_tasks", no_leak),
 ];
 
 /// A call that waits for work: a lock that another process holds.
@@ -125,7 +125,7 @@ fn no_leak() -> Result<()> {
     workload.go();
     workload.report()?;
     let entries = || -> Result<Vec<Task>> {
-        let map = super::lifetime::map_of(watch.pid(), "SYSCALLS_TASKS")?;
+        let map = super::super::lifetime::map_of(watch.pid(), "SYSCALLS_TASKS")?;
         let map = aya::maps::HashMap::<_, u64, Task>::try_from(aya::maps::Map::HashMap(map))?;
         Ok(map.iter().filter_map(Result::ok).map(|(_, task)| task).filter(|task| task.tgid == pid).collect())
     };

@@ -1,0 +1,89 @@
+//! Source text without what is compiled for tests only.
+
+use syn::{Attribute, ImplItem, Item, Meta, spanned::Spanned, visit::Visit};
+
+/// Blanks items behind `#[cfg(test)]`, and nothing else, so that line numbers stay.
+pub fn without_tests(text: &str) -> syn::Result<String> {
+    let mut tests = Tests::default();
+    tests.visit_file(&syn::parse_file(text)?);
+    let is_test = |line: usize| tests.lines.iter().any(|&(from, to)| (from..=to).contains(&line));
+    let lines = text.lines().enumerate().map(|(at, line)| if is_test(at + 1) { "" } else { line });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// First and last lines of items.
+#[derive(Default)]
+struct Tests {
+    lines: Vec<(usize, usize)>,
+}
+
+impl Tests {
+    fn note(&mut self, attributes: &[Attribute], item: &impl Spanned) -> bool {
+        let is_test = |attribute: &Attribute| matches!(&attribute.meta, Meta::List(list) if list.path.is_ident("cfg") && list.tokens.to_string() == "test");
+        let found = attributes.iter().any(is_test);
+        if found {
+            let span = item.span();
+            self.lines.push((span.start().line, span.end().line));
+        }
+        found
+    }
+}
+
+impl<'a> Visit<'a> for Tests {
+    fn visit_item(&mut self, item: &'a Item) {
+        let attributes: &[Attribute] = match item {
+            Item::Const(it) => &it.attrs,
+            Item::Enum(it) => &it.attrs,
+            Item::Fn(it) => &it.attrs,
+            Item::Impl(it) => &it.attrs,
+            Item::Macro(it) => &it.attrs,
+            Item::Mod(it) => &it.attrs,
+            Item::Static(it) => &it.attrs,
+            Item::Struct(it) => &it.attrs,
+            Item::Trait(it) => &it.attrs,
+            Item::Type(it) => &it.attrs,
+            Item::Use(it) => &it.attrs,
+            _ => &[],
+        };
+        if !self.note(attributes, item) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &'a ImplItem) {
+        let attributes: &[Attribute] = match item {
+            ImplItem::Fn(it) => &it.attrs,
+            ImplItem::Const(it) => &it.attrs,
+            _ => &[],
+        };
+        if !self.note(attributes, item) {
+            syn::visit::visit_impl_item(self, item);
+        }
+    }
+}
+
+#[test]
+fn only_what_is_for_tests_is_left_out() {
+    let text = "\
+fn a() {}
+#[cfg(test)]
+mod fixture;
+#[cfg(target_os = \"linux\")]
+fn b() {}
+impl C {
+    #[cfg(test)]
+    fn d() {
+        if true {}
+    }
+    fn g() {}
+}
+#[cfg(test)]
+mod tests {
+    use h::i;
+}
+fn j() {}";
+    let kept = without_tests(text).expect("Rust");
+    let wanted = "fna(){}#[cfg(target_os=\"linux\")]fnb(){}implC{fng(){}}fnj(){}";
+    assert_eq!(kept.split_whitespace().collect::<String>(), wanted);
+    assert_eq!(kept.lines().count(), text.lines().count());
+}
