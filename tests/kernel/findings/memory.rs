@@ -49,7 +49,7 @@ fn killed() -> Result<()> {
 }
 
 /// The process waits for memory, and nothing is told but what these rules say.
-fn waits(process: Workload, group: &Group, rules: &[&str]) -> Result<()> {
+fn waits(process: Workload, group: &Group) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
     let start = Instant::now();
     process.go();
@@ -60,14 +60,13 @@ fn waits(process: Workload, group: &Group, rules: &[&str]) -> Result<()> {
     let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
-    only(&watch, rules)
+    only(&watch, &["memory_stall"])
 }
 
 /// File pages of a cgroup at its limit are taken away again and again.
 fn stalled() -> Result<()> {
-    let (group, _file, process) = reader_at_limit(6, u32::MAX)?;
-    // It reads a disk all the time, too.
-    waits(process, &group, &["memory_stall", "device_saturated"])
+    let reader = reader_at_limit(6, u32::MAX)?;
+    waits(reader.process, &reader.group)
 }
 
 /// A process that takes more than its cgroup should have is slowed down, by up to two seconds each time.
@@ -77,5 +76,5 @@ fn slowed() -> Result<()> {
     }
     let group = Group::new("slowed", None)?;
     group.set("memory.high", 8 * MIB)?;
-    waits(holder(c"slowed", 64 * MIB, &group)?, &group, &["memory_stall"])
+    waits(holder(c"slowed", 64 * MIB, &group)?, &group)
 }

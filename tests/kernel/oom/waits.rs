@@ -9,6 +9,7 @@ use super::{
     super::{
         Test,
         cpu::work::{last_processor, pin},
+        devices::{Filesystem, LoopDevice},
         every_kernel, here,
         io::work::threads,
         skip,
@@ -22,7 +23,7 @@ use super::{
 
 pub const TESTS: &[Test] = &[
     every_kernel("oom_shows_waits_at_memory_high_as_the_kernels_pressure_has_them", high),
-    here("oom_shows_reclaim_at_a_limit", at_limit),
+    every_kernel("oom_shows_reclaim_at_a_limit", at_limit),
     here("oom_counts_waits_it_has_no_room_for", no_room),
     every_kernel("oom_shows_nobody_waiting_who_has_what_it_needed", over),
     every_kernel("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
@@ -70,23 +71,20 @@ fn high() -> Result<()> {
     Ok(())
 }
 
-/// Removed when dropped.
-pub struct Scratch(std::path::PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// A process that reads a file again and again, in a cgroup that has no room for all of it. Dropped from the first to the last.
+pub struct ReaderAtLimit {
+    pub process: Workload,
+    pub group: Group,
+    /// Of memory, so that nobody waits for a disk; through a device, since file pages of tmpfs can't be taken away.
+    _filesystem: Filesystem,
+    _device: LoopDevice,
 }
 
-/// A process that reads a file again and again, in a cgroup that has no room for all of it. Dropped from the last to the first.
-pub fn reader_at_limit(readers: usize, times: u32) -> Result<(Group, Scratch, Workload)> {
+pub fn reader_at_limit(readers: usize, times: u32) -> Result<ReaderAtLimit> {
     let group = Group::new("at-limit", Some(12 * MIB))?;
-    let file = std::env::temp_dir().join(format!("stillwatch-oom-{}", std::process::id()));
-    // On tmpfs file pages can't be taken away.
-    if is_memory(&std::env::temp_dir()) {
-        return Err(skip("no disk here"));
-    }
+    let device = LoopDevice::new(64 * MIB)?;
+    let filesystem = Filesystem::on(&device.name)?;
+    let file = filesystem.path.join("file");
     std::fs::write(&file, vec![7; 40 * MIB as usize])?;
     let path = std::ffi::CString::new(file.to_string_lossy().as_bytes())?;
     let read = move || {
@@ -107,12 +105,13 @@ pub fn reader_at_limit(readers: usize, times: u32) -> Result<(Group, Scratch, Wo
     // SAFETY: no arguments.
     unsafe { libc::sync() };
     group.take_in(&process)?;
-    Ok((group, Scratch(file), process))
+    Ok(ReaderAtLimit { process, group, _filesystem: filesystem, _device: device })
 }
 
 /// File pages of a cgroup at its limit are taken away again and again, and nobody is killed.
 fn at_limit() -> Result<()> {
-    let (_group, _file, process) = reader_at_limit(1, 3)?;
+    let reader = reader_at_limit(1, 3)?;
+    let process = &reader.process;
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
     process.go();
     process.report()?;
@@ -193,19 +192,6 @@ fn over() -> Result<()> {
     let waiting = last["in_reclaim"].as_array().context("no in_reclaim")?;
     ensure!(waiting.is_empty(), "{waiting:#?}");
     Ok(())
-}
-
-fn is_memory(path: &std::path::Path) -> bool {
-    const TMPFS_MAGIC: i64 = 0x0102_1994;
-    const RAMFS_MAGIC: i64 = 0x8584_58f6;
-    let Ok(path) = std::ffi::CString::new(path.to_string_lossy().as_bytes()) else { return true };
-    // SAFETY: all zeros are a valid `statfs`, which the kernel fills.
-    let kind = unsafe {
-        let mut found: libc::statfs = std::mem::zeroed();
-        libc::statfs(path.as_ptr(), &mut found);
-        found.f_type
-    };
-    [TMPFS_MAGIC, RAMFS_MAGIC].contains(&kind)
 }
 
 fn signals() -> Result<()> {
