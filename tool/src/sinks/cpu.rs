@@ -2,7 +2,7 @@
 
 mod running;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod waits;
 
 use super::{View, bar, format, table::Table, who::more};

@@ -59,4 +59,6 @@ pub fn of(plan: &Plan) -> Box<dyn Sink> {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 pub mod sample;

@@ -4,7 +4,7 @@ mod kills;
 mod lead_up;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use kills::draw as kill;
 

@@ -8,7 +8,7 @@ mod listeners;
 pub mod live;
 mod resets;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use jiff::Timestamp;
 

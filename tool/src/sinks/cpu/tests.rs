@@ -16,7 +16,7 @@ fn snapshot(cpu: Cpu) -> Snapshot {
     Snapshot { syscalls: None, cpu: Some(cpu), ..sample::busy() }
 }
 
-fn empty() -> Cpu {
+pub fn empty() -> Cpu {
     Cpu {
         run_queue: latency(&[]),
         untimed: 0,
@@ -36,7 +36,7 @@ fn empty() -> Cpu {
     }
 }
 
-fn busy() -> Cpu {
+pub fn busy() -> Cpu {
     let hog = || who(812, "hog", "/batch.slice/backup.service");
     Cpu {
         run_queue: latency(&[(2_300, 700), (12_000, 290), (3_100_000, 110), (9_000_000, 2)]),

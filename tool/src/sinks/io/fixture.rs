@@ -68,6 +68,11 @@ pub fn hung() -> Device {
     Device { in_flight: Some(17), oldest_ns: Some(42_000_000_000), ..device("sdb", Op::Read, &[], &[]) }
 }
 
+/// Five requests without a latency, and one in flight of which nobody knows since when.
+pub fn untimed() -> Device {
+    Device { ios: 5, untimed: 5, oldest_ns: None, ..hung() }
+}
+
 pub fn idle() -> Io {
     Io { stalled: Some(Vec::new()), caused_by: Some(Vec::new()), ..Io::default() }
 }

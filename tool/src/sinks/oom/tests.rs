@@ -31,7 +31,7 @@ fn at() -> Timestamp {
     "2026-03-01T14:02:11.25Z".parse().unwrap()
 }
 
-fn kill() -> Kill {
+pub fn kill() -> Kill {
     let candidate = |pid, comm: &str, rss_pages, oom_score_adj| Candidate {
         pid,
         comm: comm.into(),
@@ -122,7 +122,7 @@ fn unlogged() -> Kill {
     }
 }
 
-fn snapshot() -> Snapshot {
+pub fn snapshot() -> Snapshot {
     let latency = |waits: &[(u64, u64)]| {
         let buckets = waits.iter().map(|&(ns, count)| (hist::bucket(ns), count)).collect();
         let longest = waits.iter().map(|&(ns, _)| ns).max().unwrap_or(0);

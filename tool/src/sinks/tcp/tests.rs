@@ -30,7 +30,7 @@ fn who(pid: u32, comm: &str) -> Who {
     Who { comm: Some(comm.into()), cgroup: Some("/a".into()), ..Who::living(pid) }
 }
 
-fn snapshot() -> Snapshot {
+pub fn snapshot() -> Snapshot {
     let at: Timestamp = "2026-03-01T12:00:00.25Z".parse().unwrap();
     let event = Retransmit {
         at,
