@@ -75,7 +75,7 @@ fn only_kernel_probes_and_run_name_aya() {
 
 #[test]
 fn snapshots_and_findings_do_no_input_and_read_no_clock() {
-    for folder in ["tool/src/snapshot", "tool/src/findings"] {
+    for folder in ["tool/src/snapshot", "tool/src/table", "tool/src/findings"] {
         refuse(folder, &[], &["std::fs", "std::io", "Instant::now", "Timestamp::now", "SystemTime", "clock_gettime"]);
     }
     refuse(
@@ -91,11 +91,16 @@ fn sinks_know_snapshots_only() {
 }
 
 #[test]
+fn tables_know_snapshots_only() {
+    refuse("tool/src/table", &[], &["crate::probes", "crate::sample", "crate::kernel", "crate::run", "crate::sinks"]);
+}
+
+#[test]
 fn nothing_panics_on_purpose() {
     for folder in ["tool/src", "tool-common/src", "xtask/src"] {
         refuse(
             folder,
-            &["tests.rs", "/tests/", "fixture.rs", "sinks/sample.rs"],
+            &["tests.rs", "/tests/", "fixture.rs", "sinks/sample.rs", "sinks/golden.rs"],
             &[".unwrap()", "panic!(", "todo!(", "unimplemented!("],
         );
     }

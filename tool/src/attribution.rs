@@ -54,7 +54,7 @@ fn calls(syscalls: &mut Syscalls, names: &mut Names, by: Option<By>, seen: usize
             *accounts = add_up(std::mem::take(accounts), |account| {
                 let who = &mut account.who;
                 name(who, names);
-                let unknown = if who.cgroup.is_none() { who.unknown } else { None };
+                let unknown = if who.cgroup.is_none() { who.unknown.clone() } else { None };
                 Who { cgroup: who.cgroup.take(), unknown, ..Who::default() }
             });
         }
@@ -107,7 +107,7 @@ fn name(who: &mut Who, names: &mut Names) {
     if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
         // The number is another's by now.
         who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
-        who.unknown = who.cgroup.is_none().then_some(ENDED);
+        who.unknown = who.cgroup.is_none().then_some(ENDED.into());
         return;
     }
     if let Some(comm) = names.comm(pid) {
@@ -115,7 +115,7 @@ fn name(who: &mut Who, names: &mut Names) {
     }
     who.cgroup = names.cgroup(pid).or_else(|| names.cgroup_by_id(who.cgroup_id?));
     if who.comm.is_none() || who.cgroup.is_none() {
-        who.unknown = Some(ENDED);
+        who.unknown = Some(ENDED.into());
     }
 }
 

@@ -10,6 +10,7 @@
 //! - [`probes`]: one room per probe, mirrored in `tool-ebpf/src/probes`: maps become a sample.
 //! - [`sample`]: raw cumulative counts with their time.
 //! - [`snapshot`]: the difference of two samples. No I/O, no clock.
+//! - [`table`]: how the rows of snapshots are declared: a column once, for every sink.
 //! - [`findings`]: rules over snapshots: what is wrong, in a sentence, and what was looked at and is fine.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
@@ -32,3 +33,4 @@ pub mod sample;
 pub mod sinks;
 pub mod snapshot;
 pub mod syscall_names;
+pub mod table;

@@ -60,7 +60,8 @@ fn named(who: &mut Who, names: &mut Names) {
 }
 
 fn only_cgroup(who: Who) -> Who {
-    let unknown = who.cgroup.is_none().then_some(who.unknown.unwrap_or("ended before it could be looked up"));
+    let unknown =
+        who.cgroup.is_none().then(|| who.unknown.clone().unwrap_or("ended before it could be looked up".into()));
     Who { cgroup: who.cgroup, unknown, ..Who::default() }
 }
 

@@ -73,7 +73,7 @@ fn past(who: &mut Who, names: &mut Names) {
         who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
     }
     if who.pid.is_some() && who.cgroup.is_none() {
-        who.unknown.get_or_insert(GONE);
+        who.unknown.get_or_insert(GONE.into());
     }
 }
 

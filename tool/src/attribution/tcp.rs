@@ -76,7 +76,7 @@ fn together(flows: Vec<Flow>, by: FlowsBy) -> Vec<Flow> {
 
 fn group(flow: &Flow, by: FlowsBy) -> (String, Owners) {
     let who = &flow.owners.who;
-    let unknown = || who.unknown.unwrap_or("unknown").to_owned();
+    let unknown = || who.unknown.as_deref().unwrap_or("unknown").to_owned();
     let nobody = Owners::default();
     let remote = |text: fn(&End) -> String| flow.ends.as_ref().map_or_else(String::new, |(_, remote)| text(remote));
     match by {

@@ -104,10 +104,9 @@ impl Cause {
                 list(&parts.iter().map(has).collect::<Vec<_>>(), 2)
             }
         };
-        let unknown = large
-            .iter()
-            .filter(|part| !is_known(&part.who))
-            .map(|part| format!("whose {} of its time is: {}", percent(part), part.who.unknown.unwrap_or("not known")));
+        let unknown = large.iter().filter(|part| !is_known(&part.who)).map(|part| {
+            format!("whose {} of its time is: {}", percent(part), part.who.unknown.as_deref().unwrap_or("not known"))
+        });
         Self {
             words,
             unknown: unknown.collect(),

@@ -8,11 +8,12 @@ use crate::{
         Snapshot, Who,
         cpu::{Cpu, Processor},
         finding::Finding,
-        io::{Device, Io, Op, Stalled},
+        io::{AGE_UNKNOWN, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
         syscalls::Mode,
         tcp::Tcp,
     },
+    table::Known,
 };
 
 pub const SECOND: u64 = 1_000_000_000;
@@ -56,10 +57,10 @@ pub fn disk(name: &str, length_ns: u64, ios: u64) -> Device {
     Device {
         ios,
         bytes: ios << 20,
-        service: total.clone(),
-        total,
-        in_flight: Some(1),
-        oldest_ns: Some(length_ns),
+        service: total.clone().into(),
+        total: total.into(),
+        in_flight: 1.into(),
+        oldest_ns: Some(length_ns).into(),
         ..Device::idle(name.into(), name.into(), None, Op::Write)
     }
 }
@@ -68,9 +69,10 @@ pub fn disk(name: &str, length_ns: u64, ios: u64) -> Device {
 pub fn hung(oldest_ns: Option<u64>) -> Snapshot {
     let mut snapshot = quiet();
     let before_start = if oldest_ns.is_none() { 17 } else { 0 };
+    let oldest_ns = oldest_ns.map_or(Known::unknown(AGE_UNKNOWN), |ns| Some(ns).into());
     let idle = Device::idle("sdb".into(), "sdb".into(), None, Op::Read);
     snapshot.io.iter_mut().for_each(|io| {
-        io.devices = vec![Device { in_flight: Some(17), oldest_ns, before_start, ..idle.clone() }];
+        io.devices = vec![Device { in_flight: 17.into(), oldest_ns: oldest_ns.clone(), before_start, ..idle.clone() }];
     });
     snapshot
 }
@@ -82,13 +84,13 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
         kernel_thread: false,
         waits,
         total_ns: waits * each_ns,
-        max_ns: each_ns,
+        max_ns: each_ns.into(),
+        ended_max_ns: each_ns,
         now: 0,
-        now_ns: None,
-        before_start: false,
-        reason: Some(reason.into()),
-        syscall: Some(call.into()),
-        device: disk.map(Into::into),
+        now_ns: None.into(),
+        reason: Known::Value(reason.into()),
+        syscall: Known::Value(call.into()),
+        device: disk.map_or(Known::unknown(NO_DEVICE), |disk| Known::Value(disk.into())),
         disk: disk.map(Into::into),
         woken_by: None,
         stack: Vec::new(),

@@ -43,8 +43,10 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
     // Those of the rules about memory, disks and stuck tasks.
     let theirs = |wait: &Wait| wait.class != Class::Meant;
-    let elsewhere: Vec<(Option<u32>, Option<&str>)> =
-        waits::all(scene).filter(theirs).map(|wait| (wait.row.who.pid, wait.row.syscall.as_deref())).collect();
+    let elsewhere: Vec<(Option<u32>, Option<&str>)> = waits::all(scene)
+        .filter(theirs)
+        .map(|wait| (wait.row.who.pid, wait.row.syscall.value().map(String::as_str)))
+        .collect();
     let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
     let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
     for account in &syscalls.slow {

@@ -29,20 +29,20 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         _ => false,
     };
     for wait in waits::all(scene).filter(|wait| is_ours(wait) && is_stuck(wait)) {
-        groups.entry(wait.row.reason.clone().unwrap_or_default()).or_default().push(wait);
+        groups.entry(wait.row.reason.value().cloned().unwrap_or_default()).or_default().push(wait);
     }
     groups.iter().map(|(reason, waits)| one(scene, reason, waits)).collect()
 }
 
 fn is_stuck(wait: &Wait) -> bool {
-    wait.row.now > 0 && (wait.row.before_start || wait.row.now_ns.is_some_and(|now_ns| now_ns >= LONG_NS))
+    wait.row.now > 0 && (wait.row.before_start() || wait.row.age_ns().is_some_and(|now_ns| now_ns >= LONG_NS))
 }
 
 fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
     let (victims, lost_ns) = waits::victims(waits);
     let tasks: u64 = waits.iter().map(|wait| wait.row.now).sum();
-    let before = waits.iter().any(|wait| wait.row.before_start);
-    let oldest_ns = waits.iter().filter_map(|wait| wait.row.now_ns).max();
+    let before = waits.iter().any(|wait| wait.row.before_start());
+    let oldest_ns = waits.iter().filter_map(|wait| wait.row.age_ns()).max();
     let for_what = match reason {
         "" => "something that is not known".to_owned(),
         reason => format!("\"{}\"", escape(reason)),
@@ -81,7 +81,7 @@ mod tests {
     fn stuck(reason: &str, call: &str, devices: Vec<Device>) -> Snapshot {
         let mut snapshot = quiet();
         let wait = stalled(Who::default(), Some("sda"), call, reason, 0, 0);
-        let wait = crate::snapshot::io::Stalled { now: 1, now_ns: Some(6_000_000_000), ..wait };
+        let wait = crate::snapshot::io::Stalled { now: 1, now_ns: Some(6_000_000_000).into(), ..wait };
         snapshot.io.iter_mut().for_each(|io| (io.stalled, io.devices) = (Some(vec![wait.clone()]), devices.clone()));
         snapshot
     }

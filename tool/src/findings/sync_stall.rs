@@ -53,7 +53,7 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
     }
     let on = if name.is_empty() { String::new() } else { format!(" on {}", escape(name)) };
     let longest = waits.iter().max_by_key(|wait| wait.lost_ns)?.row;
-    let in_what = match (&longest.syscall, &longest.reason) {
+    let in_what = match (longest.syscall.value(), longest.reason.value()) {
         (Some(call), Some(reason)) => format!("{} ({})", escape(call), escape(reason)),
         (Some(one), None) | (None, Some(one)) => escape(one).into_owned(),
         (None, None) => "a sync".to_owned(),

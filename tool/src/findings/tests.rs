@@ -45,7 +45,7 @@ fn culprit() -> Who {
 
 fn cause(who: Who, disk: &str, share: f64) -> Cause {
     let (disk, how) = (disk.to_owned(), How::Writeback);
-    Cause { who, device: disk.clone(), disk, how, bytes: 1, ios: 1, service_ns: 1, share }
+    Cause { who, device: disk.clone(), disk, how, bytes: 1, ios: 1, service_ns: 1.into(), share: share.into() }
 }
 
 /// A disk whose requests take so long, and a process that waits for it in this way.
@@ -81,7 +81,7 @@ fn a_disk_is_saturated_if_it_is_slow_and_somebody_waits_for_long() {
 #[test]
 fn what_is_not_known_of_a_cause_is_said() {
     let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
-    let before = Who { unknown: Some("pages dirtied before we started"), ..Who::default() };
+    let before = Who { unknown: Some("pages dirtied before we started".into()), ..Who::default() };
     snapshot.io.as_mut().unwrap().caused_by = Some(vec![cause(before, "sda", 1.0)]);
     let found = only(&snapshot);
     assert!(found.culprits.is_empty());
@@ -126,7 +126,7 @@ fn a_task_is_stuck_after_five_seconds_on_what_is_no_disk() {
     let stuck = |now_ns, reason: &str| {
         with(quiet(), |snapshot| {
             let mut row = stalled(victim(), None, "write", reason, 0, 0);
-            (row.now, row.now_ns) = (1, Some(now_ns));
+            (row.now, row.now_ns) = (1, Some(now_ns).into());
             snapshot.io.as_mut().unwrap().stalled = Some(vec![row]);
         })
     };

@@ -46,18 +46,19 @@ pub fn all<'a>(scene: &'a Scene) -> impl Iterator<Item = Wait<'a>> {
     let interval_ns = scene.interval_ns();
     rows.filter(|row| !row.kernel_thread && is_long(row)).map(move |row| {
         let ended = row.total_ns.min(row.waits.saturating_mul(interval_ns));
-        let going_on = row.now * row.now_ns.unwrap_or(u64::MAX).min(interval_ns);
+        let going_on = row.now * row.age_ns().unwrap_or(u64::MAX).min(interval_ns);
         Wait { row, class: class(row), lost_ns: ended + going_on }
     })
 }
 
 fn is_long(row: &Stalled) -> bool {
     let mean = row.total_ns.checked_div(row.waits).unwrap_or(0);
-    mean >= WORK_NS || row.before_start || row.now_ns.is_some_and(|now_ns| now_ns >= WORK_NS)
+    mean >= WORK_NS || row.before_start() || row.age_ns().is_some_and(|now_ns| now_ns >= WORK_NS)
 }
 
 fn class(row: &Stalled) -> Class {
-    let because = |kinds: &[Kind]| kinds.iter().any(|kind| row.reason.as_deref() == Some(kind.words()));
+    let because =
+        |kinds: &[Kind]| kinds.iter().any(|kind| row.reason.value().is_some_and(|reason| reason == kind.words()));
     if because(&[Kind::MemoryReclaim, Kind::Compaction, Kind::OutOfMemory, Kind::MemoryHigh, Kind::SwapIn]) {
         Class::Memory
     } else if because(&[Kind::DirtyThrottling]) {
@@ -67,7 +68,7 @@ fn class(row: &Stalled) -> Class {
     } else if because(&[Kind::FilesystemFrozen, Kind::NetworkFilesystem, Kind::Fuse, Kind::QueueFrozen]) {
         // The file may lie on a disk, which has nothing to do with it.
         Class::Else
-    } else if row.syscall.as_deref().is_some_and(|call| SYNC.contains(&call))
+    } else if row.syscall.value().is_some_and(|call| SYNC.contains(&call.as_str()))
         || because(&[Kind::JournalCommit, Kind::Flush])
     {
         Class::Sync
@@ -96,7 +97,7 @@ pub fn victims<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> (Vec<Who>, 
 
 /// The longest of them, whether it has ended or not.
 pub fn longest_ns<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> u64 {
-    waits.into_iter().map(|wait| wait.row.max_ns.max(wait.row.now_ns.unwrap_or(0))).max().unwrap_or(0)
+    waits.into_iter().map(|wait| wait.row.ended_max_ns.max(wait.row.age_ns().unwrap_or(0))).max().unwrap_or(0)
 }
 
 /// A whole disk, with its partitions and all operations.
@@ -117,13 +118,13 @@ pub fn disks(scene: &Scene) -> Vec<Disk> {
     let mut disks: BTreeMap<&str, Disk> = BTreeMap::new();
     for row in scene.now.io.iter().flat_map(|io| &io.devices) {
         let disk = disks.entry(&row.disk).or_default();
-        disk.total = Latency::merge([&disk.total, &row.total]);
-        disk.queue = Latency::merge([&disk.queue, &row.queue]);
-        disk.service = Latency::merge([&disk.service, &row.service]);
+        disk.total = Latency::merge([&disk.total].into_iter().chain(row.total.value()));
+        disk.queue = Latency::merge([&disk.queue].into_iter().chain(row.queue.value()));
+        disk.service = Latency::merge([&disk.service].into_iter().chain(row.service.value()));
         disk.ios += row.ios;
         disk.bytes += row.bytes;
-        disk.in_flight += row.in_flight.unwrap_or(0);
-        disk.oldest_ns = disk.oldest_ns.max(row.oldest_ns.unwrap_or(0));
+        disk.in_flight += row.in_flight.value().copied().unwrap_or(0);
+        disk.oldest_ns = disk.oldest_ns.max(row.oldest().unwrap_or(0));
         disk.before_start += row.before_start;
     }
     disks.into_iter().map(|(name, disk)| Disk { name: name.to_owned(), ..disk }).collect()
@@ -170,12 +171,13 @@ pub fn owners(scene: &Scene, disk: &str) -> Vec<Part> {
     for cause in causes.filter(|cause| cause.disk == disk) {
         let who = &cause.who;
         // Work of nobody in particular is told by how it came to be.
-        let named = who.comm.as_deref().or(who.unknown).unwrap_or(cause.how.name());
+        let named = who.comm.as_deref().or(who.unknown.as_deref()).unwrap_or(cause.how.name());
         let part = parts.entry((who.pid, Some(named))).or_insert_with(|| {
             let comm = who.comm.clone().or_else(|| (who.unknown.is_none()).then(|| cause.how.name().to_owned()));
             Part { who: Who { comm, ..who.clone() }, share: 0.0 }
         });
-        part.share += cause.share;
+        // What was not measured makes no share greater.
+        part.share += cause.share.value().copied().unwrap_or(0.0);
     }
     let mut parts: Vec<Part> = parts.into_values().collect();
     parts.sort_by(|a, b| b.share.total_cmp(&a.share));

@@ -8,7 +8,7 @@ pub fn name(who: &Who) -> String {
         (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
         (Some(comm), None) => escape(comm).into_owned(),
         (None, Some(pid)) => format!("process {pid}"),
-        (None, None) => match who.unknown {
+        (None, None) => match &who.unknown {
             Some(why) => format!("unknown ({why})"),
             None => "unknown".to_owned(),
         },

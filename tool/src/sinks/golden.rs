@@ -64,7 +64,7 @@ fn tcps() -> Vec<Snapshot> {
     (flow.group, flow.connections, flow.netns, flow.interface) =
         (Some("10.0.0.2".into()), 3, Some(4_026_532_000), Some("eth0".into()));
     (flow.ends, flow.state, flow.sent) = (None, None, None);
-    flow.owners.who = Who { unknown: Some("nobody has it open"), ..Who::default() };
+    flow.owners.who = Who { unknown: Some("nobody has it open".into()), ..Who::default() };
     flow.trips = crate::snapshot::Latency::default();
     part.remotes[0].group = Some("10.0.0.0/24".into());
     let quiet = Snapshot { tcp: Some(Tcp::default()), ..tcp::tests::snapshot() };

@@ -18,15 +18,15 @@ use super::View;
 use crate::snapshot::{Snapshot, io::Io};
 
 pub fn draw(text: &mut String, io: &Io, snapshot: &Snapshot, view: &View) {
-    requests::draw(text, &io.slow, view);
+    requests::draw(text, &io.slow, snapshot, view);
     devices::draw(text, &io.devices, snapshot, view);
     if let Some(stalled) = &io.stalled {
-        stalled::draw(text, stalled, view);
+        stalled::draw(text, stalled, snapshot, view);
     }
     if let Some(causes) = &io.caused_by {
         causes::draw(text, causes, snapshot, view);
     }
     if let Some(blame) = &io.blame {
-        blame::draw(text, blame, view);
+        blame::draw(text, blame, snapshot, view);
     }
 }

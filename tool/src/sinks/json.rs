@@ -9,6 +9,7 @@ mod io;
 mod latency;
 mod line;
 mod oom;
+mod row;
 mod syscalls;
 mod tcp;
 mod who;
@@ -19,11 +20,7 @@ use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
-use self::{
-    io::{Io, Request},
-    line::Line,
-    syscalls::Syscalls,
-};
+use self::{io::Io, line::Line, syscalls::Syscalls};
 use super::{Sink, View};
 use crate::{
     escape::escape,
@@ -87,7 +84,7 @@ impl<W: Write> Sink for Json<W> {
         }
         if let Some(io) = &snapshot.io {
             for request in &io.slow {
-                self.add(&Request::event(request))?;
+                self.add(&io::slow(request))?;
             }
             self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
         }

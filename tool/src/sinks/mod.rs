@@ -12,9 +12,11 @@ mod io;
 pub mod json;
 mod oom;
 pub mod overview;
+mod rows;
 pub mod stream;
 mod table;
 mod tcp;
+mod values;
 mod view;
 mod who;
 

@@ -154,7 +154,7 @@ pub fn who(pid: u32, comm: &str, cgroup: &str) -> Who {
 }
 
 pub fn gone(pid: u32) -> Who {
-    Who { pid: Some(pid), unknown: Some("ended before it could be looked up"), ..Who::default() }
+    Who { pid: Some(pid), unknown: Some("ended before it could be looked up".into()), ..Who::default() }
 }
 
 pub fn account(who: Who, syscall: &str, calls: u64, max_ns: u64) -> Account {

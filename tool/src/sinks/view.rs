@@ -8,6 +8,7 @@ use crate::{
     cli::plan::{By, Plan, Prefix},
     escape::fit,
     syscall_names,
+    table::Room,
 };
 
 /// Columns that the full layout of the tables takes.
@@ -79,6 +80,14 @@ impl View {
 
     pub fn roomy(&self) -> bool {
         self.width >= ROOMY
+    }
+
+    pub fn has(&self, room: Room) -> bool {
+        match room {
+            Room::Any => true,
+            Room::Wide => !self.narrow(),
+            Room::Roomy => self.roomy(),
+        }
     }
 
     pub fn slow_ns(&self) -> u64 {

@@ -37,7 +37,7 @@ pub fn cgroup(who: &Who, unknown: &str, width: usize) -> String {
 }
 
 pub fn why(who: &Who) -> Option<String> {
-    who.unknown.map(|why| format!("({why})"))
+    who.unknown.as_ref().map(|why| format!("({why})"))
 }
 
 /// How many rows a table leaves out.

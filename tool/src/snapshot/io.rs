@@ -4,6 +4,22 @@ use jiff::Timestamp;
 pub use stillwatch_common::io::{How, Op};
 
 use super::{Latency, Who};
+use crate::table::{Known, named, table};
+
+named!(Op, How);
+
+/// Reasons why something is not known.
+pub const NO_REQUEST: &str = "no request was completed";
+pub const NO_QUEUE: &str = "the device has no request queue";
+pub const NOT_TIMED: &str = "no request has a latency";
+/// The flag without which nothing is known but of devices.
+pub const DEVICES_ONLY: &str = "--devices";
+pub const AGE_UNKNOWN: &str = "its start was not seen";
+pub const BEFORE_START: &str = "since before start";
+pub const TOO_SHORT: &str = "too short for a stack: see stall_over_ns";
+pub const NO_STACK: &str = "no stack could be read";
+pub const NO_CALL: &str = "not in a call, or not known";
+pub const NO_DEVICE: &str = "none was seen";
 
 /// Block I/O of one interval.
 #[derive(Clone, Debug, Default)]
@@ -20,34 +36,142 @@ pub struct Io {
     pub slow: Vec<Request>,
 }
 
-/// One operation on one device.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Kernel name of the device or partition (`sda1`), or `8:1` if it is gone.
-    pub device: String,
-    /// Of the whole disk.
-    pub disk: String,
-    /// The name people gave it, where there is one (`vg0-root` for `dm-0`).
-    pub alias: Option<String>,
-    pub op: Op,
-    /// Requests that were completed (bios, for a device without a request queue).
-    pub ios: u64,
-    pub bytes: u64,
-    /// Of `ios`: those that failed.
-    pub errors: u64,
-    /// Of `ios`: those without a latency, because the kernel keeps no times for this queue (`iostats` is off) or a loss.
-    pub untimed: u64,
-    /// From the request's making to its handing over to the driver. Empty where the device has no request queue.
-    pub queue: Latency,
-    /// From there to its completion. Empty where the device has no request queue.
-    pub service: Latency,
-    pub total: Latency,
-    /// Requests that are not completed. `None`: not measured.
-    pub in_flight: Option<u64>,
-    /// Age of the oldest of them; `None`: there is none, or it is one of [`Device::before_start`].
-    pub oldest_ns: Option<u64>,
-    /// Of `in_flight`: those that were with the device before we started.
-    pub before_start: u64,
+table! {
+    /// One operation on one device.
+    pub struct Device in "io.devices" {
+        /// Kernel name of the device or partition (`sda1`), or `8:1` if it is gone.
+        device: String = label(), text [own("DEVICE", "device").least(6)];
+        /// Of the whole disk.
+        disk: String = info().hidden();
+        /// The name people gave it, where there is one (`vg0-root` for `dm-0`).
+        alias: Option<String> = info().sparse();
+        /// What was asked of the device.
+        op: Op = label(), text [words("OP").least(10)];
+        /// Requests that were completed (bios, for a device without a request queue).
+        ios: u64 = counter("requests").source("block_rq_complete"), text [rate("IO/s").least(5)];
+        /// What these read or wrote.
+        bytes: u64 = counter("bytes").source("block_rq_complete"), text [mebibytes_rate("MiB/s").close().least(5)];
+        /// Of `ios`: those that failed.
+        errors: u64 = counter("requests").source("block_rq_complete"),
+            text [rate("ERR/s").least(5).unless_zero().after("service")];
+        /// Of `ios`: those without a latency, because the kernel keeps no times for this queue (`iostats` is off) or a loss.
+        untimed: u64 = counter("requests");
+        /// From the request's making to its handing over to the driver.
+        queue: Known<Latency> = histogram().source("block_rq_issue"), text [q99("QUEUE p99").narrow("Q p99").least(5)];
+        /// From there to its completion. Without a request queue all of the time is in the device.
+        service: Known<Latency> = histogram().source("block_rq_complete"), text [
+            q50("DEVICE p50").narrow("p50").least(5).or("total"),
+            q99("p99").close().least(5).or("total"),
+            q999("p99.9").close().least(5).or("total").roomy(),
+            longest("MAX").close().least(5).or("total"),
+            spark(Room::Roomy).or("total").wide().after("oldest_ns"),
+        ];
+        /// From the request's making to its completion.
+        total: Known<Latency> = histogram().source("block_rq_complete");
+        /// Requests that are not completed.
+        in_flight: Known<u64> = gauge("requests"), text [count("IN FLIGHT").least(9).unless_unknown()];
+        /// Age of the oldest of them.
+        oldest_ns: Known<Option<u64>> = gauge("ns").max().as_of("in_flight"),
+            text [own("OLDEST", "oldest").close().least(6).with("in_flight")];
+        /// Of `in_flight`: those that were with the device before we started.
+        before_start: u64 = gauge("requests").sparse();
+    }
+
+    /// A process in uninterruptible sleep, waiting for one thing.
+    pub struct Stalled in "io.stalled" {
+        /// Who waits.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [comm("STALLED"), pid("PID"), cgroup("CGROUP")];
+        /// A kernel thread: often a link of a chain, rarely a victim.
+        kernel_thread: bool = flag();
+        /// Waits that ended in this interval.
+        waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
+        /// Time of those waits, whole; 0 while none has ended.
+        total_ns: u64 = counter("ns").source("sched_switch"), text [duration("TOTAL").close().least(5)];
+        /// The longest of them; not known while one goes on that is longer than all that were measured.
+        max_ns: Known<u64> = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
+        /// The longest of those that ended, whatever goes on.
+        ended_max_ns: u64 = gauge("ns").max().hidden();
+        /// Threads that still wait.
+        now: u64 = gauge("threads"), text [own("NOW", "now").right().least(5)];
+        /// How long the oldest of them has been waiting.
+        now_ns: Known<Option<u64>> = gauge("ns").max();
+        /// In words; not known where the wait was too short for a stack to be taken, or none could be read.
+        reason: Known<String> = label(), text [own("WAITING FOR", "waiting_for").wide()];
+        /// The call it waits in; not known outside of calls (a page fault).
+        syscall: Known<String> = label();
+        /// The device whose request ended the wait, or that the task (or the kernel thread that it waits for) last used.
+        device: Known<String> = label();
+        /// The whole disk that it is a part of; none where the device is not known.
+        disk: Option<String> = info().hidden();
+        /// The kernel thread or process that ended the wait; none where no thread did, as an interrupt does.
+        woken_by: Option<String> = info();
+        /// Kernel functions, innermost first.
+        stack: Vec<String> = info();
+    }
+
+    /// An owner's part of one device's work.
+    pub struct Cause in "io.caused_by" {
+        /// Whose requests they are; why that is not known, in its `unknown`.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [own("CAUSED BY", "owner").least(15), pid("PID"), cgroup("CGROUP")];
+        /// Kernel name of the device or partition.
+        device: String = label(), text [words("DEVICE").least(6)];
+        /// Of the whole disk.
+        disk: String = info().hidden();
+        /// What these requests read or wrote.
+        bytes: u64 = counter("bytes").source("block_rq_complete"), text [mebibytes_rate("MiB/s").least(5)];
+        /// Requests that were completed.
+        ios: u64 = counter("requests").source("block_rq_complete"), text [rate("IO/s").close().least(5)];
+        /// Time that the device worked on them.
+        service_ns: Known<u64> = counter("ns").source("block_rq_complete").as_of("share");
+        /// Part of the whole disk's service time in this interval.
+        share: Known<f64> = gauge("of 1").reason("service_unknown"),
+            text [share("DEVICE TIME").narrow("TIME").least(4)];
+        /// How the owner came to use the device.
+        how: How = label(), text [own("HOW", "how")];
+    }
+
+    /// A part of a victim's wait.
+    pub struct Blame in "io.blame" {
+        /// Who waited.
+        victim: Who = label().columns(Who::COLUMNS), text [comm("VICTIM"), pid("PID")];
+        /// The device that it waited for.
+        device: String = label(), text [words("DEVICE").least(6).after("wait_ns")];
+        /// What the victim waited for this device, all owners together.
+        wait_ns: u64 = counter("ns"), text [duration("WAITED").least(6)];
+        /// Who held the device meanwhile.
+        culprit: Who = label().columns(Who::COLUMNS), text [own("BLAMED ON", "owner").least(15), pid("PID")];
+        /// How the culprit came to use the device.
+        how: How = label(), text [own("HOW", "how").wide().after("blamed_ns")];
+        /// This owner's part of `wait_ns`.
+        blamed_ns: u64 = counter("ns"), text [own("SHARE", "share").right().least(5)];
+    }
+
+    /// One request.
+    pub struct Request in "io.slow_request" {
+        /// When it was completed.
+        at: Timestamp = label().hidden(), text [clock("SLOW")];
+        /// Kernel name of the device or partition.
+        device: String = label(), text [words("DEVICE").least(6)];
+        /// What was asked of the device.
+        op: Op = label(), text [words("OP").least(10)];
+        /// From the start of the whole disk.
+        sector: u64 = gauge("512 bytes"), text [number("SECTOR").least(10).roomy()];
+        /// What it read or wrote.
+        bytes: u64 = gauge("bytes"), text [bytes("SIZE").least(7).wide()];
+        /// The device did not do it.
+        failed: bool = flag();
+        /// From its making to its handing over to the driver.
+        queue_ns: Known<u64> = gauge("ns").source("block_rq_issue"), text [duration("QUEUE").least(5)];
+        /// From there to its completion.
+        service_ns: Known<u64> = gauge("ns").source("block_rq_complete"), text [duration("DEVICE").close().least(6)];
+        /// From its making to its completion.
+        total_ns: u64 = gauge("ns").source("block_rq_complete"), text [duration("TOTAL").close().least(5)];
+        /// The owner of most of it.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [own("OWNER", "owner").least(15), pid("PID")];
+        /// How the owner came to use the device.
+        how: How = label(), text [own("HOW", "how").narrow("")];
+    }
 }
 
 impl Device {
@@ -62,92 +186,42 @@ impl Device {
             bytes: 0,
             errors: 0,
             untimed: 0,
-            queue: Latency::default(),
-            service: Latency::default(),
-            total: Latency::default(),
-            in_flight: None,
-            oldest_ns: None,
+            queue: Known::unknown(NO_REQUEST),
+            service: Known::unknown(NO_REQUEST),
+            total: Known::unknown(NO_REQUEST),
+            in_flight: Known::not_measured(DEVICES_ONLY),
+            oldest_ns: Known::not_measured(DEVICES_ONLY),
             before_start: 0,
         }
     }
+
+    /// With its times, and why there are none.
+    pub fn timed(mut self, queue: Latency, service: Latency, total: Latency) -> Self {
+        let (ios, untimed) = (self.ios, total.count == 0);
+        let known = |latency: Latency| match latency.count {
+            0 if ios == 0 => Known::unknown(NO_REQUEST),
+            0 if untimed => Known::unknown(NOT_TIMED),
+            0 => Known::unavailable(NO_QUEUE),
+            _ => Known::Value(latency),
+        };
+        (self.queue, self.service, self.total) = (known(queue), known(service), known(total));
+        self
+    }
+
+    /// Age of the oldest request in flight, where there is one and that is known.
+    pub fn oldest(&self) -> Option<u64> {
+        self.oldest_ns.value().copied().flatten()
+    }
 }
 
-/// A process in uninterruptible sleep, waiting for one thing.
-#[derive(Clone, Debug)]
-pub struct Stalled {
-    pub who: Who,
-    /// A kernel thread: often a link of a chain, rarely a victim.
-    pub kernel_thread: bool,
-    /// Waits that ended in this interval.
-    pub waits: u64,
-    /// Time of those waits, whole; 0 while none has ended.
-    pub total_ns: u64,
-    /// The longest of them.
-    pub max_ns: u64,
-    /// Threads that still wait.
-    pub now: u64,
-    /// How long the oldest of them has been waiting; `None` if none waits, or if since before we started.
-    pub now_ns: Option<u64>,
-    /// One of them waits since before we started.
-    pub before_start: bool,
-    /// In words; `None` where the wait was too short for a stack to be taken, or none could be read.
-    pub reason: Option<String>,
-    /// The call it waits in; `None` outside of calls (a page fault) and where not known.
-    pub syscall: Option<String>,
-    /// The device whose request ended the wait, or that the task (or the kernel thread that it waits for) last used.
-    pub device: Option<String>,
-    /// The whole disk that it is a part of.
-    pub disk: Option<String>,
-    /// The kernel thread or process that ended the wait, where it was one.
-    pub woken_by: Option<String>,
-    /// Kernel functions, innermost first.
-    pub stack: Vec<String>,
-}
+impl Stalled {
+    /// One of its threads waits since before we started.
+    pub fn before_start(&self) -> bool {
+        !self.now_ns.is_known()
+    }
 
-/// An owner's part of one device's work.
-#[derive(Clone, Debug)]
-pub struct Cause {
-    /// Why it is not known, in `who.unknown`.
-    pub who: Who,
-    pub device: String,
-    pub disk: String,
-    pub how: How,
-    pub bytes: u64,
-    pub ios: u64,
-    pub service_ns: u64,
-    /// Part of the whole disk's service time in this interval, 0 to 1.
-    pub share: f64,
-}
-
-/// A part of a victim's wait.
-#[derive(Clone, Debug)]
-pub struct Blame {
-    pub victim: Who,
-    pub device: String,
-    /// What the victim waited for this device, all owners together.
-    pub wait_ns: u64,
-    pub culprit: Who,
-    pub how: How,
-    /// This owner's part of `wait_ns`.
-    pub blamed_ns: u64,
-}
-
-/// One request.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// When it was completed.
-    pub at: Timestamp,
-    pub device: String,
-    pub op: Op,
-    /// In units of 512 bytes, from the start of the whole disk.
-    pub sector: u64,
-    pub bytes: u64,
-    pub failed: bool,
-    /// `None`: not known for this device.
-    pub queue_ns: Option<u64>,
-    pub service_ns: Option<u64>,
-    pub total_ns: u64,
-    /// The owner of most of it.
-    pub who: Who,
-    pub how: How,
+    /// How long the oldest of its waits goes on, where one does and that is known.
+    pub fn age_ns(&self) -> Option<u64> {
+        self.now_ns.value().copied().flatten()
+    }
 }

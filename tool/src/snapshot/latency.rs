@@ -19,7 +19,24 @@ pub struct Latency {
     pub max_ns: u64,
 }
 
+/// What a distribution says beside its buckets.
+pub struct Part {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    pub of: fn(&Latency) -> u64,
+}
+
 impl Latency {
+    /// In the order in which they are shown.
+    pub const PARTS: [Part; 6] = [
+        Part { name: "p50_ns", meaning: "Half are no longer.", of: |it| it.p50_ns },
+        Part { name: "p90_ns", meaning: "Nine of ten are no longer.", of: |it| it.p90_ns },
+        Part { name: "p99_ns", meaning: "99 of 100 are no longer.", of: |it| it.p99_ns },
+        Part { name: "p999_ns", meaning: "999 of 1000 are no longer.", of: |it| it.p999_ns },
+        Part { name: "max_ns", meaning: "The longest.", of: |it| it.max_ns },
+        Part { name: "total_ns", meaning: "All together.", of: |it| it.total_ns },
+    ];
+
     /// From counts per bucket (ascending, none 0) and the longest latency ever seen for this row, which bounds this
     /// interval's.
     pub fn new(buckets: Vec<(u32, u64)>, total_ns: u64, longest_ns: u64) -> Self {

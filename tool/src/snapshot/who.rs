@@ -1,20 +1,25 @@
 //! Who is behind a number.
 
-/// A process. What is not known is `None`, never 0 or a bystander's name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Who {
-    pub pid: Option<u32>,
-    /// As the host says it, not escaped: sinks escape.
-    pub comm: Option<String>,
-    /// Path below the cgroup root.
-    pub cgroup: Option<String>,
-    /// Why something above is `None`.
-    pub unknown: Option<&'static str>,
-    /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
-    pub cgroup_id: Option<u64>,
-    /// When it started, in units of 2^20 ns since boot (32 bits of it), where that is known: process ids are used again.
-    pub started: Option<u32>,
-    pub kernel_thread: bool,
+use crate::table::{Reason, table};
+
+table! {
+    /// A process. What is not known is `None`, never 0 or a bystander's name.
+    pub struct Who in "who" derive(Default, Eq) {
+        /// Number of the process.
+        pid: Option<u32> = label();
+        /// As the host says it, not escaped: sinks escape.
+        comm: Option<String> = label();
+        /// Path below the cgroup root.
+        cgroup: Option<String> = label();
+        /// Why something above is `None`.
+        unknown: Option<Reason> = info().sparse();
+        /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
+        cgroup_id: Option<u64> = info().hidden();
+        /// When it started, in units of 2^20 ns since boot (32 bits of it), where that is known: process ids are used again.
+        started: Option<u32> = label().hidden();
+        /// It has no program of its own.
+        kernel_thread: bool = flag().hidden();
+    }
 }
 
 impl Who {

@@ -2,12 +2,7 @@
 
 use super::words;
 use crate::{
-    sinks::{
-        View,
-        format::{self, UNKNOWN},
-        table::Table,
-        who::{cgroup, cgroup_width, more, pid, who},
-    },
+    sinks::{View, rows::Rows},
     snapshot::{Snapshot, io::Cause},
 };
 
@@ -20,27 +15,9 @@ pub fn draw(text: &mut String, causes: &[Cause], snapshot: &Snapshot, view: &Vie
         };
         return;
     }
-    let time = if view.narrow() { "TIME" } else { "DEVICE TIME" };
-    let mut table = who(Table::new(), "CAUSED BY".into(), view).left("DEVICE", 6);
-    table = table.right("MiB/s", 5).close("IO/s", 5).right(time, 4).left("HOW", 0);
-    for cause in causes.iter().take(view.top) {
-        table.row(vec![
-            words::owner(&cause.who, cause.how),
-            pid(&cause.who),
-            cgroup(&cause.who, UNKNOWN, cgroup_width(view)),
-            words::device(&cause.device, None),
-            format::mebibytes_rate(cause.bytes, snapshot.interval),
-            format::rate(cause.ios, snapshot.interval),
-            share(cause),
-            words::how(&cause.who, cause.how, view),
-        ]);
-    }
     text.push('\n');
-    table.draw(text, view);
-    more(text, causes.len(), view);
-}
-
-/// Requests without any time were not measured (a device without a request queue), which is not a share of zero.
-fn share(cause: &Cause) -> String {
-    if cause.service_ns == 0 && cause.ios > 0 { UNKNOWN.into() } else { format::percent(cause.share * 100.0) }
+    Rows::new(view, snapshot.interval)
+        .own("owner", &|row: &Cause| words::owner(&row.who, row.how))
+        .own("how", &|row: &Cause| words::how(&row.who, row.how, view))
+        .draw(text, &causes.iter().collect::<Vec<_>>());
 }

@@ -4,8 +4,12 @@ use crate::{
     sinks::sample::{HOSTILE, gone, idle as nothing, latency, who},
     snapshot::{
         Latency, Snapshot, Who,
-        io::{Blame, Cause, Device, How, Io, Op, Request, Stalled},
+        io::{
+            AGE_UNKNOWN, BEFORE_START, Blame, Cause, DEVICES_ONLY, Device, How, Io, NO_CALL, NO_DEVICE, NO_QUEUE,
+            NOT_TIMED, Op, Request, Stalled, TOO_SHORT,
+        },
     },
+    table::Known,
 };
 
 /// A snapshot of the `io` probe alone.
@@ -18,18 +22,18 @@ pub fn busy() -> Io {
     let times = [(9_000_000, 300), (118_000_000, 80), (402_000_000, 9)];
     let queue = [(310_000_000, 389)];
     let mut writes = device("sda", Op::Write, &queue, &times);
-    (writes.bytes, writes.in_flight, writes.oldest_ns) = (188 << 20, Some(64), Some(2_100_000_000));
+    (writes.bytes, writes.in_flight, writes.oldest_ns) = (188 << 20, 64.into(), Some(2_100_000_000).into());
     let mut syncs = device("sda", Op::SyncWrite, &[(40_000, 23)], &[(9_000_000, 20), (95_000_000, 3)]);
     (syncs.bytes, syncs.errors, syncs.untimed) = (23 << 12, 2, 1);
     let mut mapped = device("dm-0", Op::Read, &[], &[]);
     (mapped.alias, mapped.ios, mapped.bytes) = (Some("vg0-root".into()), 1_009, 1_009 << 12);
-    mapped.total = latency(&[(110_000, 1_000), (2_000_000, 9)]);
+    let mapped = mapped.timed(latency(&[]), latency(&[]), latency(&[(110_000, 1_000), (2_000_000, 9)]));
     Io {
         devices: vec![writes, syncs, mapped, hung()],
         stalled: Some(vec![
             Stalled {
                 now: 3,
-                now_ns: Some(1_100_000_000),
+                now_ns: Some(1_100_000_000).into(),
                 woken_by: None,
                 ..stalled(who(812, "rsync", BACKUP), 41, "write", "writeback throttling", "sda")
             },
@@ -41,7 +45,8 @@ pub fn busy() -> Io {
             Stalled {
                 total_ns: 1_000_000_000,
                 now: 1,
-                before_start: true,
+                now_ns: Known::unknown(BEFORE_START),
+                max_ns: Known::unknown(BEFORE_START),
                 ..stalled(gone(977), 0, "", "page read", "sdb")
             },
             Stalled {
@@ -56,7 +61,12 @@ pub fn busy() -> Io {
             cause(Who::default(), How::Journal, 0.03),
             cause(who(7_001, HOSTILE, "/"), How::Direct, 0.004),
             cause(gone(9_017), How::Read, 0.001),
-            Cause { device: "dm-0".into(), service_ns: 0, ..cause(unknown("not followed"), How::Unknown, 0.0) },
+            Cause {
+                device: "dm-0".into(),
+                service_ns: Known::unknown(NOT_TIMED),
+                share: Known::unknown(NOT_TIMED),
+                ..cause(unknown("not followed"), How::Unknown, 0.0)
+            },
         ]),
         blame: None,
         slow: Vec::new(),
@@ -65,12 +75,13 @@ pub fn busy() -> Io {
 
 /// 17 requests handed to the driver 42 s ago, and none completed.
 pub fn hung() -> Device {
-    Device { in_flight: Some(17), oldest_ns: Some(42_000_000_000), ..device("sdb", Op::Read, &[], &[]) }
+    Device { in_flight: 17.into(), oldest_ns: Some(42_000_000_000).into(), ..device("sdb", Op::Read, &[], &[]) }
 }
 
 /// Five requests without a latency, and one in flight of which nobody knows since when.
 pub fn untimed() -> Device {
-    Device { ios: 5, untimed: 5, oldest_ns: None, ..hung() }
+    let device = Device { ios: 5, untimed: 5, oldest_ns: Known::unknown(AGE_UNKNOWN), ..hung() };
+    device.timed(latency(&[]), latency(&[]), latency(&[]))
 }
 
 pub fn idle() -> Io {
@@ -80,7 +91,14 @@ pub fn idle() -> Io {
 /// `--devices`
 pub fn devices_only() -> Io {
     let nvme = device("nvme0n1p1", Op::Read, &[(1_100, 5_003)], &[(81_000, 5_000), (900_000, 3)]);
-    Io { devices: vec![Device { in_flight: None, ..nvme }], ..Io::default() }
+    Io {
+        devices: vec![Device {
+            in_flight: Known::not_measured(DEVICES_ONLY),
+            oldest_ns: Known::not_measured(DEVICES_ONLY),
+            ..nvme
+        }],
+        ..Io::default()
+    }
 }
 
 pub fn blame() -> Vec<Blame> {
@@ -101,15 +119,15 @@ pub fn blame() -> Vec<Blame> {
 
 /// One that a device without a request queue failed, among two of the backup.
 pub fn slow() -> Vec<Request> {
-    let request = |at: &str, total_ns| Request {
+    let request = |at: &str, total_ns: u64| Request {
         at: at.parse().unwrap(),
         device: "sda".into(),
         op: Op::Write,
         sector: 1_953_525_160,
         bytes: 1_280 << 10,
         failed: false,
-        queue_ns: Some(total_ns / 4),
-        service_ns: Some(total_ns / 4 * 3),
+        queue_ns: (total_ns / 4).into(),
+        service_ns: (total_ns / 4 * 3).into(),
         total_ns,
         who: who(812, "rsync", BACKUP),
         how: How::Writeback,
@@ -119,8 +137,8 @@ pub fn slow() -> Vec<Request> {
         op: Op::SyncWrite,
         bytes: 4 << 10,
         failed: true,
-        queue_ns: None,
-        service_ns: None,
+        queue_ns: Known::unavailable(NO_QUEUE),
+        service_ns: Known::unavailable(NO_QUEUE),
         who: who(7_001, HOSTILE, "/"),
         how: How::Direct,
         ..request("2026-03-01T14:02:11.502Z", 1_040_000_000)
@@ -133,32 +151,32 @@ const BACKUP: &str = "/system.slice/backup.service";
 
 fn device(name: &str, op: Op, queue: &[(u64, u64)], service: &[(u64, u64)]) -> Device {
     let (queue, service) = (latency(queue), latency(service));
-    Device {
+    let device = Device {
         ios: service.count,
         bytes: service.count << 12,
-        total: Latency::merge([&queue, &service]),
-        queue,
-        service,
-        in_flight: Some(0),
+        in_flight: 0.into(),
+        oldest_ns: None.into(),
         ..Device::idle(name.into(), name.into(), None, op)
-    }
+    };
+    let total = Latency::merge([&queue, &service]);
+    device.timed(queue, service, total)
 }
 
 fn stalled(who: Who, waits: u64, syscall: &str, reason: &str, device: &str) -> Stalled {
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let known = |text: &str, why| if text.is_empty() { Known::unknown(why) } else { Known::Value(text.to_owned()) };
     Stalled {
         who,
         kernel_thread: false,
         waits,
         total_ns: waits * 76_500_000,
-        max_ns: 390_000_000,
+        max_ns: 390_000_000.into(),
+        ended_max_ns: 390_000_000,
         now: 0,
-        now_ns: None,
-        before_start: false,
-        reason: known(reason),
-        syscall: known(syscall),
-        device: known(device),
-        disk: known(device),
+        now_ns: None.into(),
+        reason: known(reason, TOO_SHORT),
+        syscall: known(syscall, NO_CALL),
+        device: known(device, NO_DEVICE),
+        disk: (!device.is_empty()).then(|| device.to_owned()),
         woken_by: None,
         stack: Vec::new(),
     }
@@ -172,11 +190,11 @@ fn cause(who: Who, how: How, share: f64) -> Cause {
         how,
         bytes: (share * 188.0 * 1_048_576.0) as u64,
         ios: (share * 412.0) as u64 + 1,
-        service_ns: (share * 980e6) as u64,
-        share,
+        service_ns: ((share * 980e6) as u64).into(),
+        share: share.into(),
     }
 }
 
 fn unknown(why: &'static str) -> Who {
-    Who { unknown: Some(why), ..Who::default() }
+    Who { unknown: Some(why.into()), ..Who::default() }
 }

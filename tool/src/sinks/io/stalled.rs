@@ -7,16 +7,17 @@ use crate::{
     sinks::{
         View,
         format::{self, UNKNOWN},
-        table::Table,
-        who::{more, who, who_cells, why},
+        rows::Rows,
+        who::why,
     },
-    snapshot::io::Stalled,
+    snapshot::{Snapshot, io::Stalled},
+    table::Known,
 };
 
 /// Columns for who ended a wait, such as `kworker/u16:3+flush-8:0`.
 const WAKER: usize = 24;
 
-pub fn draw(text: &mut String, stalled: &[Stalled], view: &View) {
+pub fn draw(text: &mut String, stalled: &[Stalled], snapshot: &Snapshot, view: &View) {
     let rows: Vec<&Stalled> = stalled.iter().filter(|row| view.kernel_threads || !row.kernel_thread).collect();
     if rows.is_empty() {
         let nobody = if view.whose { "no such process" } else { "nobody" };
@@ -25,60 +26,48 @@ pub fn draw(text: &mut String, stalled: &[Stalled], view: &View) {
         *text += &format!("{nobody} was stalled in this interval{left_out}\n");
         return;
     }
-    let mut table = who(Table::new(), "STALLED".into(), view);
-    table = table.right("WAITS", 5).close("TOTAL", 5).close("MAX", 5).right("NOW", 5);
-    if !view.narrow() {
-        table = table.left("WAITING FOR", 0);
-    }
-    for row in rows.iter().take(view.top) {
-        let mut cells = who_cells(&row.who, view);
-        cells.extend([format::count(row.waits), format::duration(row.total_ns), max(row), now(row)]);
-        let reason = waiting_for(row);
-        if view.narrow() {
-            table.row(cells);
-            table.below([format!("  {reason}")]);
-        } else {
-            cells.push(reason);
-            table.row(cells);
-        }
-        if view.stacks {
-            table.below(stack(&row.stack, view.width));
-        }
-    }
     text.push('\n');
-    table.draw(text, view);
-    more(text, rows.len(), view);
+    Rows::new(view, snapshot.interval)
+        .own("now", &now)
+        .own("waiting_for", &waiting_for)
+        .below(&|row: &Stalled| below(row, view))
+        .draw(text, &rows);
 }
 
-/// A wait since before we started is longer than all that were measured, and nobody knows how long.
-fn max(row: &Stalled) -> String {
-    if row.before_start { UNKNOWN.into() } else { format::duration(row.max_ns) }
+/// What has no room in the row.
+fn below(row: &Stalled, view: &View) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(view.narrow().then(|| format!("  {}", waiting_for(row))));
+    if view.stacks {
+        lines.extend(stack(&row.stack, view.width));
+    }
+    lines
 }
 
 /// Age of the oldest wait that goes on, and how many threads wait.
 fn now(row: &Stalled) -> String {
-    let age = match row.now_ns {
+    let age = match &row.now_ns {
         _ if row.now == 0 => return UNKNOWN.into(),
-        _ if row.before_start => "since before start".into(),
-        Some(age) => format::duration(age),
-        None => UNKNOWN.into(),
+        Known::Not(why) => why.to_string(),
+        Known::Value(Some(age)) => format::duration(*age),
+        Known::Value(None) => UNKNOWN.into(),
     };
     if row.now > 1 { format!("{age} ×{}", format::count(row.now)) } else { age }
 }
 
 /// `fsync: journal commit on sda, woken by jbd2/sda1-8`
 pub fn waiting_for(row: &Stalled) -> String {
-    let reason = match &row.reason {
+    let reason = match row.reason.value() {
         Some(reason) => reason,
         // No stack could be read, of one that may be long.
         None if row.now > 0 => "reason not known",
         None => "short waits",
     };
-    let mut text = match &row.syscall {
+    let mut text = match row.syscall.value() {
         Some(call) => escape(&format!("{call}: {reason}")).into_owned(),
         None => escape(reason).into_owned(),
     };
-    if let Some(device) = &row.device {
+    if let Some(device) = row.device.value() {
         text += &format!(" on {}", escape(device));
     }
     if let Some(waker) = &row.woken_by {

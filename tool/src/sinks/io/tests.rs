@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::{fixture, *};
 use crate::{
     sinks::{Sink, sample, stream::Stream},
-    snapshot::io::{Device, Stalled},
+    snapshot::io::{NO_STACK, Stalled},
+    table::Known,
 };
 
 fn text(io: Io, view: View) -> String {
@@ -210,7 +211,7 @@ fn a_hung_disk_is_not_cut() {
 
 #[test]
 fn in_flight_without_an_age_and_no_latency_at_all() {
-    let device = Device { ios: 5, untimed: 5, oldest_ns: None, ..fixture::hung() };
+    let device = fixture::untimed();
     let text = text(Io { devices: vec![device], ..Io::default() }, all());
     let row: Vec<_> = text.lines().nth(2).unwrap().split_whitespace().collect();
     assert_eq!(row, ["sdb", "read", "5.0", "0", "–", "–", "–", "–", "–", "17", "–"]);
@@ -230,7 +231,7 @@ fn kernel_threads_on_demand() {
 #[test]
 fn a_wait_that_goes_on_is_not_called_short() {
     let mut row = fixture::busy().stalled.unwrap().swap_remove(0);
-    row.reason = None;
+    row.reason = Known::unknown(NO_STACK);
     let text = text(Io { stalled: Some(vec![row]), ..fixture::idle() }, all());
     assert!(text.contains("  1.1s ×3  write: reason not known on sda\n"), "{text}");
 }
@@ -261,7 +262,7 @@ fn text_from_the_host_does_not_steer_the_terminal() {
     }
     for row in io.stalled.iter_mut().flatten() {
         (row.reason, row.syscall, row.device, row.woken_by) =
-            (Some(nasty()), Some(nasty()), Some(nasty()), Some(nasty()));
+            (nasty().into(), nasty().into(), nasty().into(), Some(nasty()));
         row.stack = vec![nasty(), nasty()];
     }
     for row in io.caused_by.iter_mut().flatten() {

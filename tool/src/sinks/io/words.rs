@@ -15,8 +15,8 @@ pub fn owner(who: &Who, how: How) -> String {
 /// How the owner came to use the device, and what is not known of the owner.
 pub fn how(who: &Who, how: How, view: &View) -> String {
     let words = if view.roomy() { at_length(how) } else { how.name() };
-    match (how, who.unknown) {
-        (How::Unknown, Some(why)) => why.to_owned(),
+    match (how, &who.unknown) {
+        (How::Unknown, Some(why)) => why.clone().into_owned(),
         (_, None) => words.to_owned(),
         // The words are about "it", which there is not.
         (_, Some(why)) if who.comm.is_none() && who.pid.is_none() => format!("{}: {why}", how.name()),

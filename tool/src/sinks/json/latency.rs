@@ -1,6 +1,9 @@
 //! Distributions.
 
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
 
 use crate::snapshot::Latency;
 
@@ -13,30 +16,31 @@ pub fn histogram<S: Serializer>(latency: &&Latency, serializer: S) -> Result<S::
     seq.end()
 }
 
-/// A distribution that is an object of its own.
-#[derive(Serialize)]
-pub struct Distribution<'a> {
-    p50_ns: u64,
-    p90_ns: u64,
-    p99_ns: u64,
-    p999_ns: u64,
-    max_ns: u64,
-    total_ns: u64,
-    #[serde(serialize_with = "histogram")]
-    histogram: &'a Latency,
-}
+/// A distribution that is an object of its own, or part of one.
+pub struct Distribution<'a>(&'a Latency);
 
 impl<'a> Distribution<'a> {
     /// `None`: nothing was timed, so there are no quantiles.
     pub fn of(latency: &'a Latency) -> Option<Self> {
-        (latency.count > 0).then_some(Self {
-            p50_ns: latency.p50_ns,
-            p90_ns: latency.p90_ns,
-            p99_ns: latency.p99_ns,
-            p999_ns: latency.p999_ns,
-            max_ns: latency.max_ns,
-            total_ns: latency.total_ns,
-            histogram: latency,
-        })
+        (latency.count > 0).then_some(Self(latency))
+    }
+}
+
+impl Serialize for Distribution<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for part in &Latency::PARTS {
+            map.serialize_entry(part.name, &(part.of)(self.0))?;
+        }
+        map.serialize_entry("histogram", &Buckets(self.0))?;
+        map.end()
+    }
+}
+
+struct Buckets<'a>(&'a Latency);
+
+impl Serialize for Buckets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        histogram(&self.0, serializer)
     }
 }

@@ -21,7 +21,7 @@ struct Owner<'a> {
     comm: Option<&'a str>,
     cgroup: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pid_unknown: Option<&'static str>,
+    pid_unknown: Option<&'a str>,
     /// It has closed the socket.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
@@ -45,7 +45,7 @@ impl<'a> Owner<'a> {
             pid,
             comm,
             cgroup,
-            pid_unknown: owners.who.unknown.filter(|_| pid.is_none()),
+            pid_unknown: owners.who.unknown.as_deref().filter(|_| pid.is_none()),
             closed: owners.past,
             shared: owners.shared.iter().map(one).collect(),
         }

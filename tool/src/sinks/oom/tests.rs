@@ -110,7 +110,7 @@ pub fn kill() -> Kill {
 fn unlogged() -> Kill {
     Kill {
         victim: Victim { who: Who::living(7), ..Victim::default() },
-        trigger: Who { unknown: Some("not told"), ..Who::default() },
+        trigger: Who { unknown: Some("not told".into()), ..Who::default() },
         scope: Err("only the kernel's log says it"),
         allocation: None,
         freed: None,
@@ -129,7 +129,7 @@ pub fn snapshot() -> Snapshot {
         Latency::new(buckets, waits.iter().map(|(ns, count)| ns * count).sum(), longest)
     };
     let reclaim = |who, kind, waits: &[(u64, u64)]| Reclaim { who, kind, latency: latency(waits) };
-    let gone = Who { unknown: Some("ended before it could be looked up"), ..Who::living(812) };
+    let gone = Who { unknown: Some("ended before it could be looked up".into()), ..Who::living(812) };
     let oom = Oom {
         kills: vec![kill(), unlogged()],
         freed: vec![Kill { freed: Some(Duration::from_millis(3200)), ..kill() }],

@@ -105,12 +105,14 @@ fn short(who: &Who) -> String {
 }
 
 fn disks(io: &Io, interval: Duration) -> Vec<String> {
+    let p99_ns = |row: &Device| row.total.value().map(|total| total.p99_ns);
+    let time = |ns: Option<u64>| ns.map_or_else(|| format::UNKNOWN.to_owned(), format::duration);
     let matters = io
         .devices
         .iter()
-        .filter(|row| row.total.p99_ns >= SLOW_NS || row.oldest_ns >= Some(OLD_NS) || row.before_start > 0);
+        .filter(|row| p99_ns(row) >= Some(SLOW_NS) || row.oldest() >= Some(OLD_NS) || row.before_start > 0);
     let line = |row: &Device| {
-        let age = match row.oldest_ns {
+        let age = match row.oldest() {
             Some(ns) => format!(", oldest {}", format::duration(ns)),
             None if row.before_start > 0 => ", since before start".to_owned(),
             None => String::new(),
@@ -121,27 +123,27 @@ fn disks(io: &Io, interval: Duration) -> Vec<String> {
             row.op.name(),
             format::rate(row.ios, interval),
             format::mebibytes_rate(row.bytes, interval),
-            format::duration(row.total.p50_ns),
-            format::duration(row.total.p99_ns),
-            row.in_flight.map_or_else(|| format::UNKNOWN.to_owned(), format::count)
+            time(row.total.value().map(|total| total.p50_ns)),
+            time(p99_ns(row)),
+            row.in_flight.value().map_or_else(|| format::UNKNOWN.to_owned(), |&count| format::count(count))
         )
     };
     matters.take(EACH).map(line).collect()
 }
 
 fn stalls(io: &Io, interval: Duration) -> Vec<String> {
-    let time_ns = |row: &Stalled| row.total_ns + row.now * row.now_ns.unwrap_or(0);
+    let time_ns = |row: &Stalled| row.total_ns + row.now * row.age_ns().unwrap_or(0);
     let matters = |row: &&Stalled| {
         !row.kernel_thread
-            && (share(time_ns(row), interval) >= WAITS && row.max_ns.max(row.now_ns.unwrap_or(0)) >= SLOW_NS
-                || row.before_start)
+            && (share(time_ns(row), interval) >= WAITS && row.ended_max_ns.max(row.age_ns().unwrap_or(0)) >= SLOW_NS
+                || row.before_start())
     };
     let line = |row: &Stalled| {
         let ended = (row.waits > 0).then(|| {
-            let (rate, max) = (format::time_rate(row.total_ns, interval), format::duration(row.max_ns));
+            let (rate, max) = (format::time_rate(row.total_ns, interval), format::duration(row.ended_max_ns));
             format!("{rate}/s, at most {max}")
         });
-        let now = (row.now > 0).then(|| match row.now_ns {
+        let now = (row.now > 0).then(|| match row.age_ns() {
             Some(ns) => format!("for {} now", format::duration(ns)),
             None => "since before start".to_owned(),
         });
@@ -207,7 +209,7 @@ fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
 /// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.
 fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
     let stalled = snapshot.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
-    let known: Vec<_> = stalled.map(|row| (row.who.pid, row.syscall.as_deref())).collect();
+    let known: Vec<_> = stalled.map(|row| (row.who.pid, row.syscall.value().map(String::as_str))).collect();
     let interval = snapshot.interval;
     let ended = syscalls.slow.iter().filter(|row| {
         share(row.total_ns, interval) >= WAITS * 2.0 && !known.contains(&(row.who.pid, row.syscall.as_deref()))

@@ -106,7 +106,7 @@ fn breakdowns() {
 
     let of = |cgroup: Option<&str>| Who {
         cgroup: cgroup.map(Into::into),
-        unknown: cgroup.is_none().then_some("ended before it could be looked up"),
+        unknown: cgroup.is_none().then_some("ended before it could be looked up".into()),
         ..Who::default()
     };
     let by = [of(Some("/system.slice/b.service")), of(Some("/")), of(None)];

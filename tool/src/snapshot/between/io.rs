@@ -13,8 +13,9 @@ use crate::{
     sample::{self, BlockDevice, Sample},
     snapshot::{
         Who,
-        io::{Blame, Cause, How, Io, Op, Request},
+        io::{Blame, Cause, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
     },
+    table::Known,
 };
 
 /// What a whole interval says, from what two samples say.
@@ -45,6 +46,7 @@ struct Context<'a> {
 struct Caused {
     row: Cause,
     disk: u32,
+    service_ns: u64,
 }
 
 impl Context<'_> {
@@ -82,31 +84,34 @@ impl Context<'_> {
                         how,
                         bytes,
                         ios,
-                        service_ns,
-                        share: 0.0,
+                        service_ns: Known::unknown(NOT_TIMED),
+                        share: Known::unknown(NOT_TIMED),
                     },
                     disk,
+                    service_ns,
                 })
             })
             .collect();
         let mut sums: HashMap<u32, u64> = HashMap::new();
         for cause in &causes {
-            *sums.entry(cause.disk).or_default() += cause.row.service_ns;
+            *sums.entry(cause.disk).or_default() += cause.service_ns;
         }
-        for cause in &mut causes {
+        // Requests without any time were not measured (a device without a request queue), which is not a share of zero.
+        for cause in causes.iter_mut().filter(|cause| cause.service_ns > 0) {
             let sum = sums.get(&cause.disk).copied().unwrap_or(0).max(1);
-            cause.row.share = cause.row.service_ns as f64 / sum as f64;
+            cause.row.service_ns = cause.service_ns.into();
+            cause.row.share = (cause.service_ns as f64 / sum as f64).into();
         }
         let shown =
             |cause: &Caused| self.shown(&BlockDevice { name: cause.row.device.clone(), alias: None, disk: cause.disk });
         causes.retain(shown);
-        causes.sort_by_key(|cause| Reverse((cause.row.service_ns, cause.row.bytes)));
+        causes.sort_by_key(|cause| Reverse((cause.service_ns, cause.row.bytes)));
         causes
     }
 
     fn owner(&self, owner: OwnerId, how: u32) -> (Who, How) {
         if let Some(unknown) = unknown(owner) {
-            return (Who { unknown: Some(unknown), ..Who::default() }, How::of(how));
+            return (Who { unknown: Some(unknown.into()), ..Who::default() }, How::of(how));
         }
         match self.after.owners.get(&owner) {
             Some(known) => {
@@ -127,13 +132,14 @@ impl Context<'_> {
         let mut blame = Vec::new();
         for ((_, disk), (wait_ns, victim)) in waits {
             for cause in causes.iter().filter(|cause| cause.disk == disk) {
+                let Known::Value(share) = cause.row.share else { continue };
                 blame.push(Blame {
                     victim: victim.clone(),
                     device: self.device(disk).name,
                     wait_ns,
                     culprit: cause.row.who.clone(),
                     how: cause.row.how,
-                    blamed_ns: (wait_ns as f64 * cause.row.share) as u64,
+                    blamed_ns: (wait_ns as f64 * share) as u64,
                 });
             }
         }
@@ -152,7 +158,7 @@ impl Context<'_> {
         }
         let ago = Duration::from_nanos(self.now_ns.saturating_sub(slow.done_ns));
         let (who, how) = self.owner(slow.owner, slow.how);
-        let known = |ns: u64| (ns != UNKNOWN_NS).then_some(ns);
+        let known = |ns: u64| if ns == UNKNOWN_NS { Known::unavailable(NO_QUEUE) } else { ns.into() };
         Some(Request {
             at: next.at.checked_sub(ago).unwrap_or(next.at),
             device: device.name,

@@ -162,7 +162,7 @@ fn reset(reset: &tcp::Reset, at: Timestamp, sample: &sample::Tcp) -> Reset {
     let connected = reset.state != TCP_LISTEN;
     let socket = Socket { sock: reset.sock, inode: reset.inode, at_ns: reset.at_ns, connected };
     let owners = match reset.sock {
-        0 => Owners { who: Who { unknown: Some(NO_SOCKET), ..Who::default() }, ..Owners::default() },
+        0 => Owners { who: Who { unknown: Some(NO_SOCKET.into()), ..Who::default() }, ..Owners::default() },
         _ => owners(&socket, sample),
     };
     Reset {
@@ -220,7 +220,7 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
         _ if sample.looked => HELD_BY_NONE,
         _ => NOT_LOOKED,
     });
-    Owners { who: Who { unknown, ..Who::default() }, ..Owners::default() }
+    Owners { who: Who { unknown: unknown.map(Into::into), ..Who::default() }, ..Owners::default() }
 }
 
 fn recorded(opener: &tcp::Opener) -> Who {
@@ -284,7 +284,10 @@ mod tests {
         let both = owners(&socket(0xff, 12, true), &sample);
         assert_eq!(both.shared.iter().map(|who| who.pid).collect::<Vec<_>>(), [Some(8), Some(9)]);
         // Nobody is known, and nobody is named.
-        assert_eq!(owners(&socket(0xee, 0, true), &sample).who, Who { unknown: Some(CLOSED_BEFORE), ..Who::default() });
+        assert_eq!(
+            owners(&socket(0xee, 0, true), &sample).who,
+            Who { unknown: Some(CLOSED_BEFORE.into()), ..Who::default() }
+        );
         assert_eq!(owners(&socket(0xff, 0, false), &sample).who.pid, None);
         // The address was given to another socket since.
         assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, None);

@@ -4,6 +4,7 @@ use super::{super::Json, *};
 use crate::{
     sinks::{Sink, io::fixture, sample},
     snapshot::io as seen,
+    snapshot::io::{AGE_UNKNOWN, NO_QUEUE, NO_REQUEST, NOT_TIMED},
 };
 
 /// All lines of an interval: events, then the snapshot.
@@ -70,7 +71,7 @@ fn a_hung_device_and_one_without_times() {
     );
     assert_eq!((&hung["total"], &hung["total_unknown"]), (&Value::Null, &json!(NO_REQUEST)));
 
-    let untimed = seen::Device { ios: 5, untimed: 5, oldest_ns: None, ..fixture::hung() };
+    let untimed = fixture::untimed();
     let value = line(seen::Io { devices: vec![untimed], ..fixture::idle() });
     let device = &value["devices"][0];
     assert_eq!((&device["queue_unknown"], &device["total_unknown"]), (&json!(NOT_TIMED), &json!(NOT_TIMED)));

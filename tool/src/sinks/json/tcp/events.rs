@@ -66,7 +66,7 @@ pub struct Connect<'a> {
     comm: Option<&'a str>,
     cgroup: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pid_unknown: Option<&'static str>,
+    pid_unknown: Option<&'a str>,
     local: String,
     remote: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ impl<'a> Connect<'a> {
             pid: who.pid,
             comm: who.comm.as_deref(),
             cgroup: who.cgroup.as_deref(),
-            pid_unknown: who.unknown.filter(|_| who.pid.is_none()),
+            pid_unknown: who.unknown.as_deref().filter(|_| who.pid.is_none()),
             local: connect.local.to_string(),
             remote: connect.remote.to_string(),
             netns: connect.netns,

@@ -9,8 +9,9 @@ use crate::{
     sample::BlockDevice,
     snapshot::{
         Latency,
-        io::{Device, Op},
+        io::{AGE_UNKNOWN, DEVICES_ONLY, Device, Op},
     },
+    table::Known,
 };
 
 impl Context<'_> {
@@ -24,12 +25,11 @@ impl Context<'_> {
             }
         }
         devices.sort_by(|a, b| {
-            (Reverse(a.total.total_ns), Reverse(a.in_flight), &a.device, a.op).cmp(&(
-                Reverse(b.total.total_ns),
-                Reverse(b.in_flight),
-                &b.device,
-                b.op,
-            ))
+            let order = |row: &Device| {
+                let total_ns = row.total.value().map(|total| total.total_ns);
+                (Reverse(total_ns), Reverse(row.in_flight.value().copied()))
+            };
+            order(a).cmp(&order(b)).then_with(|| (&a.device, a.op).cmp(&(&b.device, b.op)))
         });
         devices
     }
@@ -43,8 +43,9 @@ impl Context<'_> {
             devices.len() - 1
         });
         let row = &mut devices[at];
-        row.in_flight = Some(row.in_flight.unwrap_or(0) + count);
-        (row.before_start, row.oldest_ns) = (count, None);
+        let seen = row.in_flight.value().copied();
+        row.in_flight = seen.map_or(count, |seen| seen + count).into();
+        (row.before_start, row.oldest_ns) = (count, Known::unknown(AGE_UNKNOWN));
     }
 
     /// `None` when nothing happened and nothing is in flight.
@@ -69,21 +70,15 @@ impl Context<'_> {
             let part = part as usize;
             Latency::new(buckets, after.total_ns[part] - before.total_ns[part], after.max_ns[part])
         };
-        Some(Device {
-            disk: self.device(device.disk).name,
-            device: device.name,
-            alias: device.alias,
-            op: Op::of((key & 0xff) as u32),
+        let row = Device {
             ios,
             bytes: after.bytes - before.bytes,
             errors: after.errors - before.errors,
             untimed: after.untimed - before.untimed,
-            queue: latency(Part::Queue),
-            service: latency(Part::Service),
-            total: latency(Part::Total),
-            in_flight: ages.as_ref().map(|ages| ages.len() as u64),
-            oldest_ns: ages.and_then(|ages| ages.into_iter().max()),
-            before_start: 0,
-        })
+            in_flight: ages.as_ref().map_or(Known::not_measured(DEVICES_ONLY), |ages| Known::Value(ages.len() as u64)),
+            oldest_ns: ages.map_or(Known::not_measured(DEVICES_ONLY), |ages| ages.into_iter().max().into()),
+            ..Device::idle(device.name, self.device(device.disk).name, device.alias, Op::of((key & 0xff) as u32))
+        };
+        Some(row.timed(latency(Part::Queue), latency(Part::Service), latency(Part::Total)))
     }
 }

@@ -7,8 +7,13 @@ use stillwatch_common::io::{self as wire, NO_CALL, Waits};
 use super::Context;
 use crate::{
     reasons::Reason,
-    snapshot::{Who, io::Stalled, who},
+    snapshot::{
+        Who,
+        io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, Stalled, TOO_SHORT},
+        who,
+    },
     syscall_names,
+    table::Known,
 };
 
 /// A row, with the numbers that rows are joined by.
@@ -45,7 +50,7 @@ impl Context<'_> {
             let stall = self.row_of(&mut rows, key, who, &stack);
             stall.row.waits += waits;
             stall.row.total_ns += total_ns;
-            stall.row.max_ns = stall.row.max_ns.max(max_ns);
+            stall.row.ended_max_ns = stall.row.ended_max_ns.max(max_ns);
             stall.row.woken_by = stall.row.woken_by.take().or(woken_by);
             stall.blamable_ns += total_ns;
         }
@@ -56,12 +61,17 @@ impl Context<'_> {
             let stall = self.row_of(&mut rows, key, who, &task.stack);
             stall.row.now += 1;
             let age_ns = task.since_ns.map(|since_ns| self.now_ns.saturating_sub(since_ns));
-            stall.row.before_start |= task.since_ns.is_none();
-            stall.row.now_ns = stall.row.now_ns.max(age_ns).filter(|_| !stall.row.before_start);
+            // None that is known is older.
+            match (age_ns, &stall.row.now_ns) {
+                (None, _) => stall.row.now_ns = Known::unknown(BEFORE_START),
+                (Some(_), Known::Value(oldest_ns)) => stall.row.now_ns = (*oldest_ns).max(age_ns).into(),
+                (Some(_), Known::Not(_)) => {}
+            }
             // Of a wait that goes on, the part that lies in this interval.
             let interval_ns = self.now_ns.saturating_sub(since.as_nanos() as u64);
             stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
         }
+        rows.values_mut().for_each(|stall| settle(&mut stall.row));
         // A wait for what is not known may be one for the device asked for.
         let elsewhere = |stall: &Stall| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
         let mut rows: Vec<Stall> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
@@ -74,18 +84,19 @@ impl Context<'_> {
     fn row_of<'a>(&self, rows: &'a mut HashMap<Key, Stall>, key: Key, who: Who, stack: &[String]) -> &'a mut Stall {
         rows.entry(key).or_insert_with_key(|(_, syscall, reason, dev)| {
             let device = dev.map(|dev| self.device(dev));
+            let known = |text: Option<String>, why| text.map_or(Known::unknown(why), Known::Value);
             let row = Stalled {
                 kernel_thread: who.kernel_thread,
                 who,
                 waits: 0,
                 total_ns: 0,
-                max_ns: 0,
+                max_ns: 0.into(),
+                ended_max_ns: 0,
                 now: 0,
-                now_ns: None,
-                before_start: false,
-                reason: reason.as_ref().map(ToString::to_string),
-                syscall: syscall.clone(),
-                device: device.as_ref().map(|device| device.name.clone()),
+                now_ns: None.into(),
+                reason: known(reason.as_ref().map(ToString::to_string), TOO_SHORT),
+                syscall: known(syscall.clone(), NO_CALL_KNOWN),
+                device: known(device.as_ref().map(|device| device.name.clone()), NO_DEVICE),
                 disk: device.as_ref().map(|device| self.device(device.disk).name),
                 woken_by: None,
                 stack: stack.to_vec(),
@@ -107,6 +118,15 @@ impl Context<'_> {
         // A kernel thread that waits for a device itself is a link of the chain.
         let link = (by_kernel_thread && waits.waker_dev != 0).then_some(waits.waker_dev);
         (dev.or(link), Some(woken_by))
+    }
+}
+
+/// What all waits of a row together say.
+fn settle(row: &mut Stalled) {
+    row.max_ns = if row.before_start() { Known::unknown(BEFORE_START) } else { row.ended_max_ns.into() };
+    // A wait that goes on is not too short.
+    if row.now > 0 && !row.reason.is_known() {
+        row.reason = Known::unknown(NO_STACK);
     }
 }
 

@@ -63,7 +63,7 @@ fn a_disk_that_completes_nothing_has_a_row() {
     };
     let io = between(sample::Io { rows, ..sample::Io::default() }, after, &plan());
     let seen = |row: &crate::snapshot::io::Device| {
-        (row.device.clone(), row.op, row.in_flight, row.oldest_ns, row.before_start)
+        (row.device.clone(), row.op, row.in_flight.value().copied(), row.oldest(), row.before_start)
     };
     let mut devices: Vec<_> = io.devices.iter().map(seen).collect();
     devices.sort();
@@ -98,9 +98,13 @@ fn shares_are_of_the_whole_disk_and_a_count_that_fell_began_anew() {
     let mut plan = plan();
     let io = between(before.clone(), after.clone(), &plan);
     let causes = io.caused_by.unwrap();
-    let seen: Vec<_> = causes.iter().map(|it| (it.who.comm.as_deref(), it.device.as_str(), it.ios, it.share)).collect();
-    assert_eq!(seen, [(Some("dd"), "sda1", 4, 0.75), (Some("cp"), "sda", 1, 0.25), (None, "sdb", 1, 1.0)]);
-    assert_eq!(causes[2].who.unknown, Some("pages dirtied before we started"));
+    let seen: Vec<_> =
+        causes.iter().map(|it| (it.who.comm.as_deref(), it.device.as_str(), it.ios, it.share.clone())).collect();
+    assert_eq!(
+        seen,
+        [(Some("dd"), "sda1", 4, 0.75.into()), (Some("cp"), "sda", 1, 0.25.into()), (None, "sdb", 1, 1.0.into())]
+    );
+    assert_eq!(causes[2].who.unknown.as_deref(), Some("pages dirtied before we started"));
 
     // A disk includes its partitions, a partition is itself.
     for (only, expected) in [("sda", vec!["sda1", "sda"]), ("sda1", vec!["sda1"]), ("sdb", vec!["sdb"])] {
@@ -127,9 +131,9 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     let io = between(before, after, &plan());
     let rows = io.stalled.unwrap();
     assert_eq!(rows.len(), 1, "{rows:?}");
-    assert_eq!((rows[0].waits, rows[0].total_ns, rows[0].max_ns, rows[0].now), (4, 900, 600, 0));
-    assert_eq!((rows[0].device.as_deref(), rows[0].syscall.as_deref()), (Some("sda1"), None));
-    assert!(rows[0].reason.as_deref().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");
+    assert_eq!((rows[0].waits, rows[0].total_ns, rows[0].max_ns.value(), rows[0].now), (4, 900, Some(&600), 0));
+    assert_eq!((rows[0].device.value().map(String::as_str), rows[0].syscall.value()), (Some("sda1"), None));
+    assert!(rows[0].reason.value().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");
     let blame: Vec<_> = io.blame.unwrap().iter().map(|it| (it.culprit.pid, it.wait_ns, it.blamed_ns)).collect();
     assert_eq!(blame, [(Some(7), 900, 675), (Some(8), 900, 225)]);
 }

@@ -76,7 +76,7 @@ pub fn reconstructed(report: &Rc<Report>, at: impl Fn(Duration) -> Timestamp) ->
                 let cgroup = if itself { victim.who.cgroup.clone() } else { None };
                 Who { pid: trigger.pid, comm: Some(trigger.comm.clone()), cgroup, ..Who::default() }
             }
-            None => Who { unknown: Some(HELD_BACK), ..Who::default() },
+            None => Who { unknown: Some(HELD_BACK.into()), ..Who::default() },
         };
         Kill {
             at: at(killed.at),

@@ -25,7 +25,7 @@ pub fn connect(connect: &tcp::Connect, at: Timestamp, sample: &sample::Tcp) -> C
     let seen = connect.waited_ns != 0;
     Connect {
         at,
-        who: if seen { recorded(&connect.opener) } else { Who { unknown: Some(BEFORE), ..Who::default() } },
+        who: if seen { recorded(&connect.opener) } else { Who { unknown: Some(BEFORE.into()), ..Who::default() } },
         local,
         remote,
         netns: foreign(connect.ends.netns, sample),
@@ -130,7 +130,7 @@ mod tests {
                 tcp::Connect { waited_ns, error: 111, outcome: Outcome::Refused as u8, ..tcp::Connect::default() };
             super::connect(&connect, Timestamp::UNIX_EPOCH, &sample::Tcp::default())
         };
-        assert_eq!((connect(0).who.pid, connect(0).who.unknown, connect(0).waited), (None, Some(BEFORE), None));
+        assert_eq!((connect(0).who.pid, connect(0).who.unknown, connect(0).waited), (None, Some(BEFORE.into()), None));
         assert_eq!((connect(7).error, connect(7).waited), (Some(111), Some(Duration::from_nanos(7))));
     }
 }

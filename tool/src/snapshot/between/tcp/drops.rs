@@ -28,7 +28,7 @@ pub fn dropped(dropped: &tcp::Dropped, at: Timestamp, sample: &sample::Tcp) -> D
         0 => {
             let none = cause.reason.as_deref() == Some("no socket");
             let unknown = Some(if none { NO_SOCKET } else { NOT_TOLD });
-            Owners { who: Who { unknown, ..Who::default() }, ..Owners::default() }
+            Owners { who: Who { unknown: unknown.map(Into::into), ..Who::default() }, ..Owners::default() }
         }
         _ => owners(&socket, sample),
     };

@@ -1,0 +1,139 @@
+//! What a column is.
+
+use super::Text;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    pub kind: Kind,
+    /// Empty where there is none.
+    pub unit: &'static str,
+    /// The kernel's hook or file.
+    pub source: &'static str,
+    pub merge: Merge,
+    pub json: Json,
+    pub text: &'static [Text],
+    /// Of a row within the row.
+    pub columns: &'static [Column],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Label,
+    Counter,
+    Gauge,
+    Histogram,
+    Flag,
+    Info,
+}
+
+/// How the values of two intervals become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// They are the same.
+    Same,
+    Add,
+    Last,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json {
+    pub hidden: bool,
+    pub flat: bool,
+    pub sparse: bool,
+    pub key: &'static str,
+    /// Empty: the key without its unit, with `_unknown`.
+    pub reason: &'static str,
+    /// The column whose reason is not said twice; empty: none.
+    pub as_of: &'static str,
+}
+
+impl Column {
+    const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
+        let json = Json { hidden: false, flat: false, sparse: false, key: "", reason: "", as_of: "" };
+        Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
+    }
+
+    pub const fn declared(mut self, name: &'static str, meaning: &'static str, text: &'static [Text]) -> Self {
+        if self.json.key.is_empty() {
+            self.json.key = name;
+        }
+        (self.name, self.meaning, self.text) = (name, meaning, text);
+        self
+    }
+
+    pub const fn source(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
+    }
+
+    pub const fn max(mut self) -> Self {
+        self.merge = Merge::Max;
+        self
+    }
+
+    pub const fn columns(mut self, columns: &'static [Column]) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    pub const fn hidden(mut self) -> Self {
+        self.json.hidden = true;
+        self
+    }
+
+    pub const fn flat(mut self) -> Self {
+        self.json.flat = true;
+        self
+    }
+
+    pub const fn sparse(mut self) -> Self {
+        self.json.sparse = true;
+        self
+    }
+
+    pub const fn key(mut self, key: &'static str) -> Self {
+        self.json.key = key;
+        self
+    }
+
+    pub const fn reason(mut self, key: &'static str) -> Self {
+        self.json.reason = key;
+        self
+    }
+
+    pub const fn as_of(mut self, column: &'static str) -> Self {
+        self.json.as_of = column;
+        self
+    }
+}
+
+pub mod words {
+    use super::{Column, Kind, Merge};
+
+    pub const fn label() -> Column {
+        Column::of(Kind::Label, "", Merge::Same)
+    }
+
+    pub const fn counter(unit: &'static str) -> Column {
+        Column::of(Kind::Counter, unit, Merge::Add)
+    }
+
+    pub const fn gauge(unit: &'static str) -> Column {
+        Column::of(Kind::Gauge, unit, Merge::Last)
+    }
+
+    pub const fn histogram() -> Column {
+        Column::of(Kind::Histogram, "ns", Merge::Add)
+    }
+
+    pub const fn flag() -> Column {
+        Column::of(Kind::Flag, "", Merge::Last)
+    }
+
+    pub const fn info() -> Column {
+        Column::of(Kind::Info, "", Merge::Last)
+    }
+}

@@ -1,0 +1,81 @@
+//! The macro that makes a row out of its declaration.
+
+/// See [`crate::table`].
+macro_rules! table {
+    ($(
+        $(#[doc = $about:literal])*
+        $vis:vis struct $row:ident in $table:literal $(derive($($also:ident),*))? {
+            $(
+                $(#[doc = $doc:literal])*
+                $field:ident: $type:ty = $column:expr $(, text [$($text:expr),* $(,)?])?;
+            )*
+        }
+    )*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, PartialEq $($(, $also)*)?)]
+        $vis struct $row {
+            $($(#[doc = $doc])* pub $field: $type,)*
+        }
+
+        impl $crate::table::Columns for $row {
+            const NAME: &'static str = $table;
+            const MEANING: &'static str = concat!($($about),*).trim_ascii();
+            const COLUMNS: &'static [$crate::table::Column] = &{
+                use $crate::table::spec::*;
+                [$({
+                    const TEXT: &[$crate::table::Text] = &[$($($text),*)?];
+                    $column.declared(stringify!($field), concat!($($doc),*).trim_ascii(), TEXT)
+                }),*]
+            };
+
+            fn get(&self, column: usize) -> $crate::table::Cell<'_> {
+                type Get = for<'a> fn(&'a $row) -> $crate::table::Cell<'a>;
+                const GET: &[Get] = &[$(|row| $crate::table::Value::cell(&row.$field)),*];
+                GET.get(column).map_or($crate::table::Cell::None, |get| get(self))
+            }
+
+            fn from_cells(cells: &[$crate::table::Cell<'_>]) -> Option<Self> {
+                let mut cells = cells.iter();
+                Some(Self { $($field: $crate::table::Value::of(cells.next()?)?,)* })
+            }
+
+            fn merge(&mut self, later: &Self) {
+                let mut columns = <Self as $crate::table::Columns>::COLUMNS.iter();
+                $(if let Some(column) = columns.next() {
+                    $crate::table::Value::join(&mut self.$field, &later.$field, column.merge);
+                })*
+            }
+        }
+
+        impl $crate::table::Value for $row {
+            fn cell(&self) -> $crate::table::Cell<'_> {
+                use $crate::table::Columns;
+                $crate::table::Cell::Row(Self::COLUMNS, self.cells())
+            }
+
+            fn of(cell: &$crate::table::Cell<'_>) -> Option<Self> {
+                match cell {
+                    $crate::table::Cell::Row(_, cells) => $crate::table::Columns::from_cells(cells),
+                    _ => None,
+                }
+            }
+
+            fn join(&mut self, later: &Self, how: $crate::table::Merge) {
+                match how {
+                    $crate::table::Merge::Same => {}
+                    $crate::table::Merge::Last => *self = later.clone(),
+                    _ => $crate::table::Columns::merge(self, later),
+                }
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::table::any::Any for $row {
+            fn any(dice: &mut $crate::table::any::Dice) -> Self {
+                Self { $($field: $crate::table::any::Any::any(dice),)* }
+            }
+        }
+    )*};
+}
+
+pub(crate) use table;

@@ -1,0 +1,109 @@
+//! Tables: a column is declared once, at the field of the row, and every sink reads the declaration.
+//!
+//! ```text
+//! table! {
+//!     /// One operation on one device.
+//!     pub struct Device in "io.devices" {
+//!         /// Kernel name of the device.
+//!         device: String = label(), text [words("DEVICE").least(6)];
+//!         /// Requests that were completed.
+//!         ios: u64 = counter("requests").source("block_rq_complete"), text [rate("IO/s").least(5)];
+//!         service: Known<Latency> = histogram(), text [q50("p50").least(5), longest("MAX").close().least(5)];
+//!     }
+//! }
+//! ```
+//!
+//! This makes the struct (all fields public; `Clone`, `Debug`, `PartialEq`, and what `derive(…)` after the table's name adds) and
+//! its [`Columns`]. The comment of a field is the column's meaning. The order of fields is that of JSON's keys, and of the text's
+//! columns where they do not say `after`.
+//!
+//! **What a column is** ([`Column`]), with how the rows of two intervals become one:
+//!
+//! | | | two become one |
+//! |---|---|---|
+//! | `label()` | what rows are told apart by | is the same |
+//! | `counter(unit)` | grows with what happened in the interval | sum |
+//! | `gauge(unit)` | how it is now | the last; with `.max()` the greatest |
+//! | `histogram()` | a distribution of nanoseconds | both together |
+//! | `flag()` | yes or no | the last; with `.max()` if either was |
+//! | `info()` | anything else that is not a number to add | the last |
+//!
+//! - `.source("…")`: the kernel's hook or file that it comes from.
+//! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it.
+//! - `.hidden()`: not in JSON. `.sparse()`: not in JSON where it is none, 0, false or empty.
+//! - `.key("…")`: JSON's name, where it is not the field's. `.reason("…")`: that of the reason; otherwise the field's name without
+//!   its unit, with `_unknown`. `.as_of("other")`: no reason where that of `other` is the same.
+//!
+//! **How text shows it** ([`Text`]), any number of times per column: `words` `count` `number` `rate` `kibibytes_rate`
+//! `mebibytes_rate` `time_rate` `duration` `bytes` `share` (0 to 1, as percent) `clock` (a moment of the day); of a distribution
+//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` `why`; and `own("HEAD", "name")`, for which
+//! the sink has a function of the row.
+//!
+//! - `.left()` `.right()` `.close()` (right, near the column before): numbers are to the right unless told.
+//! - `.least(n)`: least width. `.narrow("HEAD")`: the head below a hundred columns.
+//! - `.wide()`, `.roomy()`: only from 100, from 120 columns on.
+//! - `.unless_zero()`, `.unless_unknown()`: left out if that is so in every row. `.with("other")`: left out with that column.
+//! - `.after("other")`: stands behind all of that column. `.or("other")`: shows that column where this one is not known.
+//!
+//! **Types** of fields are those with a [`Value`]: numbers, `bool`, `String`, `Reason`, `Timestamp`, `Duration`, `Latency`, rows,
+//! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`; enums with names by `named!(Op, How)`.
+//!
+//! **A sink** draws with `sinks::rows::Rows` and writes JSON with `sinks::json::row::{Row, Rows}`. A probe is converted when its
+//! structs in `snapshot/` are tables, and its mirrors in `sinks/json/` and heads in `sinks/` are gone; `sinks/golden.rs` must not
+//! change. `tests.rs` here has a list of all tables: add yours.
+
+mod cell;
+mod column;
+mod declare;
+mod known;
+mod text;
+mod value;
+
+#[cfg(test)]
+pub mod any;
+#[cfg(test)]
+mod tests;
+
+pub use cell::Cell;
+pub use column::{Column, Json, Kind, Merge};
+pub(crate) use declare::table;
+pub use known::{Known, Reason, Why};
+pub use text::{Align, Format, Quantile, Room, Text, Unless};
+pub use value::Value;
+pub(crate) use value::named;
+
+/// What declarations are made of.
+pub mod spec {
+    pub use super::{Room, column::words::*, text::words::*};
+}
+
+/// A row of a table.
+pub trait Columns: Sized + 'static {
+    /// `probe.table`
+    const NAME: &'static str;
+    const MEANING: &'static str;
+    const COLUMNS: &'static [Column];
+
+    /// None beyond the last column.
+    fn get(&self, column: usize) -> Cell<'_>;
+
+    /// From one cell per column. `None`: they are not of this table.
+    fn from_cells(cells: &[Cell<'_>]) -> Option<Self>;
+
+    /// Adds the same row of a later interval.
+    fn merge(&mut self, later: &Self);
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        (0..Self::COLUMNS.len()).map(|column| self.get(column)).collect()
+    }
+
+    /// What rows are told apart by.
+    fn key(&self) -> Vec<Cell<'_>> {
+        let labels = Self::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == Kind::Label);
+        labels.map(|(at, _)| self.get(at).key()).collect()
+    }
+
+    fn column(name: &str) -> Option<usize> {
+        Self::COLUMNS.iter().position(|column| column.name == name)
+    }
+}

@@ -1,0 +1,100 @@
+use proptest::prelude::*;
+
+use super::{
+    Cell, Columns, Format, Kind, Known, Merge, Text, Unless, Value, Why,
+    any::{Any, Dice},
+};
+use crate::snapshot::{
+    Who,
+    io::{Blame, Cause, Device, Request, Stalled},
+};
+
+/// Does it to every table.
+macro_rules! each_table {
+    ($check:ident $(, $with:expr)*) => {
+        $check::<Who>($($with),*);
+        $check::<Device>($($with),*);
+        $check::<Stalled>($($with),*);
+        $check::<Cause>($($with),*);
+        $check::<Blame>($($with),*);
+        $check::<Request>($($with),*);
+    };
+}
+
+fn there_and_back<R: Columns + Any + PartialEq + std::fmt::Debug>(seed: u64) {
+    let row = R::any(&mut Dice(seed));
+    assert_eq!(R::from_cells(&row.cells()).as_ref(), Some(&row), "{}", R::NAME);
+}
+
+/// Labels stay, counters add up, and what was merged is still a row.
+fn merged<R: Columns + Any + Clone + PartialEq + std::fmt::Debug>(seed: u64) {
+    let (row, later) = (R::any(&mut Dice(seed)), R::any(&mut Dice(!seed)));
+    let mut both = row.clone();
+    both.merge(&later);
+    assert_eq!(both.key(), row.key(), "{}", R::NAME);
+    for (at, column) in R::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == Kind::Counter) {
+        if let (Cell::Count(a), Cell::Count(b)) = (row.get(at), later.get(at)) {
+            assert_eq!(both.get(at), Cell::Count(a.saturating_add(b)), "{}.{}", R::NAME, column.name);
+        }
+    }
+    there_and_back::<R>(seed);
+}
+
+/// Columns that others name are there, and every column says what it is.
+fn declared<R: Columns>() {
+    let named = |name: &str| name.is_empty() || R::column(name).is_some();
+    assert!(!R::MEANING.is_empty(), "{}", R::NAME);
+    for column in R::COLUMNS {
+        let at = format!("{}.{}", R::NAME, column.name);
+        assert!(!column.meaning.is_empty() && named(column.json.as_of), "{at}");
+        let counts = matches!(column.kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
+        assert_eq!(!column.unit.is_empty(), counts, "{at}");
+        for Text { after, or, unless, format, .. } in column.text {
+            let with = if let Unless::With(name) = unless { name } else { "" };
+            assert!(named(after) && named(or) && named(with), "{at}");
+            assert!(!matches!(format, Format::Own("")), "{at}");
+        }
+    }
+}
+
+#[test]
+fn declarations_are_whole() {
+    each_table!(declared);
+}
+
+proptest! {
+    #[test]
+    fn rows_survive_as_cells(seed in any::<u64>()) {
+        each_table!(there_and_back, seed);
+    }
+
+    #[test]
+    fn two_rows_become_one(seed in any::<u64>()) {
+        each_table!(merged, seed);
+    }
+}
+
+#[test]
+fn an_unknown_age_does_not_become_a_number() {
+    let (age, unknown) = (Known::Value(7u64), Known::<u64>::unknown("since before start"));
+    for (mut first, later) in [(age.clone(), &unknown), (unknown.clone(), &age)] {
+        first.join(later, Merge::Max);
+        assert_eq!(first, unknown);
+    }
+    let mut sum = age.clone();
+    sum.join(&unknown, Merge::Add);
+    assert_eq!(sum, age);
+    assert_eq!(u64::of(&unknown.cell()), None);
+}
+
+#[test]
+fn five_ways_not_to_know() {
+    let words = |why: Why| why.to_string();
+    assert_eq!(words(Why::NotMeasured("--devices".into())), "not measured: --devices");
+    assert_eq!(words(Why::Unavailable("no cgroups".into())), "no cgroups");
+    assert_eq!(
+        (words(Why::Lost), words(Why::NotLookedAt("1024 tasks".into()))),
+        ("lost".into(), "not looked at: 1024 tasks".into())
+    );
+    assert_eq!(words(Why::Unknown("its start was not seen".into())), "its start was not seen");
+}

@@ -1,0 +1,221 @@
+//! What can stand in a column: to a cell and back, and two as one.
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{Cell, Known, Merge, Reason};
+use crate::snapshot::Latency;
+
+pub trait Value: Sized {
+    fn cell(&self) -> Cell<'_>;
+
+    /// `None`: the cell is of another type.
+    fn of(cell: &Cell<'_>) -> Option<Self>;
+
+    /// Adds the value of a later interval.
+    fn join(&mut self, later: &Self, how: Merge);
+}
+
+macro_rules! numbers {
+    ($($type:ty as $wide:ty, $cell:ident: $add:expr;)*) => {$(
+        impl Value for $type {
+            fn cell(&self) -> Cell<'_> {
+                Cell::$cell(<$wide>::from(*self))
+            }
+
+            fn of(cell: &Cell<'_>) -> Option<Self> {
+                match cell {
+                    Cell::$cell(value) => <$type>::try_from(*value).ok(),
+                    _ => None,
+                }
+            }
+
+            fn join(&mut self, later: &Self, how: Merge) {
+                match how {
+                    Merge::Same => {}
+                    Merge::Add => *self = $add(*self, *later),
+                    Merge::Last => *self = *later,
+                    Merge::Max => *self = <$type>::max(*self, *later),
+                }
+            }
+        }
+    )*};
+}
+
+numbers! {
+    u64 as u64, Count: u64::saturating_add;
+    u32 as u64, Count: u32::saturating_add;
+    u16 as u64, Count: u16::saturating_add;
+    u8 as u64, Count: u8::saturating_add;
+    i64 as i64, Signed: i64::saturating_add;
+    i32 as i64, Signed: i32::saturating_add;
+    f64 as f64, Real: |a: f64, b: f64| a + b;
+    bool as bool, Flag: |a: bool, b: bool| a | b;
+    Timestamp as Timestamp, At: |_, later| later;
+}
+
+impl Value for Duration {
+    fn cell(&self) -> Cell<'_> {
+        Cell::Count(u64::try_from(self.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        u64::of(cell).map(Self::from_nanos)
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        match how {
+            Merge::Same => {}
+            Merge::Add => *self = self.saturating_add(*later),
+            Merge::Last => *self = *later,
+            Merge::Max => *self = (*self).max(*later),
+        }
+    }
+}
+
+/// Neither added nor compared: the last counts.
+fn last<T: Clone>(value: &mut T, later: &T, how: Merge) {
+    if how != Merge::Same {
+        *value = later.clone();
+    }
+}
+
+macro_rules! texts {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn cell(&self) -> Cell<'_> {
+                Cell::Text(Cow::Borrowed(self))
+            }
+
+            fn of(cell: &Cell<'_>) -> Option<Self> {
+                match cell {
+                    Cell::Text(text) => Some(text.clone().into_owned().into()),
+                    _ => None,
+                }
+            }
+
+            fn join(&mut self, later: &Self, how: Merge) {
+                last(self, later, how);
+            }
+        }
+    )*};
+}
+
+texts!(String, Reason);
+
+/// Enums with `ALL` and `name`.
+macro_rules! named {
+    ($($type:ty),*) => {$(
+        impl $crate::table::Value for $type {
+            fn cell(&self) -> $crate::table::Cell<'_> {
+                $crate::table::Cell::Text(self.name().into())
+            }
+
+            fn of(cell: &$crate::table::Cell<'_>) -> Option<Self> {
+                match cell {
+                    $crate::table::Cell::Text(name) => Self::ALL.into_iter().find(|value| value.name() == name),
+                    _ => None,
+                }
+            }
+
+            fn join(&mut self, later: &Self, how: $crate::table::Merge) {
+                if how != $crate::table::Merge::Same {
+                    *self = *later;
+                }
+            }
+        }
+
+        #[cfg(test)]
+        impl $crate::table::any::Any for $type {
+            fn any(dice: &mut $crate::table::any::Dice) -> Self {
+                Self::ALL[dice.below(Self::ALL.len())]
+            }
+        }
+    )*};
+}
+
+pub(crate) use named;
+
+impl Value for Latency {
+    fn cell(&self) -> Cell<'_> {
+        Cell::Times(Cow::Borrowed(self))
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Times(latency) => Some(latency.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        match how {
+            Merge::Add => *self = Latency::merge([&*self, later]),
+            _ => last(self, later, how),
+        }
+    }
+}
+
+impl<T: Value + Clone> Value for Vec<T> {
+    fn cell(&self) -> Cell<'_> {
+        Cell::List(self.iter().map(Value::cell).collect())
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::List(cells) => cells.iter().map(T::of).collect(),
+            _ => None,
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        last(self, later, how);
+    }
+}
+
+impl<T: Value + Clone> Value for Option<T> {
+    fn cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::None, Value::cell)
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::None => Some(None),
+            cell => T::of(cell).map(Some),
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        match (self, later) {
+            (Some(value), Some(later)) => value.join(later, how),
+            (value, later) if how == Merge::Last || value.is_none() => last(value, later, how),
+            _ => {}
+        }
+    }
+}
+
+impl<T: Value + Clone> Value for Known<T> {
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Value(value) => value.cell(),
+            Self::Not(why) => Cell::Unknown(Cow::Borrowed(why)),
+        }
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Unknown(why) => Some(Self::Not(why.clone().into_owned())),
+            cell => T::of(cell).map(Self::Value),
+        }
+    }
+
+    /// A sum is of what was measured. What may be greater than the greatest makes that unknown, too.
+    fn join(&mut self, later: &Self, how: Merge) {
+        match (&mut *self, later, how) {
+            (Self::Value(value), Self::Value(later), _) => value.join(later, how),
+            (_, _, Merge::Same) | (Self::Value(_), Self::Not(_), Merge::Add) | (Self::Not(_), _, Merge::Max) => {}
+            _ => *self = later.clone(),
+        }
+    }
+}
