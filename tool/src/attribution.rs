@@ -66,13 +66,13 @@ fn calls(syscalls: &mut Syscalls, names: &mut Names, by: Option<By>, seen: usize
 fn block_io(io: &mut Io, names: &mut Names, plan: &Plan) {
     let seen = if plan.json { usize::MAX } else { plan.top };
     let filter = &plan.filter;
-    if let Some(rows) = &mut io.stalled {
+    if let Some(rows) = io.stalled.value_mut() {
         rows.retain_mut(|row| wanted(&mut row.who, filter, names));
         let hidden =
             |row: &Stalled| row.kernel_thread && !plan.json && !plan.io.as_ref().is_some_and(|io| io.kernel_threads);
         rows.iter_mut().filter(|row| !hidden(row)).take(seen).for_each(|row| name(&mut row.who, names));
     }
-    if let Some(rows) = &mut io.caused_by {
+    if let Some(rows) = io.caused_by.value_mut() {
         rows.retain_mut(|row| wanted(&mut row.who, filter, names));
         rows.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
     }

@@ -22,7 +22,7 @@ pub const SECOND: u64 = 1_000_000_000;
 pub fn quiet() -> Snapshot {
     let mut snapshot = Snapshot { interval: Duration::from_secs(1), ..idle() };
     snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.mode = Mode::Blocked);
-    snapshot.io = Some(Io { stalled: Some(Vec::new()), caused_by: Some(Vec::new()), ..Io::default() });
+    snapshot.io = Some(Io { stalled: Vec::new().into(), caused_by: Vec::new().into(), ..Io::default() });
     snapshot.tcp = Some(Tcp::default());
     snapshot.oom =
         Some(Oom { memory: Memory { total: 8 << 30, available: 6 << 30, ..Memory::default() }, ..Oom::default() });

@@ -83,7 +83,7 @@ fn place(scene: &Scene, oom: &Oom, kind: Kind, who: &Who) -> Place {
 }
 
 fn is_slowed(scene: &Scene, who: &Who) -> bool {
-    let mut stalled = scene.now.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let mut stalled = scene.now.io.iter().filter_map(|io| io.stalled.value()).flatten();
     let high = reasons::Kind::MemoryHigh.words();
     who.pid.is_some()
         && stalled.any(|row| row.who.pid == who.pid && row.reason.value().map(String::as_str) == Some(high))

@@ -67,8 +67,15 @@ fn disks(scene: &Scene) -> Result<String, String> {
     let io = scene.now.io.as_ref().ok_or("disks")?;
     let disks = waits::disks(scene);
     let worst = disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns);
-    let waited =
-        io.stalled.iter().flatten().filter(|row| !row.kernel_thread).map(|row| row.ended_max_ns).max().unwrap_or(0);
+    let waited = io
+        .stalled
+        .value()
+        .into_iter()
+        .flatten()
+        .filter(|row| !row.kernel_thread)
+        .map(|row| row.ended_max_ns)
+        .max()
+        .unwrap_or(0);
     let longest =
         if waited > 0 { format!("longest wait {}", format::duration(waited)) } else { "nobody waited".to_owned() };
     Ok(match worst {

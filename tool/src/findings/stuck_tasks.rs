@@ -82,7 +82,7 @@ mod tests {
         let mut snapshot = quiet();
         let wait = stalled(Who::default(), Some("sda"), call, reason, 0, 0);
         let wait = crate::snapshot::io::Stalled { now: 1, now_ns: Some(6_000_000_000).into(), ..wait };
-        snapshot.io.iter_mut().for_each(|io| (io.stalled, io.devices) = (Some(vec![wait.clone()]), devices.clone()));
+        snapshot.io.iter_mut().for_each(|io| (io.stalled, io.devices) = (vec![wait.clone()].into(), devices.clone()));
         snapshot
     }
 

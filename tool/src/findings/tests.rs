@@ -53,8 +53,8 @@ fn busy_disk(request_ns: u64, call: &str, waits: u64, each_ns: u64) -> Snapshot 
     with(quiet(), |snapshot| {
         let io = snapshot.io.as_mut().unwrap();
         io.devices = vec![disk("sda", request_ns, 100)];
-        io.stalled = Some(vec![stalled(victim(), Some("sda"), call, "page read", waits, each_ns)]);
-        io.caused_by = Some(vec![cause(culprit(), "sda", 0.91), cause(victim(), "sda", 0.09)]);
+        io.stalled = vec![stalled(victim(), Some("sda"), call, "page read", waits, each_ns)].into();
+        io.caused_by = vec![cause(culprit(), "sda", 0.91), cause(victim(), "sda", 0.09)].into();
     })
 }
 
@@ -82,7 +82,7 @@ fn a_disk_is_saturated_if_it_is_slow_and_somebody_waits_for_long() {
 fn what_is_not_known_of_a_cause_is_said() {
     let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
     let before = Who { unknown: Some("pages dirtied before we started".into()), ..Who::default() };
-    snapshot.io.as_mut().unwrap().caused_by = Some(vec![cause(before, "sda", 1.0)]);
+    snapshot.io.as_mut().unwrap().caused_by = vec![cause(before, "sda", 1.0)].into();
     let found = only(&snapshot);
     assert!(found.culprits.is_empty());
     assert_eq!(found.unknown, ["whose 100% of its time is: pages dirtied before we started"]);
@@ -105,7 +105,7 @@ fn syncs_stall_sooner_if_somebody_else_has_the_disk() {
     );
     let alone = |each_ns| {
         with(busy_disk(50 * MS, "fsync", 10, each_ns), |snapshot| {
-            snapshot.io.as_mut().unwrap().caused_by = Some(vec![cause(victim(), "sda", 1.0)]);
+            snapshot.io.as_mut().unwrap().caused_by = vec![cause(victim(), "sda", 1.0)].into();
         })
     };
     assert!(!holds(&alone(49 * MS), "sync_stall") && holds(&alone(50 * MS), "sync_stall"));
@@ -127,7 +127,7 @@ fn a_task_is_stuck_after_five_seconds_on_what_is_no_disk() {
         with(quiet(), |snapshot| {
             let mut row = stalled(victim(), None, "write", reason, 0, 0);
             (row.now, row.now_ns) = (1, Some(now_ns).into());
-            snapshot.io.as_mut().unwrap().stalled = Some(vec![row]);
+            snapshot.io.as_mut().unwrap().stalled = vec![row].into();
         })
     };
     let found = only(&stuck(5 * SECOND, "filesystem frozen"));
@@ -143,7 +143,7 @@ fn writers_that_are_held_back() {
     let throttled = |each_ns| {
         with(quiet(), |snapshot| {
             let row = stalled(culprit(), None, "write", "dirty-page throttling", 3, each_ns);
-            snapshot.io.as_mut().unwrap().stalled = Some(vec![row]);
+            snapshot.io.as_mut().unwrap().stalled = vec![row].into();
         })
     };
     assert!(holds(&throttled(100 * MS), "dirty_throttling") && !holds(&throttled(99 * MS), "dirty_throttling"));
@@ -172,7 +172,7 @@ fn one_who_is_slowed_down_is_in_a_cgroup_above_memory_high() {
     let mut slowed = waits_for_memory(Memory::Sleep, 50 * MS);
     assert_eq!(only(&slowed).subject, "", "it may wait for swap");
     let wait = stalled(victim(), None, "", "memory.high throttling", 10, 50 * MS);
-    slowed.io.as_mut().unwrap().stalled = Some(vec![wait]);
+    slowed.io.as_mut().unwrap().stalled = vec![wait].into();
     let found = only(&slowed);
     assert_eq!((found.rule, &*found.subject, first_pid(&found.victims)), ("memory_stall", "/db", Some(430)));
     assert_eq!(
@@ -186,7 +186,7 @@ fn those_of_whom_only_the_name_is_known_are_not_one() {
     let mut snapshot = busy_disk(50 * MS, "read", 0, 0);
     let named = |name: &str| Who { comm: Some(name.into()), ..Who::default() };
     let rows = ["vim", "less"].map(|name| stalled(named(name), Some("sda"), "read", "page read", 10, 50 * MS));
-    snapshot.io.as_mut().unwrap().stalled = Some(rows.into());
+    snapshot.io.as_mut().unwrap().stalled = Vec::from(rows).into();
     let names: Vec<_> = only(&snapshot).victims.into_iter().filter_map(|who| who.comm).collect();
     assert_eq!(names, ["less", "vim"]);
 }
@@ -309,11 +309,11 @@ fn slow_calls_that_are_no_other_rules() {
     assert!(look(&slow("flock", 9)).is_empty() && look(&slow("ioctl", 100)).is_empty());
     let mut stalled_too = slow("fsync", 100);
     let row = stalled(victim(), Some("sda"), "fsync", "journal commit", 100, 20 * MS);
-    stalled_too.io.as_mut().unwrap().stalled = Some(vec![row]);
+    stalled_too.io.as_mut().unwrap().stalled = vec![row].into();
     assert!(look(&stalled_too).is_empty(), "the disk's rule has it");
     let short = stalled(victim(), Some("sda"), "flock", "kernel lock", 1, MS);
     let mut beside = slow("flock", 10);
-    beside.io.as_mut().unwrap().stalled = Some(vec![short]);
+    beside.io.as_mut().unwrap().stalled = vec![short].into();
     assert!(holds(&beside, "slow_calls"), "a short wait for something else hides nothing");
     let in_flight = with(quiet(), |snapshot| {
         let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Some(9 * SECOND) };
@@ -350,8 +350,8 @@ fn calls_that_fail_by_what_the_error_means() {
 fn names_of_the_host_are_harmless() {
     let mut snapshot = busy_disk(50 * MS, "read", 10, 30 * MS);
     let io = snapshot.io.as_mut().unwrap();
-    io.stalled.iter_mut().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
-    io.caused_by.iter_mut().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
+    io.stalled.value_mut().into_iter().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
+    io.caused_by.value_mut().into_iter().flatten().for_each(|row| row.who.comm = Some(HOSTILE.into()));
     let found = only(&snapshot);
     let texts = found.evidence.iter().map(|row| &row.what).chain([&found.statement, &found.next]);
     for text in texts {

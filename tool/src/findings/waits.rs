@@ -42,7 +42,7 @@ pub struct Wait<'a> {
 
 /// All waits of processes that are long enough to be a delay.
 pub fn all<'a>(scene: &'a Scene) -> impl Iterator<Item = Wait<'a>> {
-    let rows = scene.now.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let rows = scene.now.io.iter().filter_map(|io| io.stalled.value()).flatten();
     let interval_ns = scene.interval_ns();
     rows.filter(|row| !row.kernel_thread && is_long(row)).map(move |row| {
         let ended = row.total_ns.min(row.waits.saturating_mul(interval_ns));
@@ -167,7 +167,7 @@ pub struct Part {
 /// Who had a disk's time, the most first.
 pub fn owners(scene: &Scene, disk: &str) -> Vec<Part> {
     let mut parts: BTreeMap<(Option<u32>, Option<&str>), Part> = BTreeMap::new();
-    let causes = scene.now.io.iter().filter_map(|io| io.caused_by.as_ref()).flatten();
+    let causes = scene.now.io.iter().filter_map(|io| io.caused_by.value()).flatten();
     for cause in causes.filter(|cause| cause.disk == disk) {
         let who = &cause.who;
         // Work of nobody in particular is told by how it came to be.

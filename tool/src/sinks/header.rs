@@ -37,7 +37,7 @@ pub fn mode(snapshot: &Snapshot, view: &View) -> String {
         });
     }
     if let Some(io) = &snapshot.io {
-        probes.push(if io.stalled.is_some() { "io" } else { "io devices" });
+        probes.push(if io.stalled.is_known() { "io" } else { "io devices" });
     }
     if let Some(tcp) = &snapshot.tcp {
         probes.push(if tcp.events_only { "tcp events" } else { "tcp" });

@@ -20,10 +20,10 @@ use crate::snapshot::{Snapshot, io::Io};
 pub fn draw(text: &mut String, io: &Io, snapshot: &Snapshot, view: &View) {
     requests::draw(text, &io.slow, snapshot, view);
     devices::draw(text, &io.devices, snapshot, view);
-    if let Some(stalled) = &io.stalled {
+    if let Some(stalled) = io.stalled.value() {
         stalled::draw(text, stalled, snapshot, view);
     }
-    if let Some(causes) = &io.caused_by {
+    if let Some(causes) = io.caused_by.value() {
         causes::draw(text, causes, snapshot, view);
     }
     if let Some(blame) = &io.blame {

@@ -12,7 +12,7 @@ mod io;
 pub mod json;
 mod oom;
 pub mod overview;
-mod rows;
+pub mod rows;
 pub mod stream;
 mod table;
 mod tcp;

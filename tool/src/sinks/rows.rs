@@ -17,11 +17,12 @@ pub struct Rows<'a, R> {
     heads: Vec<(&'static str, String)>,
     own: Vec<(&'static str, Own<'a, R>)>,
     below: Option<Below<'a, R>>,
+    without: Vec<&'static str>,
 }
 
 impl<'a, R: Columns> Rows<'a, R> {
     pub fn new(view: &'a View, interval: Duration) -> Self {
-        Self { view, interval, heads: Vec::new(), own: Vec::new(), below: None }
+        Self { view, interval, heads: Vec::new(), own: Vec::new(), below: None, without: Vec::new() }
     }
 
     /// A head that says more than the declared one.
@@ -42,6 +43,12 @@ impl<'a, R: Columns> Rows<'a, R> {
         self
     }
 
+    /// Columns that this run does not have, by their declared heads.
+    pub fn without(mut self, heads: &[&'static str]) -> Self {
+        self.without.extend(heads);
+        self
+    }
+
     /// As many as `--top` says, from the first.
     pub fn draw(&self, text: &mut String, rows: &[&R]) {
         self.draw_some(text, &rows[..rows.len().min(self.view.top)], rows);
@@ -49,14 +56,19 @@ impl<'a, R: Columns> Rows<'a, R> {
 
     /// Some of all rows; the rest is counted.
     pub fn draw_some(&self, text: &mut String, shown: &[&R], all: &[&R]) {
+        self.table(shown, all).draw(text, self.view);
+        who::more(text, all.len(), self.view);
+    }
+
+    /// For those who have rows of their own to add.
+    pub fn table(&self, shown: &[&R], all: &[&R]) -> Table {
         let columns = self.columns(all);
         let mut table = columns.iter().fold(Table::new(), |table, (_, column)| self.with_head(table, column));
         for row in shown {
             table.row(columns.iter().map(|&(at, column)| self.cell(row, at, column)).collect());
             table.below(self.below.map(|below| below(row)).unwrap_or_default());
         }
-        table.draw(text, self.view);
-        who::more(text, all.len(), self.view);
+        table
     }
 
     /// What is shown, each with the number of its column, in order.
@@ -68,7 +80,9 @@ impl<'a, R: Columns> Rows<'a, R> {
             let place = columns.iter().rposition(|(at, _)| name(*at, R::COLUMNS) == text.after);
             columns.insert(place.map_or(columns.len(), |place| place + 1), (at, text));
         }
-        columns.retain(|(at, text)| self.view.has(text.room) && Self::says(*at, text, all));
+        columns.retain(|(at, text)| {
+            self.view.has(text.room) && !self.without.contains(&text.head) && Self::says(*at, text, all)
+        });
         columns
     }
 

@@ -22,18 +22,26 @@ pub const NO_CALL: &str = "not in a call, or not known";
 pub const NO_DEVICE: &str = "none was seen";
 
 /// Block I/O of one interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Io {
     /// One row per device (or partition) and operation, the largest total time first.
     pub devices: Vec<Device>,
-    /// Who waited in uninterruptible sleep, the longest total first. `None`: not measured (`--devices`).
-    pub stalled: Option<Vec<Stalled>>,
-    /// Whose requests the devices worked on, the largest service time first. `None`: not measured.
-    pub caused_by: Option<Vec<Cause>>,
+    /// Who waited in uninterruptible sleep, the longest total first.
+    pub stalled: Known<Vec<Stalled>>,
+    /// Whose requests the devices worked on, the largest service time first.
+    pub caused_by: Known<Vec<Cause>>,
     /// Each stalled process's wait, split over the owners that held the device; where asked for.
     pub blame: Option<Vec<Blame>>,
     /// Single requests over the threshold, in order of completion; where asked for.
     pub slow: Vec<Request>,
+}
+
+impl Default for Io {
+    /// Nothing happened, and nothing but devices is measured.
+    fn default() -> Self {
+        let (stalled, caused_by) = (Known::not_measured(DEVICES_ONLY), Known::not_measured(DEVICES_ONLY));
+        Self { devices: Vec::new(), stalled, caused_by, blame: None, slow: Vec::new() }
+    }
 }
 
 table! {
@@ -44,7 +52,7 @@ table! {
         /// Of the whole disk.
         disk: String = info().hidden();
         /// The name people gave it, where there is one (`vg0-root` for `dm-0`).
-        alias: Option<String> = info().sparse();
+        alias: Option<String> = info().optional();
         /// What was asked of the device.
         op: Op = label(), text [words("OP").least(10)];
         /// Requests that were completed (bios, for a device without a request queue).

@@ -12,13 +12,13 @@ table! {
         /// Path below the cgroup root.
         cgroup: Option<String> = label();
         /// Why something above is `None`.
-        unknown: Option<Reason> = info().sparse();
+        unknown: Option<Reason> = info().optional();
         /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
         cgroup_id: Option<u64> = info().hidden();
         /// When it started, in units of 2^20 ns since boot (32 bits of it), where that is known: process ids are used again.
         started: Option<u32> = label().hidden();
         /// It has no program of its own.
-        kernel_thread: bool = flag().hidden();
+        kernel_thread: bool = flag().hidden().sparse();
     }
 }
 

@@ -87,6 +87,12 @@ impl<T: Any> Any for Option<T> {
     }
 }
 
+impl<K: Any + Ord> Any for std::collections::BTreeMap<K, u64> {
+    fn any(dice: &mut Dice) -> Self {
+        (0..dice.below(4)).map(|_| (K::any(dice), dice.throw())).collect()
+    }
+}
+
 impl<T: Any> Any for Vec<T> {
     fn any(dice: &mut Dice) -> Self {
         (0..dice.below(4)).map(|_| T::any(dice)).collect()

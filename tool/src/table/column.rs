@@ -42,17 +42,30 @@ pub enum Merge {
 pub struct Json {
     pub hidden: bool,
     pub flat: bool,
-    pub sparse: bool,
+    pub absent: Absent,
     pub key: &'static str,
     /// Empty: the key without its unit, with `_unknown`.
     pub reason: &'static str,
     /// The column whose reason is not said twice; empty: none.
     pub as_of: &'static str,
+    /// Which parts of a row or distribution stand under which key, flat; empty: all.
+    pub parts: &'static [(&'static str, &'static str)],
+}
+
+/// When JSON does not have the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    Never,
+    /// There is none.
+    None,
+    /// None, 0, false or empty.
+    Nothing,
 }
 
 impl Column {
     const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
-        let json = Json { hidden: false, flat: false, sparse: false, key: "", reason: "", as_of: "" };
+        let json =
+            Json { hidden: false, flat: false, absent: Absent::Never, key: "", reason: "", as_of: "", parts: &[] };
         Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
     }
 
@@ -89,8 +102,19 @@ impl Column {
         self
     }
 
+    pub const fn optional(mut self) -> Self {
+        self.json.absent = Absent::None;
+        self
+    }
+
     pub const fn sparse(mut self) -> Self {
-        self.json.sparse = true;
+        self.json.absent = Absent::Nothing;
+        self
+    }
+
+    /// Pairs of key and part.
+    pub const fn parts(mut self, parts: &'static [(&'static str, &'static str)]) -> Self {
+        self.json.parts = parts;
         self
     }
 

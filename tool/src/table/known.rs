@@ -63,6 +63,13 @@ impl<T> Known<T> {
         }
     }
 
+    pub fn value_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Not(_) => None,
+        }
+    }
+
     pub fn is_known(&self) -> bool {
         self.value().is_some()
     }

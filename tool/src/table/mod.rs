@@ -30,9 +30,11 @@
 //!
 //! - `.source("…")`: the kernel's hook or file that it comes from.
 //! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it.
-//! - `.hidden()`: not in JSON. `.sparse()`: not in JSON where it is none, 0, false or empty.
+//! - `.parts(&[("waits", "count"), ("p99_ns", "p99_ns")])`: of a distribution or a row, only these, under these keys, flat. Of a
+//!   distribution there are `count`, those of `Latency::PARTS` (with `_us` in place of `_ns`: microseconds) and `histogram`.
+//! - `.hidden()`: not in JSON. `.optional()`: not there where it is none; `.sparse()`: nor where it is 0, false or empty.
 //! - `.key("…")`: JSON's name, where it is not the field's. `.reason("…")`: that of the reason; otherwise the field's name without
-//!   its unit, with `_unknown`. `.as_of("other")`: no reason where that of `other` is the same.
+//!   its unit, with `_unknown`. `.as_of("other")`: no reason where that of `other`, before it or behind it, is the same.
 //!
 //! **How text shows it** ([`Text`]), any number of times per column: `words` `count` `number` `rate` `kibibytes_rate`
 //! `mebibytes_rate` `time_rate` `duration` `bytes` `share` (0 to 1, as percent) `clock` (a moment of the day); of a distribution
@@ -46,9 +48,10 @@
 //! - `.after("other")`: stands behind all of that column. `.or("other")`: shows that column where this one is not known.
 //!
 //! **Types** of fields are those with a [`Value`]: numbers, `bool`, `String`, `Reason`, `Timestamp`, `Duration`, `Latency`, rows,
-//! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`; enums with names by `named!(Op, How)`.
+//! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`, `BTreeMap` of counts; enums with names by
+//! `named!(Op, How)`; others by a [`Value`] of their own.
 //!
-//! **A sink** draws with `sinks::rows::Rows` and writes JSON with `sinks::json::row::{Row, Rows}`. A probe is converted when its
+//! **A sink** draws with `sinks::rows::Rows` (heads and columns that depend on the run: `head` and `without`) and writes JSON with `sinks::json::row::{Row, Rows}`. A probe is converted when its
 //! structs in `snapshot/` are tables, and its mirrors in `sinks/json/` and heads in `sinks/` are gone; `sinks/golden.rs` must not
 //! change. `tests.rs` here has a list of all tables: add yours.
 
@@ -62,10 +65,10 @@ mod value;
 #[cfg(test)]
 pub mod any;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use cell::Cell;
-pub use column::{Column, Json, Kind, Merge};
+pub use column::{Absent, Column, Json, Kind, Merge};
 pub(crate) use declare::table;
 pub use known::{Known, Reason, Why};
 pub use text::{Align, Format, Quantile, Room, Text, Unless};

@@ -1,3 +1,5 @@
+use std::{collections::BTreeMap, time::Duration};
+
 use proptest::prelude::*;
 
 use super::{
@@ -5,13 +7,36 @@ use super::{
     any::{Any, Dice},
 };
 use crate::snapshot::{
-    Who,
+    Latency, Who,
     io::{Blame, Cause, Device, Request, Stalled},
 };
+
+super::table! {
+    /// Types that no table of a probe has yet.
+    pub struct Sample in "tests.sample" {
+        /// Counts by number.
+        on: BTreeMap<u32, u64> = counter("ns").key("on_ns");
+        /// Counts by name.
+        outcomes: BTreeMap<String, u64> = counter("connections").sparse();
+        /// Times of which some are shown.
+        trips: Known<Latency> = histogram().parts(&[("waits", "count"), ("srtt_p50_us", "p50_us"), ("histogram", "histogram")]);
+        /// A process that is shown in part.
+        owner: Who = label().columns(Who::COLUMNS).parts(&[("pid", "pid"), ("pid_unknown", "unknown")]);
+        /// Nobody, or another one.
+        behind: Option<Who> = info().columns(Who::COLUMNS);
+        /// How long.
+        age: Duration = gauge("ns").max().key("age_ns");
+        /// Below zero, too.
+        adj: Option<i32> = info().optional();
+        /// Small numbers.
+        small: u8 = info();
+    }
+}
 
 /// Does it to every table.
 macro_rules! each_table {
     ($check:ident $(, $with:expr)*) => {
+        $check::<Sample>($($with),*);
         $check::<Who>($($with),*);
         $check::<Device>($($with),*);
         $check::<Stalled>($($with),*);
@@ -63,6 +88,9 @@ fn declarations_are_whole() {
 }
 
 proptest! {
+    // Each is one row of every table.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn rows_survive_as_cells(seed in any::<u64>()) {
         each_table!(there_and_back, seed);
@@ -97,4 +125,11 @@ fn five_ways_not_to_know() {
         ("lost".into(), "not looked at: 1024 tasks".into())
     );
     assert_eq!(words(Why::Unknown("its start was not seen".into())), "its start was not seen");
+}
+
+#[test]
+fn a_sum_by_name_is_of_each() {
+    let mut counts = BTreeMap::from([(1u32, 2u64), (7, 1)]);
+    counts.join(&BTreeMap::from([(7, 3), (9, 4)]), Merge::Add);
+    assert_eq!(counts, BTreeMap::from([(1, 2), (7, 4), (9, 4)]));
 }

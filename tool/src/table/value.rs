@@ -1,6 +1,6 @@
 //! What can stand in a column: to a cell and back, and two as one.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
@@ -153,6 +153,36 @@ impl Value for Latency {
         match how {
             Merge::Add => *self = Latency::merge([&*self, later]),
             _ => last(self, later, how),
+        }
+    }
+}
+
+/// Counts by name or number.
+impl<K: Value + Ord + Clone> Value for BTreeMap<K, u64> {
+    fn cell(&self) -> Cell<'_> {
+        let name = |key: &'_ K| match key.cell() {
+            Cell::Text(name) => Cow::Owned(name.into_owned()),
+            Cell::Count(number) => Cow::Owned(number.to_string()),
+            _ => Cow::Borrowed(""),
+        };
+        Cell::Named(self.iter().map(|(key, count)| (name(key), *count)).collect())
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        let Cell::Named(counts) = cell else { return None };
+        let key = |name: &str| {
+            let number = || name.parse().ok().and_then(|number| K::of(&Cell::Count(number)));
+            K::of(&Cell::Text(name.into())).or_else(number)
+        };
+        counts.iter().map(|(name, count)| Some((key(name)?, *count))).collect()
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        if how != Merge::Add {
+            return last(self, later, how);
+        }
+        for (key, count) in later {
+            self.entry(key.clone()).or_insert(0).join(count, how);
         }
     }
 }

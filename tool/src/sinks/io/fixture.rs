@@ -30,7 +30,7 @@ pub fn busy() -> Io {
     let mapped = mapped.timed(latency(&[]), latency(&[]), latency(&[(110_000, 1_000), (2_000_000, 9)]));
     Io {
         devices: vec![writes, syncs, mapped, hung()],
-        stalled: Some(vec![
+        stalled: Known::Value(vec![
             Stalled {
                 now: 3,
                 now_ns: Some(1_100_000_000).into(),
@@ -55,7 +55,7 @@ pub fn busy() -> Io {
             },
             stalled(who(7_001, HOSTILE, "/"), 2, "", "", ""),
         ]),
-        caused_by: Some(vec![
+        caused_by: Known::Value(vec![
             cause(who(812, "rsync", BACKUP), How::Writeback, 0.906),
             cause(unknown("pages dirtied before we started"), How::Writeback, 0.0561),
             cause(Who::default(), How::Journal, 0.03),
@@ -85,7 +85,7 @@ pub fn untimed() -> Device {
 }
 
 pub fn idle() -> Io {
-    Io { stalled: Some(Vec::new()), caused_by: Some(Vec::new()), ..Io::default() }
+    Io { stalled: Vec::new().into(), caused_by: Vec::new().into(), ..Io::default() }
 }
 
 /// `--devices`

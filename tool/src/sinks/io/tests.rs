@@ -220,8 +220,10 @@ fn in_flight_without_an_age_and_no_latency_at_all() {
 
 #[test]
 fn kernel_threads_on_demand() {
-    let only = |io: Io| io.stalled.unwrap().into_iter().filter(|row| row.kernel_thread).collect::<Vec<Stalled>>();
-    let io = Io { stalled: Some(only(fixture::busy())), ..fixture::idle() };
+    let only = |io: Io| {
+        io.stalled.value().unwrap().clone().into_iter().filter(|row| row.kernel_thread).collect::<Vec<Stalled>>()
+    };
+    let io = Io { stalled: only(fixture::busy()).into(), ..fixture::idle() };
     let hidden = text(io.clone(), all());
     assert!(hidden.contains("nobody was stalled in this interval (kernel threads left out: --kernel-threads)\n"));
     let shown = text(io, View { kernel_threads: true, ..all() });
@@ -230,19 +232,19 @@ fn kernel_threads_on_demand() {
 
 #[test]
 fn a_wait_that_goes_on_is_not_called_short() {
-    let mut row = fixture::busy().stalled.unwrap().swap_remove(0);
+    let mut row = fixture::busy().stalled.value_mut().unwrap().swap_remove(0);
     row.reason = Known::unknown(NO_STACK);
-    let text = text(Io { stalled: Some(vec![row]), ..fixture::idle() }, all());
+    let text = text(Io { stalled: vec![row].into(), ..fixture::idle() }, all());
     assert!(text.contains("  1.1s ×3  write: reason not known on sda\n"), "{text}");
 }
 
 #[test]
 fn a_stack_is_wrapped_between_frames() {
     let mut io = fixture::idle();
-    let mut row = fixture::busy().stalled.unwrap().swap_remove(1);
+    let mut row = fixture::busy().stalled.value_mut().unwrap().swap_remove(1);
     row.stack = (0..9).map(|at| format!("a_function_of_the_kernel_{at}")).collect();
     row.stack[1] = "\u{1b}[2Jevil".into();
-    io.stalled = Some(vec![row]);
+    io.stalled = vec![row].into();
     for width in [80, 100] {
         let text = text(io.clone(), View { width, stacks: true, ..all() });
         let stack: Vec<_> = text.lines().filter(|line| line.starts_with("    ")).collect();
@@ -260,12 +262,12 @@ fn text_from_the_host_does_not_steer_the_terminal() {
     for device in &mut io.devices {
         (device.device, device.alias) = (nasty(), Some(nasty()));
     }
-    for row in io.stalled.iter_mut().flatten() {
+    for row in io.stalled.value_mut().into_iter().flatten() {
         (row.reason, row.syscall, row.device, row.woken_by) =
             (nasty().into(), nasty().into(), nasty().into(), Some(nasty()));
         row.stack = vec![nasty(), nasty()];
     }
-    for row in io.caused_by.iter_mut().flatten() {
+    for row in io.caused_by.value_mut().into_iter().flatten() {
         row.device = nasty();
     }
     for part in io.blame.iter_mut().flatten() {

@@ -11,8 +11,6 @@ use crate::{
     snapshot::io::{self, Blame, Cause, Device, Request, Stalled},
 };
 
-const DEVICES_ONLY: &str = "not measured: --devices";
-
 #[derive(Serialize)]
 pub struct Io<'a> {
     devices: Rows<'a, Device>,
@@ -20,10 +18,10 @@ pub struct Io<'a> {
     stall_over_ns: u64,
     stalled: Option<Rows<'a, Stalled>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stalled_unknown: Option<&'static str>,
+    stalled_unknown: Option<String>,
     caused_by: Option<Rows<'a, Cause>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    caused_by_unknown: Option<&'static str>,
+    caused_by_unknown: Option<String>,
     /// Absent unless asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     blame: Option<Rows<'a, Blame>>,
@@ -34,10 +32,10 @@ impl<'a> Io<'a> {
         Self {
             devices: Rows(&io.devices),
             stall_over_ns: ns(view.stall),
-            stalled: io.stalled.as_deref().map(Rows),
-            stalled_unknown: io.stalled.is_none().then_some(DEVICES_ONLY),
-            caused_by: io.caused_by.as_deref().map(Rows),
-            caused_by_unknown: io.caused_by.is_none().then_some(DEVICES_ONLY),
+            stalled: io.stalled.value().map(|rows| Rows(rows)),
+            stalled_unknown: io.stalled.why().map(ToString::to_string),
+            caused_by: io.caused_by.value().map(|rows| Rows(rows)),
+            caused_by_unknown: io.caused_by.why().map(ToString::to_string),
             blame: io.blame.as_deref().map(Rows),
         }
     }

@@ -37,6 +37,22 @@ impl Serialize for Distribution<'_> {
     }
 }
 
+/// Some of it, as (key, part). Without a latency there are no times.
+pub fn parts<M: SerializeMap>(map: &mut M, parts: &[(&str, &str)], latency: &Latency) -> Result<(), M::Error> {
+    for &(key, part) in parts {
+        let ns = |name: &str| Latency::PARTS.iter().find(|part| part.name == name).map(|part| (part.of)(latency));
+        match part {
+            "count" => map.serialize_entry(key, &latency.count)?,
+            "histogram" => map.serialize_entry(key, &Buckets(latency))?,
+            _ => {
+                let us = part.strip_suffix("_us").and_then(|name| ns(&format!("{name}_ns"))).map(|ns| ns / 1000);
+                map.serialize_entry(key, &ns(part).or(us).filter(|_| latency.count > 0))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 struct Buckets<'a>(&'a Latency);
 
 impl Serialize for Buckets<'_> {

@@ -5,8 +5,8 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-use super::latency::Distribution;
-use crate::table::{Cell, Column, Columns};
+use super::latency::{self, Distribution};
+use crate::table::{Absent, Cell, Column, Columns};
 
 pub struct Row<'a, R>(pub &'a R);
 
@@ -37,13 +37,26 @@ fn object<S: Serializer>(columns: &[Column], cells: &[Cell<'_>], serializer: S) 
 }
 
 fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>]) -> Result<(), M::Error> {
-    for (column, cell) in columns.iter().zip(cells) {
+    for (column, cell) in
+        columns.iter().zip(cells).filter(|(column, cell)| !column.json.hidden && is_there(column, cell))
+    {
         let json = &column.json;
         match cell {
-            _ if json.hidden || json.sparse && cell.is_nothing() => {}
+            Cell::Row(columns, cells) if !json.parts.is_empty() => {
+                for (key, part) in json.parts {
+                    let inner = columns.iter().zip(cells).find(|(column, _)| column.name == *part);
+                    if let Some((_, cell)) = inner.filter(|(column, cell)| is_there(column, cell)) {
+                        map.serialize_entry(key, &One(cell))?;
+                    }
+                }
+            }
+            Cell::Times(latency) if !json.parts.is_empty() => latency::parts(map, json.parts, latency)?,
             Cell::Row(columns, cells) if json.flat => entries(map, columns, cells)?,
             Cell::Unknown(why) => {
-                map.serialize_entry(json.key, &())?;
+                let keys = json.parts.iter().map(|(key, _)| *key);
+                for key in keys.chain(json.parts.is_empty().then_some(json.key)) {
+                    map.serialize_entry(key, &())?;
+                }
                 let said = columns.iter().position(|other| other.name == json.as_of).and_then(|at| cells.get(at));
                 if said != Some(cell) {
                     map.serialize_entry(&*reason(column), &why.to_string())?;
@@ -53,6 +66,14 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
         }
     }
     Ok(())
+}
+
+fn is_there(column: &Column, cell: &Cell<'_>) -> bool {
+    match column.json.absent {
+        Absent::Never => true,
+        Absent::None => *cell != Cell::None,
+        Absent::Nothing => !cell.is_nothing(),
+    }
 }
 
 /// `oldest_ns` is not known for the reason in `oldest_unknown`.
@@ -88,5 +109,57 @@ impl Serialize for One<'_> {
             }
             Cell::Row(columns, cells) => object(columns, cells, serializer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        sinks::sample::{gone, latency, who},
+        table::{Known, tests::Sample},
+    };
+
+    fn row() -> Sample {
+        Sample {
+            on: [(10, 3), (2, 5)].into(),
+            outcomes: [("timed_out".into(), 4)].into(),
+            trips: latency(&[(5_000_000, 2)]).into(),
+            owner: gone(7),
+            behind: Some(who(8, "b", "/")),
+            age: std::time::Duration::from_millis(2),
+            adj: Some(-17),
+            small: 3,
+        }
+    }
+
+    #[test]
+    fn parts_maps_and_rows_within_rows() {
+        let text = serde_json::to_string(&Row(&row())).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"on_ns":{"2":5,"10":3},"outcomes":{"timed_out":4},"waits":2,"srtt_p50_us":4990,"#,
+                r#""histogram":[[4980736,2]],"pid":7,"pid_unknown":"ended before it could be looked up","#,
+                r#""behind":{"pid":8,"comm":"b","cgroup":"/"},"age_ns":2000000,"adj":-17,"small":3}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_and_what_is_none() {
+        let trips = Known::unavailable("no connection");
+        let row =
+            Sample { outcomes: Default::default(), trips, owner: who(7, "a", "/"), behind: None, adj: None, ..row() };
+        let value = serde_json::to_value(Row(&row)).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "on_ns": {"2": 5, "10": 3}, "waits": null, "srtt_p50_us": null, "histogram": null,
+                "trips_unknown": "no connection", "pid": 7, "behind": null, "age_ns": 2_000_000, "small": 3,
+            })
+        );
     }
 }

@@ -150,7 +150,7 @@ fn stalls(io: &Io, interval: Duration) -> Vec<String> {
         let times: Vec<String> = ended.into_iter().chain(now).collect();
         format!("{} {}: {}", name(&row.who), times.join(", "), waiting_for(row))
     };
-    io.stalled.iter().flatten().filter(matters).take(EACH).map(line).collect()
+    io.stalled.value().into_iter().flatten().filter(matters).take(EACH).map(line).collect()
 }
 
 fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
@@ -208,7 +208,7 @@ fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
 
 /// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.
 fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
-    let stalled = snapshot.io.iter().filter_map(|io| io.stalled.as_ref()).flatten();
+    let stalled = snapshot.io.iter().filter_map(|io| io.stalled.value()).flatten();
     let known: Vec<_> = stalled.map(|row| (row.who.pid, row.syscall.value().map(String::as_str))).collect();
     let interval = snapshot.interval;
     let ended = syscalls.slow.iter().filter(|row| {

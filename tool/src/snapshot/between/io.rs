@@ -13,7 +13,7 @@ use crate::{
     sample::{self, BlockDevice, Sample},
     snapshot::{
         Who,
-        io::{Blame, Cause, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
+        io::{Blame, Cause, DEVICES_ONLY, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
     },
     table::Known,
 };
@@ -25,14 +25,18 @@ pub fn io(prev: &Sample, next: &Sample, plan: &plan::Io) -> Option<Io> {
     let caused_by = context.causes();
     let stalled = context.stalled(prev.clock);
     let blame = plan.blame.then(|| context.blame(&stalled, &caused_by));
-    let who = !plan.devices_only;
     Some(Io {
         devices: context.devices(),
-        stalled: who.then(|| stalled.into_iter().map(|stall| stall.row).collect()),
-        caused_by: who.then(|| caused_by.into_iter().map(|cause| cause.row).collect()),
+        stalled: known(plan, stalled.into_iter().map(|stall| stall.row)),
+        caused_by: known(plan, caused_by.into_iter().map(|cause| cause.row)),
         blame,
         slow: after.slow.iter().filter_map(|slow| context.slow(slow, next)).collect(),
     })
+}
+
+/// Only devices are measured where nothing else is asked for.
+fn known<T>(plan: &plan::Io, rows: impl Iterator<Item = T>) -> Known<Vec<T>> {
+    if plan.devices_only { Known::not_measured(DEVICES_ONLY) } else { Known::Value(rows.collect()) }
 }
 
 struct Context<'a> {

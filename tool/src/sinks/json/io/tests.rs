@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{super::Json, *};
+use super::super::Json;
 use crate::{
     sinks::{Sink, io::fixture, sample},
     snapshot::io as seen,
@@ -159,10 +159,13 @@ fn slow_requests_come_before_the_snapshot() {
 fn what_devices_only_leaves_out_is_not_empty_but_null() {
     let value = line(fixture::devices_only());
     for array in ["stalled", "caused_by"] {
-        assert_eq!((&value[array], &value[format!("{array}_unknown")]), (&Value::Null, &json!(DEVICES_ONLY)));
+        assert_eq!(
+            (&value[array], &value[format!("{array}_unknown")]),
+            (&Value::Null, &json!("not measured: --devices"))
+        );
     }
     let device = &value["devices"][0];
-    assert_eq!((&device["in_flight"], &device["in_flight_unknown"]), (&Value::Null, &json!(DEVICES_ONLY)));
+    assert_eq!((&device["in_flight"], &device["in_flight_unknown"]), (&Value::Null, &json!("not measured: --devices")));
     let idle = line(fixture::idle());
     assert_eq!((&idle["devices"], &idle["stalled"], &idle["caused_by"]), (&json!([]), &json!([]), &json!([])));
 }

@@ -97,7 +97,7 @@ fn shares_are_of_the_whole_disk_and_a_count_that_fell_began_anew() {
     };
     let mut plan = plan();
     let io = between(before.clone(), after.clone(), &plan);
-    let causes = io.caused_by.unwrap();
+    let causes = io.caused_by.value().unwrap();
     let seen: Vec<_> =
         causes.iter().map(|it| (it.who.comm.as_deref(), it.device.as_str(), it.ios, it.share.clone())).collect();
     assert_eq!(
@@ -109,7 +109,8 @@ fn shares_are_of_the_whole_disk_and_a_count_that_fell_began_anew() {
     // A disk includes its partitions, a partition is itself.
     for (only, expected) in [("sda", vec!["sda1", "sda"]), ("sda1", vec!["sda1"]), ("sdb", vec!["sdb"])] {
         plan.only = vec![only.into()];
-        let causes = between(before.clone(), after.clone(), &plan).caused_by.unwrap();
+        let io = between(before.clone(), after.clone(), &plan);
+        let causes = io.caused_by.value().unwrap();
         assert_eq!(causes.iter().map(|cause| cause.device.as_str()).collect::<Vec<_>>(), expected);
     }
 }
@@ -129,7 +130,7 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
         ..sample::Io::default()
     };
     let io = between(before, after, &plan());
-    let rows = io.stalled.unwrap();
+    let rows = io.stalled.value().unwrap();
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!((rows[0].waits, rows[0].total_ns, rows[0].max_ns.value(), rows[0].now), (4, 900, Some(&600), 0));
     assert_eq!((rows[0].device.value().map(String::as_str), rows[0].syscall.value()), (Some("sda1"), None));
