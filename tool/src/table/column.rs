@@ -63,7 +63,7 @@ pub enum Absent {
 }
 
 impl Column {
-    const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
+    pub(super) const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
         let json =
             Json { hidden: false, flat: false, absent: Absent::Never, key: "", reason: "", as_of: "", parts: &[] };
         Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
@@ -131,33 +131,5 @@ impl Column {
     pub const fn as_of(mut self, column: &'static str) -> Self {
         self.json.as_of = column;
         self
-    }
-}
-
-pub mod words {
-    use super::{Column, Kind, Merge};
-
-    pub const fn label() -> Column {
-        Column::of(Kind::Label, "", Merge::Same)
-    }
-
-    pub const fn counter(unit: &'static str) -> Column {
-        Column::of(Kind::Counter, unit, Merge::Add)
-    }
-
-    pub const fn gauge(unit: &'static str) -> Column {
-        Column::of(Kind::Gauge, unit, Merge::Last)
-    }
-
-    pub const fn histogram() -> Column {
-        Column::of(Kind::Histogram, "ns", Merge::Add)
-    }
-
-    pub const fn flag() -> Column {
-        Column::of(Kind::Flag, "", Merge::Last)
-    }
-
-    pub const fn info() -> Column {
-        Column::of(Kind::Info, "", Merge::Last)
     }
 }

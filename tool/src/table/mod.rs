@@ -59,6 +59,7 @@ mod cell;
 mod column;
 mod declare;
 mod known;
+pub mod spec;
 mod text;
 mod value;
 
@@ -74,11 +75,6 @@ pub use known::{Known, Reason, Why};
 pub use text::{Align, Format, Quantile, Room, Text, Unless};
 pub use value::Value;
 pub(crate) use value::named;
-
-/// What declarations are made of.
-pub mod spec {
-    pub use super::{Room, column::words::*, text::words::*};
-}
 
 /// A row of a table.
 pub trait Columns: Sized + 'static {

@@ -21,7 +21,7 @@ super::table! {
         /// Times of which some are shown.
         trips: Known<Latency> = histogram().parts(&[("waits", "count"), ("srtt_p50_us", "p50_us"), ("histogram", "histogram")]);
         /// A process that is shown in part.
-        owner: Who = label().columns(Who::COLUMNS).parts(&[("pid", "pid"), ("pid_unknown", "unknown")]);
+        owner: Option<Who> = label().columns(Who::COLUMNS).parts(&[("pid", "pid"), ("pid_unknown", "unknown")]);
         /// Nobody, or another one.
         behind: Option<Who> = info().columns(Who::COLUMNS);
         /// How long.

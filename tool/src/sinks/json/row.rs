@@ -42,6 +42,15 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
     {
         let json = &column.json;
         match cell {
+            Cell::None | Cell::Unknown(_) => {
+                keys(column).try_for_each(|key| map.serialize_entry(key, &()))?;
+                let said = columns.iter().position(|other| other.name == json.as_of).and_then(|at| cells.get(at));
+                if let Cell::Unknown(why) = cell
+                    && said != Some(cell)
+                {
+                    map.serialize_entry(&*reason(column), &why.to_string())?;
+                }
+            }
             Cell::Row(columns, cells) if !json.parts.is_empty() => {
                 for (key, part) in json.parts {
                     let inner = columns.iter().zip(cells).find(|(column, _)| column.name == *part);
@@ -52,20 +61,20 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
             }
             Cell::Times(latency) if !json.parts.is_empty() => latency::parts(map, json.parts, latency)?,
             Cell::Row(columns, cells) if json.flat => entries(map, columns, cells)?,
-            Cell::Unknown(why) => {
-                let keys = json.parts.iter().map(|(key, _)| *key);
-                for key in keys.chain(json.parts.is_empty().then_some(json.key)) {
-                    map.serialize_entry(key, &())?;
-                }
-                let said = columns.iter().position(|other| other.name == json.as_of).and_then(|at| cells.get(at));
-                if said != Some(cell) {
-                    map.serialize_entry(&*reason(column), &why.to_string())?;
-                }
-            }
             cell => map.serialize_entry(json.key, &One(cell))?,
         }
     }
     Ok(())
+}
+
+/// What is null where there is nothing: of what is flat, each.
+fn keys(column: &Column) -> impl Iterator<Item = &'static str> {
+    let json = column.json;
+    let (parts, whole) = (!json.parts.is_empty(), !json.flat);
+    let inner =
+        column.columns.iter().map(|inner| inner.json).filter(|json| !json.hidden && json.absent == Absent::Never);
+    let inner = inner.filter(move |_| !parts && !whole).map(|json| json.key);
+    json.parts.iter().map(|(key, _)| *key).chain(inner).chain((!parts && whole).then_some(json.key))
 }
 
 fn is_there(column: &Column, cell: &Cell<'_>) -> bool {
@@ -127,7 +136,7 @@ mod tests {
             on: [(10, 3), (2, 5)].into(),
             outcomes: [("timed_out".into(), 4)].into(),
             trips: latency(&[(5_000_000, 2)]).into(),
-            owner: gone(7),
+            owner: Some(gone(7)),
             behind: Some(who(8, "b", "/")),
             age: std::time::Duration::from_millis(2),
             adj: Some(-17),
@@ -151,14 +160,13 @@ mod tests {
     #[test]
     fn what_is_not_known_and_what_is_none() {
         let trips = Known::unavailable("no connection");
-        let row =
-            Sample { outcomes: Default::default(), trips, owner: who(7, "a", "/"), behind: None, adj: None, ..row() };
+        let row = Sample { outcomes: Default::default(), trips, owner: None, behind: None, adj: None, ..row() };
         let value = serde_json::to_value(Row(&row)).unwrap();
         assert_eq!(
             value,
             json!({
                 "on_ns": {"2": 5, "10": 3}, "waits": null, "srtt_p50_us": null, "histogram": null,
-                "trips_unknown": "no connection", "pid": 7, "behind": null, "age_ns": 2_000_000, "small": 3,
+                "trips_unknown": "no connection", "pid": null, "pid_unknown": null, "behind": null, "age_ns": 2_000_000, "small": 3,
             })
         );
     }

@@ -1,0 +1,122 @@
+//! Values of several: distributions, lists, maps, and those that may not be there.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use super::{Value, last};
+use crate::{
+    snapshot::Latency,
+    table::{Cell, Known, Merge},
+};
+
+impl Value for Latency {
+    fn cell(&self) -> Cell<'_> {
+        Cell::Times(Cow::Borrowed(self))
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Times(latency) => Some(latency.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        match how {
+            Merge::Add => *self = Latency::merge([&*self, later]),
+            _ => last(self, later, how),
+        }
+    }
+}
+
+/// Counts by name or number.
+impl<K: Value + Ord + Clone> Value for BTreeMap<K, u64> {
+    fn cell(&self) -> Cell<'_> {
+        let name = |key: &'_ K| match key.cell() {
+            Cell::Text(name) => Cow::Owned(name.into_owned()),
+            Cell::Count(number) => Cow::Owned(number.to_string()),
+            _ => Cow::Borrowed(""),
+        };
+        Cell::Named(self.iter().map(|(key, count)| (name(key), *count)).collect())
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        let Cell::Named(counts) = cell else { return None };
+        let key = |name: &str| {
+            let number = || name.parse().ok().and_then(|number| K::of(&Cell::Count(number)));
+            K::of(&Cell::Text(name.into())).or_else(number)
+        };
+        counts.iter().map(|(name, count)| Some((key(name)?, *count))).collect()
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        if how != Merge::Add {
+            return last(self, later, how);
+        }
+        for (key, count) in later {
+            self.entry(key.clone()).or_insert(0).join(count, how);
+        }
+    }
+}
+
+impl<T: Value + Clone> Value for Vec<T> {
+    fn cell(&self) -> Cell<'_> {
+        Cell::List(self.iter().map(Value::cell).collect())
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::List(cells) => cells.iter().map(T::of).collect(),
+            _ => None,
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        last(self, later, how);
+    }
+}
+
+impl<T: Value + Clone> Value for Option<T> {
+    fn cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::None, Value::cell)
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::None => Some(None),
+            cell => T::of(cell).map(Some),
+        }
+    }
+
+    fn join(&mut self, later: &Self, how: Merge) {
+        match (self, later) {
+            (Some(value), Some(later)) => value.join(later, how),
+            (value, later) if how == Merge::Last || value.is_none() => last(value, later, how),
+            _ => {}
+        }
+    }
+}
+
+impl<T: Value + Clone> Value for Known<T> {
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Value(value) => value.cell(),
+            Self::Not(why) => Cell::Unknown(Cow::Borrowed(why)),
+        }
+    }
+
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Unknown(why) => Some(Self::Not(why.clone().into_owned())),
+            cell => T::of(cell).map(Self::Value),
+        }
+    }
+
+    /// A sum is of what was measured. What may be greater than the greatest makes that unknown, too.
+    fn join(&mut self, later: &Self, how: Merge) {
+        match (&mut *self, later, how) {
+            (Self::Value(value), Self::Value(later), _) => value.join(later, how),
+            (_, _, Merge::Same) | (Self::Value(_), Self::Not(_), Merge::Add) | (Self::Not(_), _, Merge::Max) => {}
+            _ => *self = later.clone(),
+        }
+    }
+}
