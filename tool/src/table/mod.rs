@@ -51,9 +51,13 @@
 //! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`, `BTreeMap` of counts; enums with names by
 //! `named!(Op, How)`; others by a [`Value`] of their own.
 //!
-//! **A sink** draws with `sinks::rows::Rows` (heads and columns that depend on the run: `head` and `without`) and writes JSON with `sinks::json::row::{Row, Rows}`. A probe is converted when its
-//! structs in `snapshot/` are tables, and its mirrors in `sinks/json/` and heads in `sinks/` are gone; `sinks/golden.rs` must not
-//! change. `tests.rs` here has a list of all tables: add yours.
+//! **A sink** draws with `sinks::rows::Rows` and writes JSON with `sinks::json::row::{Row, Rows}`. What depends on the run is handed
+//! to the former: `head` (`SLOW` is `SLOW >10ms`), `without` (columns by their heads), `own` (functions of the row), `below` (lines
+//! under each row); `table` gives what can have rows of its own added, such as a sum.
+//!
+//! **To convert a probe**: make its rows in `snapshot/` tables, in the order of JSON's keys, with reasons as [`Known`] where
+//! `between/` knows them; add them to the list in `tests.rs` here; delete their mirrors in `sinks/json/`, and heads and cells in
+//! `sinks/`. What `sinks/golden.rs` keeps must not change.
 
 mod cell;
 mod column;

@@ -95,3 +95,10 @@ fn a_kill_is_one_line() {
     Overview::new(&mut out, view()).kills(&[]).unwrap();
     assert!(out.is_empty());
 }
+
+#[test]
+fn a_disk_that_completes_nothing_shows_a_dash_for_its_latency() {
+    let io = crate::snapshot::io::Io { devices: vec![fixture::hung()], ..fixture::idle() };
+    let text = text(&Snapshot { findings: Some(fine()), io: Some(io), ..busy() }, &view());
+    assert!(text.contains("sdb read: 0 IO/s, 0 MiB/s, p50 – p99 –, 17 in flight, oldest 42s"), "{text}");
+}
