@@ -18,11 +18,13 @@ pub struct Rows<'a, R> {
     own: Vec<(&'static str, Own<'a, R>)>,
     below: Option<Below<'a, R>>,
     without: Vec<&'static str>,
+    grouped: bool,
 }
 
 impl<'a, R: Columns> Rows<'a, R> {
     pub fn new(view: &'a View, interval: Duration) -> Self {
-        Self { view, interval, heads: Vec::new(), own: Vec::new(), below: None, without: Vec::new() }
+        let (heads, own, without) = (Vec::new(), Vec::new(), Vec::new());
+        Self { view, interval, heads, own, below: None, without, grouped: false }
     }
 
     /// A head that says more than the declared one.
@@ -49,6 +51,12 @@ impl<'a, R: Columns> Rows<'a, R> {
         self
     }
 
+    /// Rows are of cgroups, not of processes.
+    pub fn grouped(mut self, grouped: bool) -> Self {
+        self.grouped = grouped;
+        self
+    }
+
     /// As many as `--top` says, from the first.
     pub fn draw(&self, text: &mut String, rows: &[&R]) {
         self.draw_some(text, &rows[..rows.len().min(self.view.top)], rows);
@@ -65,10 +73,19 @@ impl<'a, R: Columns> Rows<'a, R> {
         let columns = self.columns(all);
         let mut table = columns.iter().fold(Table::new(), |table, (_, column)| self.with_head(table, column));
         for row in shown {
-            table.row(columns.iter().map(|&(at, column)| self.cell(row, at, column)).collect());
+            table.row(self.line(row, &columns));
             table.below(self.below.map(|below| below(row)).unwrap_or_default());
         }
         table
+    }
+
+    /// One more row of that table, such as a sum.
+    pub fn cells(&self, row: &R, all: &[&R]) -> Vec<String> {
+        self.line(row, &self.columns(all))
+    }
+
+    fn line(&self, row: &R, columns: &[(usize, &'static Text)]) -> Vec<String> {
+        columns.iter().map(|&(at, column)| self.cell(row, at, column)).collect()
     }
 
     /// What is shown, each with the number of its column, in order.
@@ -81,9 +98,19 @@ impl<'a, R: Columns> Rows<'a, R> {
             columns.insert(place.map_or(columns.len(), |place| place + 1), (at, text));
         }
         columns.retain(|(at, text)| {
-            self.view.has(text.room) && !self.without.contains(&text.head) && Self::says(*at, text, all)
+            let here = self.view.has(text.room) && self.names(text.format) && !self.without.contains(&text.head);
+            here && Self::says(*at, text, all)
         });
         columns
+    }
+
+    /// A process and a cgroup are not named in the same table.
+    fn names(&self, format: Format) -> bool {
+        match format {
+            Format::Comm | Format::Pid | Format::Cgroup => !self.grouped,
+            Format::Group(_) => self.grouped,
+            _ => true,
+        }
     }
 
     /// Whether some row has something to say there.
@@ -105,6 +132,7 @@ impl<'a, R: Columns> Rows<'a, R> {
         let (head, least) = match text.format {
             Format::Spark(room) => (bar::spark_head(!self.view.has(room)), 0),
             Format::Cgroup => (declared, who::cgroup_width(self.view)),
+            Format::Group(_) => (declared, who::group_width(self.view)),
             _ => (more.unwrap_or(declared), text.least),
         };
         match text.align {

@@ -27,6 +27,9 @@ impl Show<'_> {
             Cell::Count(count) => self.count(format, *count),
             Cell::Real(part) if format == Format::Share => Some(format::percent(part * 100.0)),
             Cell::Signed(number) => Some(number.to_string()),
+            Cell::Text(path) if matches!(format, Format::Group(_)) => {
+                Some(who::last_of(path, who::group_width(self.view)))
+            }
             Cell::Text(text) => Some(escape(text).into_owned()),
             Cell::At(at) => Some(clock(*at, self.view)),
             Cell::Times(latency) if latency.count > 0 => self.times(format, latency),
@@ -72,6 +75,7 @@ impl Show<'_> {
             Format::Comm => who::comm(of, "unknown"),
             Format::Pid => who::pid(of),
             Format::Cgroup => who::cgroup(of, UNKNOWN, who::cgroup_width(self.view)),
+            Format::Group(unknown) => who::cgroup(of, unknown, who::group_width(self.view)),
             Format::Why => who::why(of).unwrap_or_default(),
             _ => return None,
         })

@@ -15,6 +15,11 @@ pub fn cgroup_width(view: &View) -> usize {
     if view.narrow() { 12 } else { 24 }
 }
 
+/// As wide as the columns that name a process.
+pub fn group_width(view: &View) -> usize {
+    COMM + 2 + 7 + 2 + cgroup_width(view)
+}
+
 pub fn who_cells(who: &Who, view: &View) -> Vec<String> {
     vec![comm(who, "unknown"), pid(who), cgroup(who, UNKNOWN, cgroup_width(view))]
 }
@@ -29,7 +34,10 @@ pub fn pid(who: &Who) -> String {
 
 /// The last part of the path, which names the service or container; JSON has all of it.
 pub fn cgroup(who: &Who, unknown: &str, width: usize) -> String {
-    let Some(path) = &who.cgroup else { return unknown.to_owned() };
+    who.cgroup.as_ref().map_or_else(|| unknown.to_owned(), |path| last_of(path, width))
+}
+
+pub fn last_of(path: &str, width: usize) -> String {
     match path.trim_end_matches('/').rsplit('/').next() {
         Some(name) if !name.is_empty() => fit(name, width),
         _ => "/".into(),

@@ -48,6 +48,8 @@ pub struct Json {
     pub reason: &'static str,
     /// The column whose reason is not said twice; empty: none.
     pub as_of: &'static str,
+    /// Why a distribution of nothing has no times; empty: it is not said.
+    pub empty: &'static str,
     /// Which parts of a row or distribution stand under which key, flat; empty: all.
     pub parts: &'static [(&'static str, &'static str)],
 }
@@ -64,8 +66,8 @@ pub enum Absent {
 
 impl Column {
     pub(super) const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
-        let json =
-            Json { hidden: false, flat: false, absent: Absent::Never, key: "", reason: "", as_of: "", parts: &[] };
+        let absent = Absent::Never;
+        let json = Json { hidden: false, flat: false, absent, key: "", reason: "", as_of: "", empty: "", parts: &[] };
         Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
     }
 
@@ -109,6 +111,11 @@ impl Column {
 
     pub const fn sparse(mut self) -> Self {
         self.json.absent = Absent::Nothing;
+        self
+    }
+
+    pub const fn empty(mut self, why: &'static str) -> Self {
+        self.json.empty = why;
         self
     }
 

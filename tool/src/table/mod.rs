@@ -29,17 +29,20 @@
 //! | `info()` | anything else that is not a number to add | the last |
 //!
 //! - `.source("…")`: the kernel's hook or file that it comes from.
-//! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it.
+//! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it, as do those
+//!   of a distribution.
 //! - `.parts(&[("waits", "count"), ("p99_ns", "p99_ns")])`: of a distribution or a row, only these, under these keys, flat. Of a
-//!   distribution there are `count`, those of `Latency::PARTS` (with `_us` in place of `_ns`: microseconds) and `histogram`.
+//!   distribution there are `count`, those of `Latency::PARTS` (with `_us` in place of `_ns`: microseconds), `sum_ns` (`total_ns`,
+//!   but 0 of an empty one), `histogram`, and `why`: the place of the reason, with which a histogram that is not known is empty.
+//! - `.empty("…")`: why a distribution of nothing has no times, which is said where the reason would be.
 //! - `.hidden()`: not in JSON. `.optional()`: not there where it is none; `.sparse()`: nor where it is 0, false or empty.
 //! - `.key("…")`: JSON's name, where it is not the field's. `.reason("…")`: that of the reason; otherwise the field's name without
 //!   its unit, with `_unknown`. `.as_of("other")`: no reason where that of `other`, before it or behind it, is the same.
 //!
 //! **How text shows it** ([`Text`]), any number of times per column: `words` `count` `number` `rate` `kibibytes_rate`
 //! `mebibytes_rate` `time_rate` `duration` `bytes` `share` (0 to 1, as percent) `clock` (a moment of the day); of a distribution
-//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` `why`; and `own("HEAD", "name")`, for which
-//! the sink has a function of the row.
+//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` `why`, and `group("HEAD", "unknown")` in place
+//! of the first three where rows are `grouped`; and `own("HEAD", "name")`, for which the sink has a function of the row.
 //!
 //! - `.left()` `.right()` `.close()` (right, near the column before): numbers are to the right unless told.
 //! - `.least(n)`: least width. `.narrow("HEAD")`: the head below a hundred columns.

@@ -59,6 +59,11 @@ formats! {
     why Format::Why, Left 0;
 }
 
+/// Stands in place of the columns that name a process, where rows are of cgroups.
+pub const fn group(head: &'static str, unknown: &'static str) -> Text {
+    Text::of(head, Format::Group(unknown), Left, 0)
+}
+
 /// The head is the range that it spans.
 pub const fn spark(room: Room) -> Text {
     Text::of("", Format::Spark(room), Left, 0)

@@ -29,21 +29,39 @@ impl<'a> Distribution<'a> {
 impl Serialize for Distribution<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for part in &Latency::PARTS {
-            map.serialize_entry(part.name, &(part.of)(self.0))?;
-        }
-        map.serialize_entry("histogram", &Buckets(self.0))?;
+        entries(&mut map, self.0)?;
         map.end()
     }
 }
 
-/// Some of it, as (key, part). Without a latency there are no times.
-pub fn parts<M: SerializeMap>(map: &mut M, parts: &[(&str, &str)], latency: &Latency) -> Result<(), M::Error> {
+/// All of it.
+pub fn entries<M: SerializeMap>(map: &mut M, latency: &Latency) -> Result<(), M::Error> {
+    for part in &Latency::PARTS {
+        map.serialize_entry(part.name, &(part.of)(latency))?;
+    }
+    map.serialize_entry("histogram", &Buckets(latency))
+}
+
+/// The part that is the reason why there are no times.
+pub const WHY: &str = "why";
+
+/// Some of it, as (key, part); of one that is not known, `None`. Without a latency there are no times.
+pub fn parts<M: SerializeMap>(
+    map: &mut M,
+    parts: &[(&str, &str)],
+    known: Option<&Latency>,
+    why: &str,
+) -> Result<(), M::Error> {
+    let none = Latency::default();
+    let latency = known.unwrap_or(&none);
     for &(key, part) in parts {
         let ns = |name: &str| Latency::PARTS.iter().find(|part| part.name == name).map(|part| (part.of)(latency));
         match part {
-            "count" => map.serialize_entry(key, &latency.count)?,
+            "count" => map.serialize_entry(key, &known.map(|latency| latency.count))?,
+            "sum_ns" => map.serialize_entry(key, &known.map(|latency| latency.total_ns))?,
             "histogram" => map.serialize_entry(key, &Buckets(latency))?,
+            WHY if latency.count > 0 || why.is_empty() => {}
+            WHY => map.serialize_entry(key, why)?,
             _ => {
                 let us = part.strip_suffix("_us").and_then(|name| ns(&format!("{name}_ns"))).map(|ns| ns / 1000);
                 map.serialize_entry(key, &ns(part).or(us).filter(|_| latency.count > 0))?;

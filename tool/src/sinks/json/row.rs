@@ -42,6 +42,9 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
     {
         let json = &column.json;
         match cell {
+            Cell::Unknown(why) if json.parts.iter().any(|(_, part)| *part == latency::WHY) => {
+                latency::parts(map, json.parts, None, &why.to_string())?;
+            }
             Cell::None | Cell::Unknown(_) => {
                 keys(column).try_for_each(|key| map.serialize_entry(key, &()))?;
                 let said = columns.iter().position(|other| other.name == json.as_of).and_then(|at| cells.get(at));
@@ -59,7 +62,14 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
                     }
                 }
             }
-            Cell::Times(latency) if !json.parts.is_empty() => latency::parts(map, json.parts, latency)?,
+            Cell::Times(latency) if !json.parts.is_empty() => {
+                latency::parts(map, json.parts, Some(latency), json.empty)?;
+            }
+            Cell::Times(latency) if json.flat => latency::entries(map, latency)?,
+            Cell::Times(latency) if latency.count == 0 && !json.empty.is_empty() => {
+                map.serialize_entry(json.key, &())?;
+                map.serialize_entry(&*reason(column), json.empty)?;
+            }
             Cell::Row(columns, cells) if json.flat => entries(map, columns, cells)?,
             cell => map.serialize_entry(json.key, &One(cell))?,
         }
