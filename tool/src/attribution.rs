@@ -12,8 +12,9 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         io::{Io, Stalled},
-        syscalls::{Account, Syscalls},
+        syscalls::{CallsBy, Syscalls},
     },
+    table::Columns,
 };
 
 const ENDED: &str = "ended before it could be looked up";
@@ -119,24 +120,19 @@ fn name(who: &mut Who, names: &mut Names) {
     }
 }
 
-/// One account per (new owner, call).
-fn add_up(accounts: Vec<Account>, mut owner: impl FnMut(&mut Account) -> Who) -> Vec<Account> {
-    let mut sums: HashMap<(Option<String>, Option<String>), Account> = HashMap::new();
-    for mut account in accounts {
-        let who = owner(&mut account);
-        match sums.get_mut(&(who.cgroup.clone(), account.syscall.clone())) {
-            Some(sum) => {
-                sum.calls += account.calls;
-                sum.errors += account.errors;
-                sum.total_ns += account.total_ns;
-                sum.max_ns = sum.max_ns.max(account.max_ns);
-            }
+/// One row per (new owner, call).
+fn add_up(rows: Vec<CallsBy>, mut owner: impl FnMut(&mut CallsBy) -> Who) -> Vec<CallsBy> {
+    let mut sums: HashMap<(Option<String>, Option<String>), CallsBy> = HashMap::new();
+    for mut row in rows {
+        row.who = owner(&mut row);
+        match sums.get_mut(&(row.who.cgroup.clone(), row.syscall.clone())) {
+            Some(sum) => sum.merge(&row),
             None => {
-                sums.insert((who.cgroup.clone(), account.syscall.clone()), Account { who, ..account });
+                sums.insert((row.who.cgroup.clone(), row.syscall.clone()), row);
             }
         }
     }
-    let mut sums: Vec<Account> = sums.into_values().collect();
-    sums.sort_by_key(|sum| Reverse((sum.total_ns, sum.calls)));
+    let mut sums: Vec<CallsBy> = sums.into_values().collect();
+    sums.sort_by_key(|sum| Reverse((sum.total_ns, sum.times())));
     sums
 }

@@ -11,7 +11,7 @@ use crate::{
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
-        syscalls::{Row, Syscalls},
+        syscalls::{Call, CommonestError, Syscalls},
     },
     syscall_names,
 };
@@ -47,11 +47,11 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     syscalls.rows.iter().filter_map(|row| one(scene, syscalls, row)).collect()
 }
 
-fn one(scene: &Scene, syscalls: &Syscalls, row: &Row) -> Option<Finding> {
-    let (errno, count) = row.commonest_error.as_ref()?;
+fn one(scene: &Scene, syscalls: &Syscalls, row: &Call) -> Option<Finding> {
+    let CommonestError { name: errno, count } = row.commonest_error.as_ref()?;
     let (errno, rate) = (errno.as_str(), scene.rate(*count));
     let broken = BROKEN.contains(&errno);
-    let often = *count as f64 >= 0.5 * row.calls as f64;
+    let often = *count as f64 >= 0.5 * row.times() as f64;
     let holds = match errno {
         _ if broken => rate >= 1.0,
         "EAGAIN" => rate >= 10_000.0 && often,
@@ -61,14 +61,14 @@ fn one(scene: &Scene, syscalls: &Syscalls, row: &Row) -> Option<Finding> {
         return None;
     }
     let own = syscalls.failing.iter().flatten().filter(|account| account.syscall.as_ref() == Some(&row.syscall));
-    let mut victims: Vec<(u64, &Who)> = own.map(|account| (account.errors, &account.who)).collect();
+    let mut victims: Vec<(u64, &Who)> = own.map(|row| (row.errors.value().copied().unwrap_or(0), &row.who)).collect();
     victims.sort_by_key(|&(errors, _)| std::cmp::Reverse(errors));
     // Those who fail in another way now and then.
     let most = victims.first().map_or(0, |&(errors, _)| errors);
     victims.retain(|&(errors, _)| errors * 10 >= most);
     let victims: Vec<Who> = victims.into_iter().map(|(_, who)| who.clone()).collect();
     let who = if victims.is_empty() { "whose is not known".to_owned() } else { names(&victims) };
-    let share = 100.0 * *count as f64 / row.calls.max(1) as f64;
+    let share = 100.0 * *count as f64 / row.times().max(1) as f64;
     let of = |what: String, value| Evidence { probe: "syscalls", what, value };
     Some(Finding {
         rule: RULE,
@@ -80,10 +80,10 @@ fn one(scene: &Scene, syscalls: &Syscalls, row: &Row) -> Option<Finding> {
             format::percent(share),
             syscall_names::errno_words(errno)
         ),
-        harm: if broken { rate * harm::FAILED } else { scene.share(row.latency.total_ns) },
+        harm: if broken { rate * harm::FAILED } else { scene.share(row.timed_ns()) },
         evidence: vec![
             of(format!("{} with {errno}", row.syscall), Value::PerSecond(rate)),
-            of(format!("calls of {}", row.syscall), Value::PerSecond(scene.rate(row.calls))),
+            of(format!("calls of {}", row.syscall), Value::PerSecond(scene.rate(row.times()))),
             of("of them".into(), Value::Percent(share)),
         ],
         unknown: if victims.is_empty() { vec!["which process calls it".into()] } else { Vec::new() },

@@ -49,21 +49,20 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         .collect();
     let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
     let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
-    for account in &syscalls.slow {
-        let Some(call) = account.syscall.as_deref().filter(|call| counts(account.who.pid, call)) else { continue };
-        let row = rows.entry((account.who.pid, call)).or_insert(Slow {
-            who: &account.who,
+    for slow in syscalls.slow.iter().filter(|slow| counts(slow.who.pid, &slow.syscall)) {
+        let row = rows.entry((slow.who.pid, &slow.syscall)).or_insert(Slow {
+            who: &slow.who,
             lost_ns: 0,
             max_ns: 0,
             calls: 0,
             now: 0,
         });
-        row.lost_ns += account.total_ns.min(account.calls.saturating_mul(scene.interval_ns()));
-        row.max_ns = row.max_ns.max(account.max_ns);
-        row.calls += account.calls;
+        row.lost_ns += slow.total_ns.min(slow.count.saturating_mul(scene.interval_ns()));
+        row.max_ns = row.max_ns.max(slow.max_ns);
+        row.calls += slow.count;
     }
     for call in syscalls.in_flight.iter().filter(|call| counts(call.who.pid, &call.syscall)) {
-        let Some(age_ns) = call.age_ns.filter(|&age_ns| age_ns >= LONG_NS) else { continue };
+        let Some(age_ns) = call.age_ns.value().copied().filter(|&age_ns| age_ns >= LONG_NS) else { continue };
         let row = rows.entry((call.who.pid, &call.syscall)).or_insert(Slow {
             who: &call.who,
             lost_ns: 0,

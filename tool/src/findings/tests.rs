@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 
 use super::{Scene, fixture::*, ruled_out};
 use crate::{
-    sinks::sample::{HOSTILE, account, latency, who},
+    sinks::sample::{HOSTILE, by, latency, slow as slow_calls, who},
     snapshot::{
         Lost, Snapshot, Who,
         cpu::{Processor, Running, Throttled, Waited},
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
-        syscalls::{InFlight, Mode, Row},
+        syscalls::{Call, CommonestError, InFlight, Mode},
     },
 };
 
@@ -299,10 +299,10 @@ fn a_quota_and_softirqs() {
 fn slow_calls_that_are_no_other_rules() {
     let slow = |call: &str, calls| {
         with(quiet(), |snapshot| {
-            snapshot.syscalls.as_mut().unwrap().slow = vec![account(victim(), call, calls, 100 * MS)];
+            snapshot.syscalls.as_mut().unwrap().slow = vec![slow_calls(victim(), call, calls, 100 * MS)];
         })
     };
-    // `account` counts half of the longest for each.
+    // `slow_calls` counts half of the longest for each.
     let found = only(&slow("flock", 10));
     assert_eq!((found.rule, found.harm), ("slow_calls", 0.5));
     assert_eq!(found.statement, "postgres 430 spends 500ms/s in flock, at most 100ms a call");
@@ -316,7 +316,7 @@ fn slow_calls_that_are_no_other_rules() {
     beside.io.as_mut().unwrap().stalled = vec![short].into();
     assert!(holds(&beside, "slow_calls"), "a short wait for something else hides nothing");
     let in_flight = with(quiet(), |snapshot| {
-        let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Some(9 * SECOND) };
+        let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: (9 * SECOND).into() };
         snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
     });
     assert!(only(&in_flight).statement.ends_with("; 1 call has not returned"));
@@ -324,14 +324,18 @@ fn slow_calls_that_are_no_other_rules() {
 
 #[test]
 fn calls_that_fail_by_what_the_error_means() {
-    let failing = |errno: &str, errors, calls| {
+    let failing = |errno: &str, errors: u64, calls| {
         with(quiet(), |snapshot| {
             let syscalls = snapshot.syscalls.as_mut().unwrap();
-            let commonest_error = Some((errno.to_owned(), errors));
-            let row = Row { syscall: "openat".into(), calls, errors, commonest_error, ..Row::default() };
+            let row = Call {
+                syscall: "openat".into(),
+                calls: Some(calls),
+                errors: errors.into(),
+                commonest_error: Some(CommonestError { name: errno.to_owned(), count: errors }),
+                ..Call::none(Mode::Exact)
+            };
             (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
-            let account = crate::snapshot::syscalls::Account { errors, ..account(victim(), "openat", errors, 1000) };
-            syscalls.failing = Some(vec![account]);
+            syscalls.failing = Some(vec![by(slow_calls(victim(), "openat", errors, 1000), errors)]);
         })
     };
     let found = only(&failing("EMFILE", 1, 1000));

@@ -9,7 +9,6 @@ use crate::{
         Snapshot, Who,
         cpu::{self as cpus, Cpu, Interrupt},
         io::{Device, Io},
-        syscalls::Mode,
         tcp::{FlowsBy, Tcp},
     },
 };
@@ -41,11 +40,11 @@ fn text(snapshots: &[Snapshot]) -> String {
 fn calls() -> Vec<Snapshot> {
     let mut asked = sample::busy();
     let calls = sample::calls(&mut asked);
-    calls.slow[0].errors = 3;
-    calls.by = Some(calls.slow.clone());
+    let errors = [3, 0, 0];
+    calls.by = Some(calls.slow.iter().zip(errors).map(|(slow, errors)| sample::by(slow.clone(), errors)).collect());
     let mut blocked = asked.clone();
-    sample::calls(&mut blocked).mode = Mode::Blocked;
-    sample::calls(&mut blocked).by.iter_mut().flatten().for_each(|account| account.syscall = None);
+    sample::blocked(&mut blocked);
+    sample::calls(&mut blocked).by.iter_mut().flatten().for_each(|row| row.syscall = None);
     vec![asked, blocked, sample::idle()]
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::{Sink, View, bar, format, header};
 use crate::snapshot::{
-    Snapshot,
+    Latency, Snapshot,
     syscalls::{Mode, Syscalls},
 };
 
@@ -86,16 +86,17 @@ fn from(millionths: u64) -> String {
 
 fn line(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
     let total = &syscalls.total;
-    let timed = total.latency.count;
+    let none = Latency::default();
+    let latency = total.latency.value().unwrap_or(&none);
     let mut text = header::time(snapshot, view);
     text += &" ".repeat(MARGIN - text.len().min(MARGIN));
     // One column for the range's open end.
-    for count in bar::columns(&total.latency, COLUMNS) {
-        text += &cell(count, timed, view);
+    for count in bar::columns(latency, COLUMNS) {
+        text += &cell(count, latency.count, view);
     }
     // The last label of the axis stands over the open end and two columns more.
     let width = 2 + 2 + rate_head(syscalls).len();
-    text += &format!("{:>width$}", format::rate(total.calls, snapshot.interval));
+    text += &format!("{:>width$}", format::rate(total.times(), snapshot.interval));
     if total.untimed > 0 {
         text += &format!("  {} without a latency", format::count(total.untimed));
     }

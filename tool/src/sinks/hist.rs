@@ -14,7 +14,7 @@ use crate::{
     cli::TOTAL,
     snapshot::{
         Latency, Snapshot,
-        syscalls::{Mode, Row},
+        syscalls::{Call, Mode},
     },
 };
 
@@ -51,7 +51,7 @@ impl<W: Write> Sink for Hist<W> {
             name => syscalls.rows.iter().find(|row| row.syscall == name),
         };
         match row {
-            Some(row) if row.calls > 0 => draw(&mut text, row, &self.name, syscalls.mode, snapshot, &self.view),
+            Some(row) if row.times() > 0 => draw(&mut text, row, &self.name, syscalls.mode, snapshot, &self.view),
             _ => text += &format!("{}: no call in this interval\n", self.name),
         }
         self.out.write_all(text.as_bytes())?;
@@ -59,17 +59,16 @@ impl<W: Write> Sink for Hist<W> {
     }
 }
 
-fn draw(text: &mut String, row: &Row, name: &str, mode: Mode, snapshot: &Snapshot, view: &View) {
-    let latency = &row.latency;
+fn draw(text: &mut String, row: &Call, name: &str, mode: Mode, snapshot: &Snapshot, view: &View) {
     let what = if mode == Mode::Exact { "calls" } else { "sleeps" };
-    *text += &format!("{name}: {} {what}, {}/s", count(row.calls), rate(row.calls, snapshot.interval));
+    *text += &format!("{name}: {} {what}, {}/s", count(row.times()), rate(row.times(), snapshot.interval));
     if row.untimed > 0 {
         *text += &format!(", {} of them without a latency", count(row.untimed));
     }
-    if latency.count == 0 {
+    let Some(latency) = row.latency.value().filter(|latency| latency.count > 0) else {
         *text += "\n";
         return;
-    }
+    };
     *text += &format!(", max {}\n", duration(latency.max_ns));
 
     let width = if view.narrow() { 36 } else { 56 };

@@ -4,6 +4,7 @@
 
 mod bar;
 mod callers;
+mod calls;
 mod cpu;
 mod header;
 pub mod heat;

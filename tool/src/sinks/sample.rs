@@ -6,9 +6,12 @@ use jiff::tz::TimeZone;
 use stillwatch_common::hist;
 
 use super::View;
-use crate::snapshot::{
-    Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
-    syscalls::{Account, InFlight, Mode, Row, Syscalls},
+use crate::{
+    snapshot::{
+        Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
+        syscalls::{BEFORE_START, Call, CallsBy, CommonestError, InFlight, Mode, SlowCalls, Syscalls},
+    },
+    table::Known,
 };
 
 pub fn view() -> View {
@@ -42,7 +45,7 @@ pub fn idle() -> Snapshot {
         syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows: Vec::new(),
-            total: Row::default(),
+            total: Call::none(Mode::Exact),
             slow: Vec::new(),
             in_flight: Vec::new(),
             by: None,
@@ -68,20 +71,18 @@ pub fn busy() -> Snapshot {
         row("32-bit calls", &[(900, 5)]),
     ];
     rows[1].untimed = 2;
-    rows[1].calls += 2;
+    rows[1].calls = rows[1].calls.map(|calls| calls + 2);
     rows[1].interrupted = 3;
-    rows[2].errors = 1_300;
-    rows[2].commonest_error = Some(("ENOENT".into(), 1_209));
-    let sum = |of: fn(&Row) -> u64| rows.iter().map(of).sum();
-    let total = Row {
-        syscall: String::new(),
-        calls: sum(|row| row.calls),
-        errors: 1_300,
-        commonest_error: Some(("ENOENT".into(), 1_209)),
+    rows[2].errors = 1_300.into();
+    rows[2].commonest_error = Some(CommonestError { name: "ENOENT".into(), count: 1_209 });
+    let total = Call {
+        calls: Some(rows.iter().map(Call::times).sum()),
+        errors: 1_300.into(),
+        commonest_error: rows[2].commonest_error.clone(),
         interrupted: 3,
         untimed: 2,
-        unreturned: 0,
-        latency: Latency::merge(rows.iter().map(|row| &row.latency)),
+        latency: Latency::merge(rows.iter().filter_map(|row| row.latency.value())).into(),
+        ..Call::none(Mode::Exact)
     };
     let kernel_writes = Pressure {
         cpu: Stall { some: 12.2, full: 0.0 },
@@ -104,17 +105,22 @@ pub fn busy() -> Snapshot {
             rows,
             total,
             slow: vec![
-                account(who(430, "postgres", "/system.slice/postgresql.service"), "fsync", 38, 390_000_000),
-                account(who(812, HOSTILE, "/system.slice/backup.service"), "fsync", 2, 41_000_000),
-                account(gone(9_017), "openat", 1, 12_000_000),
+                slow(who(430, "postgres", "/system.slice/postgresql.service"), "fsync", 38, 390_000_000),
+                slow(who(812, HOSTILE, "/system.slice/backup.service"), "fsync", 2, 41_000_000),
+                slow(gone(9_017), "openat", 1, 12_000_000),
             ],
             in_flight: vec![
-                InFlight { who: who(430, "postgres", "/"), tid: 431, syscall: "fsync".into(), age_ns: None },
+                InFlight {
+                    who: who(430, "postgres", "/"),
+                    tid: 431,
+                    syscall: "fsync".into(),
+                    age_ns: Known::unknown(BEFORE_START),
+                },
                 InFlight {
                     who: who(812, "rsync", "/system.slice/backup.service"),
                     tid: 812,
                     syscall: "write".into(),
-                    age_ns: Some(1_130_000_000),
+                    age_ns: 1_130_000_000.into(),
                 },
             ],
             by: None,
@@ -137,9 +143,21 @@ pub fn calls(snapshot: &mut Snapshot) -> &mut Syscalls {
 /// Clears the screen, sets the title, reverses the direction of text.
 pub const HOSTILE: &str = "\x1b[2J\u{7}\u{9b}1m\u{202e}x";
 
-fn row(name: &str, latencies: &[(u64, u64)]) -> Row {
+fn row(name: &str, latencies: &[(u64, u64)]) -> Call {
     let latency = latency(latencies);
-    Row { syscall: name.into(), calls: latency.count, latency, ..Row::default() }
+    Call { syscall: name.into(), calls: Some(latency.count), latency: latency.into(), ..Call::none(Mode::Exact) }
+}
+
+/// The same calls, as the scheduler sees them.
+pub fn blocked(snapshot: &mut Snapshot) {
+    let calls = calls(snapshot);
+    calls.mode = Mode::Blocked;
+    for row in calls.rows.iter_mut().chain([&mut calls.total]) {
+        (row.calls, row.sleeps, row.errors) = Mode::Blocked.counts(row.times(), 0);
+    }
+    for row in calls.by.iter_mut().flatten() {
+        (row.calls, row.sleeps, row.errors) = Mode::Blocked.counts(row.times(), 0);
+    }
 }
 
 /// Of (nanoseconds, count), ascending.
@@ -157,6 +175,13 @@ pub fn gone(pid: u32) -> Who {
     Who { pid: Some(pid), unknown: Some("ended before it could be looked up".into()), ..Who::default() }
 }
 
-pub fn account(who: Who, syscall: &str, calls: u64, max_ns: u64) -> Account {
-    Account { who, syscall: Some(syscall.into()), calls, errors: 0, total_ns: calls * max_ns / 2, max_ns }
+/// Each takes half of the longest.
+pub fn slow(who: Who, syscall: &str, count: u64, max_ns: u64) -> SlowCalls {
+    SlowCalls { who, syscall: syscall.into(), count, total_ns: count * max_ns / 2, max_ns }
+}
+
+/// The same in the breakdown.
+pub fn by(slow: SlowCalls, errors: u64) -> CallsBy {
+    let SlowCalls { who, syscall, count, max_ns, total_ns } = slow;
+    CallsBy { who, syscall: Some(syscall), calls: Some(count), sleeps: None, errors: errors.into(), max_ns, total_ns }
 }

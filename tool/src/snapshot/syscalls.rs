@@ -1,6 +1,12 @@
 //! The `syscalls` probe's part of a snapshot.
 
 use super::{Latency, Who};
+use crate::table::{Known, table};
+
+/// Reasons why something is not known.
+pub const NOT_TIMED: &str = "no call has a latency";
+pub const BLOCKED: &str = "blocked mode";
+pub const BEFORE_START: &str = "since before start";
 
 /// How calls are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,59 +23,155 @@ pub struct Syscalls {
     pub mode: Mode,
     /// One row per call that occurred, the largest total time first, calls that wait by design below the others (unless
     /// asked for); filters are already applied, `--top` is not.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Call>,
     /// Sum of `rows`.
-    pub total: Row,
+    pub total: Call,
     /// Calls over the threshold, by process, the largest total first.
-    pub slow: Vec<Account>,
+    pub slow: Vec<SlowCalls>,
     /// Calls that have not returned, the oldest first.
     pub in_flight: Vec<InFlight>,
     /// The full breakdown, where asked for; the largest total first.
-    pub by: Option<Vec<Account>>,
+    pub by: Option<Vec<CallsBy>>,
     /// Calls that failed by process, where asked for; the largest total time first.
-    pub failing: Option<Vec<Account>>,
+    pub failing: Option<Vec<CallsBy>>,
     /// Calls that ended in this interval but began before we attached: counted, not timed.
     pub before_start: u64,
 }
 
-/// One system call.
-#[derive(Clone, Debug, Default)]
-pub struct Row {
-    pub syscall: String,
-    /// Times it returned; in blocked mode, times that a caller slept in it.
-    pub calls: u64,
-    pub errors: u64,
-    /// Name and count of the commonest error.
-    pub commonest_error: Option<(String, u64)>,
-    /// Attempts that a signal cut short (ERESTART…): neither success nor error yet.
-    pub interrupted: u64,
-    /// Of `calls`: those without a latency.
-    pub untimed: u64,
-    /// Of `untimed`: calls that ended their task (`exit`, `exit_group`).
-    pub unreturned: u64,
-    pub latency: Latency,
+table! {
+    /// One system call.
+    pub struct Call in "syscalls.syscalls" {
+        /// Its name; none where all of them are added up.
+        syscall: String = label().sparse(), text [own("SYSCALL", "syscall").least(15)];
+        /// Times it returned.
+        calls: Option<u64> = counter("calls").source("sys_exit").optional(), text [rate("CALLS/s").least(7)];
+        /// In blocked mode, times that a caller slept in it.
+        sleeps: Option<u64> = counter("sleeps").source("sched_switch").optional(), text [rate("SLEEPS/s").least(8)];
+        /// Of `calls`: those that failed.
+        errors: Known<u64> = counter("calls").source("sys_exit"), text [rate("ERR/s").least(5)];
+        /// What most of these failed with.
+        commonest_error: Option<CommonestError> = info().columns(CommonestError::COLUMNS),
+            text [own("ERRORS", "error").wide().after("latency")];
+        /// Attempts that a signal cut short (ERESTART…): neither success nor error yet.
+        interrupted: u64 = counter("calls").source("sys_exit");
+        /// Of `calls`: those without a latency.
+        untimed: u64 = counter("calls");
+        /// Of `untimed`: calls that ended their task (`exit`, `exit_group`).
+        unreturned: u64 = counter("calls");
+        /// From entry to return; in blocked mode, time asleep. Of no call at all, nothing; not known where none of the calls was timed.
+        latency: Known<Latency> = histogram().empty(NOT_TIMED).parts(&[
+            ("p50_ns", "p50_ns"), ("p90_ns", "p90_ns"), ("p99_ns", "p99_ns"), ("p999_ns", "p999_ns"), ("max_ns", "max_ns"),
+            ("total_ns", "sum_ns"), ("latency_unknown", "why"), ("histogram", "histogram"),
+        ]), text [
+            q50("p50").close().least(5),
+            q90("p90").close().least(5),
+            q99("p99").close().least(5),
+            q999("p99.9").close().least(5),
+            longest("MAX").close().least(5),
+            time_rate("TIME/s").least(6),
+            spark(Room::Wide),
+        ];
+    }
+
+    /// What a call fails with most.
+    pub struct CommonestError in "syscalls.commonest_error" {
+        /// Its name.
+        name: String = label();
+        /// Calls that failed with it.
+        count: u64 = counter("calls");
+    }
+
+    /// Long calls of one process.
+    pub struct SlowCalls in "syscalls.slow" {
+        /// Who called.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("SLOW"), pid("PID"), cgroup("CGROUP"), why("").after("total_ns")];
+        /// What.
+        syscall: String = label(), text [words("SYSCALL").least(15)];
+        /// Calls over the threshold; in blocked mode, sleeps.
+        count: u64 = counter("calls"), text [count("COUNT").least(5)];
+        /// Exact where this interval holds the caller's longest since start; else the longest that it can have been: no longer than
+        /// anybody's in this interval.
+        max_ns: u64 = gauge("ns").max(), text [duration("MAX").close().least(5)];
+        /// All of them together.
+        total_ns: u64 = counter("ns"), text [duration("TOTAL").close().least(5)];
+    }
+
+    /// A call that has not returned.
+    pub struct InFlight in "syscalls.in_flight" {
+        /// Who called.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("IN FLIGHT"), pid("PID"), cgroup("CGROUP"), own("", "why").after("age_ns")];
+        /// The thread.
+        tid: u32 = label(), text [number("TID").least(7)];
+        /// What.
+        syscall: String = label(), text [words("SYSCALL").least(15)];
+        /// How long ago it began.
+        age_ns: Known<u64> = gauge("ns").max(), text [duration("AGE").least(5)];
+    }
+
+    /// What one process (or one cgroup) did with one call.
+    pub struct CallsBy in "syscalls.by" {
+        /// Who called.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [
+            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "unknown"), why("").after("total_ns"),
+        ];
+        /// What; none where all calls are added up.
+        syscall: Option<String> = label().optional(), text [words("SYSCALL").least(15).unless_zero()];
+        /// Times it returned.
+        calls: Option<u64> = counter("calls").source("sys_exit").optional(), text [rate("CALLS/s").least(7)];
+        /// In blocked mode, times that a caller slept in it.
+        sleeps: Option<u64> = counter("sleeps").source("sched_switch").optional(), text [rate("SLEEPS/s").least(8)];
+        /// Of `calls`: those that failed.
+        errors: Known<u64> = counter("calls").source("sys_exit"), text [rate("ERR/s").least(5)];
+        /// As that of long calls.
+        max_ns: u64 = gauge("ns").max(), text [duration("MAX").close().least(5)];
+        /// All of them together.
+        total_ns: u64 = counter("ns"), text [time_rate("TIME/s").least(6)];
+    }
 }
 
-/// What one process (or one cgroup) did with one call.
-#[derive(Clone, Debug)]
-pub struct Account {
-    pub who: Who,
-    /// `None` when all calls are added up.
-    pub syscall: Option<String>,
-    pub calls: u64,
-    pub errors: u64,
-    pub total_ns: u64,
-    /// Exact where this interval holds the caller's longest since start; else the longest that it can have been: no longer
-    /// than anybody's in this interval.
-    pub max_ns: u64,
+impl Mode {
+    /// How often, as calls or as sleeps; and errors, where they are seen: the scheduler does not show how a call ends.
+    pub fn counts(self, times: u64, errors: u64) -> (Option<u64>, Option<u64>, Known<u64>) {
+        match self {
+            Self::Exact => (Some(times), None, errors.into()),
+            Self::Blocked => (None, Some(times), Known::unknown(BLOCKED)),
+        }
+    }
 }
 
-/// A call that has not returned.
-#[derive(Clone, Debug)]
-pub struct InFlight {
-    pub who: Who,
-    pub tid: u32,
-    pub syscall: String,
-    /// `None`: since before we started.
-    pub age_ns: Option<u64>,
+impl Call {
+    /// Of no calls.
+    pub fn none(mode: Mode) -> Self {
+        let (calls, sleeps, errors) = mode.counts(0, 0);
+        Self {
+            syscall: String::new(),
+            calls,
+            sleeps,
+            errors,
+            commonest_error: None,
+            interrupted: 0,
+            untimed: 0,
+            unreturned: 0,
+            latency: Latency::default().into(),
+        }
+    }
+
+    /// Calls or sleeps.
+    pub fn times(&self) -> u64 {
+        self.calls.or(self.sleeps).unwrap_or(0)
+    }
+
+    /// Time of those that have a latency.
+    pub fn timed_ns(&self) -> u64 {
+        self.latency.value().map_or(0, |latency| latency.total_ns)
+    }
+}
+
+impl CallsBy {
+    /// Calls or sleeps.
+    pub fn times(&self) -> u64 {
+        self.calls.or(self.sleeps).unwrap_or(0)
+    }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::snapshot::{
     Latency, Who,
     io::{Blame, Cause, Device, Request, Stalled},
+    syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
 };
 
 super::table! {
@@ -43,6 +44,11 @@ macro_rules! each_table {
         $check::<Cause>($($with),*);
         $check::<Blame>($($with),*);
         $check::<Request>($($with),*);
+        $check::<Call>($($with),*);
+        $check::<CommonestError>($($with),*);
+        $check::<SlowCalls>($($with),*);
+        $check::<InFlight>($($with),*);
+        $check::<CallsBy>($($with),*);
     };
 }
 

@@ -1,7 +1,11 @@
 use serde_json::{Value, json};
 
-use super::{line::NO_RUN_TIME, syscalls::NOT_TIMED, *};
-use crate::{sinks::sample, snapshot::syscalls::Mode};
+use super::{line::NO_RUN_TIME, *};
+use crate::{
+    sinks::sample,
+    snapshot::syscalls::{Call, Mode, NOT_TIMED},
+    table::Known,
+};
 
 fn line(snapshot: &Snapshot) -> (String, Value) {
     let mut out = Vec::new();
@@ -70,11 +74,23 @@ fn what_is_not_known_is_null_with_the_reason() {
 }
 
 #[test]
+fn of_calls_without_a_latency_no_time_is_known() {
+    let mut snapshot = sample::idle();
+    let (latency, syscall) = (Known::unknown(NOT_TIMED), "exit_group".to_owned());
+    sample::calls(&mut snapshot).rows =
+        vec![Call { syscall, calls: Some(2), untimed: 2, unreturned: 2, latency, ..Call::none(Mode::Exact) }];
+    let (text, value) = line(&snapshot);
+    assert_eq!(value["syscalls"][0]["calls"], 2);
+    let end = r#""max_ns":null,"total_ns":null,"latency_unknown":"no call has a latency","histogram":[]}],"total""#;
+    assert!(text.contains(end), "{text}");
+}
+
+#[test]
 fn blocked_mode_has_sleeps_and_no_errors() {
     let mut snapshot = sample::busy();
-    sample::calls(&mut snapshot).mode = Mode::Blocked;
     let slow = sample::calls(&mut snapshot).slow.clone();
-    sample::calls(&mut snapshot).by = Some(slow);
+    sample::calls(&mut snapshot).by = Some(slow.into_iter().map(|slow| sample::by(slow, 0)).collect());
+    sample::blocked(&mut snapshot);
     let (_, value) = line(&snapshot);
     for row in [&value["syscalls"][0], &value["by"][0]] {
         assert!(row["sleeps"].is_u64() && row.get("calls").is_none());

@@ -18,6 +18,7 @@ use crate::{
         syscalls::Syscalls,
         tcp::{self, Tcp},
     },
+    table::Known,
 };
 
 /// Seconds of waiting per second from which a row is shown.
@@ -212,23 +213,24 @@ fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
     let known: Vec<_> = stalled.map(|row| (row.who.pid, row.syscall.value().map(String::as_str))).collect();
     let interval = snapshot.interval;
     let ended = syscalls.slow.iter().filter(|row| {
-        share(row.total_ns, interval) >= WAITS * 2.0 && !known.contains(&(row.who.pid, row.syscall.as_deref()))
+        share(row.total_ns, interval) >= WAITS * 2.0 && !known.contains(&(row.who.pid, Some(row.syscall.as_str())))
     });
     let ended = ended.take(EACH).map(|row| {
-        let call = row.syscall.as_deref().unwrap_or("all");
         format!(
             "{} {}/s in {}, at most {}",
             name(&row.who),
             format::time_rate(row.total_ns, interval),
-            escape(call),
+            escape(&row.syscall),
             format::duration(row.max_ns)
         )
     });
-    let long = syscalls.in_flight.iter().filter(|call| call.age_ns.is_none_or(|age_ns| age_ns >= LONG_NS));
+    let long = syscalls.in_flight.iter().filter(|call| call.age_ns.value().is_none_or(|&age_ns| age_ns >= LONG_NS));
     let long = long.filter(|call| !known.contains(&(call.who.pid, Some(call.syscall.as_str()))));
     let long = long.take(EACH).map(|call| {
-        let age =
-            call.age_ns.map_or_else(|| "since before start".to_owned(), |ns| format!("for {}", format::duration(ns)));
+        let age = match &call.age_ns {
+            Known::Value(ns) => format!("for {}", format::duration(*ns)),
+            Known::Not(why) => why.to_string(),
+        };
         format!("{} in {} {age}", name(&call.who), escape(&call.syscall))
     });
     ended.chain(long).collect()

@@ -1,8 +1,12 @@
 use super::*;
 use crate::{
     cli::plan::By,
-    sinks::sample::{self, account, who},
-    snapshot::{Who, syscalls::Account},
+    sinks::sample::{self, slow, who},
+    snapshot::{
+        Who,
+        syscalls::{Call, CallsBy, Mode, NOT_TIMED},
+    },
+    table::Known,
 };
 
 fn text(snapshot: &Snapshot, view: &View) -> String {
@@ -71,7 +75,7 @@ fn nothing_happened_and_nothing_is_known() {
 #[test]
 fn blocked_mode_shows_sleeps_and_no_errors() {
     let mut snapshot = sample::busy();
-    sample::calls(&mut snapshot).mode = Mode::Blocked;
+    sample::blocked(&mut snapshot);
     sample::calls(&mut snapshot).slow.clear();
     let text = text(&snapshot, &sample::view());
     assert!(text.contains("\nsyscalls blocked (only calls that sleep)\n"), "{text}");
@@ -82,7 +86,8 @@ fn blocked_mode_shows_sleeps_and_no_errors() {
 #[test]
 fn a_row_without_any_latency_has_no_invented_one() {
     let mut snapshot = sample::idle();
-    let row = Row { syscall: "read".into(), calls: 5, untimed: 5, ..Row::default() };
+    let latency = Known::unknown(NOT_TIMED);
+    let row = Call { syscall: "read".into(), calls: Some(5), untimed: 5, latency, ..Call::none(Mode::Exact) };
     sample::calls(&mut snapshot).total = row.clone();
     sample::calls(&mut snapshot).rows.push(row);
     let text = text(&snapshot, &sample::view());
@@ -94,7 +99,7 @@ fn a_row_without_any_latency_has_no_invented_one() {
 #[test]
 fn breakdowns() {
     let mut snapshot = sample::idle();
-    let all = Account { syscall: None, errors: 3, ..account(who(812, "rsync", "/b.service"), "", 50, 2_000_000) };
+    let all = CallsBy { syscall: None, ..sample::by(slow(who(812, "rsync", "/b.service"), "", 50, 2_000_000), 3) };
     sample::calls(&mut snapshot).by = Some(vec![all]);
     let drawn = text(&snapshot, &View { by: Some(By::Process), ..sample::view() });
     let (_, drawn) = drawn.split_once("--idle)\nno call in flight").unwrap();
@@ -110,7 +115,7 @@ fn breakdowns() {
         ..Who::default()
     };
     let by = [of(Some("/system.slice/b.service")), of(Some("/")), of(None)];
-    sample::calls(&mut snapshot).by = Some(by.map(|who| account(who, "write", 7, 900)).to_vec());
+    sample::calls(&mut snapshot).by = Some(by.map(|who| sample::by(slow(who, "write", 7, 900), 0)).to_vec());
     let drawn = text(&snapshot, &View { by: Some(By::Cgroup), ..sample::view() });
     insta::assert_snapshot!(drawn[drawn.find("BY CGROUP").unwrap()..], @r"
     BY CGROUP                                           SYSCALL          CALLS/s  ERR/s   MAX  TIME/s
