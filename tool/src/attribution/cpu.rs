@@ -8,38 +8,41 @@ use crate::{
     names::Names,
     snapshot::{
         Latency, Who,
-        cpu::{self, Cpu, Running},
+        cpu::{Cpu, Running, WaitsBy},
     },
+    table::Columns,
 };
 
 /// `-p`, `--comm` and `-c` choose among rows; the histogram counts everybody.
 pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
     let seen = if plan.json { usize::MAX } else { plan.top };
     let filter = &plan.filter;
+    let by = plan.cpu.as_ref().and_then(|plan| plan.by);
     cpu.waited.retain_mut(|row| wanted(&mut row.who, filter, names));
-    cpu.waiting.retain_mut(|row| wanted(&mut row.who, filter, names));
-    cpu.running.retain_mut(|row| wanted(&mut row.who, filter, names));
     for row in cpu.waited.iter_mut().take(seen) {
         name(&mut row.who, names);
         if let Some(behind) = &mut row.behind {
             name(behind, names);
         }
     }
-    for row in cpu.waiting.iter_mut().take(seen) {
-        name(&mut row.who, names);
+    if let Some(rows) = cpu.waiting.value_mut() {
+        rows.retain_mut(|row| wanted(&mut row.who, filter, names));
+        rows.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
     }
-    if let Ok(rows) = &mut cpu.throttled
+    if let Some(rows) = cpu.throttled.value_mut()
         && plan.overview
     {
         // Most of them come to nothing: the rule that names them asks who ran.
         rows.iter_mut().take(seen).flat_map(|row| row.members.iter_mut().take(seen)).for_each(|who| name(who, names));
     }
-    let by = plan.cpu.as_ref().and_then(|plan| plan.by);
-    if by == Some(By::Cgroup) {
-        cpu.running.iter_mut().for_each(|row| named(&mut row.who, names));
-        cpu.running = running_by_cgroup(std::mem::take(&mut cpu.running));
-    } else {
-        cpu.running.iter_mut().take(seen).for_each(|row| named(&mut row.who, names));
+    if let Some(rows) = cpu.running.value_mut() {
+        rows.retain_mut(|row| wanted(&mut row.who, filter, names));
+        if by == Some(By::Cgroup) {
+            rows.iter_mut().for_each(|row| named(&mut row.who, names));
+            *rows = running_by_cgroup(std::mem::take(rows));
+        } else {
+            rows.iter_mut().take(seen).for_each(|row| named(&mut row.who, names));
+        }
     }
     let Some(rows) = &mut cpu.by else { return };
     rows.retain_mut(|row| wanted(&mut row.who, filter, names));
@@ -65,17 +68,17 @@ fn only_cgroup(who: Who) -> Who {
     Who { cgroup: who.cgroup, unknown, ..Who::default() }
 }
 
-fn by_cgroup(rows: Vec<cpu::By>) -> Vec<cpu::By> {
-    let mut groups: HashMap<Option<String>, Vec<cpu::By>> = HashMap::new();
+fn by_cgroup(rows: Vec<WaitsBy>) -> Vec<WaitsBy> {
+    let mut groups: HashMap<Option<String>, Vec<WaitsBy>> = HashMap::new();
     for row in rows {
         groups.entry(row.who.cgroup.clone()).or_default().push(row);
     }
-    let sum = |rows: Vec<cpu::By>| {
+    let sum = |rows: Vec<WaitsBy>| {
         let latency = Latency::merge(rows.iter().map(|row| &row.latency));
         let who = rows.into_iter().next().map(|row| only_cgroup(row.who)).unwrap_or_default();
-        cpu::By { who, latency }
+        WaitsBy { who, waits: latency.count, latency }
     };
-    let mut sums: Vec<cpu::By> = groups.into_values().map(sum).collect();
+    let mut sums: Vec<WaitsBy> = groups.into_values().map(sum).collect();
     sums.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
     sums
 }
@@ -84,24 +87,15 @@ fn running_by_cgroup(rows: Vec<Running>) -> Vec<Running> {
     let mut sums: HashMap<Option<String>, Running> = HashMap::new();
     for row in rows {
         let key = row.who.cgroup.clone();
-        let sum =
-            sums.entry(key).or_insert_with(|| Running { waited_ns: row.waited_ns.map(|_| 0), ..Running::default() });
-        sum.who = only_cgroup(row.who);
-        sum.ended += row.ended;
-        sum.ran_ns += row.ran_ns;
-        sum.moved_ns += row.moved_ns;
-        sum.waited_ns = sum.waited_ns.zip(row.waited_ns).map(|(sum, more)| sum + more);
-        sum.voluntary += row.voluntary;
-        sum.involuntary += row.involuntary;
-        for (cpu, ns) in row.on {
-            match sum.on.iter_mut().find(|(known, _)| *known == cpu) {
-                Some((_, sum)) => *sum += ns,
-                None => sum.on.push((cpu, ns)),
+        let row = Running { who: only_cgroup(row.who), ..row };
+        match sums.get_mut(&key) {
+            Some(sum) => sum.merge(&row),
+            None => {
+                sums.insert(key, row);
             }
         }
     }
     let mut sums: Vec<Running> = sums.into_values().collect();
-    sums.iter_mut().for_each(|sum| sum.on.sort_by_key(|&(cpu, ns)| (Reverse(ns), cpu)));
     sums.sort_by_key(|sum| Reverse(sum.ran_ns));
     sums
 }

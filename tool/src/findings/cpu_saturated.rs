@@ -13,10 +13,11 @@ use super::{
 use crate::{
     format,
     snapshot::{
-        Who,
+        Latency, Who,
         cpu::{Cpu, Processor, Running, Waited},
         finding::{Evidence, Finding, Value},
     },
+    table::{Known, Why},
 };
 
 const RULE: &str = "cpu_saturated";
@@ -30,35 +31,33 @@ const STEAL: f64 = 0.1;
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(cpu) = &scene.now.cpu else { return Vec::new() };
     let idle = idle_of(cpu.processors.iter());
-    let busy = idle < IDLE && cpu.processors.iter().any(|row| sum(row) > 0);
-    if busy && cpu.no_waits.is_some() {
-        return vec![cannot_tell(cpu)];
-    }
-    let waits = scene.share(cpu.run_queue.total_ns);
-    if busy && waits >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 {
-        return vec![host(scene, cpu)];
+    let busy = idle < IDLE && cpu.processors.iter().any(|row| row.all_ns() > 0);
+    match &cpu.scheduler.run_queue {
+        Known::Not(why) if busy => return vec![cannot_tell(cpu, why)],
+        Known::Value(waits)
+            if busy && scene.share(waits.total_ns) >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 =>
+        {
+            return vec![host(scene, cpu, waits)];
+        }
+        _ => {}
     }
     cpu.processors.iter().filter_map(|processor| one(scene, cpu, processor)).collect()
 }
 
 fn idle_of<'a>(processors: impl Iterator<Item = &'a Processor> + Clone) -> f64 {
-    let all: u64 = processors.clone().map(sum).sum();
+    let all: u64 = processors.clone().map(Processor::all_ns).sum();
     processors.map(|row| row.idle_ns).sum::<u64>() as f64 / all.max(1) as f64
-}
-
-fn sum(row: &Processor) -> u64 {
-    row.user_ns + row.system_ns + row.idle_ns + row.irq_ns + row.softirq_ns + row.steal_ns
 }
 
 /// Processes, the one that ran most first: of one processor or of all. Those of one name, such as compilers, are taken together.
 fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
     let on = |row: &Running| match only {
-        Some(number) => row.on.iter().filter(|(cpu, _)| *cpu == number).map(|(_, ns)| ns).sum(),
+        Some(number) => row.on.get(&number).copied().unwrap_or(0),
         None => row.ran_ns,
     };
     let of_all = if only.is_some() { 1.0 } else { cpu.processors.len() as f64 };
     let mut groups: BTreeMap<&str, Vec<&Running>> = BTreeMap::new();
-    for row in cpu.running.iter().filter(|row| on(row) > 0) {
+    for row in cpu.ran().filter(|row| on(row) > 0) {
         groups.entry(row.who.comm.as_deref().unwrap_or("")).or_default().push(row);
     }
     let sum = |rows: &[&Running]| rows.iter().map(|row| on(row)).sum::<u64>();
@@ -85,10 +84,10 @@ fn victims<'a>(rows: impl Iterator<Item = &'a Waited>, hogs: &[Who]) -> Vec<Who>
     others.iter().map(|row| row.who.clone()).collect()
 }
 
-fn host(scene: &Scene, cpu: &Cpu) -> Finding {
+fn host(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Finding {
     let (words, culprits) = hogs(scene, cpu, None);
     let victims = victims(cpu.waited.iter(), &culprits);
-    let lost = scene.share(cpu.run_queue.total_ns);
+    let lost = scene.share(waits.total_ns);
     let number = cpu.processors.len();
     Finding {
         rule: RULE,
@@ -96,15 +95,15 @@ fn host(scene: &Scene, cpu: &Cpu) -> Finding {
             "{} {} full: tasks wait {} to run, p99 {}; {words}; {}",
             number,
             verb(number, "processor is", "processors are"),
-            each_second(scene.ns_rate(cpu.run_queue.total_ns)),
-            format::duration(cpu.run_queue.p99_ns),
+            each_second(scene.ns_rate(waits.total_ns)),
+            format::duration(waits.p99_ns),
             match victims.len() {
                 0 => "nobody waits for 1 ms".to_owned(),
                 many => format!("{} {} longest", names(&victims), verb(many, "waits", "wait")),
             }
         ),
         harm: lost,
-        evidence: evidence(scene, cpu),
+        evidence: evidence(scene, cpu, waits),
         victims,
         culprits,
         doubts: doubts(scene, cpu),
@@ -113,23 +112,23 @@ fn host(scene: &Scene, cpu: &Cpu) -> Finding {
     }
 }
 
-fn evidence(scene: &Scene, cpu: &Cpu) -> Vec<Evidence> {
+fn evidence(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Vec<Evidence> {
     let of = |what: &str, value| Evidence { probe: "cpu", what: what.into(), value };
     vec![
-        of("waits to run", Value::NanosecondsPerSecond(scene.ns_rate(cpu.run_queue.total_ns))),
-        of("p99 of a wait", Value::Nanoseconds(cpu.run_queue.p99_ns)),
-        of("longest wait", Value::Nanoseconds(cpu.run_queue.max_ns)),
+        of("waits to run", Value::NanosecondsPerSecond(scene.ns_rate(waits.total_ns))),
+        of("p99 of a wait", Value::Nanoseconds(waits.p99_ns)),
+        of("longest wait", Value::Nanoseconds(waits.max_ns)),
         of("idle", Value::Percent(100.0 * idle_of(cpu.processors.iter()))),
     ]
 }
 
 /// Time that the processors were not there at all is in every wait.
 fn doubts(scene: &Scene, cpu: &Cpu) -> Vec<String> {
-    let all: u64 = cpu.processors.iter().map(sum).sum();
+    let all: u64 = cpu.processors.iter().map(Processor::all_ns).sum();
     let steal = cpu.processors.iter().map(|row| row.steal_ns).sum::<u64>() as f64 / all.max(1) as f64;
     let stolen = (steal >= STEAL)
         .then(|| format!("{} of the time the machine itself was not run", format::percent(100.0 * steal)));
-    let no_walk = cpu.no_walk.map(|why| format!("who ran is not known: {why}"));
+    let no_walk = cpu.running.why().map(|why| format!("who ran is not known: {why}"));
     let filtered = scene.filtered.then(|| "only some processes are shown".to_owned());
     stolen.into_iter().chain(no_walk).chain(filtered).collect()
 }
@@ -139,7 +138,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
     let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number);
     let waits_ns: u64 = here().map(|row| row.total_ns).sum();
     let lost = scene.share(waits_ns);
-    let idle = processor.idle_ns as f64 / sum(processor).max(1) as f64;
+    let idle = processor.idle_ns as f64 / processor.all_ns().max(1) as f64;
     if lost < WAITS_ON_ONE || idle >= IDLE / 2.0 || cpu.processors.len() < 2 {
         return None;
     }
@@ -179,8 +178,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
     })
 }
 
-fn cannot_tell(cpu: &Cpu) -> Finding {
-    let why = cpu.no_waits.unwrap_or_default();
+fn cannot_tell(cpu: &Cpu, why: &Why) -> Finding {
     let number = cpu.processors.len();
     Finding {
         rule: RULE,

@@ -6,7 +6,7 @@ use crate::{
     sinks::sample::{idle, latency},
     snapshot::{
         Snapshot, Who,
-        cpu::{Cpu, Processor},
+        cpu::{Cpu, Processor, Scheduler},
         finding::Finding,
         io::{AGE_UNKNOWN, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
@@ -33,18 +33,12 @@ pub fn quiet() -> Snapshot {
 pub fn cpu() -> Cpu {
     let idle = |number| Processor { number, idle_ns: SECOND, ..Processor::default() };
     Cpu {
-        run_queue: latency(&[(30_000, 200)]),
-        untimed: 0,
-        unsure: 0,
-        no_waits: None,
-        switches: 400,
-        involuntary: 3,
+        scheduler: Scheduler { switches: 400, involuntary: 3, ..Scheduler::of(latency(&[(30_000, 200)]), 0) },
         waited: Vec::new(),
-        waiting: Vec::new(),
-        running: Vec::new(),
-        no_walk: None,
+        waiting: Vec::new().into(),
+        running: Vec::new().into(),
         by: None,
-        throttled: Ok(Vec::new()),
+        throttled: Vec::new().into(),
         processors: vec![idle(0), idle(1)],
         interrupts: None,
         softirqs: Vec::new(),

@@ -23,13 +23,13 @@ const LOST: f64 = 0.1;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(cpu) = &scene.now.cpu else { return Vec::new() };
-    let rows = cpu.throttled.iter().flatten();
+    let rows = cpu.throttled.value().into_iter().flatten();
     rows.filter(|row| scene.share(row.throttled_ns) >= LOST).map(|row| one(scene, cpu, row)).collect()
 }
 
 fn one(scene: &Scene, cpu: &Cpu, row: &Throttled) -> Finding {
     let ran_ns = |who: &Who| {
-        let own = cpu.running.iter().filter(|running| running.who.pid.is_some() && running.who.pid == who.pid);
+        let own = cpu.ran().filter(|running| running.who.pid.is_some() && running.who.pid == who.pid);
         own.map(|running| running.ran_ns).sum::<u64>()
     };
     let mut victims: Vec<(u64, &Who)> = row.members.iter().map(|who| (ran_ns(who), who)).collect();

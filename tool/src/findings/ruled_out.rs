@@ -4,10 +4,12 @@ use super::{Scene, waits};
 use crate::{
     format,
     snapshot::{
+        cpu::Processor,
         finding::{Finding, RuledOut},
         syscalls::Mode,
         tcp,
     },
+    table::Known,
 };
 
 struct Area {
@@ -50,16 +52,13 @@ pub fn look(scene: &Scene, findings: &[Finding]) -> (Vec<RuledOut>, Vec<String>)
 
 fn processors(scene: &Scene) -> Result<String, String> {
     let cpu = scene.now.cpu.as_ref().ok_or("processors")?;
-    if let Some(why) = cpu.no_waits {
-        return Err(format!("waits for processors ({why})"));
-    }
-    let sum = |of: fn(&crate::snapshot::cpu::Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
-    let idle = sum(|row| row.idle_ns);
-    let all = idle + sum(|row| row.user_ns + row.system_ns + row.irq_ns + row.softirq_ns + row.steal_ns);
-    let waits = match cpu.run_queue.count {
-        0 => "no wait".to_owned(),
-        _ => format!("waits p99 {}", format::duration(cpu.run_queue.p99_ns)),
+    let waits = match &cpu.scheduler.run_queue {
+        Known::Not(why) => return Err(format!("waits for processors ({why})")),
+        Known::Value(waits) if waits.count == 0 => "no wait".to_owned(),
+        Known::Value(waits) => format!("waits p99 {}", format::duration(waits.p99_ns)),
     };
+    let sum = |of: fn(&Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
+    let (idle, all) = (sum(|row| row.idle_ns), sum(Processor::all_ns));
     Ok(format!("{} idle, {waits}", format::percent(100.0 * idle / all.max(1.0))))
 }
 

@@ -9,12 +9,13 @@ use crate::{
     sinks::sample::{HOSTILE, by, latency, slow as slow_calls, who},
     snapshot::{
         Lost, Snapshot, Who,
-        cpu::{Processor, Running, Throttled, Waited},
+        cpu::{Processor, Running, Scheduler, Throttled, Waited},
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
         syscalls::{Call, CommonestError, InFlight, Mode},
     },
+    table::Known,
 };
 
 const MS: u64 = 1_000_000;
@@ -235,9 +236,9 @@ fn busy(waits_ns: u64) -> Snapshot {
         let cpu = snapshot.cpu.as_mut().unwrap();
         let busy = |number| Processor { number, user_ns: SECOND, ..Processor::default() };
         cpu.processors = vec![busy(0), busy(1)];
-        cpu.run_queue = latency(&[(waits_ns / 1000, 1000)]);
-        let ran = |who, ran_ns| Running { who, ran_ns, on: vec![(0, ran_ns)], ..Running::default() };
-        cpu.running = vec![ran(culprit(), 1_600 * MS), ran(victim(), 200 * MS)];
+        cpu.scheduler = Scheduler::of(latency(&[(waits_ns / 1000, 1000)]), 0);
+        let ran = |who, ran_ns| Running { ran_ns, on: [(0, ran_ns)].into(), ..Running::none(who) };
+        cpu.running = vec![ran(culprit(), 1_600 * MS), ran(victim(), 200 * MS)].into();
         cpu.waited = vec![Waited { who: victim(), waits: 9, total_ns: 900 * MS, ..Waited::default() }];
     })
 }
@@ -250,7 +251,7 @@ fn processors_are_full_when_more_than_one_task_waits_for_each() {
     assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
     assert!(look(&busy(2_900 * MS)).is_empty());
     let mut unknown = busy(0);
-    unknown.cpu.as_mut().unwrap().no_waits = Some("no clock");
+    unknown.cpu.as_mut().unwrap().scheduler.run_queue = Known::unavailable("no clock");
     let found = only(&unknown);
     assert!(found.statement.contains("cannot tell") && found.statement.ends_with("because no clock"));
     assert_eq!(found.confidence(), "low");
@@ -262,7 +263,8 @@ fn one_processor_is_full_while_the_other_is_idle() {
         with(busy(100 * MS), |snapshot| {
             let cpu = snapshot.cpu.as_mut().unwrap();
             cpu.processors[1] = Processor { number: 1, idle_ns: SECOND, ..Processor::default() };
-            cpu.running.iter_mut().for_each(|row| row.on[0].1 /= 2);
+            let rows = cpu.running.value_mut().into_iter().flatten();
+            rows.for_each(|row| row.on.values_mut().for_each(|ns| *ns /= 2));
             cpu.waited[0].total_ns = waits_ns;
         })
     };
@@ -278,7 +280,7 @@ fn a_quota_and_softirqs() {
         with(quiet(), |snapshot| {
             let row =
                 Throttled { cgroup: "/batch".into(), periods: 10, throttled: 9, throttled_ns, members: vec![victim()] };
-            snapshot.cpu.as_mut().unwrap().throttled = Ok(vec![row]);
+            snapshot.cpu.as_mut().unwrap().throttled = vec![row].into();
         })
     };
     let found = only(&throttled(100 * MS));

@@ -7,10 +7,11 @@ use crate::{
     cli::plan::By,
     snapshot::{
         Snapshot, Who,
-        cpu::{self as cpus, Cpu, Interrupt},
+        cpu::{Cpu, Interrupt, InterruptKind, NOT_MEASURED, WaitsBy},
         io::{Device, Io},
         tcp::{FlowsBy, Tcp},
     },
+    table::Known,
 };
 
 /// What all sinks are asked for.
@@ -92,26 +93,23 @@ fn ooms() -> Vec<Snapshot> {
 fn cpu_times() -> Vec<Snapshot> {
     let of = |cpu: Cpu| Snapshot { syscalls: None, cpu: Some(cpu), ..sample::busy() };
     let interrupt = |name: Option<&str>, irq: Option<u32>| Interrupt {
-        soft: irq.is_none(),
+        kind: if irq.is_none() { InterruptKind::Softirq } else { InterruptKind::Irq },
         name: name.map(Into::into),
         irq,
         count: 1_200,
         total_ns: 3_100_000,
         max_ns: 90_000,
     };
-    let by = |who, latencies: &[(u64, u64)]| cpus::By { who, latency: sample::latency(latencies) };
+    let by = |who, latencies: &[(u64, u64)]| {
+        let latency = sample::latency(latencies);
+        WaitsBy { who, waits: latency.count, latency }
+    };
     let mut all = cpu::tests::busy();
-    all.unsure = 4;
-    all.running[2].waited_ns = None;
+    all.scheduler.unsure = 4;
+    all.running.value_mut().unwrap()[2].waited_ns = Known::unavailable(NOT_MEASURED);
     all.by = Some(vec![by(sample::who(430, "postgres", "/db"), &[(3_000, 9)]), by(sample::gone(977), &[])]);
     all.interrupts = Some(vec![interrupt(Some("net_rx"), None), interrupt(None, Some(27))]);
-    let nothing = Cpu {
-        no_waits: Some("no sched_info"),
-        no_walk: Some("no iterator"),
-        throttled: Err("no cgroups".into()),
-        ..cpu::tests::busy()
-    };
-    vec![of(all), of(nothing), of(cpu::tests::empty())]
+    vec![of(all), of(cpu::tests::unknown()), of(cpu::tests::empty())]
 }
 
 #[test]

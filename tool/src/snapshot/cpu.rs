@@ -1,32 +1,30 @@
 //! Who waited for a processor, and who had it.
 
+use std::collections::BTreeMap;
+
 use super::{Latency, Who};
+use crate::table::{Known, named, table};
+
+named!(InterruptKind);
+
+/// Reasons why something is not known.
+pub const NONE_WAITED: &str = "nothing waited for a processor";
+pub const NOT_MEASURED: &str = "not measured";
 
 /// The `cpu` probe's part of a snapshot.
 #[derive(Clone, Debug)]
 pub struct Cpu {
-    /// Waits of all tasks of the host, from being runnable to running.
-    pub run_queue: Latency,
-    /// Waits that are in no histogram: their begin is not known.
-    pub untimed: u64,
-    /// Waits that may have begun earlier, in another run queue.
-    pub unsure: u64,
-    /// Why there are no waits.
-    pub no_waits: Option<&'static str>,
-    pub switches: u64,
-    /// Of these, those of tasks that could have gone on.
-    pub involuntary: u64,
+    pub scheduler: Scheduler,
     /// Processes with waits over the threshold.
     pub waited: Vec<Waited>,
     /// Tasks that wait now, the longest first.
-    pub waiting: Vec<Waiting>,
-    pub running: Vec<Running>,
-    /// Why neither of the two is known.
-    pub no_walk: Option<&'static str>,
+    pub waiting: Known<Vec<Waiting>>,
+    /// Who ran, the longest first.
+    pub running: Known<Vec<Running>>,
     /// All waits by process or cgroup, where asked for.
-    pub by: Option<Vec<By>>,
+    pub by: Option<Vec<WaitsBy>>,
     /// Cgroups that were held back.
-    pub throttled: Result<Vec<Throttled>, String>,
+    pub throttled: Known<Vec<Throttled>>,
     pub processors: Vec<Processor>,
     /// What interrupts took, where asked for; the longest in all first.
     pub interrupts: Option<Vec<Interrupt>>,
@@ -34,81 +32,208 @@ pub struct Cpu {
     pub softirqs: Vec<(String, u64)>,
 }
 
-/// Long waits of one process.
-#[derive(Clone, Debug, Default)]
-pub struct Waited {
-    pub who: Who,
-    pub waits: u64,
-    pub total_ns: u64,
-    pub max_ns: u64,
-    /// Where the last of them ended, and who had that processor for longest meanwhile, as far as is known; `None`: nobody, it was
-    /// idle.
-    pub cpu: u32,
-    pub behind: Option<Who>,
+table! {
+    /// What the scheduler did on all processors.
+    pub struct Scheduler in "cpu" {
+        /// Waits of all tasks of the host, from being runnable to running.
+        waits: Known<u64> = counter("waits").source("sched_switch").as_of("run_queue");
+        /// Of these: those that are in no histogram, because when they began is not known.
+        untimed: u64 = counter("waits");
+        /// Of these: those that may have begun earlier, in another run queue.
+        unsure: u64 = counter("waits");
+        /// How long they were.
+        run_queue: Known<Latency> = histogram().source("sched_switch").empty(NONE_WAITED), text [
+            rate("WAITS/s").least(7),
+            q50("p50").close().least(5),
+            q90("p90").close().least(5),
+            q99("p99").close().least(5),
+            q999("p99.9").close().least(5),
+            longest("MAX").close().least(5),
+            time_rate("TIME/s").least(6),
+            spark(Room::Wide),
+        ];
+        /// From one task to another.
+        switches: u64 = counter("switches").source("sched_switch");
+        /// Of these: those of tasks that could have gone on.
+        involuntary: u64 = counter("switches").source("sched_switch").key("involuntary_switches");
+    }
+
+    /// Long waits of one process.
+    pub struct Waited in "cpu.waited" derive(Default) {
+        /// Who waited.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("WAITED"), pid("PID"), cgroup("CGROUP"), why("").after("behind")];
+        /// Waits over the threshold that ended in this interval.
+        waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
+        /// All of them together.
+        total_ns: u64 = counter("ns").source("sched_switch"), text [duration("TOTAL").close().least(5)];
+        /// The longest of them.
+        max_ns: u64 = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
+        /// Where the last of them ended.
+        cpu: u32 = info(), text [number("CPU").least(4)];
+        /// Who had that processor for longest meanwhile, as far as is known; none: nobody, it was idle.
+        behind: Option<Who> = info().columns(Who::COLUMNS), text [own("BEHIND", "behind")];
+    }
+
+    /// A task that waits now.
+    pub struct Waiting in "cpu.waiting" derive(Default) {
+        /// Who waits.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("WAITING NOW"), pid("PID"), cgroup("CGROUP"), why("").after("age_ns")];
+        /// The thread.
+        tid: u32 = label(), text [number("TID").least(7)];
+        /// For which processor.
+        cpu: u32 = info(), text [number("CPU").least(4)];
+        /// Since it could run.
+        age_ns: u64 = gauge("ns").max(), text [duration("AGE").least(5)];
+    }
+
+    /// A process, or all that began and ended in the interval under one name.
+    pub struct Running in "cpu.running" {
+        /// Who ran.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("RUNNING"), pid("PID"), cgroup("CGROUP"), group("RUNNING", "–")];
+        /// Time that its tasks ran.
+        ran_ns: u64 = counter("ns"), text [own("CPU", "share").right().least(5)];
+        /// Of tasks that stayed on one processor, by its number.
+        on: BTreeMap<u32, u64> = counter("ns").key("on_ns"), text [own("ON", "places").least(14)];
+        /// Of tasks that were moved from one processor to another, or ended.
+        moved_ns: u64 = counter("ns");
+        /// Time in run queues, as the kernel counts it.
+        waited_ns: Known<u64> = counter("ns"), text [time_rate("WAIT/s").least(6)];
+        /// Switches of tasks that waited for something.
+        voluntary: u64 = counter("switches").key("voluntary_switches"), text [own("SWITCH/s", "switches").right().least(8)];
+        /// Switches of tasks that could have gone on.
+        involuntary: u64 = counter("switches").key("involuntary_switches"), text [rate("INVOL/s").least(7)];
+        /// Tasks that ended; of a row without a process, all of its tasks.
+        ended: u64 = counter("tasks").key("ended_tasks"), text [own("", "why")];
+    }
+
+    /// All waits of one process or cgroup.
+    pub struct WaitsBy in "cpu.by" derive(Default) {
+        /// Who waited.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [
+            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "–"), why("").after("latency"),
+        ];
+        /// Waits that ended in this interval.
+        waits: u64 = counter("waits").source("sched_switch"), text [rate("WAITS/s").least(7)];
+        /// How long they were.
+        latency: Latency = histogram().source("sched_switch").flat().sparse(), text [
+            q50("p50").close().least(5),
+            q90("p90").close().least(5),
+            q99("p99").close().least(5),
+            q999("p99.9").close().least(5),
+            longest("MAX").close().least(5),
+            time_rate("TIME/s").least(6),
+            spark(Room::Wide),
+        ];
+    }
+
+    /// A cgroup that used up its quota.
+    pub struct Throttled in "cpu.throttled" derive(Default, Eq) {
+        /// Path below the cgroup root.
+        cgroup: String = label(), text [group("THROTTLED", "–")];
+        /// Periods of its quota in which it wanted to run.
+        periods: u64 = counter("periods").source("cpu.stat"), text [count("OF").least(5).after("throttled")];
+        /// Of these: those in which the quota was used up.
+        throttled: u64 = counter("periods").source("cpu.stat").key("throttled_periods"), text [count("PERIODS").least(7)];
+        /// Time that it was held back, added up over processors.
+        throttled_ns: u64 = counter("ns").source("cpu.stat"), text [time_rate("HELD/s").least(6)];
+        /// Its processes, and those of cgroups below it; of many, some.
+        members: Vec<Who> = info().hidden();
+    }
+
+    /// What one processor did: shares of the interval, rounded to the kernel's ticks.
+    pub struct Processor in "cpu.processors" derive(Copy, Default, Eq) {
+        /// Its number.
+        number: u32 = label().key("cpu"), text [number("CPU").least(4)];
+        /// Programs.
+        user_ns: u64 = counter("ns").source("/proc/stat"), text [own("USER", "user").right().least(5)];
+        /// The kernel, for programs.
+        system_ns: u64 = counter("ns").source("/proc/stat"), text [own("SYSTEM", "system").close().least(6)];
+        /// Interrupts.
+        irq_ns: u64 = counter("ns").source("/proc/stat"), text [own("IRQ", "irq").close().least(5)];
+        /// What interrupts put off.
+        softirq_ns: u64 = counter("ns").source("/proc/stat"), text [own("SOFTIRQ", "softirq").close().least(7)];
+        /// The machine itself was not run.
+        steal_ns: u64 = counter("ns").source("/proc/stat"), text [own("STEAL", "steal").close().least(5)];
+        /// Nothing, or only waiting for devices.
+        idle_ns: u64 = counter("ns").source("/proc/stat"), text [own("IDLE", "idle").close().least(5)];
+    }
+
+    /// Interrupts of one kind.
+    pub struct Interrupt in "cpu.interrupts" derive(Eq) {
+        /// Of a device, or put off.
+        kind: InterruptKind = label(), text [own("INTERRUPT", "interrupt").least(9)];
+        /// Of a softirq its own; of a device's interrupt who handles it, none where that is not known.
+        name: Option<String> = label(), text [own("NAME", "name").least(15)];
+        /// The number of a device's.
+        irq: Option<u32> = label().optional();
+        /// How many there were.
+        count: u64 = counter("interrupts"), text [rate("COUNT/s").least(7)];
+        /// What they took.
+        total_ns: u64 = counter("ns"), text [time_rate("TIME/s").least(6)];
+        /// The longest of them.
+        max_ns: u64 = gauge("ns").max(), text [duration("MAX").close().least(5)];
+    }
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct Waiting {
-    pub who: Who,
-    pub tid: u32,
-    pub cpu: u32,
-    pub age_ns: u64,
+/// Kinds of interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptKind {
+    Irq,
+    Softirq,
 }
 
-/// A process, or all that began and ended in the interval under one name.
-#[derive(Clone, Debug, Default)]
-pub struct Running {
-    pub who: Who,
-    /// Tasks that ended; of a row without a process, all of its tasks.
-    pub ended: u64,
-    pub ran_ns: u64,
-    /// (processor, time there), the longest first.
-    pub on: Vec<(u32, u64)>,
-    /// Time of tasks that were moved from one processor to another, or ended.
-    pub moved_ns: u64,
-    /// Time in run queues, as the kernel counts it.
-    pub waited_ns: Option<u64>,
-    pub voluntary: u64,
-    pub involuntary: u64,
+impl InterruptKind {
+    pub const ALL: [Self; 2] = [Self::Irq, Self::Softirq];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Irq => "irq",
+            Self::Softirq => "softirq",
+        }
+    }
 }
 
-/// Waits of one process or cgroup.
-#[derive(Clone, Debug, Default)]
-pub struct By {
-    pub who: Who,
-    pub latency: Latency,
+impl Cpu {
+    /// Those who ran, as far as is known.
+    pub fn ran(&self) -> impl Iterator<Item = &Running> {
+        self.running.value().into_iter().flatten()
+    }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Throttled {
-    pub cgroup: String,
-    pub periods: u64,
-    pub throttled: u64,
-    pub throttled_ns: u64,
-    /// Its processes, and those of cgroups below it; of many, some.
-    pub members: Vec<Who>,
+impl Scheduler {
+    /// Waits and nothing else.
+    pub fn of(run_queue: Latency, untimed: u64) -> Self {
+        let waits = (run_queue.count + untimed).into();
+        Self { waits, untimed, unsure: 0, run_queue: run_queue.into(), switches: 0, involuntary: 0 }
+    }
+
+    /// All waits that have a length together, as far as is known.
+    pub fn waits_ns(&self) -> u64 {
+        self.run_queue.value().map_or(0, |waits| waits.total_ns)
+    }
 }
 
-/// Shares of the interval, in nanoseconds rounded to the kernel's ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Processor {
-    pub number: u32,
-    pub user_ns: u64,
-    pub system_ns: u64,
-    pub idle_ns: u64,
-    pub irq_ns: u64,
-    pub softirq_ns: u64,
-    pub steal_ns: u64,
+impl Running {
+    /// Who did not run.
+    pub fn none(who: Who) -> Self {
+        let on = BTreeMap::new();
+        Self { who, ran_ns: 0, on, moved_ns: 0, waited_ns: 0.into(), voluntary: 0, involuntary: 0, ended: 0 }
+    }
+
+    /// Where it ran, the longest first.
+    pub fn places(&self) -> Vec<(u32, u64)> {
+        let mut places: Vec<_> = self.on.iter().map(|(&cpu, &ns)| (cpu, ns)).collect();
+        places.sort_by_key(|&(cpu, ns)| (std::cmp::Reverse(ns), cpu));
+        places
+    }
 }
 
-/// Interrupts of one kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interrupt {
-    pub soft: bool,
-    /// Of a softirq its own; of a device's interrupt who handles it, where that is known.
-    pub name: Option<String>,
-    pub irq: Option<u32>,
-    pub count: u64,
-    pub total_ns: u64,
-    pub max_ns: u64,
+impl Processor {
+    /// All of what is accounted.
+    pub fn all_ns(&self) -> u64 {
+        self.user_ns + self.system_ns + self.idle_ns + self.irq_ns + self.softirq_ns + self.steal_ns
+    }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::snapshot::{
     Latency, Who,
+    cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
 };
@@ -49,6 +50,14 @@ macro_rules! each_table {
         $check::<SlowCalls>($($with),*);
         $check::<InFlight>($($with),*);
         $check::<CallsBy>($($with),*);
+        $check::<Scheduler>($($with),*);
+        $check::<Waited>($($with),*);
+        $check::<Waiting>($($with),*);
+        $check::<Running>($($with),*);
+        $check::<WaitsBy>($($with),*);
+        $check::<Throttled>($($with),*);
+        $check::<Processor>($($with),*);
+        $check::<Interrupt>($($with),*);
     };
 }
 

@@ -8,8 +8,9 @@ use crate::{
     },
     snapshot::{
         Snapshot, Who,
-        cpu::{By, Cpu, Processor, Running, Throttled, Waited, Waiting},
+        cpu::{Cpu, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     },
+    table::Known,
 };
 
 fn snapshot(cpu: Cpu) -> Snapshot {
@@ -18,18 +19,12 @@ fn snapshot(cpu: Cpu) -> Snapshot {
 
 pub fn empty() -> Cpu {
     Cpu {
-        run_queue: latency(&[]),
-        untimed: 0,
-        unsure: 0,
-        no_waits: None,
-        switches: 0,
-        involuntary: 0,
+        scheduler: Scheduler::of(latency(&[]), 0),
         waited: vec![],
-        waiting: vec![],
-        running: vec![],
-        no_walk: None,
+        waiting: vec![].into(),
+        running: vec![].into(),
         by: None,
-        throttled: Ok(vec![]),
+        throttled: vec![].into(),
         processors: vec![],
         softirqs: vec![],
         interrupts: None,
@@ -39,10 +34,11 @@ pub fn empty() -> Cpu {
 pub fn busy() -> Cpu {
     let hog = || who(812, "hog", "/batch.slice/backup.service");
     Cpu {
-        run_queue: latency(&[(2_300, 700), (12_000, 290), (3_100_000, 110), (9_000_000, 2)]),
-        untimed: 3,
-        switches: 1_500,
-        involuntary: 230,
+        scheduler: Scheduler {
+            switches: 1_500,
+            involuntary: 230,
+            ..Scheduler::of(latency(&[(2_300, 700), (12_000, 290), (3_100_000, 110), (9_000_000, 2)]), 3)
+        },
         waited: vec![
             Waited {
                 who: who(430, "postgres", "/postgresql.service"),
@@ -66,41 +62,35 @@ pub fn busy() -> Cpu {
             tid: 431,
             cpu: 1,
             age_ns: 2_200_000,
-        }],
+        }]
+        .into(),
         running: vec![
             Running {
-                who: hog(),
                 ran_ns: 700_700_000,
-                on: vec![(1, 690_000_000), (0, 10_700_000)],
-                waited_ns: Some(290_000_000),
+                on: [(1, 690_000_000), (0, 10_700_000)].into(),
+                waited_ns: 290_000_000.into(),
                 voluntary: 1,
                 involuntary: 211,
-                ..Running::default()
+                ..Running::none(hog())
             },
             Running {
-                who: Who { comm: Some("cc1".into()), ..Who::default() },
                 ended: 23,
                 ran_ns: 120_000_000,
                 moved_ns: 120_000_000,
-                waited_ns: Some(1_000),
-                ..Running::default()
+                waited_ns: 1_000.into(),
+                ..Running::none(Who { comm: Some("cc1".into()), ..Who::default() })
             },
-            Running {
-                who: gone(9_017),
-                ran_ns: 1_000,
-                on: vec![(0, 1_000)],
-                waited_ns: Some(0),
-                voluntary: 1,
-                ..Running::default()
-            },
-        ],
-        throttled: Ok(vec![Throttled {
+            Running { ran_ns: 1_000, on: [(0, 1_000)].into(), voluntary: 1, ..Running::none(gone(9_017)) },
+        ]
+        .into(),
+        throttled: vec![Throttled {
             cgroup: "/kubepods/pod7".into(),
             periods: 10,
             throttled: 8,
             throttled_ns: 610_000_000,
             members: Vec::new(),
-        }]),
+        }]
+        .into(),
         processors: vec![
             Processor {
                 number: 0,
@@ -119,6 +109,20 @@ pub fn busy() -> Cpu {
         ],
         softirqs: vec![("net_rx".into(), 12_000), ("timer".into(), 250)],
         ..empty()
+    }
+}
+
+/// A host that can tell little.
+pub fn unknown() -> Cpu {
+    let why = "no sched_info";
+    let scheduler =
+        Scheduler { waits: Known::unavailable(why), run_queue: Known::unavailable(why), ..busy().scheduler };
+    Cpu {
+        scheduler,
+        waiting: Known::unavailable("no iterator"),
+        running: Known::unavailable("no iterator"),
+        throttled: Known::unavailable("no cgroups"),
+        ..busy()
     }
 }
 
@@ -172,13 +176,7 @@ fn nothing_happened() {
 
 #[test]
 fn what_is_not_known_says_why() {
-    let cpu = Cpu {
-        no_waits: Some("no sched_info"),
-        no_walk: Some("no iterator"),
-        throttled: Err("no cgroups".into()),
-        ..busy()
-    };
-    let text = text(cpu, &sample::view());
+    let text = text(unknown(), &sample::view());
     for part in ["unavailable (no sched_info)", "unavailable (no iterator)", "unavailable (no cgroups)"] {
         assert!(text.contains(part), "{text}");
     }
@@ -188,8 +186,9 @@ fn what_is_not_known_says_why() {
 #[test]
 fn by_process_and_by_cgroup() {
     let rows = || {
-        Some(vec![By {
+        Some(vec![WaitsBy {
             who: who(430, "postgres", "/postgresql.service"),
+            waits: 10,
             latency: latency(&[(3_000, 9), (40_000, 1)]),
         }])
     };

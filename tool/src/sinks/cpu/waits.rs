@@ -1,21 +1,18 @@
 //! Who waited, and who waits now.
 
-use super::{cells, times};
 use crate::{
     cli::plan::By,
     escape::fit,
-    sinks::{
-        View,
-        format::{self, UNKNOWN},
-        table::Table,
-        who::{COMM, cgroup, cgroup_width, more, who, who_cells, why},
+    sinks::{View, format, rows::Rows, who::COMM},
+    snapshot::{
+        Snapshot, Who,
+        cpu::{Cpu, Waited},
     },
-    snapshot::{Snapshot, Who, cpu::Cpu},
 };
 
 /// Waits over the threshold.
-pub fn waited(text: &mut String, cpu: &Cpu, view: &View) {
-    if cpu.no_waits.is_some() {
+pub fn waited(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
+    if !cpu.scheduler.waits.is_known() {
         return;
     }
     let over = format::duration(u64::try_from(view.slow_waits.as_nanos()).unwrap_or(u64::MAX));
@@ -23,18 +20,11 @@ pub fn waited(text: &mut String, cpu: &Cpu, view: &View) {
         *text += &format!("no wait over {over}{}\n", of_these(view));
         return;
     }
-    let mut table = who(Table::new(), format!("WAITED >{over}"), view).right("WAITS", 5).close("TOTAL", 5);
-    table = table.close("MAX", 5).right("CPU", 4).left("BEHIND", 0).left("", 0);
-    for row in cpu.waited.iter().take(view.top) {
-        let mut cells = who_cells(&row.who, view);
-        cells.extend([format::count(row.waits), format::duration(row.total_ns), format::duration(row.max_ns)]);
-        cells.extend([row.cpu.to_string(), row.behind.as_ref().map_or_else(|| "idle".to_owned(), one)]);
-        cells.push(why(&row.who).unwrap_or_default());
-        table.row(cells);
-    }
     text.push('\n');
-    table.draw(text, view);
-    more(text, cpu.waited.len(), view);
+    Rows::new(view, snapshot.interval)
+        .head("WAITED", format!("WAITED >{over}"))
+        .own("behind", &|row: &Waited| row.behind.as_ref().map_or_else(|| "idle".to_owned(), one))
+        .draw(text, &cpu.waited.iter().collect::<Vec<_>>());
 }
 
 fn one(who: &Who) -> String {
@@ -48,25 +38,14 @@ fn of_these(view: &View) -> &'static str {
 }
 
 /// At the moment of the tick.
-pub fn waiting(text: &mut String, cpu: &Cpu, view: &View) {
-    if cpu.no_waits.is_some() || cpu.no_walk.is_some() {
-        return;
-    }
-    if cpu.waiting.is_empty() {
+pub fn waiting(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
+    let Some(rows) = cpu.waiting.value().filter(|_| cpu.scheduler.waits.is_known()) else { return };
+    if rows.is_empty() {
         *text += &format!("no task{} waits now\n", of_these(view));
         return;
     }
-    let mut table = who(Table::new(), "WAITING NOW".into(), view).right("TID", 7).right("CPU", 4).right("AGE", 5);
-    table = table.left("", 0);
-    for row in cpu.waiting.iter().take(view.top) {
-        let mut cells = who_cells(&row.who, view);
-        cells.extend([row.tid.to_string(), row.cpu.to_string(), format::duration(row.age_ns)]);
-        cells.push(why(&row.who).unwrap_or_default());
-        table.row(cells);
-    }
     text.push('\n');
-    table.draw(text, view);
-    more(text, cpu.waiting.len(), view);
+    Rows::new(view, snapshot.interval).draw(text, &rows.iter().collect::<Vec<_>>());
 }
 
 /// The full breakdown, where asked for.
@@ -76,22 +55,6 @@ pub fn by(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         *text += &format!("no wait{} in this interval\n", of_these(view));
         return;
     }
-    let table = match by {
-        By::Process => who(Table::new(), "BY PROCESS".into(), view),
-        By::Cgroup => Table::new().left("BY CGROUP", COMM + 9 + 2 + cgroup_width(view)),
-    };
-    let mut table = times(table.right("WAITS/s", 7), view).left("", 0);
-    for row in rows.iter().take(view.top) {
-        let mut head = match by {
-            By::Process => who_cells(&row.who, view),
-            By::Cgroup => vec![cgroup(&row.who, UNKNOWN, COMM + 9 + 2 + cgroup_width(view))],
-        };
-        head.push(format::rate(row.latency.count, snapshot.interval));
-        let mut cells = cells(head, &row.latency, snapshot, view);
-        cells.push(why(&row.who).unwrap_or_default());
-        table.row(cells);
-    }
     text.push('\n');
-    table.draw(text, view);
-    more(text, rows.len(), view);
+    Rows::new(view, snapshot.interval).grouped(by == By::Cgroup).draw(text, &rows.iter().collect::<Vec<_>>());
 }

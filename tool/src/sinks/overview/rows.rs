@@ -63,22 +63,20 @@ fn share(ns: u64, interval: Duration) -> f64 {
 
 fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
     let sum = |of: fn(&Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
-    let idle = sum(|row| row.idle_ns);
-    let all = idle + sum(|row| row.user_ns + row.system_ns + row.irq_ns + row.softirq_ns + row.steal_ns);
-    let throttled_ns: u64 = cpu.throttled.iter().flatten().map(|row| row.throttled_ns).sum();
-    let waits = &cpu.run_queue;
+    let (idle, all) = (sum(|row| row.idle_ns), sum(Processor::all_ns));
+    let throttled_ns: u64 = cpu.throttled.value().into_iter().flatten().map(|row| row.throttled_ns).sum();
     let number = cpu.processors.len();
     let matters = idle < IDLE * all
-        || share(waits.total_ns, interval) >= WAITS * 4.0
+        || share(cpu.scheduler.waits_ns(), interval) >= WAITS * 4.0
         || share(throttled_ns, interval) >= WAITS
-        || cpu.waiting.first().is_some_and(|row| row.age_ns >= OLD_NS);
+        || cpu.waiting.value().and_then(|rows| rows.first()).is_some_and(|row| row.age_ns >= OLD_NS);
     if !matters {
         return Vec::new();
     }
     let mut parts = vec![format!("{} busy of {number}", format::percent(100.0 * (1.0 - idle / all.max(1.0))))];
-    parts.push(match cpu.no_waits {
-        Some(why) => format!("waits unavailable ({why})"),
-        None => {
+    parts.push(match &cpu.scheduler.run_queue {
+        Known::Not(why) => format!("waits unavailable ({why})"),
+        Known::Value(waits) => {
             format!("waits {}/s p99 {}", format::time_rate(waits.total_ns, interval), format::duration(waits.p99_ns))
         }
     });
@@ -86,8 +84,7 @@ fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
         parts.push(format!("held back by quotas {}/s", format::time_rate(throttled_ns, interval)));
     }
     let most: Vec<String> = cpu
-        .running
-        .iter()
+        .ran()
         .take(EACH)
         .map(|row| format!("{} {}", short(&row.who), format::percent(100.0 * share(row.ran_ns, interval))))
         .collect();

@@ -15,9 +15,13 @@ use crate::{
     sample::{self, HostTimes, ProcessorTimes, Ran, RanKey, Throttling},
     snapshot::{
         Latency, Who,
-        cpu::{By, Cpu, Interrupt, Processor, Running, Throttled, Waited, Waiting},
+        cpu::{
+            Cpu, Interrupt, InterruptKind, NOT_MEASURED, Processor, Running, Scheduler, Throttled, Waited, Waiting,
+            WaitsBy,
+        },
         who,
     },
+    table::{Known, Why},
 };
 
 pub fn cpu(prev: &sample::Cpu, next: &sample::Cpu, plan: &plan::Cpu) -> Cpu {
@@ -27,27 +31,38 @@ pub fn cpu(prev: &sample::Cpu, next: &sample::Cpu, plan: &plan::Cpu) -> Cpu {
     });
     let buckets = counts.filter(|&(_, count)| count > 0).collect();
     let run_queue = Latency::new(buckets, next.total_ns.saturating_sub(prev.total_ns), next.max_ns);
+    let longest_ns = run_queue.max_ns;
     let waits_known = next.no_waits.is_none();
     Cpu {
-        untimed: next.untimed.saturating_sub(prev.untimed),
-        unsure: next.unsure.saturating_sub(prev.unsure),
-        no_waits: next.no_waits,
-        switches: next.switches.saturating_sub(prev.switches),
-        involuntary: next.involuntary.saturating_sub(prev.involuntary),
-        waited: waited(prev, next, run_queue.max_ns),
-        waiting: waiting(next),
-        running: running(next, waits_known),
-        no_walk: next.no_walk,
-        by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, run_queue.max_ns)),
+        waited: waited(prev, next, longest_ns),
+        waiting: unless(next.no_walk, || waiting(next)),
+        running: unless(next.no_walk, || running(next, waits_known)),
+        by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, longest_ns)),
         throttled: match (&prev.quotas, &next.quotas) {
-            (Ok(prev), Ok(next)) => Ok(throttled(prev, next)),
-            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+            (Ok(prev), Ok(next)) => throttled(prev, next).into(),
+            (Err(why), _) | (_, Err(why)) => Known::Not(Why::Unavailable(why.clone().into())),
         },
         processors: processors(&prev.times, &next.times),
         interrupts: interrupts(prev, next),
         softirqs: softirqs(&prev.times, &next.times),
-        run_queue,
+        scheduler: scheduler(prev, next, run_queue),
     }
+}
+
+fn scheduler(prev: &sample::Cpu, next: &sample::Cpu, run_queue: Latency) -> Scheduler {
+    let untimed = next.untimed.saturating_sub(prev.untimed);
+    Scheduler {
+        waits: unless(next.no_waits, || run_queue.count + untimed),
+        untimed,
+        unsure: next.unsure.saturating_sub(prev.unsure),
+        switches: next.switches.saturating_sub(prev.switches),
+        involuntary: next.involuntary.saturating_sub(prev.involuntary),
+        run_queue: unless(next.no_waits, || run_queue),
+    }
+}
+
+fn unless<T>(unavailable: Option<&'static str>, value: impl FnOnce() -> T) -> Known<T> {
+    unavailable.map_or_else(|| value().into(), Known::unavailable)
 }
 
 /// A process that the kernel side knew by when it started: numbers are used again.
@@ -110,16 +125,15 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
                 Who { comm: Some(who::text(&comm)), cgroup_id, ..Who::default() }
             }
         };
-        let mut on: Vec<(u32, u64)> = ran.on.iter().map(|(&cpu, &ns)| (cpu, ns)).filter(|&(_, ns)| ns > 0).collect();
-        on.sort_by_key(|&(cpu, ns)| (Reverse(ns), cpu));
-        let stayed_ns: u64 = on.iter().map(|&(_, ns)| ns).sum();
+        let on: BTreeMap<u32, u64> = ran.on.iter().map(|(&cpu, &ns)| (cpu, ns)).filter(|&(_, ns)| ns > 0).collect();
+        let stayed_ns: u64 = on.values().sum();
         Running {
             who,
             ended: ran.ended,
             ran_ns: ran.times.ran_ns,
             moved_ns: ran.times.ran_ns.saturating_sub(stayed_ns),
             on,
-            waited_ns: waits_known.then_some(ran.times.waited_ns),
+            waited_ns: if waits_known { ran.times.waited_ns.into() } else { Known::unavailable(NOT_MEASURED) },
             voluntary: ran.times.voluntary,
             involuntary: ran.times.involuntary,
         }
@@ -130,7 +144,7 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
 }
 
 /// Waits of each process, from their octaves.
-fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<By> {
+fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
     struct Sum {
         who: Who,
         buckets: Vec<(u32, u64)>,
@@ -157,9 +171,10 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<By> {
     }
     let row = |mut sum: Sum| {
         sum.buckets.sort_unstable();
-        By { who: sum.who, latency: Latency::new(sum.buckets, sum.total_ns, longest_ns) }
+        let latency = Latency::new(sum.buckets, sum.total_ns, longest_ns);
+        WaitsBy { who: sum.who, waits: latency.count, latency }
     };
-    let mut rows: Vec<By> = sums.into_values().map(row).collect();
+    let mut rows: Vec<WaitsBy> = sums.into_values().map(row).collect();
     rows.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
     rows
 }
@@ -213,13 +228,13 @@ fn interrupts(prev: &sample::Cpu, next: &sample::Cpu) -> Option<Vec<Interrupt>> 
     let row = |(key, after): (&sample::Interrupt, &wire::Vector)| {
         let before = before.get(key).copied().unwrap_or_default();
         let total_ns = after.total_ns.saturating_sub(before.total_ns);
-        let (soft, irq, name) = match *key {
-            sample::Interrupt::Soft(name) => (true, None, Some(name.to_owned())),
-            sample::Interrupt::Hard(irq) => (false, Some(irq), next.irq_names.get(&irq).cloned()),
+        let (kind, irq, name) = match *key {
+            sample::Interrupt::Soft(name) => (InterruptKind::Softirq, None, Some(name.to_owned())),
+            sample::Interrupt::Hard(irq) => (InterruptKind::Irq, Some(irq), next.irq_names.get(&irq).cloned()),
         };
         let max_ns = if after.max_ns > before.max_ns { after.max_ns } else { after.max_ns.min(total_ns) };
         let count = after.count.saturating_sub(before.count);
-        (count > 0).then_some(Interrupt { soft, name, irq, count, total_ns, max_ns })
+        (count > 0).then_some(Interrupt { kind, name, irq, count, total_ns, max_ns })
     };
     let mut rows: Vec<Interrupt> = after.iter().filter_map(row).collect();
     rows.sort_by_key(|row| (Reverse(row.total_ns), row.irq));
