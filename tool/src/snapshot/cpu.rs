@@ -102,7 +102,8 @@ table! {
         /// Time in run queues, as the kernel counts it.
         waited_ns: Known<u64> = counter("ns"), text [time_rate("WAIT/s").least(6)];
         /// Switches of tasks that waited for something.
-        voluntary: u64 = counter("switches").key("voluntary_switches"), text [own("SWITCH/s", "switches").right().least(8)];
+        voluntary: u64 = counter("switches").key("voluntary_switches"),
+            text [own("SWITCH/s", "switches").right().least(8)];
         /// Switches of tasks that could have gone on.
         involuntary: u64 = counter("switches").key("involuntary_switches"), text [rate("INVOL/s").least(7)];
         /// Tasks that ended; of a row without a process, all of its tasks.
@@ -136,7 +137,8 @@ table! {
         /// Periods of its quota in which it wanted to run.
         periods: u64 = counter("periods").source("cpu.stat"), text [count("OF").least(5).after("throttled")];
         /// Of these: those in which the quota was used up.
-        throttled: u64 = counter("periods").source("cpu.stat").key("throttled_periods"), text [count("PERIODS").least(7)];
+        throttled: u64 = counter("periods").source("cpu.stat").key("throttled_periods"),
+            text [count("PERIODS").least(7)];
         /// Time that it was held back, added up over processors.
         throttled_ns: u64 = counter("ns").source("cpu.stat"), text [time_rate("HELD/s").least(6)];
         /// Its processes, and those of cgroups below it; of many, some.

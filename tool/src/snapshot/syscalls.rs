@@ -58,10 +58,10 @@ table! {
         untimed: u64 = counter("calls");
         /// Of `untimed`: calls that ended their task (`exit`, `exit_group`).
         unreturned: u64 = counter("calls");
-        /// From entry to return; in blocked mode, time asleep. Of no call at all, nothing; not known where none of the calls was timed.
+        /// From entry to return; in blocked mode, time asleep. Of no call at all, nothing; not known where none of them was timed.
         latency: Known<Latency> = histogram().empty(NOT_TIMED).parts(&[
-            ("p50_ns", "p50_ns"), ("p90_ns", "p90_ns"), ("p99_ns", "p99_ns"), ("p999_ns", "p999_ns"), ("max_ns", "max_ns"),
-            ("total_ns", "sum_ns"), ("latency_unknown", "why"), ("histogram", "histogram"),
+            ("p50_ns", "p50_ns"), ("p90_ns", "p90_ns"), ("p99_ns", "p99_ns"), ("p999_ns", "p999_ns"),
+            ("max_ns", "max_ns"), ("total_ns", "sum_ns"), ("latency_unknown", "why"), ("histogram", "histogram"),
         ]), text [
             q50("p50").close().least(5),
             q90("p90").close().least(5),
