@@ -10,7 +10,7 @@ use super::{
     who,
 };
 use crate::{
-    escape::escape,
+    escape::{escape, fit},
     snapshot::{Latency, Who},
     table::{Cell, Format, Quantile, Value},
 };
@@ -30,6 +30,7 @@ impl Show<'_> {
             Cell::Text(path) if matches!(format, Format::Group(_)) => {
                 Some(who::last_of(path, who::group_width(self.view)))
             }
+            Cell::Text(path) if format == Format::Cgroup => Some(fit(path, who::PATH)),
             Cell::Text(text) => Some(escape(text).into_owned()),
             Cell::At(at) => Some(clock(*at, self.view)),
             Cell::Times(latency) if latency.count > 0 => self.times(format, latency),

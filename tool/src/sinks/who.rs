@@ -6,6 +6,9 @@ use crate::{escape::fit, snapshot::Who};
 /// Columns of a thread's name: the kernel keeps 15 bytes.
 pub const COMM: usize = 15;
 
+/// Columns of the whole path of a cgroup.
+pub const PATH: usize = 60;
+
 /// Columns that name a process.
 pub fn who(table: Table, head: String, view: &View) -> Table {
     table.left(head, COMM).right("PID", 7).left("CGROUP", cgroup_width(view))

@@ -41,8 +41,9 @@
 //!
 //! **How text shows it** ([`Text`]), any number of times per column: `words` `count` `number` `rate` `kibibytes_rate`
 //! `mebibytes_rate` `time_rate` `duration` `bytes` `share` (0 to 1, as percent) `clock` (a moment of the day); of a distribution
-//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` `why`, and `group("HEAD", "unknown")` in place
-//! of the first three where rows are `grouped`; and `own("HEAD", "name")`, for which the sink has a function of the row.
+//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` (of a path, all of it) `why`, and
+//! `group("HEAD", "unknown")` in place of the first three where rows are `grouped`; and `own("HEAD", "name")`, for which the sink has
+//! a function of the row.
 //!
 //! - `.left()` `.right()` `.close()` (right, near the column before): numbers are to the right unless told.
 //! - `.least(n)`: least width. `.narrow("HEAD")`: the head below a hundred columns.
