@@ -24,6 +24,15 @@ impl Kind {
     pub fn of(number: u32) -> Self {
         Self::ALL.get(number as usize).copied().unwrap_or(Self::Sleep)
     }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct_reclaim",
+            Self::Memcg => "memcg_reclaim",
+            Self::Compaction => "compaction",
+            Self::Sleep => "memory_stall",
+        }
+    }
 }
 
 /// A task as it was at a kill.

@@ -102,7 +102,7 @@ impl<W: Write> Sink for Json<W> {
                 self.add(&oom::freed(kill))?;
             }
             for signal in &oom.signals {
-                self.add(&oom::Signal::event(signal))?;
+                self.add(&oom::signal(signal))?;
             }
             self.add(&Line::of("oom", snapshot, oom::Oom::of(oom)))?;
         }

@@ -33,10 +33,7 @@ pub fn draw(text: &mut String, oom: &Oom, snapshot: &Snapshot, view: &View) {
         text.push('\n');
         kills::freed(text, kill, view);
     }
-    tables::signals(text, oom, view);
-    tables::reclaim(text, oom, view);
-    tables::inside(text, oom, view);
-    tables::limits(text, oom, view);
+    tables::draw(text, oom, snapshot, view);
 }
 
 /// How the host is off, in some lines.

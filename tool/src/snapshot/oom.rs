@@ -6,7 +6,12 @@ use jiff::Timestamp;
 pub use stillwatch_common::oom::Kind;
 
 use super::{Latency, Who};
-use crate::oom_report::{Constraint, Report};
+use crate::{
+    oom_report::{Constraint, Report},
+    table::{named, table},
+};
+
+named!(Kind);
 
 #[derive(Clone, Debug, Default)]
 pub struct Oom {
@@ -122,50 +127,71 @@ pub struct Allocation {
     pub gfp: String,
 }
 
-/// A cgroup with a limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
-    pub cgroup: Option<String>,
-    pub usage_bytes: u64,
-    /// `None`: none is set.
-    pub limit_bytes: Option<u64>,
-    /// How often an allocation ran into it: in the interval, or, of a kill, since the cgroup was made. `None`: not known.
-    pub failures: Option<u64>,
-    /// Of the cgroup, in the hierarchy that memory is charged in; 0: not known.
-    pub id: u64,
-}
+table! {
+    /// A cgroup with a limit.
+    pub struct Limit in "oom.limits" derive(Default, Eq) {
+        /// Its path; none where that is not known.
+        cgroup: Option<String> = label(), text [cgroup("CGROUP AT ITS LIMIT")];
+        /// What it uses now.
+        usage_bytes: u64 = gauge("bytes"), text [bytes("USED").least(8)];
+        /// What it may use; none where none is set.
+        limit_bytes: Option<u64> = gauge("bytes"), text [bytes("LIMIT").least(8)];
+        /// How often an allocation ran into it: in the interval, or, of a kill, since the cgroup was made; none where that is not
+        /// known.
+        failures: Option<u64> = counter("allocations"), text [count("RAN INTO IT").least(11)];
+        /// Of the cgroup, in the hierarchy that memory is charged in; 0: not known.
+        id: u64 = label().hidden();
+    }
 
-/// SIGKILL that a process sent.
-#[derive(Clone, Debug)]
-pub struct Signal {
-    pub at: Timestamp,
-    pub sender: Who,
-    pub target: Who,
-    /// The kernel itself, because of a kill that is shown.
-    pub by_oom: bool,
-}
+    /// SIGKILL that a process sent.
+    pub struct Signal in "oom.sigkill" {
+        /// When it was sent.
+        at: Timestamp = label().hidden(), text [clock("TIME")];
+        /// Who sent it.
+        sender: Who = label().columns(Who::COLUMNS), text [own("FROM", "from").after("target")];
+        /// Whom it was sent to.
+        target: Who = label().columns(Who::COLUMNS), text [own("SIGKILL TO", "to")];
+        /// The kernel itself sent it, because of a kill that is shown.
+        by_oom: bool = flag().key("oom");
+    }
 
-/// One process that waited for memory in one way.
-#[derive(Clone, Debug)]
-pub struct Reclaim {
-    pub who: Who,
-    pub kind: Kind,
-    pub latency: Latency,
+    /// One process that waited for memory in one way.
+    pub struct Reclaim in "oom.reclaim" {
+        /// Who waited.
+        who: Who = label().columns(Who::COLUMNS).parts(&[
+            ("pid", "pid"), ("comm", "comm"), ("cgroup", "cgroup"), ("unknown", "unknown"), ("kernel_thread", "kernel_thread"),
+        ]), text [comm("WAITED"), pid("PID"), cgroup("CGROUP")];
+        /// In which way.
+        kind: Kind = label(), text [own("FOR", "for").after("latency")];
+        /// Of waits that ended in the interval, whole.
+        latency: Latency = histogram().parts(&[
+            ("count", "count"), ("total_ns", "total_ns"), ("p50_ns", "p50_ns"), ("p99_ns", "p99_ns"), ("max_ns", "max_ns"),
+            ("histogram", "histogram"),
+        ]), text [
+            count("WAITS").least(5),
+            duration("TOTAL").least(5),
+            q99("p99").close().least(5),
+            longest("MAX").close().least(5),
+        ];
+    }
+
+    /// A task that waits now.
+    pub struct Inside in "oom.in_reclaim" {
+        /// Its process.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [comm("WAITS NOW"), pid("PID"), cgroup("CGROUP")];
+        /// Its own number.
+        tid: u32 = label(), text [number("TID").least(7)];
+        /// In which way it waits.
+        kind: Kind = label(), text [own("FOR", "for").after("age")];
+        /// How long it has been waiting.
+        age: Duration = gauge("ns").max().key("age_ns"), text [duration("SINCE").least(5)];
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
     pub waits: u64,
     pub total_ns: u64,
-}
-
-/// A task that waits now.
-#[derive(Clone, Debug)]
-pub struct Inside {
-    pub who: Who,
-    pub tid: u32,
-    pub kind: Kind,
-    pub age: Duration,
 }
 
 /// The minutes before a kill, the oldest first. `None`: not measured.

@@ -11,6 +11,7 @@ use crate::snapshot::{
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
+    oom::{Inside, Limit, Reclaim, Signal},
 };
 
 super::table! {
@@ -58,6 +59,10 @@ macro_rules! each_table {
         $check::<Throttled>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
+        $check::<Limit>($($with),*);
+        $check::<Signal>($($with),*);
+        $check::<Reclaim>($($with),*);
+        $check::<Inside>($($with),*);
     };
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     super::{
         line::{Event, ns},
+        row::Row,
         who::Who,
     },
     Limit,
@@ -27,7 +28,7 @@ pub struct Kill<'a> {
     limit_bytes: Option<u64>,
     usage_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<Limit<'a>>,
+    limit: Option<Row<'a, Limit>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nodes: Option<&'a str>,
     /// Of the victim.
@@ -218,7 +219,7 @@ impl<'a> Kill<'a> {
             cgroup: scope.and_then(|scope| scope.cgroup.as_deref()),
             limit_bytes: limit.and_then(|limit| limit.limit_bytes),
             usage_bytes: limit.map(|limit| limit.usage_bytes),
-            limit: limit.map(Limit::of),
+            limit: limit.map(Row),
             nodes: scope.and_then(|scope| scope.nodes.as_deref()),
             rss_bytes: kill.victim.memory.map(|held| held.rss()),
             order: kill.allocation.as_ref().and_then(|allocation| allocation.order),
