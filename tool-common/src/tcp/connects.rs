@@ -39,6 +39,19 @@ impl Outcome {
     pub fn of(number: u8) -> Self {
         Self::ALL.get(number as usize).copied().unwrap_or(Self::Other)
     }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::NoPort => "no_local_port",
+            Self::NotSent => "not_sent",
+            Self::GivenUp => "given_up",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Connections that were opened to one remote: those that took as long as an octave of [`hist`] says, or in the octave

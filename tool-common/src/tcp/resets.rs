@@ -31,4 +31,15 @@ pub enum Direction {
     Received,
 }
 
+impl Direction {
+    pub const ALL: [Direction; 2] = [Direction::Sent, Direction::Received];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Received => "received",
+        }
+    }
+}
+
 const _: () = assert!(size_of::<Reset>() == 72);
