@@ -24,8 +24,10 @@ pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
         let here = flow.ends.filter(|_| plan.overview && flow.netns.is_none());
         flow.interface = here.and_then(|(local, _)| names.interface(local.address));
     }
-    tcp.listeners.retain_mut(|listener| any_wanted(&mut listener.owners, &plan.filter, names));
-    tcp.listeners.iter_mut().for_each(|listener| name_all(&mut listener.owners, names));
+    if let Some(listeners) = tcp.listeners.value_mut() {
+        listeners.retain_mut(|listener| any_wanted(&mut listener.owners, &plan.filter, names));
+        listeners.iter_mut().for_each(|listener| name_all(&mut listener.owners, names));
+    }
     if let Some(by) = tcp.by {
         tcp.flows = together(std::mem::take(&mut tcp.flows), by);
         tcp.remotes = remotes::together(std::mem::take(&mut tcp.remotes), by);

@@ -16,7 +16,8 @@ const DROPPED: f64 = 1.0;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(tcp) = &scene.now.tcp else { return Vec::new() };
-    tcp.listeners.iter().filter(|row| scene.rate(row.dropped) >= DROPPED).map(|row| one(scene, row)).collect()
+    let listeners = tcp.listeners.value().into_iter().flatten();
+    listeners.filter(|row| scene.rate(row.dropped) >= DROPPED).map(|row| one(scene, row)).collect()
 }
 
 fn one(scene: &Scene, row: &Listener) -> Finding {

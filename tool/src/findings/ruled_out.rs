@@ -96,6 +96,9 @@ fn memory(scene: &Scene) -> Result<String, String> {
 
 fn network(scene: &Scene) -> Result<String, String> {
     let tcp = scene.now.tcp.as_ref().ok_or("network")?;
+    if let Some(why) = tcp.listeners.why() {
+        return Err(format!("queues of connections to be accepted ({why})"));
+    }
     let rate = |count| format::rate(count, scene.now.interval);
     let failed = tcp::failed(&tcp.opened);
     Ok(format!("{}/s segments sent again, {}/s connections failed", rate(tcp.totals.segments), rate(failed)))

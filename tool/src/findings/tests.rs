@@ -380,4 +380,10 @@ fn an_area_is_fine_found_or_not_measured() {
     assert_eq!(fine, ["processors", "memory", "network", "system calls"]);
     let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
     assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
+    let refused = with(quiet(), |snapshot| {
+        snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
+    });
+    let (fine, not_measured) = areas(&refused);
+    assert_eq!(fine, ["processors", "disks", "memory", "system calls"]);
+    assert_eq!(not_measured[0], "queues of connections to be accepted (iter bpf_map_elem: refused)");
 }

@@ -65,7 +65,9 @@ impl Tracker {
         let scene = Scene { now: snapshot, kills: &self.kills, filtered: self.filtered };
         let seen = look(&scene);
         let (ruled_out, mut not_measured) = ruled_out::look(&scene, &seen);
-        not_measured.extend(self.missing.iter().cloned());
+        // A hook that is missing is also the reason why an area is not known.
+        let more: Vec<String> = self.missing.iter().filter(|it| !not_measured.contains(it)).cloned().collect();
+        not_measured.extend(more);
         self.kills
             .retain(|kill| snapshot.at.duration_since(kill.at) < SignedDuration::try_from(KILLS).unwrap_or_default());
         let (mut open, mut over) = (self.update(seen, snapshot), Vec::new());

@@ -129,6 +129,13 @@ pub struct Loaded {
     hooks: Vec<Hook>,
 }
 
+impl Loaded {
+    /// Why this kernel did not take a hook, if so.
+    pub fn why_not(&self, name: &str) -> Option<String> {
+        self.refused.iter().find(|(hook, _)| hook.name == name).map(|(hook, why)| format!("{hook}: {why}"))
+    }
+}
+
 /// Creates the maps, with the sizes given, and loads the programs of `hooks`.
 pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> Result<Loaded, LoadError> {
     let mut loader = EbpfLoader::new();

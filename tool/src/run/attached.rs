@@ -84,7 +84,10 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         None => None,
     };
     let tcp = match &plan.tcp {
-        Some(_) => Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons)?),
+        Some(_) => {
+            let no_listeners = loaded.why_not(tcp::LISTENER_ITER);
+            Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons, no_listeners)?)
+        }
         None => None,
     };
     let oom = match &plan.oom {

@@ -27,6 +27,8 @@ pub struct Tcp {
     pub drops: HashMap<tcp::DropSite, tcp::Drops>,
     /// By address of the socket.
     pub listeners: HashMap<u64, tcp::Listener>,
+    /// Why they are not known.
+    pub no_listeners: Option<String>,
     /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.

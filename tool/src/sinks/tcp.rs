@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    for line in totals(tcp, snapshot) {
+    for line in totals(tcp, snapshot).into_iter().chain(listeners::unknown(tcp).map(|line| view.dim(&line))) {
         *text += &line;
         text.push('\n');
     }

@@ -7,9 +7,10 @@ pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
 
 use super::{Latency, Who};
 pub use crate::cli::plan::FlowsBy;
+use crate::table::Known;
 
 /// What TCP sent again in one interval, which connections it opened, and what else went wrong.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tcp {
     pub totals: Totals,
     /// Those that were not shown before the interval's end.
@@ -28,12 +29,33 @@ pub struct Tcp {
     /// Packets that were dropped, whichever are shown.
     pub dropped: u64,
     /// Those that threw requests away or are full: the most first.
-    pub listeners: Vec<Listener>,
+    pub listeners: Known<Vec<Listener>>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     pub network: BTreeMap<&'static str, u64>,
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
+}
+
+impl Default for Tcp {
+    /// Nothing happened, and no drops are measured.
+    fn default() -> Self {
+        Self {
+            totals: Totals::default(),
+            events: Events::default(),
+            flows: Vec::new(),
+            by: None,
+            reset_totals: Default::default(),
+            remotes: Vec::new(),
+            opened: Default::default(),
+            drops: None,
+            dropped: 0,
+            listeners: Vec::new().into(),
+            network: BTreeMap::new(),
+            filtered: false,
+            events_only: false,
+        }
+    }
 }
 
 /// What happened at one moment each. All in order.

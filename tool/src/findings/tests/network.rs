@@ -122,7 +122,7 @@ fn connections_that_fail_and_those_that_are_thrown_away() {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
             let row = Listener { local: end("0.0.0.0", 80), netns: None, owners, dropped, queue: 129, limit: 128 };
-            snapshot.tcp.as_mut().unwrap().listeners = vec![row];
+            snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };
     assert!(holds(&thrown(1), "accept_queue") && !holds(&thrown(0), "accept_queue"));

@@ -30,7 +30,7 @@ const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optiona
 const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "queues of connections to be accepted").later();
 /// Read when a socket's holder is not known.
 const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
-const LISTENER_ITER: &str = "listener_iter";
+pub const LISTENER_ITER: &str = "listener_iter";
 const DESCRIPTOR_ITER: &str = "descriptor_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {

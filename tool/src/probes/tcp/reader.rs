@@ -43,6 +43,8 @@ pub struct Reader {
     pending: Pending,
     holders: Holders,
     listeners: Option<Walk>,
+    /// Why they cannot be walked over.
+    no_listeners: Option<String>,
     /// The iterator walks over it, and needs it for as long.
     _listeners: OwnedFd,
     functions: Functions,
@@ -54,7 +56,12 @@ pub struct Reader {
 
 impl Reader {
     /// Takes over the probe's maps.
-    pub fn new(ebpf: &mut Ebpf, processors: usize, reasons: Reasons) -> Result<Self, LoadError> {
+    pub fn new(
+        ebpf: &mut Ebpf,
+        processors: usize,
+        reasons: Reasons,
+        no_listeners: Option<String>,
+    ) -> Result<Self, LoadError> {
         let listeners = match take(ebpf, "TCP_LISTENERS")? {
             Map::HashMap(map) => map.fd().as_fd().try_clone_to_owned().map_err(unreadable)?,
             _ => return Err(LoadError::Absent("TCP_LISTENERS")),
@@ -69,6 +76,7 @@ impl Reader {
             pending: Pending::new(ring),
             holders: Holders::new(Walk::new(ebpf, DESCRIPTOR_ITER, None).map_err(unreadable)?),
             listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
+            no_listeners,
             _listeners: listeners,
             functions: Functions::default(),
             last: Tcp::default(),
@@ -100,6 +108,8 @@ impl Reader {
         if let Some(walk) = &mut self.listeners {
             // SAFETY: plain integers.
             unsafe { walk.records(|listener: &Listener| _ = sample.listeners.insert(listener.sock, *listener))? };
+        } else {
+            sample.no_listeners = self.no_listeners.clone().or_else(|| Some("no iterator".to_owned()));
         }
         self.find_owners(&mut sample, now)?;
         self.find_functions(&mut sample, now);

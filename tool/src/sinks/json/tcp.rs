@@ -176,7 +176,9 @@ pub struct Tcp<'a> {
     /// Packets; null: not measured.
     dropped: Option<u64>,
     drops: Option<Vec<DropSite<'a>>>,
-    listeners: Vec<Listener<'a>>,
+    listeners: Option<Vec<Listener<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listeners_unknown: Option<String>,
     /// The kernel's own counters of our network namespace, in this interval.
     network: &'a BTreeMap<&'static str, u64>,
 }
@@ -245,7 +247,8 @@ impl<'a> Tcp<'a> {
             remotes: tcp.remotes.iter().map(Remote::of).collect(),
             dropped: tcp.drops.as_ref().map(|_| tcp.dropped),
             drops: tcp.drops.as_ref().map(|sites| sites.iter().map(DropSite::of).collect()),
-            listeners: tcp.listeners.iter().map(Listener::of).collect(),
+            listeners: tcp.listeners.value().map(|rows| rows.iter().map(Listener::of).collect()),
+            listeners_unknown: tcp.listeners.why().map(ToString::to_string),
             network: &tcp.network,
         }
     }

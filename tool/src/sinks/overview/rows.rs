@@ -181,7 +181,7 @@ fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
 
 fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
     let failed = tcp::failed(&tcp.opened);
-    let thrown: u64 = tcp.listeners.iter().map(|row| row.dropped).sum();
+    let thrown: u64 = tcp.listeners.value().into_iter().flatten().map(|row| row.dropped).sum();
     if share(tcp.totals.segments * 1_000_000_000, interval) < 1.0 && failed == 0 && thrown == 0 {
         return Vec::new();
     }

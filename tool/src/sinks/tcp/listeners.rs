@@ -2,17 +2,21 @@
 
 use super::{one_end, owners};
 use crate::{
+    escape::escape,
     sinks::{View, format, table::Table, who::more},
     snapshot::{Snapshot, tcp::Tcp},
 };
 
+/// An empty table must not read as "no queue is full".
+pub fn unknown(tcp: &Tcp) -> Option<String> {
+    tcp.listeners.why().map(|why| format!("accept queues unavailable: {}", escape(&why.to_string())))
+}
+
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    if tcp.listeners.is_empty() {
-        return;
-    }
+    let Some(listeners @ [_, ..]) = tcp.listeners.value().map(Vec::as_slice) else { return };
     let mut table = Table::new().right("DROP/s", 6).right("QUEUE", 5).right("LIMIT", 5).left("LISTENS AT", 0);
     table = table.left("OWNER", 0);
-    for listener in tcp.listeners.iter().take(view.top) {
+    for listener in listeners.iter().take(view.top) {
         let full = if listener.is_full() { " (full now)" } else { "" };
         table.row(vec![
             format::rate(listener.dropped, snapshot.interval),
@@ -24,5 +28,5 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     }
     text.push('\n');
     table.draw(text, view);
-    more(text, tcp.listeners.len(), view);
+    more(text, listeners.len(), view);
 }

@@ -171,7 +171,7 @@ pub fn snapshot() -> Snapshot {
         remotes: vec![failing, remote],
         drops: Some(vec![site(cause, None, 11), site(unnamed, Some(4026532000), 2)]),
         dropped: 13,
-        listeners: vec![listener],
+        listeners: vec![listener].into(),
         reset_totals: [1, 2],
         opened: [3, 2, 0, 0, 1, 0, 0, 4],
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
@@ -240,6 +240,20 @@ fn rows_of_groups_say_how_many_connections_they_are() {
     tcp.flows[0].connections = 3;
     let text = text(&snapshot, "tcp --by remote");
     assert!(text.contains("CONNS  REMOTE\n") && text.contains("    3  10.0.0.2\n"), "{text}");
+}
+
+#[test]
+fn accept_queues_that_could_not_be_looked_at_are_not_shown_as_fine() {
+    let mut snapshot = snapshot();
+    let listeners = crate::table::Known::unavailable("iter bpf_map_elem: refused");
+    snapshot.tcp = Some(Tcp { listeners, ..Tcp::default() });
+    let text = text(&snapshot, "tcp");
+    assert!(text.ends_with("\naccept queues unavailable: iter bpf_map_elem: refused\n"), "{text}");
+    let mut out = Vec::new();
+    crate::sinks::Sink::snapshot(&mut crate::sinks::json::Json::new(&mut out, view("tcp")), &snapshot).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert!(json["listeners"].is_null());
+    assert_eq!(json["listeners_unknown"], "iter bpf_map_elem: refused");
 }
 
 #[test]

@@ -5,9 +5,16 @@ use std::cmp::Reverse;
 use stillwatch_common::tcp::{self, Ends};
 
 use super::{Socket, end, foreign, owners};
-use crate::{sample, snapshot::tcp::Listener};
+use crate::{
+    sample,
+    snapshot::tcp::Listener,
+    table::{Known, Why},
+};
 
-pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Vec<Listener> {
+pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Vec<Listener>> {
+    if let Some(why) = &after.no_listeners {
+        return Known::Not(Why::Unavailable(why.clone().into()));
+    }
     let listener = |now: &tcp::Listener| {
         // One that is new has dropped nothing before.
         let earlier = before.listeners.get(&now.sock).filter(|earlier| earlier.ends == now.ends);
@@ -25,7 +32,7 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
     let mut rows: Vec<Listener> = after.listeners.values().filter(|now| shown(&now.ends)).map(listener).collect();
     rows.retain(|row| row.dropped > 0 || row.is_full());
     rows.sort_by_key(|row| (Reverse((row.dropped, row.queue)), row.local));
-    rows
+    rows.into()
 }
 
 #[cfg(test)]
@@ -50,8 +57,15 @@ mod tests {
         let after =
             sample(&[listener(1, 80, 0, 1), listener(2, 81, 5, 7), listener(3, 90, 0, 3), listener(4, 91, 4, 0)]);
         let rows = listeners(&before, &after, |_| true);
-        let rows: Vec<_> = rows.iter().map(|row| (row.local.port, row.dropped, row.is_full())).collect();
+        let rows: Vec<_> =
+            rows.value().unwrap().iter().map(|row| (row.local.port, row.dropped, row.is_full())).collect();
         // The counter wraps; an address that is another socket's by now begins anew.
         assert_eq!(rows, [(90, 3, false), (80, 2, false), (81, 0, true)]);
+    }
+
+    #[test]
+    fn where_they_cannot_be_looked_at_none_is_fine() {
+        let refused = sample::Tcp { no_listeners: Some("refused".into()), ..sample::Tcp::default() };
+        assert_eq!(listeners(&refused, &refused, |_| true).why(), Some(&Why::Unavailable("refused".into())));
     }
 }
