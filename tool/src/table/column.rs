@@ -50,6 +50,8 @@ pub struct Json {
     pub as_of: &'static str,
     /// Why a distribution of nothing has no times; empty: it is not said.
     pub empty: &'static str,
+    /// Where that column is there, this one is not; empty: none.
+    pub unless: &'static str,
     /// Which parts of a row or distribution stand under which key, flat; empty: all.
     pub parts: &'static [(&'static str, &'static str)],
 }
@@ -66,8 +68,17 @@ pub enum Absent {
 
 impl Column {
     pub(super) const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
-        let absent = Absent::Never;
-        let json = Json { hidden: false, flat: false, absent, key: "", reason: "", as_of: "", empty: "", parts: &[] };
+        let json = Json {
+            hidden: false,
+            flat: false,
+            absent: Absent::Never,
+            key: "",
+            reason: "",
+            as_of: "",
+            empty: "",
+            unless: "",
+            parts: &[],
+        };
         Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
     }
 
@@ -132,6 +143,11 @@ impl Column {
 
     pub const fn reason(mut self, key: &'static str) -> Self {
         self.json.reason = key;
+        self
+    }
+
+    pub const fn unless(mut self, column: &'static str) -> Self {
+        self.json.unless = column;
         self
     }
 

@@ -7,13 +7,13 @@ pub type Reason = Cow<'static, str>;
 
 /// A value, zero included, or the reason why there is none. There is no default to fall back on: who reads it has to say what
 /// not knowing means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Known<T> {
     Value(T),
     Not(Why),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Not asked for: with or without this flag.
     NotMeasured(Reason),

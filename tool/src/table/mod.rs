@@ -33,9 +33,11 @@
 //!   of a distribution.
 //! - `.parts(&[("waits", "count"), ("p99_ns", "p99_ns")])`: of a distribution or a row, only these, under these keys, flat. Of a
 //!   distribution there are `count`, those of `Latency::PARTS` (with `_us` in place of `_ns`: microseconds), `sum_ns` (`total_ns`,
-//!   but 0 of an empty one), `histogram`, and `why`: the place of the reason, with which a histogram that is not known is empty.
+//!   but 0 of an empty one), `histogram`, and `why`: the place of the reason, with which a histogram that is not known is empty. Of a
+//!   row, `x_unknown` is left out where its part `x` is known.
 //! - `.empty("…")`: why a distribution of nothing has no times, which is said where the reason would be.
-//! - `.hidden()`: not in JSON. `.optional()`: not there where it is none; `.sparse()`: nor where it is 0, false or empty.
+//! - `.hidden()`: not in JSON. `.optional()`: not there where it is none; `.sparse()`: nor where it is 0, false or empty;
+//!   `.unless("other")`: nor where that column is there.
 //! - `.key("…")`: JSON's name, where it is not the field's. `.reason("…")`: that of the reason; otherwise the field's name without
 //!   its unit, with `_unknown`. `.as_of("other")`: no reason where that of `other`, before it or behind it, is the same.
 //!

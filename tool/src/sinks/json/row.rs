@@ -37,9 +37,9 @@ fn object<S: Serializer>(columns: &[Column], cells: &[Cell<'_>], serializer: S) 
 }
 
 fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>]) -> Result<(), M::Error> {
-    for (column, cell) in
-        columns.iter().zip(cells).filter(|(column, cell)| !column.json.hidden && is_there(column, cell))
-    {
+    for (column, cell) in columns.iter().zip(cells).filter(|(column, cell)| {
+        !column.json.hidden && is_there(column, cell) && !has(columns, cells, column.json.unless)
+    }) {
         let json = &column.json;
         match cell {
             Cell::Unknown(why) if json.parts.iter().any(|(_, part)| *part == latency::WHY) => {
@@ -56,7 +56,9 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
             }
             Cell::Row(columns, cells) if !json.parts.is_empty() => {
                 for (key, part) in json.parts {
-                    let inner = columns.iter().zip(cells).find(|(column, _)| column.name == *part);
+                    // A reason does not stand beside what is known.
+                    let known = key.strip_suffix("_unknown").is_some_and(|of| has(columns, cells, of));
+                    let inner = columns.iter().zip(cells).find(|(column, _)| column.name == *part && !known);
                     if let Some((_, cell)) = inner.filter(|(column, cell)| is_there(column, cell)) {
                         map.serialize_entry(key, &One(cell))?;
                     }
@@ -75,6 +77,11 @@ fn entries<M: SerializeMap>(map: &mut M, columns: &[Column], cells: &[Cell<'_>])
         }
     }
     Ok(())
+}
+
+fn has(columns: &[Column], cells: &[Cell<'_>], name: &str) -> bool {
+    let mut all = columns.iter().zip(cells);
+    all.any(|(column, cell)| column.name == name && !matches!(cell, Cell::None | Cell::Unknown(_)))
 }
 
 /// What is null where there is nothing: of what is flat, each.
@@ -105,7 +112,7 @@ fn reason(column: &Column) -> std::borrow::Cow<'static, str> {
     format!("{}_unknown", unit.unwrap_or(key)).into()
 }
 
-struct One<'a>(&'a Cell<'a>);
+pub struct One<'a>(pub &'a Cell<'a>);
 
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -161,7 +168,7 @@ mod tests {
             text,
             concat!(
                 r#"{"on_ns":{"2":5,"10":3},"outcomes":{"timed_out":4},"waits":2,"srtt_p50_us":4990,"#,
-                r#""histogram":[[4980736,2]],"pid":7,"pid_unknown":"ended before it could be looked up","#,
+                r#""histogram":[[4980736,2]],"pid":7,"#,
                 r#""behind":{"pid":8,"comm":"b","cgroup":"/"},"age_ns":2000000,"adj":-17,"small":3}"#
             )
         );
