@@ -10,7 +10,7 @@ use crate::{
     names::Names,
     snapshot::{
         Latency, Who,
-        tcp::{End, Events, Flow, Owners, Tcp},
+        tcp::{End, Ends, Events, Flow, Owners, Sent, Tcp},
     },
 };
 
@@ -22,7 +22,7 @@ pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     for flow in &mut tcp.flows {
         name_all(&mut flow.owners, names);
         let here = flow.ends.filter(|_| plan.overview && flow.netns.is_none());
-        flow.interface = here.and_then(|(local, _)| names.interface(local.address));
+        flow.interface = here.and_then(|ends| names.interface(ends.local.address));
     }
     if let Some(listeners) = tcp.listeners.value_mut() {
         listeners.retain_mut(|listener| any_wanted(&mut listener.owners, &plan.filter, names));
@@ -53,7 +53,10 @@ fn any_wanted(owners: &mut Owners, filter: &Filter, names: &mut Names) -> bool {
 
 fn name_all(owners: &mut Owners, names: &mut Names) {
     name(&mut owners.who, names);
-    owners.shared.iter_mut().for_each(|who| name(who, names));
+    for who in &mut owners.shared {
+        name(who, names);
+        who.unknown = None;
+    }
 }
 
 /// One row per group, the most segments first.
@@ -66,7 +69,7 @@ fn together(flows: Vec<Flow>, by: FlowsBy) -> Vec<Flow> {
         match groups.get_mut(&key) {
             Some(sum) => add(sum, &flow),
             None => {
-                let sum = Flow { group: Some(group), owners, ends: None, netns: None, state: None, kind: None, ..flow };
+                let sum = Flow { group: Some(group), owners, ends: None, netns: None, state: None, ..flow };
                 groups.insert(key, sum);
             }
         }
@@ -80,12 +83,12 @@ fn group(flow: &Flow, by: FlowsBy) -> (String, Owners) {
     let who = &flow.owners.who;
     let unknown = || who.unknown.as_deref().unwrap_or("unknown").to_owned();
     let nobody = Owners::default();
-    let remote = |text: fn(&End) -> String| flow.ends.as_ref().map_or_else(String::new, |(_, remote)| text(remote));
+    let remote = |text: fn(&End) -> String| flow.ends.as_ref().map_or_else(String::new, |ends| text(&ends.remote));
     match by {
         FlowsBy::Flow => (String::new(), flow.owners.clone()),
         FlowsBy::Remote => (remote(|end| end.address.to_string()), nobody),
         FlowsBy::Subnet => (remote(|end| subnet(end.address)), nobody),
-        FlowsBy::Port => (flow.ends.map_or_else(String::new, |(local, remote)| service(local, remote)), nobody),
+        FlowsBy::Port => (flow.ends.map_or_else(String::new, service), nobody),
         FlowsBy::Process => (who.comm.clone().unwrap_or_else(unknown), flow.owners.clone()),
         FlowsBy::Cgroup => {
             let who = Who { cgroup: who.cgroup.clone(), ..Who::default() };
@@ -109,7 +112,7 @@ fn subnet(address: IpAddr) -> String {
 }
 
 /// The lower of two ports is the service's, on most hosts.
-fn service(local: End, remote: End) -> String {
+fn service(Ends { local, remote }: Ends) -> String {
     local.port.min(remote.port).to_string()
 }
 
@@ -120,7 +123,7 @@ fn add(sum: &mut Flow, flow: &Flow) {
     sum.segments += flow.segments;
     sum.bytes += flow.bytes;
     sum.sent = match (sum.sent, flow.sent) {
-        (Some((sent, again)), Some((more, more_again))) => Some((sent + more, again + more_again)),
+        (Some(one), Some(other)) => Some(Sent::new(one.segments + other.segments, one.again + other.again)),
         (one, other) => one.or(other),
     };
     sum.trips = Latency::merge([&sum.trips, &flow.trips]);
@@ -138,16 +141,15 @@ mod tests {
             group: None,
             connections: 1,
             owners: Owners { who: Who::living(port.into()), ..Owners::default() },
-            ends: Some((end("10.0.0.1", 40000), end(remote, port))),
+            ends: Some(Ends { local: end("10.0.0.1", 40000), remote: end(remote, port) }),
             netns: None,
             interface: None,
-            state: Some("established"),
-            kind: None,
+            state: Some("established".into()),
             attempts: 1,
             failed: 0,
             segments,
             bytes: 100,
-            sent: Some((50, segments)),
+            sent: Some(Sent::new(50, segments)),
             trips: Latency::new(vec![(hist::bucket(segments * 1000), 1)], 0, u64::MAX),
         }
     }

@@ -53,7 +53,7 @@ fn one(scene: &Scene, tcp: &Tcp, remote: &Remote) -> Option<Finding> {
     let failed = tcp.events.connects.iter().filter(here).filter(|connect| connect.outcome != Outcome::Established);
     let (hasty, own): (Vec<&Connect>, Vec<&Connect>) = failed.partition(is_hasty);
     let hasty = hasty.len() as u64;
-    let mut outcomes = remote.outcomes;
+    let mut outcomes = remote.outcomes.clone();
     outcomes[Outcome::GivenUp as usize] = outcomes[Outcome::GivenUp as usize].saturating_sub(hasty);
     let all: u64 = outcomes.iter().sum();
     let failed = all - outcomes[Outcome::Established as usize];

@@ -16,7 +16,7 @@ use crate::{
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
-        tcp::{Flow, Kind, Tcp},
+        tcp::{Ends, Flow, Kind, Tcp},
     },
 };
 
@@ -38,8 +38,8 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(tcp) = &scene.now.tcp else { return Vec::new() };
     let mut remotes: BTreeMap<(Option<u32>, IpAddr), Group> = BTreeMap::new();
     for flow in &tcp.flows {
-        if let Some((_, remote)) = &flow.ends {
-            let group = remotes.entry((flow.netns, remote.address)).or_default();
+        if let Some(ends) = &flow.ends {
+            let group = remotes.entry((flow.netns, ends.remote.address)).or_default();
             group.flows.push(flow);
             group.remotes = 1;
         }
@@ -68,7 +68,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 
 /// The interface, or its address where the name is not known.
 fn from(flow: &Flow) -> Option<String> {
-    let (local, _) = flow.ends.as_ref()?;
+    let local = flow.ends.as_ref()?.local;
     Some(flow.interface.clone().unwrap_or_else(|| local.address.to_string()))
 }
 
@@ -78,7 +78,7 @@ fn told(scene: &Scene, tcp: &Tcp, group: &Group) -> (f64, Vec<(&'static str, u64
     let (mut lost, mut kinds) = (0.0, BTreeMap::new());
     let ends: BTreeSet<_> = group.flows.iter().filter_map(|flow| Some((flow.netns, flow.ends?))).collect();
     for event in &tcp.events.retransmits {
-        if !ends.contains(&(event.netns, (event.local, event.remote))) {
+        if !ends.contains(&(event.netns, Ends { local: event.local, remote: event.remote })) {
             continue;
         }
         *kinds.entry(event.kind.name()).or_default() += event.segments;
@@ -98,7 +98,7 @@ fn told(scene: &Scene, tcp: &Tcp, group: &Group) -> (f64, Vec<(&'static str, u64
 fn one(scene: &Scene, tcp: &Tcp, whereto: &str, group: &Group) -> Option<Finding> {
     let segments: u64 = group.flows.iter().map(|flow| flow.segments).sum();
     let sums = group.flows.iter().filter_map(|flow| flow.sent);
-    let (sent, again) = sums.fold((0, 0), |(sent, again), flow| (sent + flow.0, again + flow.1));
+    let (sent, again) = sums.fold((0, 0), |(sent, again), flow| (sent + flow.segments, again + flow.again));
     let share = if sent > 0 { again as f64 / sent as f64 } else { 1.0 };
     let (lost, kinds) = told(scene, tcp, group);
     if lost < LOST && (scene.rate(segments) < SEGMENTS || share < SHARE) {

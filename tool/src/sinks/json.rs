@@ -25,6 +25,7 @@ use super::{Sink, View};
 use crate::{
     escape::escape,
     snapshot::{Snapshot, oom::Kill, tcp::Events},
+    table::Value,
 };
 
 /// Writes a line per probe and interval to `W`.
@@ -54,16 +55,16 @@ impl<W> Json<W> {
     /// In order within each kind.
     fn add_events(&mut self, events: &Events) -> Result<()> {
         for retransmit in &events.retransmits {
-            self.add(&tcp::Retransmit::event(retransmit))?;
+            self.add(&tcp::retransmit(retransmit))?;
         }
         for connect in &events.connects {
-            self.add(&tcp::Connect::event(connect))?;
+            self.add(&tcp::connect(connect))?;
         }
         for reset in &events.resets {
-            self.add(&tcp::Reset::event(reset))?;
+            self.add(&tcp::reset(reset))?;
         }
         for dropped in &events.drops {
-            self.add(&tcp::Dropped::event(dropped))?;
+            self.add(&tcp::dropped(dropped))?;
         }
         Ok(())
     }
@@ -91,7 +92,7 @@ impl<W: Write> Sink for Json<W> {
         if let Some(tcp) = &snapshot.tcp {
             self.add_events(&tcp.events)?;
             if !tcp.events_only {
-                self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp)))?;
+                self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp, &tcp.opened.cell())))?;
             }
         }
         if let Some(oom) = &snapshot.oom {

@@ -26,10 +26,10 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         *text += &line;
         text.push('\n');
     }
-    events::draw(text, tcp, view);
+    events::draw(text, tcp, snapshot, view);
     flows::draw(text, tcp, snapshot, view);
-    resets::draw(text, tcp, view);
-    connects::events(text, tcp, view);
+    resets::draw(text, tcp, snapshot, view);
+    connects::events(text, tcp, snapshot, view);
     connects::remotes(text, tcp, snapshot, view);
     listeners::draw(text, tcp, snapshot, view);
     drops::draw(text, tcp, snapshot, view);

@@ -12,6 +12,7 @@ use crate::snapshot::{
     io::{Blame, Cause, Device, Request, Stalled},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     oom::{Inside, Limit, Reclaim, Signal},
+    tcp::{Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
 };
 
 super::table! {
@@ -59,6 +60,14 @@ macro_rules! each_table {
         $check::<Throttled>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
+        $check::<Flow>($($with),*);
+        $check::<Remote>($($with),*);
+        $check::<DropSite>($($with),*);
+        $check::<Listener>($($with),*);
+        $check::<Retransmit>($($with),*);
+        $check::<Connect>($($with),*);
+        $check::<Reset>($($with),*);
+        $check::<Dropped>($($with),*);
         $check::<Limit>($($with),*);
         $check::<Signal>($($with),*);
         $check::<Reclaim>($($with),*);
@@ -91,7 +100,7 @@ fn declared<R: Columns>() {
     assert!(!R::MEANING.is_empty(), "{}", R::NAME);
     for column in R::COLUMNS {
         let at = format!("{}.{}", R::NAME, column.name);
-        assert!(!column.meaning.is_empty() && named(column.json.as_of), "{at}");
+        assert!(!column.meaning.is_empty() && named(column.json.as_of) && named(column.json.unless), "{at}");
         let counts = matches!(column.kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
         assert_eq!(!column.unit.is_empty(), counts, "{at}");
         for Text { after, or, unless, format, .. } in column.text {

@@ -3,9 +3,12 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use super::subnet;
-use crate::snapshot::{
-    Latency,
-    tcp::{End, FlowsBy, Outcome, Remote, failed},
+use crate::{
+    snapshot::{
+        Latency,
+        tcp::{End, FlowsBy, Outcome, Remote, failed},
+    },
+    table::{Merge, Value},
 };
 
 /// One row per group, the most failures first, then the most time. By process or cgroup nothing is known of remotes: the kernel side
@@ -35,9 +38,7 @@ pub fn together(remotes: Vec<Remote>, by: FlowsBy) -> Vec<Remote> {
 }
 
 fn add(sum: &mut Remote, remote: &Remote) {
-    for (sum, count) in sum.outcomes.iter_mut().zip(remote.outcomes) {
-        *sum += count;
-    }
+    sum.outcomes.join(&remote.outcomes, Merge::Add);
     sum.latency = Latency::merge([&sum.latency, &remote.latency]);
 }
 
@@ -48,6 +49,7 @@ mod tests {
     use stillwatch_common::hist;
 
     use super::*;
+    use crate::snapshot::tcp::Outcomes;
 
     #[test]
     fn remotes_of_a_group_are_added_up() {
@@ -55,7 +57,7 @@ mod tests {
             group: None,
             end: End { address: address.parse().unwrap(), port },
             netns: None,
-            outcomes: [outcomes[0], outcomes[1], 0, 0, 0, 0, 0, 0],
+            outcomes: Outcomes([outcomes[0], outcomes[1], 0, 0, 0, 0, 0, 0]),
             latency: Latency::new(vec![(hist::bucket(1000), outcomes[0])], 1000 * outcomes[0], 1000),
         };
         let all = vec![remote("10.0.7.1", 80, [2, 0]), remote("10.0.7.1", 81, [3, 1]), remote("10.0.7.2", 80, [5, 0])];

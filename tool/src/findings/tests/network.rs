@@ -7,7 +7,7 @@ use crate::{
     findings::fixture::{look, only, quiet},
     snapshot::{
         Snapshot,
-        tcp::{self, Connect, End, Flow, Listener, Outcome, Owners, Remote, Retransmit},
+        tcp::{self, Connect, End, Ends, Flow, Listener, Outcome, Outcomes, Owners, Remote, Retransmit, Sent},
     },
 };
 
@@ -23,16 +23,15 @@ fn resent(remote: &str, timeouts: u64) -> (Flow, Vec<Retransmit>) {
         group: None,
         connections: 1,
         owners: owners.clone(),
-        ends: Some((local, remote)),
+        ends: Some(Ends { local, remote }),
         netns: None,
         interface: Some("eth0".into()),
         state: None,
-        kind: Some(tcp::Kind::Timeout),
         attempts: timeouts,
         failed: 0,
         segments: timeouts,
         bytes: 0,
-        sent: Some((10_000, timeouts)),
+        sent: Some(Sent::new(10_000, timeouts)),
         trips: Default::default(),
     };
     let event = Retransmit {
@@ -41,7 +40,7 @@ fn resent(remote: &str, timeouts: u64) -> (Flow, Vec<Retransmit>) {
         local,
         remote,
         netns: None,
-        state: "established",
+        state: "established".into(),
         kind: tcp::Kind::Timeout,
         segments: 1,
         bytes: 0,
@@ -80,7 +79,7 @@ fn connections_that_fail_and_those_that_are_thrown_away() {
     let failing = |outcome: Outcome, failed: u64, established: u64, waited: Duration| {
         with(quiet(), |snapshot| {
             let tcp = snapshot.tcp.as_mut().unwrap();
-            let mut outcomes = [0; Outcome::ALL.len()];
+            let mut outcomes = Outcomes::default();
             (outcomes[outcome as usize], outcomes[Outcome::Established as usize]) = (failed, established);
             let remote = end("10.0.0.2", 80);
             let one = Connect {

@@ -198,7 +198,7 @@ fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
         parts.push(format!("{}/s packets dropped", rate(tcp.dropped)));
     }
     if let Some(flow) = tcp.flows.first() {
-        let to = flow.ends.map_or_else(String::new, |(_, remote)| format!(" to {remote}"));
+        let to = flow.ends.map_or_else(String::new, |ends| format!(" to {}", ends.remote));
         parts.push(format!("most: {}{to}", name(&flow.owners.who)));
     }
     vec![parts.join(", ")]

@@ -1,16 +1,15 @@
 //! Connections that were opened, or failed to be.
 
-use super::{one, one_end, pair, time};
+use super::{one, one_end, pair};
 use crate::{
     sinks::{
-        View, bar,
+        View,
         format::{self, UNKNOWN},
-        table::Table,
-        who::more,
+        rows::Rows,
     },
     snapshot::{
         Snapshot,
-        tcp::{Connect, FlowsBy, Outcome, Tcp, failed},
+        tcp::{Connect, FlowsBy, Outcome, Remote, Tcp, failed},
     },
 };
 
@@ -49,26 +48,18 @@ fn words(outcome: Outcome) -> &'static str {
 }
 
 /// Slow or failed ones, a line each.
-pub fn events(text: &mut String, tcp: &Tcp, view: &View) {
+pub fn events(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let connects = &tcp.events.connects;
     if connects.is_empty() {
         return;
     }
-    let mut table = Table::new().left("TIME", 12).left("CONNECT", 13).right("AFTER", 5).left("CONNECTION", 0);
-    table = table.left("OWNER", 0);
-    let from = connects.len().saturating_sub(view.top);
-    for connect in &connects[from..] {
-        table.row(vec![
-            time(connect.at, view),
-            outcome(connect),
-            waited(connect),
-            pair(&connect.local, &connect.remote, connect.netns),
-            one(&connect.who),
-        ]);
-    }
+    let all: Vec<&Connect> = connects.iter().collect();
     text.push('\n');
-    table.draw(text, view);
-    more(text, connects.len(), view);
+    Rows::new(view, snapshot.interval)
+        .own("outcome", &outcome)
+        .own("connection", &|connect: &Connect| pair(&connect.local, &connect.remote, connect.netns))
+        .own("owner", &|connect: &Connect| one(&connect.who))
+        .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
 pub fn waited(connect: &Connect) -> String {
@@ -91,30 +82,13 @@ pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         Some(FlowsBy::Port) => "PORT",
         _ => "REMOTE",
     };
-    let mut table = Table::new().right("OPEN/s", 6).right("FAIL/s", 6);
-    for head in ["p50", "p90", "p99", "MAX"] {
-        table = table.close(head, 5);
-    }
-    table = table.left(bar::spark_head(view.narrow()), 0).left(head, 0).left("FAILED", 0);
-    for row in tcp.remotes.iter().take(view.top) {
-        let established = row.outcomes[Outcome::Established as usize];
-        let latency = &row.latency;
-        let mut cells =
-            vec![format::rate(established, snapshot.interval), format::rate(failed(&row.outcomes), snapshot.interval)];
-        if latency.count == 0 {
-            cells.extend([UNKNOWN; 4].map(String::from));
-        } else {
-            cells.extend([latency.p50_ns, latency.p90_ns, latency.p99_ns, latency.max_ns].map(format::duration));
-        }
-        cells.push(bar::spark(latency, view.narrow()));
-        let remote = match &row.group {
-            Some(group) => group.clone(),
-            None => one_end(&row.end, row.netns),
-        };
-        cells.extend([remote, why(&row.outcomes)]);
-        table.row(cells);
-    }
+    let rate = |count| format::rate(count, snapshot.interval);
     text.push('\n');
-    table.draw(text, view);
-    more(text, tcp.remotes.len(), view);
+    Rows::new(view, snapshot.interval)
+        .head("REMOTE", head.to_owned())
+        .own("opened", &|row: &Remote| rate(row.outcomes[Outcome::Established as usize]))
+        .own("failed", &|row: &Remote| rate(failed(&row.outcomes)))
+        .own("remote", &|row: &Remote| row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)))
+        .own("why", &|row: &Remote| why(&row.outcomes))
+        .draw(text, &tcp.remotes.iter().collect::<Vec<_>>());
 }

@@ -5,13 +5,13 @@ use crate::{
     sinks::{
         View,
         format::{self, UNKNOWN},
-        table::Table,
-        who::more,
+        rows::Rows,
     },
     snapshot::{
         Snapshot,
-        tcp::{DropCause, Tcp},
+        tcp::{DropCause, DropSite, Tcp},
     },
+    table::Known,
 };
 
 /// Of all connections of the host. `None`: there were none, or it was not measured.
@@ -22,28 +22,21 @@ pub fn total(tcp: &Tcp, snapshot: &Snapshot) -> Option<String> {
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(sites @ [_, ..]) = tcp.drops.as_deref() else { return };
-    let mut table = Table::new().right("DROP/s", 6).right("KiB/s", 6).right("PORT", 5).left("REASON", 0);
-    table = table.left("FUNCTION", 0);
-    for site in sites.iter().take(view.top) {
-        let netns = site.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
-        table.row(vec![
-            format::rate(site.packets, snapshot.interval),
-            format::rate(site.bytes / 1024, snapshot.interval),
-            site.port.map_or_else(|| UNKNOWN.to_owned(), |port| port.to_string()),
-            reason(&site.cause),
-            function(&site.cause) + &netns,
-        ]);
-    }
+    let netns = |site: &DropSite| site.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
     text.push('\n');
-    table.draw(text, view);
-    more(text, sites.len(), view);
+    Rows::new(view, snapshot.interval)
+        .own("reason", &|site: &DropSite| reason(&site.cause))
+        .own("function", &|site: &DropSite| function(&site.cause) + &netns(site))
+        .draw(text, &sites.iter().collect::<Vec<_>>());
 }
 
 pub fn reason(cause: &DropCause) -> String {
-    cause.reason.as_ref().map_or_else(|| UNKNOWN.to_owned(), |reason| escape(reason).into_owned())
+    cause.reason.value().map_or_else(|| UNKNOWN.to_owned(), |reason| escape(reason).into_owned())
 }
 
 pub fn function(cause: &DropCause) -> String {
-    let unknown = || format!("unknown ({})", cause.function_unknown.as_deref().unwrap_or(UNKNOWN));
-    cause.function.as_ref().map_or_else(unknown, |function| escape(function).into_owned())
+    match &cause.function {
+        Known::Value(function) => escape(function).into_owned(),
+        Known::Not(why) => format!("unknown ({why})"),
+    }
 }

@@ -1,43 +1,40 @@
 //! Single attempts, one line each.
 
-use super::{owners, pair, time};
+use super::{owners, pair};
 use crate::{
     sinks::{
         View,
         format::{self, UNKNOWN},
-        table::Table,
-        who::more,
+        rows::Rows,
     },
-    snapshot::tcp::{Retransmit, Tcp},
+    snapshot::{
+        Snapshot,
+        tcp::{Retransmit, Tcp},
+    },
 };
 
-pub fn draw(text: &mut String, tcp: &Tcp, view: &View) {
+pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let events = &tcp.events.retransmits;
     if events.is_empty() {
         return;
     }
-    let mut table = Table::new().left("TIME", 12).left("KIND", 6).right("SEGS", 4).right("BYTES", 5);
-    table = table.right("RTT", 5).right("CWND", 4).right("TRIES", 5).left("STATE", 11).left("CONNECTION", 0);
-    table = table.left("OWNER", 0);
-    // The latest are what goes on now.
-    let from = events.len().saturating_sub(view.top);
-    for event in &events[from..] {
-        table.row(vec![
-            time(event.at, view),
-            event.kind.name().to_owned(),
-            event.segments.to_string(),
-            event.bytes.to_string(),
-            event.srtt_us.map_or_else(|| UNKNOWN.to_owned(), |srtt| format::duration(u64::from(srtt) * 1000)),
-            event.window.map_or_else(|| UNKNOWN.to_owned(), |window| window.cwnd.to_string()),
-            event.retransmits.to_string(),
-            event.state.to_owned(),
-            pair(&event.local, &event.remote, event.netns),
-            std::iter::once(owners(&event.owners)).chain(why(event)).collect::<Vec<_>>().join(", "),
-        ]);
-    }
+    let all: Vec<&Retransmit> = events.iter().collect();
     text.push('\n');
-    table.draw(text, view);
-    more(text, events.len(), view);
+    Rows::new(view, snapshot.interval)
+        .own("trip", &|event: &Retransmit| {
+            event.srtt_us.map_or_else(unknown, |srtt| format::duration(u64::from(srtt) * 1000))
+        })
+        .own("window", &|event: &Retransmit| event.window.map_or_else(unknown, |window| window.cwnd.to_string()))
+        .own("connection", &|event: &Retransmit| pair(&event.local, &event.remote, event.netns))
+        .own("owner", &|event: &Retransmit| {
+            std::iter::once(owners(&event.owners)).chain(why(event)).collect::<Vec<_>>().join(", ")
+        })
+        // The latest are what goes on now.
+        .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
+}
+
+fn unknown() -> String {
+    UNKNOWN.to_owned()
 }
 
 /// What is special about an attempt.

@@ -3,8 +3,11 @@
 use super::{one_end, owners};
 use crate::{
     escape::escape,
-    sinks::{View, format, table::Table, who::more},
-    snapshot::{Snapshot, tcp::Tcp},
+    sinks::{View, rows::Rows},
+    snapshot::{
+        Snapshot,
+        tcp::{Listener, Tcp},
+    },
 };
 
 /// An empty table must not read as "no queue is full".
@@ -14,19 +17,10 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(listeners @ [_, ..]) = tcp.listeners.value().map(Vec::as_slice) else { return };
-    let mut table = Table::new().right("DROP/s", 6).right("QUEUE", 5).right("LIMIT", 5).left("LISTENS AT", 0);
-    table = table.left("OWNER", 0);
-    for listener in listeners.iter().take(view.top) {
-        let full = if listener.is_full() { " (full now)" } else { "" };
-        table.row(vec![
-            format::rate(listener.dropped, snapshot.interval),
-            listener.queue.to_string(),
-            listener.limit.to_string(),
-            one_end(&listener.local, listener.netns),
-            owners(&listener.owners) + full,
-        ]);
-    }
+    let owner = |row: &Listener| owners(&row.owners) + if row.is_full() { " (full now)" } else { "" };
     text.push('\n');
-    table.draw(text, view);
-    more(text, listeners.len(), view);
+    Rows::new(view, snapshot.interval)
+        .own("at", &|row: &Listener| one_end(&row.local, row.netns))
+        .own("owner", &owner)
+        .draw(text, &listeners.iter().collect::<Vec<_>>());
 }

@@ -105,10 +105,14 @@ fn reset(reset: &Reset) -> Line {
     let reason = reset.reason.as_deref().map(|reason| escape(reason).into_owned());
     Line {
         at: reset.at,
-        what: format!("reset {}", resets::direction(reset)),
+        what: format!("reset {}", reset.direction.name()),
         connection: pair(&reset.local, &reset.remote, reset.netns),
         owner: resets::owner(reset),
-        detail: [reset.state.map(str::to_owned), reason].into_iter().flatten().collect::<Vec<_>>().join(", "),
+        detail: [reset.state.as_deref().map(str::to_owned), reason]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Connections that one side broke off.
 
-use super::{owners, pair, time};
+use super::{owners, pair};
 use crate::{
     sinks::{
         View,
         format::{self, UNKNOWN},
-        table::Table,
-        who::more,
+        rows::Rows,
     },
-    snapshot::tcp::{Direction, Reset, Tcp},
+    snapshot::{
+        Snapshot,
+        tcp::{Direction, Reset, Tcp},
+    },
 };
 
 /// Of all connections of the host. `None`: there were none.
@@ -22,34 +24,18 @@ pub fn total(tcp: &Tcp) -> Option<String> {
     (!parts.is_empty()).then(|| format!("resets: {}", parts.join(", ")))
 }
 
-pub fn draw(text: &mut String, tcp: &Tcp, view: &View) {
+pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let resets = &tcp.events.resets;
     if resets.is_empty() {
         return;
     }
-    let mut table = Table::new().left("TIME", 12).left("RESET", 8).left("STATE", 11).left("CONNECTION", 0);
-    table = table.left("OWNER", 0).left("WHY", 0);
-    let from = resets.len().saturating_sub(view.top);
-    for reset in &resets[from..] {
-        table.row(vec![
-            time(reset.at, view),
-            direction(reset).to_owned(),
-            reset.state.unwrap_or(UNKNOWN).to_owned(),
-            pair(&reset.local, &reset.remote, reset.netns),
-            owner(reset),
-            reset.reason.clone().unwrap_or_default(),
-        ]);
-    }
+    let all: Vec<&Reset> = resets.iter().collect();
     text.push('\n');
-    table.draw(text, view);
-    more(text, resets.len(), view);
-}
-
-pub fn direction(reset: &Reset) -> &'static str {
-    match reset.direction {
-        Direction::Sent => "sent",
-        Direction::Received => "received",
-    }
+    Rows::new(view, snapshot.interval)
+        .own("connection", &|reset: &Reset| pair(&reset.local, &reset.remote, reset.netns))
+        .own("owner", &owner)
+        .own("why", &|reset: &Reset| reset.reason.clone().unwrap_or_default())
+        .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
 pub fn owner(reset: &Reset) -> String {

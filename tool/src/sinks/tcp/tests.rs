@@ -9,10 +9,11 @@ use crate::{
     snapshot::{
         Cost, Latency, Pressure,
         tcp::{
-            Connect, Direction, DropCause, DropSite, Dropped, End, Events, Flow, FlowsBy, Listener, Outcome, Remote,
-            Reset, Retransmit, Totals, Window,
+            Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Events, Flow, FlowsBy, Listener, NO_REASONS,
+            Outcome, Outcomes, Remote, Reset, Retransmit, Sent, Totals, Window,
         },
     },
+    table::Known,
 };
 
 fn view(args: &str) -> View {
@@ -38,7 +39,7 @@ pub fn snapshot() -> Snapshot {
         local: end("10.0.0.1", 5432),
         remote: end("10.0.0.2", 40000),
         netns: None,
-        state: "established",
+        state: "established".into(),
         kind: Kind::Timeout,
         segments: 2,
         bytes: 2896,
@@ -68,16 +69,15 @@ pub fn snapshot() -> Snapshot {
         group: None,
         connections: 1,
         owners: Owners { past: true, ..event.owners.clone() },
-        ends: Some((event.local, event.remote)),
+        ends: Some(Ends { local: event.local, remote: event.remote }),
         netns: None,
         interface: None,
-        state: Some("fin-wait-1"),
-        kind: Some(Kind::Timeout),
+        state: Some("fin-wait-1".into()),
         attempts: 1,
         failed: 0,
         segments: 2,
         bytes: 2896,
-        sent: Some((200, 3)),
+        sent: Some(Sent::new(200, 3)),
         trips: Latency::new(vec![(hist::bucket(400_000), 1), (hist::bucket(2_000_000), 1)], 0, u64::MAX),
     };
     let connect = |outcome, error, waited| Connect {
@@ -94,21 +94,22 @@ pub fn snapshot() -> Snapshot {
         group: None,
         end: end("10.0.0.9", 80),
         netns: Some(4026532000),
-        outcomes: [3, 2, 0, 0, 1, 0, 0, 0],
+        outcomes: Outcomes([3, 2, 0, 0, 1, 0, 0, 0]),
         latency: Latency::new(
             vec![(hist::bucket(90_000), 2), (hist::bucket(1_030_000_000), 1)],
             1_030_180_000,
             1_030_000_000,
         ),
     };
-    let failing =
-        Remote { outcomes: [0, 0, 0, 0, 0, 0, 0, 4], latency: Latency::default(), netns: None, ..remote.clone() };
-    let cause = DropCause {
-        reason: Some("netfilter drop".into()),
-        function: Some("nf_hook_slow".into()),
-        function_unknown: None,
+    let failing = Remote {
+        outcomes: Outcomes([0, 0, 0, 0, 0, 0, 0, 4]),
+        latency: Latency::default(),
+        netns: None,
+        ..remote.clone()
     };
-    let unnamed = DropCause { function_unknown: Some("hidden".into()), ..DropCause::default() };
+    let cause =
+        DropCause { reason: Known::Value("netfilter drop".into()), function: Known::Value("nf_hook_slow".into()) };
+    let unnamed = DropCause { reason: Known::unavailable(NO_REASONS), function: Known::unknown("hidden") };
     let dropped = Dropped {
         at,
         from: event.remote,
@@ -150,7 +151,7 @@ pub fn snapshot() -> Snapshot {
                 local: event.local,
                 remote: event.remote,
                 netns: None,
-                state: Some("established"),
+                state: Some("established".into()),
                 direction: Direction::Sent,
                 reason: Some("tcp disconnect with data".into()),
             },
@@ -173,7 +174,7 @@ pub fn snapshot() -> Snapshot {
         dropped: 13,
         listeners: vec![listener].into(),
         reset_totals: [1, 2],
-        opened: [3, 2, 0, 0, 1, 0, 0, 4],
+        opened: Outcomes([3, 2, 0, 0, 1, 0, 0, 4]),
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
         flows: vec![flow],
         network: [("retrans_segs", 3), ("timeouts", 1)].into(),
@@ -245,7 +246,7 @@ fn rows_of_groups_say_how_many_connections_they_are() {
 #[test]
 fn accept_queues_that_could_not_be_looked_at_are_not_shown_as_fine() {
     let mut snapshot = snapshot();
-    let listeners = crate::table::Known::unavailable("iter bpf_map_elem: refused");
+    let listeners = Known::unavailable("iter bpf_map_elem: refused");
     snapshot.tcp = Some(Tcp { listeners, ..Tcp::default() });
     let text = text(&snapshot, "tcp");
     assert!(text.ends_with("\naccept queues unavailable: iter bpf_map_elem: refused\n"), "{text}");

@@ -5,6 +5,7 @@ mod drops;
 mod listeners;
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     net::{IpAddr, Ipv6Addr},
     time::Duration,
@@ -13,7 +14,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use stillwatch_common::{
     io::tgid_of,
-    tcp::{self, Ends, Kind},
+    tcp::{self, Kind},
 };
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     sample::{self, Sample},
     snapshot::{
         Latency, Who,
-        tcp::{Direction, End, Events, Flow, Owners, Reset, Retransmit, Tcp, Totals, Window},
+        tcp::{Direction, End, Ends, Events, Flow, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window},
     },
 };
 
@@ -43,7 +44,7 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
         reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
         remotes: connects::remotes(before, after, |ends| shown(ends, plan)),
-        opened: std::array::from_fn(|outcome| after.outcomes[outcome] - before.outcomes[outcome]),
+        opened: Outcomes(std::array::from_fn(|outcome| after.outcomes[outcome] - before.outcomes[outcome])),
         drops: plan.drops.then(|| drops::sites(before, after, plan)),
         dropped: after.dropped - before.dropped,
         listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
@@ -75,7 +76,7 @@ impl Events {
 }
 
 /// Whether a connection was asked for.
-fn shown(ends: &Ends, plan: &plan::Tcp) -> bool {
+fn shown(ends: &tcp::Ends, plan: &plan::Tcp) -> bool {
     let port = plan.ports.is_empty() || plan.ports.contains(&ends.local_port) || plan.ports.contains(&ends.remote_port);
     let address = |prefix: &plan::Prefix| prefix.contains(ends.local) || prefix.contains(ends.remote);
     port && (plan.addresses.is_empty() || plan.addresses.iter().any(address))
@@ -93,7 +94,7 @@ fn totals(before: &sample::Retransmits, after: &sample::Retransmits) -> Totals {
     }
 }
 
-fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sample::Tcp) -> Option<Flow> {
+fn flow(ends: &tcp::Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sample::Tcp) -> Option<Flow> {
     // An account that began anew in between counts from zero.
     let before = before.filter(|before| before.attempts <= after.attempts).copied().unwrap_or_default();
     let attempts = after.attempts - before.attempts;
@@ -109,12 +110,11 @@ fn flow(ends: &Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample: &sam
         netns: foreign(ends.netns, sample),
         interface: None,
         state: Some(state(after.state)),
-        kind: Some(Kind::of(after.kind)),
         attempts,
         failed: after.failed - before.failed,
         segments: after.segments - before.segments,
         bytes: after.bytes - before.bytes,
-        sent: connected.then_some((after.sent.into(), after.sent_again.into())),
+        sent: connected.then(|| Sent::new(after.sent.into(), after.sent_again.into())),
         trips: sample.trips.get(ends).map_or_else(Latency::default, trips),
     })
 }
@@ -125,7 +125,7 @@ fn trips(buckets: &sample::TripTimes) -> Latency {
 }
 
 fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> Retransmit {
-    let (local, remote) = ends(&event.ends);
+    let Ends { local, remote } = ends(&event.ends);
     let kind = Kind::of(event.kind);
     let connected = kind != Kind::SynAck;
     // The kernel's "as much as there may be".
@@ -157,7 +157,7 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
 const TCP_LISTEN: u8 = 10;
 
 fn reset(reset: &tcp::Reset, at: Timestamp, sample: &sample::Tcp) -> Reset {
-    let (local, remote) = ends(&reset.ends);
+    let Ends { local, remote } = ends(&reset.ends);
     let direction = if reset.direction == Direction::Sent as u8 { Direction::Sent } else { Direction::Received };
     let connected = reset.state != TCP_LISTEN;
     let socket = Socket { sock: reset.sock, inode: reset.inode, at_ns: reset.at_ns, connected };
@@ -227,8 +227,8 @@ fn recorded(opener: &tcp::Opener) -> Who {
     Who { started: Some(opener.owner as u32), ..Who::recorded(tgid_of(opener.owner), &opener.comm, opener.cgroup) }
 }
 
-fn ends(ends: &Ends) -> (End, End) {
-    (end(ends.local, ends.local_port), end(ends.remote, ends.remote_port))
+fn ends(ends: &tcp::Ends) -> Ends {
+    Ends { local: end(ends.local, ends.local_port), remote: end(ends.remote, ends.remote_port) }
 }
 
 fn end(octets: [u8; 16], port: u16) -> End {
@@ -241,7 +241,7 @@ fn foreign(netns: u32, sample: &sample::Tcp) -> Option<u32> {
 }
 
 /// As `ss` writes it.
-fn state(number: u8) -> &'static str {
+fn state(number: u8) -> Cow<'static, str> {
     const STATES: [&str; 13] = [
         "unknown",
         "established",
@@ -257,7 +257,7 @@ fn state(number: u8) -> &'static str {
         "closing",
         "new-syn-recv",
     ];
-    STATES.get(number as usize).copied().unwrap_or("unknown")
+    STATES.get(number as usize).copied().unwrap_or("unknown").into()
 }
 
 #[cfg(test)]
@@ -300,14 +300,14 @@ mod tests {
 
     #[test]
     fn mapped_addresses_are_written_as_ipv4() {
-        let ends = Ends { local: mapped(1), remote: mapped(2), local_port: 80, remote_port: 40000, netns: 0 };
-        let (local, remote) = super::ends(&ends);
+        let ends = tcp::Ends { local: mapped(1), remote: mapped(2), local_port: 80, remote_port: 40000, netns: 0 };
+        let Ends { local, remote } = super::ends(&ends);
         assert_eq!((local.to_string(), remote.to_string()), ("10.0.0.1:80".into(), "10.0.0.2:40000".into()));
     }
 
     #[test]
     fn an_account_that_began_anew_counts_from_zero() {
-        let ends = Ends { local: mapped(1), ..Ends::default() };
+        let ends = tcp::Ends { local: mapped(1), ..tcp::Ends::default() };
         let flow = |attempts| tcp::Flow { attempts, segments: 2 * attempts, ..tcp::Flow::default() };
         let sample = sample::Tcp::default();
         let segments =

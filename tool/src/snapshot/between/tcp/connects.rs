@@ -12,15 +12,15 @@ use super::{end, ends, foreign, recorded};
 use crate::{
     sample,
     snapshot::{
-        Latency, Who,
-        tcp::{Connect, Remote, failed},
+        self, Latency, Who,
+        tcp::{Connect, Outcomes, Remote, failed},
     },
 };
 
 const BEFORE: &str = "it was opened before we started";
 
 pub fn connect(connect: &tcp::Connect, at: Timestamp, sample: &sample::Tcp) -> Connect {
-    let (local, remote) = ends(&connect.ends);
+    let snapshot::tcp::Ends { local, remote } = ends(&connect.ends);
     let outcome = Outcome::of(connect.outcome);
     let seen = connect.waited_ns != 0;
     Connect {
@@ -38,7 +38,7 @@ pub fn connect(connect: &tcp::Connect, at: Timestamp, sample: &sample::Tcp) -> C
 /// Sums of one remote.
 #[derive(Default)]
 struct Sums {
-    outcomes: [u64; Outcome::ALL.len()],
+    outcomes: Outcomes,
     buckets: Vec<(u32, u64)>,
     total_ns: u64,
     longest_ns: u64,

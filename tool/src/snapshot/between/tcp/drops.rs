@@ -11,22 +11,23 @@ use crate::{
     sample,
     snapshot::{
         Who,
-        tcp::{DropCause, DropSite, Dropped, Owners},
+        tcp::{DropCause, DropSite, Dropped, Ends, NO_REASONS, Owners},
     },
+    table::{Known, Why},
 };
 
 const NOT_TOLD: &str = "the kernel does not tell the packet's socket";
 const NO_FUNCTION: &str = "not a function that the kernel names";
 
 pub fn dropped(dropped: &tcp::Dropped, at: Timestamp, sample: &sample::Tcp) -> Dropped {
-    let (to, from) = ends(&dropped.ends);
+    let Ends { local: to, remote: from } = ends(&dropped.ends);
     // What is known of a listening socket is not about the connection that it is asked for.
     let connected = dropped.state != TCP_LISTEN;
     let socket = Socket { sock: dropped.sock, inode: dropped.inode, at_ns: dropped.at_ns, connected };
     let cause = cause(dropped.reason, dropped.location, sample);
     let owners = match dropped.sock {
         0 => {
-            let none = cause.reason.as_deref() == Some("no socket");
+            let none = cause.reason.value().is_some_and(|reason| reason == "no socket");
             let unknown = Some(if none { NO_SOCKET } else { NOT_TOLD });
             Owners { who: Who { unknown: unknown.map(Into::into), ..Who::default() }, ..Owners::default() }
         }
@@ -59,13 +60,12 @@ fn flags(bits: u8) -> String {
 
 fn cause(reason: u32, location: u64, sample: &sample::Tcp) -> DropCause {
     let words = || sample.reasons.drops.get(&reason).cloned().unwrap_or_else(|| format!("reason {reason}"));
+    let unknown = || Why::Unknown(sample.no_functions.clone().map_or(NO_FUNCTION.into(), Into::into));
     let function = sample.functions.get(&location).cloned();
-    let unknown = || sample.no_functions.clone().unwrap_or_else(|| NO_FUNCTION.to_owned());
     DropCause {
         // No kernel that tells reasons drops a packet for number 0.
-        reason: (reason != 0).then(words),
-        function_unknown: function.is_none().then(unknown),
-        function,
+        reason: if reason == 0 { Known::unavailable(NO_REASONS) } else { words().into() },
+        function: function.map_or_else(|| Known::Not(unknown()), Known::Value),
     }
 }
 
@@ -86,7 +86,10 @@ pub fn sites(before: &sample::Tcp, after: &sample::Tcp, plan: &plan::Tcp) -> Vec
     }
     let site = |((cause, port, netns), (packets, bytes))| DropSite { cause, port, netns, packets, bytes };
     let mut sites: Vec<DropSite> = sums.into_iter().map(site).collect();
-    sites.sort_by_key(|site| (Reverse(site.packets), site.cause.clone(), site.port, site.netns));
+    let words = |known: &Known<String>| known.value().cloned();
+    sites.sort_by_key(|site| {
+        (Reverse(site.packets), words(&site.cause.reason), words(&site.cause.function), site.port, site.netns)
+    });
     sites
 }
 
@@ -115,15 +118,12 @@ mod tests {
         };
         let plan = |ports| plan::Tcp { ports, ..plan::Tcp::default() };
         let rows = sites(&sample(1, 0, 7), &sample(3, 5, 7), &plan(vec![]));
-        let filter = DropCause {
-            reason: Some("socket filter".into()),
-            function: Some("tcp_v4_rcv".into()),
-            function_unknown: None,
-        };
+        let filter =
+            DropCause { reason: Known::Value("socket filter".into()), function: Known::Value("tcp_v4_rcv".into()) };
         assert_eq!(rows.len(), 1, "{rows:?}");
         assert_eq!((&rows[0].cause, rows[0].packets, rows[0].bytes, rows[0].port), (&filter, 7, 420, Some(80)));
         let rows = sites(&sample(0, 0, 0), &sample(0, 0, 2), &plan(vec![80]));
-        assert_eq!((rows[0].cause.reason.clone(), rows[0].cause.function_unknown.is_some()), (None, true));
+        assert_eq!((rows[0].cause.reason.is_known(), rows[0].cause.function.is_known()), (false, false));
         assert!(sites(&sample(0, 0, 0), &sample(1, 1, 2), &plan(vec![81])).is_empty());
     }
 }
