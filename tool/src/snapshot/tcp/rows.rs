@@ -1,0 +1,124 @@
+//! What TCP did in an interval, by connection, remote, socket and cause.
+
+use std::borrow::Cow;
+
+use super::{DropCause, End, Ends, Outcomes, Owners};
+use crate::{snapshot::Latency, table::table};
+
+table! {
+    /// What was sent since the connections began.
+    pub struct Sent in "tcp.sent" derive(Copy) {
+        /// Segments.
+        segments: u64 = gauge("segments").key("sent_segments");
+        /// Of these: sent again.
+        again: u64 = gauge("segments").key("sent_again_segments");
+        /// The part that was sent again; none where nothing was sent.
+        share: Option<f64> = gauge("of 1");
+    }
+
+    /// Packets that were dropped for one cause, of one port.
+    pub struct DropSite in "tcp.drops" {
+        /// Why, and where.
+        cause: DropCause = label().columns(DropCause::COLUMNS).flat(),
+            text [own("REASON", "reason").after("port"), own("FUNCTION", "function").after("port")];
+        /// The service's; none: both are of the range that is given to those who connect.
+        port: Option<u16> = label(), text [number("PORT").least(5).after("bytes")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// How many.
+        packets: u64 = counter("packets").source("kfree_skb"), text [rate("DROP/s").least(6)];
+        /// All of them.
+        bytes: u64 = counter("bytes").source("kfree_skb"), text [kibibytes_rate("KiB/s").least(6)];
+    }
+
+    /// A socket that listens, and threw requests for connections away, or is full.
+    pub struct Listener in "tcp.listeners" {
+        /// Who has the socket.
+        owners: Owners = label().columns(Owners::COLUMNS).flat(), text [own("OWNER", "owner").after("local")];
+        /// Where it listens.
+        local: End = label(), text [own("LISTENS AT", "at").after("limit")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// Requests for connections that were thrown away.
+        dropped: u64 = counter("requests"), text [rate("DROP/s").least(6)];
+        /// Connections that wait to be accepted now.
+        queue: u32 = gauge("connections"), text [number("QUEUE").least(5)];
+        /// How many may: the kernel lets one more wait.
+        limit: u32 = gauge("connections"), text [number("LIMIT").least(5)];
+    }
+
+    /// Connections that were opened to one address and port, or to several taken together.
+    pub struct Remote in "tcp.remotes" {
+        /// What the row stands for, in words, where it is not one address and port.
+        group: Option<String> = label().optional();
+        /// The other side; of a group, that of one of them.
+        end: End = label().key("remote").unless("group"), text [own("REMOTE", "remote").after("latency")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// How many ended how.
+        outcomes: Outcomes = counter("connections").key("connections").source("inet_sock_set_state"), text [
+            own("OPEN/s", "opened").right().least(6),
+            own("FAIL/s", "failed").right().least(6),
+            own("FAILED", "why").after("end"),
+        ];
+        /// Of established ones, from the call until the answer.
+        latency: Latency = histogram().source("inet_sock_set_state"), text [
+            q50("p50").close().least(5),
+            q90("p90").close().least(5),
+            q99("p99").close().least(5),
+            longest("MAX").close().least(5),
+            spark(Room::Wide),
+        ];
+    }
+
+    /// What was sent again on one connection, or on several taken together.
+    pub struct Flow in "tcp.flows" {
+        /// What the row stands for, in words, where it is not one connection.
+        group: Option<String> = label().optional();
+        /// How many it stands for.
+        connections: u64 = gauge("connections"), text [number("CONNS").least(5).after("trips")];
+        /// Who has the socket.
+        owners: Owners = label().columns(Owners::COLUMNS).flat();
+        /// Both ends, of one connection.
+        ends: Option<Ends> = label().columns(Ends::COLUMNS).flat().optional(),
+            text [own("CONNECTION", "connection").after("state"), own("OWNER", "owner").after("state")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// That has the local address; none: of another network namespace, or there is none any more.
+        interface: Option<String> = info().hidden();
+        /// As `ss` writes it.
+        state: Option<Cow<'static, str>> = info().optional(), text [words("STATE").least(11).after("connections")];
+        /// How often something was sent again.
+        attempts: u64 = counter("attempts").source("tcp_retransmit_skb");
+        /// Of the attempts: those that this host could not send.
+        failed: u64 = counter("attempts").source("tcp_retransmit_skb");
+        /// What they sent.
+        segments: u64 = counter("segments").source("tcp_retransmit_skb"), text [rate("SEGS/s").least(6)];
+        /// Their payload.
+        bytes: u64 = counter("bytes").source("tcp_retransmit_skb"), text [kibibytes_rate("KiB/s").least(6)];
+        /// Since the connections began; none: there is no connection yet.
+        sent: Option<Sent> = info().columns(Sent::COLUMNS).flat(), text [own("OF SENT", "share").right().least(7)];
+        /// Smoothed round-trip times, whenever something was sent again.
+        trips: Latency = histogram().parts(&[("srtt_p50_us", "p50_us"), ("srtt_p99_us", "p99_us")]),
+            text [q50("RTT p50").least(7), q99("p99").close().least(5)];
+    }
+}
+
+impl Sent {
+    pub fn new(segments: u64, again: u64) -> Self {
+        Self { segments, again, share: (segments > 0).then(|| again as f64 / segments as f64) }
+    }
+}
+
+impl Listener {
+    pub fn is_full(&self) -> bool {
+        self.queue > self.limit
+    }
+}
+
+impl Flow {
+    /// Of the segments that the connections sent since they began, the share that was sent again.
+    pub fn share(&self) -> Option<f64> {
+        self.sent?.share
+    }
+}
