@@ -1,6 +1,6 @@
 //! Columns that name a process, and what a cut table says.
 
-use super::{View, format::UNKNOWN, table::Table};
+use super::{View, format::UNKNOWN};
 use crate::{escape::fit, snapshot::Who};
 
 /// Columns of a thread's name: the kernel keeps 15 bytes.
@@ -9,11 +9,6 @@ pub const COMM: usize = 15;
 /// Columns of the whole path of a cgroup.
 pub const PATH: usize = 60;
 
-/// Columns that name a process.
-pub fn who(table: Table, head: String, view: &View) -> Table {
-    table.left(head, COMM).right("PID", 7).left("CGROUP", cgroup_width(view))
-}
-
 pub fn cgroup_width(view: &View) -> usize {
     if view.narrow() { 12 } else { 24 }
 }
@@ -21,10 +16,6 @@ pub fn cgroup_width(view: &View) -> usize {
 /// As wide as the columns that name a process.
 pub fn group_width(view: &View) -> usize {
     COMM + 2 + 7 + 2 + cgroup_width(view)
-}
-
-pub fn who_cells(who: &Who, view: &View) -> Vec<String> {
-    vec![comm(who, "unknown"), pid(who), cgroup(who, UNKNOWN, cgroup_width(view))]
 }
 
 pub fn comm(who: &Who, unknown: &str) -> String {

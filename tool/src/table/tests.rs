@@ -10,8 +10,8 @@ use crate::snapshot::{
     Latency, Who,
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
-    syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     oom::{Inside, Limit, Reclaim, Signal},
+    syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     tcp::{Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
 };
 
