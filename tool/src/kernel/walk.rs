@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
     time::{Duration, Instant},
 };
@@ -96,7 +96,7 @@ impl Walk {
         let mut file = File::from(bpf(BPF_ITER_CREATE, &begin)?);
         let mut held = 0;
         loop {
-            let bytes = file.read(&mut self.buffer[held..])?;
+            let bytes = again(|| file.read(&mut self.buffer[held..]))?;
             if bytes == 0 {
                 return Ok(Extent::Whole);
             }
@@ -114,6 +114,17 @@ impl Walk {
     }
 }
 
+/// Reads on where there is more: the kernel interrupts a walk after a million objects of which nothing was written (`EAGAIN`), and for
+/// signals.
+fn again(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            result => return result,
+        }
+    }
+}
+
 /// A command that makes a descriptor.
 fn bpf<A>(command: libc::c_long, attributes: &A) -> io::Result<OwnedFd> {
     // SAFETY: the kernel reads this many bytes.
@@ -123,4 +134,18 @@ fn bpf<A>(command: libc::c_long, attributes: &A) -> io::Result<OwnedFd> {
     }
     // SAFETY: just made, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_that_is_interrupted_goes_on() {
+        let mut answers = [Err(libc::EAGAIN), Err(libc::EINTR), Err(libc::EAGAIN), Ok(7)].into_iter();
+        let mut read = || answers.next().unwrap().map_err(io::Error::from_raw_os_error);
+        assert_eq!(again(&mut read).unwrap(), 7);
+        let refused = again(|| Err(io::Error::from_raw_os_error(libc::ENOMEM)));
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+    }
 }
