@@ -73,7 +73,7 @@ struct Lost {
 fn lost(watch: &Watch) -> Result<Lost> {
     let lost = losses(&watch.snapshots);
     let of = |cause: &str| lost.get(cause).copied().unwrap_or(0);
-    let (withheld, unlisted) = (of(RUNNING), of("events full"));
+    let (withheld, unlisted) = (of(RUNNING), of("tcp events full"));
     ensure!(lost.values().sum::<u64>() == withheld + unlisted, "lost: {lost:?}");
     Ok(Lost { withheld, unlisted })
 }

@@ -90,6 +90,9 @@ fn read(ebpf: &Ebpf) -> Option<Vec<(String, Duration, u64)>> {
         .collect()
 }
 
+/// What [`recursion_misses`] are called.
+pub const RUNNING: &str = "program already running";
+
 /// Events that the kernel did not hand to a program because it was already running on that processor
 /// (`recursion_misses`, 5.12; 0 before).
 pub fn recursion_misses(ebpf: &Ebpf) -> u64 {

@@ -59,3 +59,17 @@ fn living_tasks() -> u32 {
     let tasks = || std::fs::read_to_string("/proc/loadavg").ok()?.split(['/', ' ']).nth(4)?.parse().ok();
     tasks().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of several probes tells losses of one sample from those of the next by their name.
+    #[test]
+    fn no_two_losses_share_a_name() {
+        let mut all = [syscalls::causes(), io::causes(), tcp::causes(), oom::causes(), cpu::causes()].concat();
+        all.push(crate::kernel::cost::RUNNING);
+        all.sort_unstable();
+        assert_eq!(all.iter().zip(&all[1..]).find(|(a, b)| a == b), None);
+    }
+}

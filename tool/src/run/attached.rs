@@ -206,7 +206,7 @@ impl Attached {
             count(counters);
             cpu = Some(sample);
         }
-        lost.push(Lost { cause: "program already running", count: cost::recursion_misses(&self.ebpf) });
+        lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
         Ok(Sample {
             at: Timestamp::now(),
             clock,

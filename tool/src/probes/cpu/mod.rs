@@ -6,6 +6,8 @@ mod reader;
 mod tasks;
 
 pub use reader::Reader;
+#[cfg(test)]
+pub use reader::causes;
 
 use stillwatch_common::cpu::{BASES, SHARDS};
 

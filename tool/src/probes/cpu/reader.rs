@@ -249,6 +249,11 @@ impl Drift {
 const SOFTIRQ_NAMES: [&str; stillwatch_common::cpu::SOFTIRQS] =
     ["hi", "timer", "net_tx", "net_rx", "block", "irq_poll", "tasklet", "sched", "hrtimer", "rcu"];
 
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Loss::ALL.map(cause).to_vec()
+}
+
 fn cause(loss: Loss) -> &'static str {
     match loss {
         Loss::Waiters => "waiters full",

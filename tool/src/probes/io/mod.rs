@@ -7,6 +7,8 @@ mod unseen;
 mod waiting;
 
 pub use reader::Reader;
+#[cfg(test)]
+pub use reader::causes;
 
 use stillwatch_common::io::MAKING;
 

@@ -137,7 +137,7 @@ impl Reader {
         let disks: Vec<u32> = sample.devices.values().map(|device| device.disk).collect();
         sample.devices.extend(disks.into_iter().map(|disk| (disk, self.devices.get(disk))));
         let mut counters = self.counters();
-        counters.lost.push(Lost { cause: "completed requests not seen", count: missed });
+        counters.lost.push(Lost { cause: MISSED, count: missed });
         Ok((sample, counters))
     }
 
@@ -202,6 +202,14 @@ const PROGRAMS: [&str; Run::COUNT] = [
     "block_bio_queue",
     "block_bio_complete",
 ];
+
+/// The only loss that is not counted by the programs.
+const MISSED: &str = "completed requests not seen";
+
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Loss::ALL.into_iter().map(cause).chain([MISSED]).collect()
+}
 
 fn cause(loss: Loss) -> &'static str {
     match loss {

@@ -9,6 +9,8 @@ mod stories;
 mod survival;
 
 pub use reader::Reader;
+#[cfg(test)]
+pub use reader::causes;
 
 use super::Probe;
 use crate::{

@@ -147,14 +147,14 @@ impl Reader {
         self.stalls.make_room(&mut sample.stalls, stale);
         self.last = sample.stalls.clone();
         self.read_inside(&mut sample)?;
-        counters.lost.push(Lost { cause: "ends of waits for memory not seen", count: self.unended });
+        counters.lost.push(Lost { cause: UNENDED, count: self.unended });
         sample.victims = self.stories.victims();
         let reports = self.log.is_ok().then_some(&self.reports);
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
         if self.log.is_ok() {
             sample.missed = self.stories.missed(now_ns, &self.reports);
             sample.log_ahead_ns = self.stories.ahead_ns.unwrap_or(0);
-            counters.lost.push(Lost { cause: "kills not seen", count: self.stories.missed });
+            counters.lost.push(Lost { cause: UNSEEN, count: self.stories.missed });
         }
         self.reports.forget(REPORTS_KEPT);
         sample.signals = std::mem::take(&mut self.signals);
@@ -162,7 +162,7 @@ impl Reader {
         sample.residents_unavailable.clone_from(&self.residents_unavailable);
         sample.unprotected = self.unprotected.clone();
         match &self.log {
-            Ok(log) => counters.lost.push(Lost { cause: "kernel log overwritten", count: log.lost }),
+            Ok(log) => counters.lost.push(Lost { cause: OVERWRITTEN, count: log.lost }),
             Err(why) => sample.log_unavailable = Some(why.clone()),
         }
         Ok((sample, counters))
@@ -271,9 +271,19 @@ fn limit(limits: &mut Vec<Limit>, found: &Resident) {
     }
 }
 
+/// Losses that are not counted by the programs.
+const UNENDED: &str = "ends of waits for memory not seen";
+const UNSEEN: &str = "kills not seen";
+const OVERWRITTEN: &str = "kernel log overwritten";
+
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Loss::ALL.into_iter().map(cause).chain([UNENDED, UNSEEN, OVERWRITTEN]).collect()
+}
+
 fn cause(loss: Loss) -> &'static str {
     match loss {
-        Loss::Events => "events full",
+        Loss::Events => "kill events full",
         Loss::Tasks => "tasks that wait for memory full",
         Loss::Stalls => "processes that waited for memory full",
         Loss::Victims => "victims full",

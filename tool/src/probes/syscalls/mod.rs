@@ -3,6 +3,8 @@
 mod reader;
 
 pub use reader::Reader;
+#[cfg(test)]
+pub use reader::causes;
 
 use super::{Probe, living_tasks};
 use crate::{

@@ -197,6 +197,11 @@ unsafe fn running(cpu: *mut Cpu) -> Option<(u64, Task)> {
     same.then_some((regs, Task { start_ns, nr, tid, tgid, pad: 0 }))
 }
 
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Loss::ALL.map(cause).to_vec()
+}
+
 fn cause(loss: Loss) -> &'static str {
     match loss {
         Loss::Tasks => "task table full",

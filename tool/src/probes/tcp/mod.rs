@@ -7,6 +7,8 @@ mod pending;
 mod reader;
 
 pub use reader::Reader;
+#[cfg(test)]
+pub use reader::causes;
 
 use super::Probe;
 use crate::{

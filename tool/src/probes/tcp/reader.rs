@@ -238,9 +238,14 @@ fn sockets(events: &TcpEvents) -> impl Iterator<Item = (u64, u64)> + '_ {
     retransmits.chain(resets).chain(events.drops.iter().map(|dropped| (dropped.sock, dropped.inode)))
 }
 
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Loss::ALL.map(cause).to_vec()
+}
+
 fn cause(loss: Loss) -> &'static str {
     match loss {
-        Loss::Events => "events full",
+        Loss::Events => "tcp events full",
         Loss::Flows => "retransmitting flows full",
         Loss::Remotes => "remotes full",
         Loss::Drops => "drops full",
