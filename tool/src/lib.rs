@@ -17,6 +17,9 @@
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`run`]: the only clock.
 
+#[macro_use]
+mod list;
+
 pub mod attribution;
 pub mod cli;
 pub mod doctor;

@@ -6,11 +6,12 @@ use std::{
 };
 
 use stillwatch::{
-    cli::{self, Command, Surroundings, plan::Plan},
+    cli::{self, Command, Surroundings},
     doctor,
     kernel::features::Features,
     names::Names,
-    probes, run,
+    probes::{self, examine::examine},
+    run,
 };
 
 fn main() -> ExitCode {
@@ -48,10 +49,10 @@ fn diagnose(json: bool, features: &Features) -> anyhow::Result<()> {
         Ok(Command::Run(plan)) => Ok(*plan),
         _ => anyhow::bail!("the command line of {probe} does not parse"),
     };
-    let (tcp, oom, cpu) = (plan("tcp")?.tcp, plan("oom")?.oom, plan("cpu")?.cpu);
-    let plan = Plan { io: plan("io")?.io, tcp, oom, cpu, ..plan("syscalls")? };
+    let reports = probes::ALL.iter().map(|probe| Ok(examine(probe, &plan(probe.name)?, features)));
+    let reports = reports.collect::<anyhow::Result<Vec<_>>>()?;
     let mut report = Vec::new();
-    doctor::run(json, &probes::examine::examine(&plan, features), features, &mut report)?;
+    doctor::run(json, &reports, features, &mut report)?;
     print(&report)
 }
 

@@ -2,6 +2,9 @@
 
 mod attached;
 mod host;
+mod readers;
+mod slot;
+mod start;
 
 use std::{io::Write, os::fd::OwnedFd, time::Duration};
 
@@ -82,6 +85,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let mut sink = sinks::of(plan);
     let mut tracker = plan.overview.then(|| Tracker::new(plan, std::mem::take(&mut attached.missing)));
     let mut prev = attached.sample(false)?;
+    if prev.unavailable.len() == plan.probes().len() {
+        return Err(start::none_left(&prev.unavailable));
+    }
     // A first look soon, for what is going on already: it does not count as one of the intervals that were asked for.
     let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
@@ -90,7 +96,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
     let (mut events, mut unlisted) = (Events::default(), 0);
     let mut calibration = Backoff::default();
     // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
-    let killed = attached.oom.as_ref().map(oom::Reader::events).transpose()?;
+    let killed = attached.kill_events();
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
     let killed = killed.map(|ring| unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) });
     let killed = killed.transpose()?;
@@ -104,7 +110,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
             _ = terminate.recv() => true,
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
-                match attached.events(plan)? {
+                match attached.events(plan) {
                     Some(new) if plan.is_live() => sink.events(&new)?,
                     Some(new) => {
                         events.append(new);

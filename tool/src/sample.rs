@@ -16,7 +16,10 @@ use stillwatch_common::{
     syscalls::{Account, Caller, Row},
 };
 
-use crate::{kernel::cost::Usage, snapshot::Lost};
+use crate::{
+    kernel::cost::Usage,
+    snapshot::{Lost, Unavailable},
+};
 
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -27,6 +30,8 @@ pub struct Sample {
     pub pressure: Result<PressureTotals, String>,
     /// Since attach, by cause.
     pub lost: Vec<Lost>,
+    /// Probes that should run and could not be read.
+    pub unavailable: Vec<Unavailable>,
     pub syscalls: Option<Syscalls>,
     pub io: Option<Io>,
     pub tcp: Option<Tcp>,

@@ -32,6 +32,29 @@ impl Plan {
     }
 }
 
+macro_rules! parts {
+    ($($probe:ident),*) => {
+        impl Plan {
+            /// The same without a probe.
+            pub fn without(mut self, probe: &str) -> Self {
+                match probe {
+                    $(stringify!($probe) => self.$probe = None,)*
+                    _ => {}
+                }
+                self
+            }
+
+            /// Names of the probes that run.
+            pub fn probes(&self) -> Vec<&'static str> {
+                let all = [$(self.$probe.as_ref().map(|_| stringify!($probe))),*];
+                all.into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+probes!(parts);
+
 /// What the `syscalls` probe will do.
 #[derive(Clone, Debug)]
 pub struct Syscalls {

@@ -51,7 +51,7 @@ pub fn look(scene: &Scene, findings: &[Finding]) -> (Vec<RuledOut>, Vec<String>)
 }
 
 fn processors(scene: &Scene) -> Result<String, String> {
-    let cpu = scene.now.cpu.as_ref().ok_or("processors")?;
+    let cpu = scene.now.cpu.as_ref().ok_or_else(|| scene.lacks("cpu", "processors"))?;
     let waits = match &cpu.scheduler.run_queue {
         Known::Not(why) => return Err(format!("waits for processors ({why})")),
         Known::Value(waits) if waits.count == 0 => "no wait".to_owned(),
@@ -63,7 +63,7 @@ fn processors(scene: &Scene) -> Result<String, String> {
 }
 
 fn disks(scene: &Scene) -> Result<String, String> {
-    let io = scene.now.io.as_ref().ok_or("disks")?;
+    let io = scene.now.io.as_ref().ok_or_else(|| scene.lacks("io", "disks"))?;
     let disks = waits::disks(scene);
     let worst = disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns);
     let waited = io
@@ -84,7 +84,7 @@ fn disks(scene: &Scene) -> Result<String, String> {
 }
 
 fn memory(scene: &Scene) -> Result<String, String> {
-    let oom = scene.now.oom.as_ref().ok_or("memory")?;
+    let oom = scene.now.oom.as_ref().ok_or_else(|| scene.lacks("oom", "memory"))?;
     let lost_ns: u64 = oom.totals.iter().map(|total| total.total_ns).sum();
     let waited = if lost_ns > 0 {
         format!("waits {}/s", format::duration(scene.ns_rate(lost_ns)))
@@ -95,7 +95,7 @@ fn memory(scene: &Scene) -> Result<String, String> {
 }
 
 fn network(scene: &Scene) -> Result<String, String> {
-    let tcp = scene.now.tcp.as_ref().ok_or("network")?;
+    let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "network"))?;
     if let Some(why) = tcp.listeners.why() {
         return Err(format!("queues of connections to be accepted ({why})"));
     }
@@ -105,7 +105,7 @@ fn network(scene: &Scene) -> Result<String, String> {
 }
 
 fn calls(scene: &Scene) -> Result<String, String> {
-    let syscalls = scene.now.syscalls.as_ref().ok_or("system calls")?;
+    let syscalls = scene.now.syscalls.as_ref().ok_or_else(|| scene.lacks("syscalls", "system calls"))?;
     let longest = syscalls.slow.iter().map(|account| account.max_ns).max();
     Ok(match longest {
         Some(ns) => format!("longest {}", format::duration(ns)),

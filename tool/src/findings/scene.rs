@@ -43,6 +43,14 @@ impl Scene<'_> {
         self.now.at.duration_since(at).try_into().unwrap_or_default()
     }
 
+    /// An area of which nothing is known without a probe, and why that is not there.
+    pub fn lacks(&self, probe: &str, area: &str) -> String {
+        match self.now.unavailable(probe) {
+            Some(why) => format!("{area} ({probe} is unavailable: {why})"),
+            None => area.to_owned(),
+        }
+    }
+
     /// What was lost lowers the confidence in everything that was counted.
     pub fn losses(&self) -> Option<String> {
         let cost = &self.now.cost;

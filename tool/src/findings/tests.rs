@@ -8,7 +8,7 @@ use super::{Scene, fixture::*, ruled_out};
 use crate::{
     sinks::sample::{HOSTILE, by, latency, slow as slow_calls, who},
     snapshot::{
-        Lost, Snapshot, Who,
+        Lost, Snapshot, Unavailable, Who,
         cpu::{Processor, Running, Scheduler, Throttled, Waited},
         finding::Finding,
         io::{Cause, How},
@@ -386,4 +386,7 @@ fn an_area_is_fine_found_or_not_measured() {
     let (fine, not_measured) = areas(&refused);
     assert_eq!(fine, ["processors", "disks", "memory", "system calls"]);
     assert_eq!(not_measured[0], "queues of connections to be accepted (iter bpf_map_elem: refused)");
+    let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
+    let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
+    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));
 }

@@ -20,7 +20,7 @@ const ABSENT: u64 = u64::MAX;
 const OLD_STACK: u64 = 16 * 1024;
 
 /// What was found out, and what stays unknown.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     words: BTreeMap<&'static str, u64>,
     halves: BTreeMap<&'static str, u32>,
@@ -65,6 +65,18 @@ impl Facts {
                 self.half("COMPAT_BIT", bit);
             }
             Err(error) => self.lack("32-bit calls appear under 64-bit names", &error),
+        }
+    }
+
+    /// Takes over what was found out for one probe more.
+    pub fn add(&mut self, more: &Self) {
+        self.words.extend(&more.words);
+        self.halves.extend(&more.halves);
+        self.switches.extend(&more.switches);
+        for missing in &more.missing {
+            if !self.missing.contains(missing) {
+                self.missing.push(missing.clone());
+            }
         }
     }
 

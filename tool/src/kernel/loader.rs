@@ -9,7 +9,8 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, VerifierLogLevel,
+    Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
+    maps::MapError,
     programs::{BtfTracePoint, Iter, ProgramError},
 };
 use thiserror::Error;
@@ -85,13 +86,23 @@ pub enum LoadError {
     #[error("can't read the kernel's BTF: {0}")]
     Btf(#[from] aya::BtfError),
     #[error("can't load the compiled programs: {}", chain(.0))]
-    Object(#[from] aya::EbpfError),
+    Object(#[from] EbpfError),
     #[error("the kernel refuses {hook}: {}", chain(.source))]
-    Refused { hook: String, source: ProgramError },
+    Refused { hook: Box<Hook>, source: ProgramError },
     #[error("can't read {map}: {source}")]
     Map { map: &'static str, source: io::Error },
     #[error("the compiled object has no {0}")]
     Absent(&'static str),
+}
+
+impl LoadError {
+    /// The map that could not be made, if it is that.
+    pub fn map(&self) -> Option<&str> {
+        match self {
+            Self::Object(EbpfError::MapError(MapError::CreateError { name, .. })) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// An error with its causes, on one line: aya keeps the kernel's own words in the causes.
@@ -113,6 +124,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
+        // What the verifier says is about one program.
+        if let Some(ProgramError::LoadError { verifier_log, .. }) = error.downcast_ref()
+            && !verifier_log.to_string().trim().is_empty()
+        {
+            return false;
+        }
         if let Some(io) = error.downcast_ref::<io::Error>() {
             return matches!(io.raw_os_error(), Some(libc::EPERM | libc::EACCES));
         }
@@ -127,13 +144,6 @@ pub struct Loaded {
     /// Hooks that could not be loaded but that a run can do without, and why.
     pub refused: Vec<(Hook, String)>,
     hooks: Vec<Hook>,
-}
-
-impl Loaded {
-    /// Why this kernel did not take a hook, if so.
-    pub fn why_not(&self, name: &str) -> Option<String> {
-        self.refused.iter().find(|(hook, _)| hook.name == name).map(|(hook, why)| format!("{hook}: {why}"))
-    }
 }
 
 /// Creates the maps, with the sizes given, and loads the programs of `hooks`.
@@ -166,7 +176,7 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
 }
 
 fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
-    let refused = |source| LoadError::Refused { hook: hook.to_string(), source };
+    let refused = |source| LoadError::Refused { hook: hook.into(), source };
     let program = ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
     match hook.kind {
         Kind::TpBtf => {
@@ -188,7 +198,7 @@ impl Loaded {
     /// Attaches in the order in which the hooks were given.
     pub fn attach(&mut self) -> Result<(), LoadError> {
         for hook in self.hooks.clone().into_iter().filter(|hook| !hook.later) {
-            let refused = |source| LoadError::Refused { hook: hook.to_string(), source };
+            let refused = |source| LoadError::Refused { hook: hook.into(), source };
             let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
             match hook.kind {
                 Kind::TpBtf => {
@@ -205,6 +215,18 @@ impl Loaded {
             }
         }
         Ok(())
+    }
+}
+
+/// Detaches a program and removes it.
+pub fn unload(ebpf: &mut Ebpf, hook: &Hook) {
+    let Some(program) = ebpf.program_mut(hook.name) else { return };
+    let gone = match hook.kind {
+        Kind::TpBtf => program.try_into().and_then(|program: &mut BtfTracePoint| program.unload()),
+        Kind::Iter(_) => program.try_into().and_then(|program: &mut Iter| program.unload()),
+    };
+    if let Err(error) = gone {
+        tracing::debug!("{hook}: {error}");
     }
 }
 

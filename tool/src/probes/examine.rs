@@ -1,7 +1,7 @@
 //! What each probe can do on this machine, for `stillwatch doctor`: found out by loading its programs, without attaching
 //! them, where that is allowed.
 
-use super::{ALL, Probe};
+use super::Probe;
 use crate::{
     cli::plan::Plan,
     doctor::{HookReport, ProbeReport},
@@ -17,11 +17,7 @@ use crate::{
 /// The largest machine that memory is planned for.
 const LARGE: u64 = 256;
 
-pub fn examine(plan: &Plan, features: &Features) -> Vec<ProbeReport> {
-    ALL.iter().map(|probe| report(probe, plan, features)).collect()
-}
-
-fn report(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
+pub fn examine(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
     let processors = features.possible_cpus.unwrap_or(1) as u32;
     let entries = (probe.entries)(plan, processors);
     let maps = memory::maps(loader::OBJECT, &entries, probe.per_processor).unwrap_or_default();

@@ -10,13 +10,18 @@ pub mod syscalls;
 mod table;
 pub mod tcp;
 
+use std::rc::Rc;
+
+use aya::Ebpf;
+
 use crate::{
     cli::plan::Plan,
     kernel::{
         btf::{BtfError, KernelBtf},
-        facts::Facts,
-        loader::Hook,
+        facts::{Facts, Reasons},
+        loader::{Hook, LoadError},
     },
+    names::Names,
     snapshot::Lost,
 };
 
@@ -51,8 +56,63 @@ impl Probe {
     }
 }
 
-/// Every probe there is.
-pub static ALL: &[Probe] = &[syscalls::PROBE, io::PROBE, tcp::PROBE, oom::PROBE, cpu::PROBE];
+/// From a probe's maps to its part of a sample.
+pub trait Read: Sized {
+    type Plan;
+    type Part;
+
+    /// Takes over the probe's maps and fills those that user space fills. Before the programs are attached.
+    fn open(ebpf: &mut Ebpf, plan: &Self::Plan, with: &With) -> Result<Self, LoadError>;
+
+    /// At a tick, and once right after the programs are attached.
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(Self::Part, Counters)>;
+}
+
+/// What readers need to know of the machine.
+pub struct With<'a> {
+    pub processors: usize,
+    pub facts: &'a Facts,
+    pub reasons: &'a Rc<Reasons>,
+    /// Hooks that a run does without, and why.
+    pub refused: &'a [(Hook, String)],
+}
+
+impl With<'_> {
+    /// Why a run does without this hook.
+    pub fn why_not(&self, name: &str) -> Option<String> {
+        self.refused.iter().find(|(hook, _)| hook.name == name).map(|(hook, why)| format!("{hook}: {why}"))
+    }
+}
+
+/// What readers need at a tick.
+pub struct Tick<'a> {
+    pub ebpf: &'a mut Ebpf,
+    pub names: &'a mut Names,
+    /// On the programs' clock.
+    pub now_ns: u64,
+    /// What waits for more to be known is told now.
+    pub last: bool,
+}
+
+macro_rules! all {
+    ($($probe:ident),*) => {
+        /// Every probe there is.
+        pub static ALL: &[Probe] = &[$($probe::PROBE),*];
+
+        #[cfg(test)]
+        fn causes() -> Vec<&'static str> {
+            [$($probe::causes()),*].concat()
+        }
+    };
+}
+
+probes!(all);
+
+/// Which of the probes of a plan can't do without a hook.
+pub fn in_need_of(plan: &Plan, hook: &str) -> Vec<&'static str> {
+    let needs = |probe: &&Probe| (probe.hooks)(plan).iter().any(|own| own.name == hook && !own.optional);
+    ALL.iter().filter(needs).map(|probe| probe.name).collect()
+}
 
 /// The total behind the slash in `/proc/loadavg`.
 fn living_tasks() -> u32 {
@@ -67,7 +127,7 @@ mod tests {
     /// A run of several probes tells losses of one sample from those of the next by their name.
     #[test]
     fn no_two_losses_share_a_name() {
-        let mut all = [syscalls::causes(), io::causes(), tcp::causes(), oom::causes(), cpu::causes()].concat();
+        let mut all = causes();
         all.push(crate::kernel::cost::RUNNING);
         all.sort_unstable();
         assert_eq!(all.iter().zip(&all[1..]).find(|(a, b)| a == b), None);

@@ -1,13 +1,17 @@
 //! Programs in the kernel, and everything that is read of them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, os::fd::OwnedFd, rc::Rc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aya::Ebpf;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::host::{clock, pressure};
+use super::{
+    host::clock,
+    readers::Readers,
+    start::{Failed, Start, none_left},
+};
 use crate::{
     attribution,
     cli::plan::Plan,
@@ -16,23 +20,23 @@ use crate::{
         cost::{self, RunCost, Usage, Window},
         facts::{Facts, Reasons},
         features::Features,
-        loader::{self, Hook},
+        loader::{self, Hook, Loaded},
         memory,
     },
     names::Names,
-    probes::{self, Counters, cpu, filter, io, oom, syscalls, tcp},
+    probes::{self, Tick, With, filter},
     sample::Sample,
-    snapshot::{Lost, between, oom::Kill, tcp::Events},
+    snapshot::{Lost, Unavailable, between, oom::Kill, tcp::Events},
 };
 
 /// A run, attached: everything that is read at a tick.
 pub struct Attached {
     pub ebpf: Ebpf,
-    syscalls: Option<syscalls::Reader>,
-    io: Option<io::Reader>,
-    tcp: Option<tcp::Reader>,
-    pub oom: Option<oom::Reader>,
-    cpu: Option<cpu::Reader>,
+    readers: Readers,
+    /// What is measured of what was asked for.
+    plan: Plan,
+    /// What could not be attached.
+    unavailable: Vec<Unavailable>,
     pub names: Names,
     named_at: Instant,
     run_cost: Option<RunCost>,
@@ -50,55 +54,34 @@ const CALIBRATION: Duration = Duration::from_millis(50);
 pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let processors = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
     let btf = KernelBtf::open()?;
-    let mut facts = Facts::resolve(&btf)?;
-    filter::set(&plan.filter, &mut facts, &btf, features)?;
+    let mut common = Facts::resolve(&btf)?;
+    filter::set(&plan.filter, &mut common, &btf, features)?;
+    let mut start = Start::new(plan);
+    let mut resolved = Vec::new();
     for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
-        (probe.resolve)(&mut facts, &btf)?;
+        // Each by itself: half of what a probe needs would be in the way of others.
+        let mut facts = common.clone();
+        match (probe.resolve)(&mut facts, &btf) {
+            Ok(()) => resolved.push((probe.name, facts)),
+            Err(error) => start.leave_out(probe.name, error.into())?,
+        }
     }
-    let reasons = plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default();
+    let reasons = Rc::new(plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default());
     drop(btf);
-    facts.word("STARTED_NS", clock().as_nanos() as u64);
-    let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
-    for probe in probes::ALL {
-        (probe.set)(plan, &mut facts);
-        for hook in (probe.hooks)(plan) {
-            match hooks.iter_mut().find(|known: &&mut Hook| known.name == hook.name) {
-                // One program, which a run can do without only if all of its probes can.
-                Some(known) => known.optional &= hook.optional,
-                None => hooks.push(hook),
-            }
-        }
-        entries.extend((probe.entries)(plan, processors as u32));
-        per_processor.extend(probe.per_processor);
+    common.word("STARTED_NS", clock().as_nanos() as u64);
+    let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {
+        let mut facts = common.clone();
+        let running = plan.probes();
+        resolved.iter().filter(|(probe, _)| running.contains(probe)).for_each(|(_, more)| facts.add(more));
+        let (mut loaded, kernel_bytes) = load(plan, &mut facts, processors)?;
+        let with = With { processors, facts: &facts, reasons: &reasons, refused: &loaded.refused };
+        let readers = Readers::open(&mut loaded.ebpf, plan, &with)?;
+        loaded.attach()?;
+        Ok((loaded, readers, facts, kernel_bytes))
+    })?;
+    for Unavailable { probe, why } in &start.unavailable {
+        tracing::warn!("{probe} is unavailable: {why}");
     }
-    let kernel_bytes =
-        memory::maps(loader::OBJECT, &entries, &per_processor)?.iter().map(|map| map.bytes(processors as u64)).sum();
-    let mut loaded = loader::load(&facts, &entries, &hooks)?;
-    filter::fill(&plan.filter, &mut loaded.ebpf)?;
-    let syscalls = match &plan.syscalls {
-        Some(plan) => Some(syscalls::Reader::new(&mut loaded.ebpf, plan, processors)?),
-        None => None,
-    };
-    let io = match &plan.io {
-        Some(plan) => Some(io::Reader::new(&mut loaded.ebpf, plan, processors)?),
-        None => None,
-    };
-    let tcp = match &plan.tcp {
-        Some(_) => {
-            let no_listeners = loaded.why_not(tcp::LISTENER_ITER);
-            Some(tcp::Reader::new(&mut loaded.ebpf, processors, reasons, no_listeners)?)
-        }
-        None => None,
-    };
-    let oom = match &plan.oom {
-        Some(plan) => Some(oom::Reader::new(&mut loaded.ebpf, plan, processors)?),
-        None => None,
-    };
-    let cpu = match &plan.cpu {
-        Some(plan) => Some(cpu::Reader::new(&mut loaded.ebpf, plan, processors, &facts)?),
-        None => None,
-    };
-    loaded.attach()?;
     let mut missing = Vec::new();
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
@@ -113,17 +96,14 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
     }
     cost::trim();
-    let mut oom = oom;
-    if let Some(reader) = &mut oom {
+    if let Some(reader) = &mut readers.oom.reader {
         reader.protect();
     }
     Ok(Attached {
         ebpf: loaded.ebpf,
-        syscalls,
-        io,
-        tcp,
-        oom,
-        cpu,
+        readers,
+        plan: start.plan,
+        unavailable: start.unavailable,
         names: Names::new(features),
         named_at: Instant::now(),
         run_cost,
@@ -132,22 +112,44 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     })
 }
 
+/// Loads what a plan needs.
+fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u64), Failed> {
+    let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
+    for probe in probes::ALL {
+        (probe.set)(plan, facts);
+        for hook in (probe.hooks)(plan) {
+            match hooks.iter_mut().find(|known: &&mut Hook| known.name == hook.name) {
+                // One program, which a run can do without only if all of its probes can.
+                Some(known) => known.optional &= hook.optional,
+                None => hooks.push(hook),
+            }
+        }
+        entries.extend((probe.entries)(plan, processors as u32));
+        per_processor.extend(probe.per_processor);
+    }
+    let maps = memory::maps(loader::OBJECT, &entries, &per_processor).map_err(anyhow::Error::from)?;
+    let kernel_bytes = maps.iter().map(|map| map.bytes(processors as u64)).sum();
+    let mut loaded = loader::load(facts, &entries, &hooks)?;
+    filter::fill(&plan.filter, &mut loaded.ebpf)?;
+    Ok((loaded, kernel_bytes))
+}
+
 impl Attached {
     pub fn drain(&mut self) {
-        if let Some(reader) = &mut self.oom {
+        if let Some(reader) = &mut self.readers.oom.reader {
             reader.drain();
         }
     }
 
     pub fn record(&mut self) {
-        if let Some(reader) = &mut self.oom {
+        if let Some(reader) = &mut self.readers.oom.reader {
             reader.record(&mut self.names, clock().as_nanos() as u64);
         }
     }
 
     /// Kills that can be told now, and whether others have to wait.
     pub fn kills(&mut self, plan: &Plan) -> (Vec<Kill>, bool) {
-        let Some(reader) = &mut self.oom else { return (Vec::new(), false) };
+        let Some(reader) = &mut self.readers.oom.reader else { return (Vec::new(), false) };
         let (at, clock) = (Timestamp::now(), clock());
         let (sample, more) = reader.kills(clock.as_nanos() as u64);
         let mut kills = between::oom::kills(&sample, between::oom::moment(at, clock));
@@ -165,77 +167,72 @@ impl Attached {
         self.begin_names();
         let clock = clock();
         let now_ns = clock.as_nanos() as u64;
+        let before = self.readers.are_there();
+        let mut tick = Tick { ebpf: &mut self.ebpf, names: &mut self.names, now_ns, last };
+        let mut sample = self.readers.read(&mut tick, clock);
+        let there = self.readers.are_there();
+        before.iter().filter(|probe| !there.contains(probe)).for_each(|probe| self.detach(probe));
+        sample.unavailable.extend(self.unavailable.iter().cloned());
+        if there.is_empty() {
+            return Err(none_left(&sample.unavailable));
+        }
         // Probes that share a hook share its program, and each has counted all of its runs.
-        let (mut runs, mut lost) = (BTreeMap::new(), Vec::new());
-        let mut count = |counters: Counters| {
-            for (program, count) in counters.runs {
+        let mut runs = BTreeMap::new();
+        for counters in self.readers.counters() {
+            for &(program, count) in &counters.runs {
                 let known: &mut u64 = runs.entry(program).or_default();
                 *known = count.max(*known);
             }
-            lost.extend(counters.lost);
+            sample.lost.extend(&counters.lost);
+        }
+        sample.lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
+        // Of a probe that was not read it is not known how often its programs ran.
+        let run_cost = self.run_cost.as_ref().filter(|_| self.readers.work());
+        sample.usage = Usage {
+            process: cost::process_time(),
+            programs: run_cost.and_then(|cost| cost.of(&runs)),
+            rss_bytes: cost::rss_bytes(),
         };
-        let mut syscalls = None;
-        if let Some(reader) = &mut self.syscalls {
-            let (mut sample, counters) = reader.read(&mut self.names, now_ns).context("reading the syscalls maps")?;
-            reader.tidy(&mut sample);
-            count(counters);
-            syscalls = Some(sample);
+        Ok(sample)
+    }
+
+    /// Hooks that nobody reads any more what they count would only cost.
+    fn detach(&mut self, probe: &str) {
+        let all = |plan: &Plan| probes::ALL.iter().flat_map(|probe| (probe.hooks)(plan)).collect::<Vec<_>>();
+        let before = all(&self.plan);
+        self.plan = self.plan.clone().without(probe);
+        let after = all(&self.plan);
+        for hook in before.iter().filter(|hook| after.iter().all(|other| other.name != hook.name)) {
+            loader::unload(&mut self.ebpf, hook);
         }
-        let mut io = None;
-        if let Some(reader) = &mut self.io {
-            let (sample, counters) = reader.read(&mut self.ebpf, now_ns).context("reading the io maps")?;
-            count(counters);
-            io = Some(sample);
-        }
-        let mut tcp = None;
-        if let Some(reader) = &mut self.tcp {
-            let (sample, counters) = reader.read().context("reading the tcp maps")?;
-            count(counters);
-            tcp = Some(sample);
-        }
-        let mut oom = None;
-        if let Some(reader) = &mut self.oom {
-            reader.record(&mut self.names, now_ns);
-            let (sample, counters) = reader.read(now_ns, last).context("reading the oom maps")?;
-            count(counters);
-            oom = Some(sample);
-        }
-        let mut cpu = None;
-        if let Some(reader) = &mut self.cpu {
-            let (sample, counters) = reader.read(now_ns).context("reading the cpu maps")?;
-            count(counters);
-            cpu = Some(sample);
-        }
-        lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
-        Ok(Sample {
-            at: Timestamp::now(),
-            clock,
-            usage: Usage {
-                process: cost::process_time(),
-                programs: self.run_cost.as_ref().and_then(|cost| cost.of(&runs)),
-                rss_bytes: cost::rss_bytes(),
-            },
-            pressure: pressure(),
-            lost,
-            syscalls,
-            io,
-            tcp,
-            oom,
-            cpu,
-        })
+    }
+
+    /// What wakes us when there is a kill to tell. Without it they are told at the interval's end.
+    pub fn kill_events(&self) -> Option<OwnedFd> {
+        let events = self.readers.oom.reader.as_ref()?.events();
+        events.inspect_err(|error| tracing::warn!("kills are told at the end of an interval: {error}")).ok()
     }
 
     /// Single events that came since the last look, if there are any.
-    pub fn events(&mut self, plan: &Plan) -> Result<Option<Events>> {
-        let Some((reader, tcp)) = self.tcp.as_mut().zip(plan.tcp.as_ref()) else { return Ok(None) };
-        let Some(sample) = reader.events().context("reading the events of tcp")? else { return Ok(None) };
+    pub fn events(&mut self, plan: &Plan) -> Option<Events> {
+        if !self.readers.tcp.works() {
+            return None;
+        }
+        let (reader, tcp) = self.readers.tcp.reader.as_mut().zip(plan.tcp.as_ref())?;
+        let sample = match reader.events() {
+            Ok(sample) => sample?,
+            Err(error) => {
+                self.readers.tcp.fail("tcp", &error);
+                return None;
+            }
+        };
         let mut events = Events::of(&sample, Timestamp::now(), clock(), tcp);
         // Names that were asked for a while ago may be another process's by now.
         if self.named_at.elapsed() >= NAMES {
             self.begin_names();
         }
         attribution::tcp::events(&mut events, &mut self.names, plan);
-        Ok((!events.is_empty()).then_some(events))
+        (!events.is_empty()).then_some(events)
     }
 
     /// Measures programs for which there was nothing to do when the run began, while they have.

@@ -40,7 +40,10 @@ impl<W: Write> Heat<W> {
 
 impl<W: Write> Sink for Heat<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let Some(syscalls) = &snapshot.syscalls else { return Ok(()) };
+        let Some(syscalls) = &snapshot.syscalls else {
+            let why = header::unavailable(snapshot, "syscalls").unwrap_or_default();
+            return self.out.write_all(why.as_bytes());
+        };
         let mut text = String::new();
         if self.lines.is_multiple_of(AXIS_EVERY) {
             text += &axis(syscalls, snapshot, &self.view);

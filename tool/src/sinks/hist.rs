@@ -37,7 +37,10 @@ impl<W: Write> Hist<W> {
 
 impl<W: Write> Sink for Hist<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        let Some(syscalls) = &snapshot.syscalls else { return Ok(()) };
+        let Some(syscalls) = &snapshot.syscalls else {
+            let why = header::unavailable(snapshot, "syscalls").unwrap_or_default();
+            return self.out.write_all(why.as_bytes());
+        };
         let mut text = String::new();
         if !std::mem::take(&mut self.first) {
             text.push('\n');

@@ -24,7 +24,7 @@ use self::{io::Io, line::Line, syscalls::Syscalls};
 use super::{Sink, View};
 use crate::{
     escape::escape,
-    snapshot::{Snapshot, oom::Kill, tcp::Events},
+    snapshot::{Snapshot, Unavailable, oom::Kill, tcp::Events},
     table::Value,
 };
 
@@ -109,6 +109,9 @@ impl<W: Write> Sink for Json<W> {
         }
         if let Some(cpu) = &snapshot.cpu {
             self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
+        }
+        for Unavailable { probe, why } in &snapshot.unavailable {
+            self.add(&Line::of(probe, snapshot, line::Unavailable { unavailable: why }))?;
         }
         if let Some(findings) = &snapshot.findings {
             for finding in finding::Finding::all(findings, snapshot) {

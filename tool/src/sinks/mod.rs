@@ -15,6 +15,7 @@ mod oom;
 pub mod overview;
 pub mod rows;
 pub mod stream;
+mod syscalls;
 mod table;
 mod tcp;
 mod values;

@@ -42,6 +42,7 @@ pub fn idle() -> Snapshot {
         interval: Duration::from_millis(250),
         cost: Cost { user_cpu_percent: 0.1, rss_bytes: 9 << 20, ..Cost::default() },
         pressure: Err("PSI is off: boot with psi=1".into()),
+        unavailable: vec![],
         syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows: Vec::new(),
@@ -100,6 +101,7 @@ pub fn busy() -> Snapshot {
             lost: vec![Lost { cause: "task table full", count: 17 }],
         },
         pressure: Ok(kernel_writes),
+        unavailable: vec![],
         syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, View, callers, calls, header};
+use super::{Sink, View, header};
 use crate::snapshot::{Snapshot, oom::Kill, tcp::Events};
 
 /// Writes the tables of each interval to `W`.
@@ -73,28 +73,15 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
         text += &view.dim(&line);
         text.push('\n');
     }
-    if let Some(syscalls) = &snapshot.syscalls {
-        calls::draw(&mut text, syscalls, snapshot, view);
-        for note in calls::notes(syscalls) {
-            text += &view.dim(&note);
-            text.push('\n');
-        }
-        callers::slow(&mut text, syscalls, snapshot, view);
-        callers::in_flight(&mut text, syscalls, snapshot, view);
-        callers::by(&mut text, syscalls, snapshot, view);
+    macro_rules! draw {
+        ($($probe:ident),*) => {
+            $(match &snapshot.$probe {
+                Some(part) => super::$probe::draw(&mut text, part, snapshot, view),
+                None => text += &header::unavailable(snapshot, stringify!($probe)).unwrap_or_default(),
+            })*
+        };
     }
-    if let Some(io) = &snapshot.io {
-        super::io::draw(&mut text, io, snapshot, view);
-    }
-    if let Some(tcp) = &snapshot.tcp {
-        super::tcp::draw(&mut text, tcp, snapshot, view);
-    }
-    if let Some(oom) = &snapshot.oom {
-        super::oom::draw(&mut text, oom, snapshot, view);
-    }
-    if let Some(cpu) = &snapshot.cpu {
-        super::cpu::draw(&mut text, cpu, snapshot, view);
-    }
+    probes!(draw);
     text
 }
 

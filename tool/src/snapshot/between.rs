@@ -10,7 +10,7 @@ use std::{collections::HashMap, time::Duration};
 
 use stillwatch_common::hist;
 
-use super::{Cost, Lost, Pressure, Snapshot, Stall};
+use super::{Cost, Lost, Pressure, Snapshot, Stall, Unavailable};
 use crate::{
     cli::plan::Plan,
     sample::{Cell, PressureTotals, Sample, StallTotals},
@@ -28,6 +28,7 @@ impl Snapshot {
                 (Ok(prev), Ok(next)) => Ok(pressure(prev, next, interval)),
                 (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             },
+            unavailable: unavailable(prev, next),
             syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls::syscalls),
             io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
             tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
@@ -36,6 +37,14 @@ impl Snapshot {
             findings: None,
         }
     }
+}
+
+/// There is no difference if one of the two samples lacks a probe.
+fn unavailable(prev: &Sample, next: &Sample) -> Vec<Unavailable> {
+    let back = prev.unavailable.iter().filter(|one| next.unavailable.iter().all(|other| other.probe != one.probe));
+    let back =
+        back.map(|one| Unavailable { why: "it could not be read when this interval began".into(), ..one.clone() });
+    next.unavailable.iter().cloned().chain(back).collect()
 }
 
 /// What a probe saw, if it runs.

@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub cost: Cost,
     /// Pressure stall information, or why there is none.
     pub pressure: Result<Pressure, String>,
+    /// Probes that should run and have seen nothing.
+    pub unavailable: Vec<Unavailable>,
     /// What each probe that runs has seen.
     pub syscalls: Option<syscalls::Syscalls>,
     pub io: Option<io::Io>,
@@ -37,6 +39,19 @@ pub struct Snapshot {
     pub cpu: Option<cpu::Cpu>,
     /// What it means, where that was asked for.
     pub findings: Option<finding::Findings>,
+}
+
+/// A probe that was asked for and can't be had: nothing is known of what it would have seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    pub probe: &'static str,
+    pub why: String,
+}
+
+impl Snapshot {
+    pub fn unavailable(&self, probe: &str) -> Option<&str> {
+        self.unavailable.iter().find(|one| one.probe == probe).map(|one| one.why.as_str())
+    }
 }
 
 /// What stillwatch itself cost in the interval.

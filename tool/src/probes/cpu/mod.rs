@@ -9,15 +9,17 @@ pub use reader::Reader;
 #[cfg(test)]
 pub use reader::causes;
 
+use aya::Ebpf;
 use stillwatch_common::cpu::{BASES, SHARDS};
 
-use super::Probe;
+use super::{Counters, Probe, Read, Tick, With};
 use crate::{
-    cli::plan::Plan,
+    cli::plan::{self, Plan},
     kernel::{
         facts::Facts,
-        loader::{Hook, SCHED_SWITCH},
+        loader::{Hook, LoadError, SCHED_SWITCH},
     },
+    sample,
 };
 
 pub const PROBE: Probe =
@@ -78,4 +80,17 @@ fn set(plan: &Plan, facts: &mut Facts) {
     let processors = aya::util::nr_cpus().unwrap_or(usize::MAX);
     facts.switch("CPU_SHARED_HISTOGRAMS", (processors > SHARDS).into());
     facts.word("CPU_SLOW_NS", u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
+}
+
+impl Read for Reader {
+    type Plan = plan::Cpu;
+    type Part = sample::Cpu;
+
+    fn open(ebpf: &mut Ebpf, plan: &plan::Cpu, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, plan, with.processors, with.facts)
+    }
+
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Cpu, Counters)> {
+        self.read(tick.now_ns)
+    }
 }

@@ -195,7 +195,14 @@ impl Reader {
         self.tasks.begin(before_ns);
         let mut walked: Vec<Walked> = Vec::new();
         // SAFETY: plain integers.
-        unsafe { walk.records(|task: &Walked| walked.push(*task))? };
+        let whole = unsafe { walk.records(|task: &Walked| walked.push(*task)) };
+        if whole.is_err() {
+            for shared in self.shared.values() {
+                // SAFETY: as above. The next walk has to find all that this one should have.
+                unsafe { (&raw mut (*shared).walked_ns).write_volatile(before_ns) };
+            }
+        }
+        whole?;
         if renew {
             self.tasks.renew(&walked);
         }

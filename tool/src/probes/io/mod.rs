@@ -10,15 +10,17 @@ pub use reader::Reader;
 #[cfg(test)]
 pub use reader::causes;
 
+use aya::Ebpf;
 use stillwatch_common::io::MAKING;
 
-use super::{Probe, living_tasks};
+use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
-    cli::plan::Plan,
+    cli::plan::{self, Plan},
     kernel::{
         facts::Facts,
-        loader::{Hook, SCHED_SWITCH, TASK_ITER},
+        loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
     },
+    sample,
 };
 
 pub const PROBE: Probe =
@@ -97,4 +99,17 @@ fn set(plan: &Plan, facts: &mut Facts) {
     facts.switch("IO_WHO", u8::from(!plan.devices_only));
     facts.word("IO_STALL_NS", ns(plan.stall));
     facts.word("IO_SLOW_NS", plan.slow.map_or(u64::MAX, ns));
+}
+
+impl Read for Reader {
+    type Plan = plan::Io;
+    type Part = sample::Io;
+
+    fn open(ebpf: &mut Ebpf, plan: &plan::Io, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, plan, with.processors)
+    }
+
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Io, Counters)> {
+        self.read(tick.ebpf, tick.now_ns)
+    }
 }

@@ -12,13 +12,16 @@ pub use reader::Reader;
 #[cfg(test)]
 pub use reader::causes;
 
-use super::Probe;
+use aya::Ebpf;
+
+use super::{Counters, Probe, Read, Tick, With};
 use crate::{
-    cli::plan::Plan,
+    cli::plan::{self, Plan},
     kernel::{
         facts::Facts,
-        loader::{Hook, SCHED_SWITCH},
+        loader::{Hook, LoadError, SCHED_SWITCH},
     },
+    sample,
 };
 
 pub const PROBE: Probe =
@@ -82,5 +85,19 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 fn set(plan: &Plan, facts: &mut Facts) {
     if let Some(oom) = &plan.oom {
         facts.switch("OOM_SLEEPS", oom.sleeps.into());
+    }
+}
+
+impl Read for Reader {
+    type Plan = plan::Oom;
+    type Part = sample::Oom;
+
+    fn open(ebpf: &mut Ebpf, plan: &plan::Oom, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, plan, with.processors)
+    }
+
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Oom, Counters)> {
+        self.record(tick.names, tick.now_ns);
+        self.read(tick.now_ns, tick.last)
     }
 }

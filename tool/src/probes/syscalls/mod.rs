@@ -6,13 +6,16 @@ pub use reader::Reader;
 #[cfg(test)]
 pub use reader::causes;
 
-use super::{Probe, living_tasks};
+use aya::Ebpf;
+
+use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
-    cli::plan::{By, Plan},
+    cli::plan::{self, By, Plan},
     kernel::{
         facts::Facts,
-        loader::{Hook, SCHED_SWITCH, TASK_ITER},
+        loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
     },
+    sample,
     snapshot::syscalls::Mode,
 };
 
@@ -65,4 +68,19 @@ fn set(plan: &Plan, facts: &mut Facts) {
     facts.switch("SYSCALLS_ERRORS", u8::from(plan.errors));
     let slow_ns = u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX);
     facts.word("SYSCALLS_SLOW_NS", if slow_ns == 0 { u64::MAX } else { slow_ns });
+}
+
+impl Read for Reader {
+    type Plan = plan::Syscalls;
+    type Part = sample::Syscalls;
+
+    fn open(ebpf: &mut Ebpf, plan: &plan::Syscalls, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, plan, with.processors)
+    }
+
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {
+        let (mut sample, counters) = self.read(tick.names, tick.now_ns)?;
+        self.tidy(&mut sample);
+        Ok((sample, counters))
+    }
 }

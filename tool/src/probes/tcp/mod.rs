@@ -10,10 +10,16 @@ pub use reader::Reader;
 #[cfg(test)]
 pub use reader::causes;
 
-use super::Probe;
+use aya::Ebpf;
+
+use super::{Counters, Probe, Read, Tick, With};
 use crate::{
-    cli::plan::Plan,
-    kernel::{facts::Facts, loader::Hook},
+    cli::plan::{self, Plan},
+    kernel::{
+        facts::Facts,
+        loader::{Hook, LoadError},
+    },
+    sample,
 };
 
 pub const PROBE: Probe =
@@ -32,7 +38,7 @@ const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optiona
 const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "queues of connections to be accepted").later();
 /// Read when a socket's holder is not known.
 const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
-pub const LISTENER_ITER: &str = "listener_iter";
+const LISTENER_ITER: &str = "listener_iter";
 const DESCRIPTOR_ITER: &str = "descriptor_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
@@ -76,5 +82,18 @@ fn set(plan: &Plan, facts: &mut Facts) {
         if let Some(first) = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok()) {
             facts.half("EPHEMERAL_PORTS", first);
         }
+    }
+}
+
+impl Read for Reader {
+    type Plan = plan::Tcp;
+    type Part = sample::Tcp;
+
+    fn open(ebpf: &mut Ebpf, _plan: &plan::Tcp, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, with.processors, with.reasons.clone(), with.why_not(LISTENER_ITER))
+    }
+
+    fn read(&mut self, _tick: &mut Tick) -> std::io::Result<(sample::Tcp, Counters)> {
+        self.read()
     }
 }

@@ -59,7 +59,7 @@ impl Reader {
     pub fn new(
         ebpf: &mut Ebpf,
         processors: usize,
-        reasons: Reasons,
+        reasons: Rc<Reasons>,
         no_listeners: Option<String>,
     ) -> Result<Self, LoadError> {
         let listeners = match take(ebpf, "TCP_LISTENERS")? {
@@ -80,7 +80,7 @@ impl Reader {
             _listeners: listeners,
             functions: Functions::default(),
             last: Tcp::default(),
-            reasons: reasons.into(),
+            reasons,
             // The inode of a namespace is its number.
             netns: std::fs::metadata("/proc/self/ns/net").ok().and_then(|net| u32::try_from(net.ino()).ok()),
         })

@@ -41,6 +41,12 @@ impl<'a, P> Line<'a, P> {
     }
 }
 
+/// In the place of a probe's tables.
+#[derive(Serialize)]
+pub struct Unavailable<'a> {
+    pub unavailable: &'a str,
+}
+
 /// One thing that happened at one moment.
 #[derive(Serialize)]
 pub struct Event<E> {

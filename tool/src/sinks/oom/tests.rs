@@ -187,6 +187,7 @@ pub fn snapshot() -> Snapshot {
         interval: Duration::from_secs(1),
         cost: Cost::default(),
         pressure: Ok(Pressure::default()),
+        unavailable: vec![],
         syscalls: None,
         io: None,
         tcp: None,

@@ -185,6 +185,7 @@ pub fn snapshot() -> Snapshot {
         interval: Duration::from_secs(1),
         cost: Cost::default(),
         pressure: Ok(Pressure::default()),
+        unavailable: vec![],
         syscalls: None,
         io: None,
         tcp: Some(tcp),

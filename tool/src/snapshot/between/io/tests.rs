@@ -34,6 +34,7 @@ fn sample(second: u64, io: sample::Io) -> Sample {
         usage: Usage::default(),
         pressure: Err(String::new()),
         lost: vec![],
+        unavailable: vec![],
         syscalls: None,
         io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
         tcp: None,

@@ -1,0 +1,15 @@
+//! All tables of the `syscalls` probe.
+
+use super::{View, callers, calls};
+use crate::snapshot::{Snapshot, syscalls::Syscalls};
+
+pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &View) {
+    calls::draw(text, syscalls, snapshot, view);
+    for note in calls::notes(syscalls) {
+        *text += &view.dim(&note);
+        text.push('\n');
+    }
+    callers::slow(text, syscalls, snapshot, view);
+    callers::in_flight(text, syscalls, snapshot, view);
+    callers::by(text, syscalls, snapshot, view);
+}
