@@ -41,6 +41,8 @@ struct Held {
     /// Time since it held last.
     absent: Duration,
     told: bool,
+    /// In the interval that was looked at last.
+    now: bool,
 }
 
 impl Tracker {
@@ -84,14 +86,21 @@ impl Tracker {
 
     fn update(&mut self, seen: Vec<Finding>, snapshot: &Snapshot) -> Vec<Open> {
         let interval = snapshot.interval;
-        self.held.iter_mut().for_each(|held| held.absent += interval);
+        // Of what could not be looked at it is not known whether it is over.
+        let looked = |finding: &Finding| finding.evidence.iter().all(|one| snapshot.unavailable(one.probe).is_none());
+        for held in &mut self.held {
+            held.now = false;
+            if looked(&held.finding) {
+                held.absent += interval;
+            }
+        }
         for finding in seen {
             let same = |held: &&mut Held| held.finding.rule == finding.rule && held.finding.subject == finding.subject;
             match self.held.iter_mut().find(same) {
                 Some(held) => {
                     held.finding = finding;
                     held.held += interval;
-                    (held.absent, held.until) = (Duration::ZERO, snapshot.at);
+                    (held.absent, held.until, held.now) = (Duration::ZERO, snapshot.at, true);
                 }
                 None => {
                     let since = snapshot.at.checked_sub(SignedDuration::try_from(interval).unwrap_or_default());
@@ -102,6 +111,7 @@ impl Tracker {
                         held: interval,
                         absent: Duration::ZERO,
                         told: false,
+                        now: true,
                     });
                 }
             }
@@ -123,7 +133,7 @@ impl Held {
         Open {
             finding: self.finding.clone(),
             state,
-            now: self.absent.is_zero(),
+            now: self.now,
             since: self.since,
             lasted: self.until.duration_since(self.since).try_into().unwrap_or_default(),
         }
@@ -135,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         findings::fixture::{hung, quiet},
-        snapshot::finding::State,
+        snapshot::{Unavailable, finding::State},
     };
 
     fn tracker() -> Tracker {
@@ -177,6 +187,22 @@ mod tests {
                 None,
             ]
         );
+    }
+
+    #[test]
+    fn a_finding_is_not_over_while_its_probe_is_unavailable() {
+        let unavailable = vec![Unavailable { probe: "io", why: "no memory".into() }];
+        let blind = Snapshot { io: None, unavailable, ..quiet() };
+        let mut tracker = tracker();
+        tracker.look(&hung(Some(3_000_000_000)));
+        for at in 1..9 {
+            let findings = tracker.look(&second(at, &blind));
+            assert!(
+                findings.over.is_empty() && findings.open.iter().all(|open| !open.now) && !findings.open.is_empty()
+            );
+        }
+        (9..12).for_each(|at| _ = tracker.look(&second(at, &quiet())));
+        assert!(tracker.held.is_empty());
     }
 
     #[test]

@@ -121,11 +121,13 @@ fn chain(error: &dyn std::error::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
+/// Nobody may load anything.
 fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // What the verifier says is about one program.
-        if let Some(ProgramError::LoadError { verifier_log, .. }) = error.downcast_ref()
+        // The verifier refuses one program with the same number.
+        if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref()
+            && io_error.raw_os_error() == Some(libc::EACCES)
             && !verifier_log.to_string().trim().is_empty()
         {
             return false;
@@ -176,7 +178,7 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
 }
 
 fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
-    let refused = |source| LoadError::Refused { hook: hook.into(), source };
+    let refused = |source| LoadError::Refused { hook: Box::new(hook), source };
     let program = ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
     match hook.kind {
         Kind::TpBtf => {
@@ -198,7 +200,7 @@ impl Loaded {
     /// Attaches in the order in which the hooks were given.
     pub fn attach(&mut self) -> Result<(), LoadError> {
         for hook in self.hooks.clone().into_iter().filter(|hook| !hook.later) {
-            let refused = |source| LoadError::Refused { hook: hook.into(), source };
+            let refused = |source| LoadError::Refused { hook: Box::new(hook), source };
             let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
             match hook.kind {
                 Kind::TpBtf => {
@@ -236,4 +238,30 @@ fn visit(program: &mut Iter) -> Result<(), String> {
     // SAFETY: bytes.
     let walked = Walk::over(fd, None).and_then(|mut walk| unsafe { walk.records(|_: &u8| ()) });
     walked.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_verifier_refuses_is_not_a_lack_of_rights() {
+        let refused = |errno, log: &str| ProgramError::LoadError {
+            io_error: io::Error::from_raw_os_error(errno),
+            verifier_log: aya_obj::VerifierLog::new(log.into()),
+        };
+        assert!(is_permission(&refused(libc::EACCES, "")) && is_permission(&refused(libc::EPERM, "processed 0 insns")));
+        assert!(
+            !is_permission(&refused(libc::EACCES, "invalid mem access")) && !is_permission(&refused(libc::EINVAL, ""))
+        );
+    }
+
+    #[test]
+    fn a_map_that_can_not_be_made_is_named() {
+        let io_error = io::Error::from_raw_os_error(libc::ENOMEM);
+        let error = LoadError::Object(EbpfError::MapError(MapError::CreateError { name: "IO_TASKS".into(), io_error }));
+        assert_eq!(error.map(), Some("IO_TASKS"));
+        assert_eq!(error.to_string().matches("Cannot allocate memory").count(), 1, "{error}");
+        assert_eq!(LoadError::Absent("IO_TASKS").map(), None);
+    }
 }

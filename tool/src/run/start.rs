@@ -39,7 +39,12 @@ impl From<LoadError> for Failed {
             LoadError::Refused { hook, .. } => Of::Hook(hook.name),
             other => other.map().and_then(owner).map_or(Of::All, Of::One),
         };
-        Self { of, error: error.into() }
+        let error = match &error {
+            // These say what their causes say.
+            LoadError::Object(_) | LoadError::Refused { .. } => anyhow!("{error}"),
+            _ => error.into(),
+        };
+        Self { of, error }
     }
 }
 

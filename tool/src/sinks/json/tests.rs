@@ -164,3 +164,15 @@ fn findings_and_what_is_ruled_out() {
     assert_eq!(ruled_out["areas"], json!([{"area": "memory", "because": "nobody waited"}]));
     assert_eq!((&ruled_out["rule"], &ruled_out["not_measured"]), (&json!("ruled_out"), &json!(["calls that fail"])));
 }
+
+#[test]
+fn a_probe_that_is_unavailable_has_a_line_without_tables() {
+    let unavailable = vec![Unavailable { probe: "io", why: "no memory".into() }];
+    let mut out = Vec::new();
+    Json::new(&mut out, sample::view()).snapshot(&Snapshot { unavailable, ..sample::idle() }).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let probes: Vec<_> = lines.iter().map(|line| (&line["probe"], line.get("unavailable"))).collect();
+    assert_eq!(probes, [(&json!("syscalls"), None), (&json!("io"), Some(&json!("no memory")))]);
+    assert!(lines[1].get("devices").is_none() && lines[1]["self"].is_object());
+}

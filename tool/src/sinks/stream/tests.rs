@@ -3,7 +3,7 @@ use crate::{
     cli::plan::By,
     sinks::sample::{self, slow, who},
     snapshot::{
-        Who,
+        Unavailable, Who,
         syscalls::{Call, CallsBy, Mode, NOT_TIMED},
     },
     table::Known,
@@ -165,4 +165,14 @@ fn an_interval_is_one_write() {
     let mut writes = Writes::default();
     Stream::new(&mut writes, sample::view()).snapshot(&sample::busy()).unwrap();
     assert_eq!(writes.0, 1);
+}
+
+#[test]
+fn a_probe_that_is_unavailable_says_why_in_the_place_of_its_tables() {
+    let unavailable = vec![Unavailable { probe: "io", why: "no memory \x1b[31m; tried again".into() }];
+    let (busy, view) = (sample::busy(), sample::view());
+    let text = frame(&Snapshot { unavailable, ..busy.clone() }, &view);
+    let line = text.lines().last().unwrap();
+    assert!(line.starts_with("io is unavailable: no memory ") && !line.contains('\x1b'), "{text}");
+    assert!(text.starts_with(&frame(&busy, &view)), "the others go on");
 }
