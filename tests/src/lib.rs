@@ -1,5 +1,7 @@
 //! Helpers shared by the tests.
 
+pub mod schema;
+
 use std::{env, path::PathBuf, process::Command};
 
 /// The binary under test: `$STILLWATCH_BIN`, else the one that cargo built beside this test.

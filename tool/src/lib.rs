@@ -22,6 +22,8 @@ mod list;
 
 pub mod attribution;
 pub mod cli;
+#[cfg(test)]
+mod docs;
 pub mod doctor;
 pub mod escape;
 pub mod findings;

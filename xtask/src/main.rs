@@ -2,6 +2,7 @@
 
 mod bench;
 mod changed;
+mod docs;
 mod ebpf;
 mod libtest;
 mod lint;
@@ -36,6 +37,7 @@ cargo xtask COMMAND
                    copied to /root
   bench [PATTERN]  Every promised cost, measured on this host; PATTERN: calls, switches, io, writes,
                    tcp, losses, user, start, memory. --rounds N (7); --write puts the tables into BUDGET.md
+  docs             What is declared of tables, into docs/tables.md and docs/stillwatch.schema.json
   help             This text
 
   Options of vm:  --no-build       take the binaries of the last build as they are
@@ -69,6 +71,7 @@ fn start(command: &str, args: Vec<OsString>) -> Result<ExitCode> {
         "test" => return test::command(args),
         "vm" => return vm::command(args),
         "bench" => return bench::command(args),
+        "docs" => docs::write()?,
         "help" | "-h" | "--help" => print!("{HELP}"),
         unknown => bail!("no command `{unknown}`: `cargo xtask help` lists them"),
     }

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Sink, View, cpu, io::fixture, json::Json, oom, sample, stream::Stream, tcp};
+use super::{
+    Sink, View, cpu,
+    io::fixture,
+    json::{self, Json},
+    oom, sample,
+    stream::Stream,
+    tcp,
+};
 use crate::{
     cli::plan::By,
     snapshot::{
@@ -23,7 +30,9 @@ fn json(snapshots: &[Snapshot]) -> String {
     let mut out = Vec::new();
     let mut sink = Json::new(&mut out, view());
     snapshots.iter().for_each(|snapshot| sink.snapshot(snapshot).unwrap());
-    String::from_utf8(out).unwrap()
+    let text = String::from_utf8(out).unwrap();
+    json::tests::lines(&text);
+    text
 }
 
 /// At the widths at which the layout differs, and at one beyond.

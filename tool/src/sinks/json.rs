@@ -14,6 +14,12 @@ mod syscalls;
 mod tcp;
 mod who;
 
+#[cfg(test)]
+pub use self::{
+    latency::WHY,
+    row::{Row, reason},
+};
+
 use std::io::{Result, Write};
 
 use bytes::{BufMut, BytesMut};
@@ -162,4 +168,4 @@ impl Formatter for Harmless {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

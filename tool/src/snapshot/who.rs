@@ -3,15 +3,15 @@
 use crate::table::{Reason, table};
 
 table! {
-    /// A process. What is not known is `None`, never 0 or a bystander's name.
+    /// A process. What is not known is none, never 0 or a bystander's name.
     pub struct Who in "who" derive(Default, Eq) {
         /// Number of the process.
         pid: Option<u32> = label();
-        /// As the host says it, not escaped: sinks escape.
+        /// The name that it gives itself; not escaped before it is shown.
         comm: Option<String> = label();
         /// Path below the cgroup root.
         cgroup: Option<String> = label();
-        /// Why something above is `None`.
+        /// Why something above is not known.
         unknown: Option<Reason> = info().optional();
         /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
         cgroup_id: Option<u64> = info().hidden();

@@ -75,6 +75,16 @@ macro_rules! table {
                 Self { $($field: $crate::table::any::Any::any(dice),)* }
             }
         }
+
+        #[cfg(test)]
+        impl $crate::table::shape::Shaped for $row {
+            fn shape() -> $crate::table::shape::Shape {
+                use $crate::table::{Columns, shape::{Shape, Table}};
+                let shapes = [$(<$type as $crate::table::shape::Shaped>::shape()),*];
+                let columns = Self::COLUMNS.iter().zip(shapes).collect();
+                Shape::Row(Table { name: Self::NAME, meaning: Self::MEANING, columns })
+            }
+        }
     )*};
 }
 

@@ -62,8 +62,8 @@
 //! under each row); `table` gives what can have rows of its own added, such as a sum.
 //!
 //! **To convert a probe**: make its rows in `snapshot/` tables, in the order of JSON's keys, with reasons as [`Known`] where
-//! `between/` knows them; add them to the list in `tests.rs` here; delete their mirrors in `sinks/json/`, and heads and cells in
-//! `sinks/`. What `sinks/golden.rs` keeps must not change.
+//! `between/` knows them; add them to the list in `tests.rs` here, and refer to them where `docs/lines.schema.json` is loose; delete
+//! their mirrors in `sinks/json/`, and heads and cells in `sinks/`; `cargo xtask docs`. What `sinks/golden.rs` keeps must not change.
 
 mod cell;
 mod column;
@@ -75,6 +75,8 @@ mod value;
 
 #[cfg(test)]
 pub mod any;
+#[cfg(test)]
+pub mod shape;
 #[cfg(test)]
 pub mod tests;
 

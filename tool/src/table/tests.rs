@@ -6,7 +6,7 @@ use super::{
     Cell, Columns, Format, Kind, Known, Merge, Text, Unless, Value, Why,
     any::{Any, Dice},
 };
-use crate::snapshot::{
+pub use crate::snapshot::{
     Latency, Who,
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
@@ -37,7 +37,7 @@ super::table! {
     }
 }
 
-/// Does it to every table.
+/// Does it to every table; the documentation is of these, too.
 macro_rules! each_table {
     ($check:ident $(, $with:expr)*) => {
         $check::<Sample>($($with),*);
@@ -74,6 +74,8 @@ macro_rules! each_table {
         $check::<Inside>($($with),*);
     };
 }
+
+pub(crate) use each_table;
 
 fn there_and_back<R: Columns + Any + PartialEq + std::fmt::Debug>(seed: u64) {
     let row = R::any(&mut Dice(seed));

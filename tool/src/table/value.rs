@@ -133,6 +133,13 @@ macro_rules! named {
                 Self::ALL[dice.below(Self::ALL.len())]
             }
         }
+
+        #[cfg(test)]
+        impl $crate::table::shape::Shaped for $type {
+            fn shape() -> $crate::table::shape::Shape {
+                $crate::table::shape::Shape::Word(Self::ALL.into_iter().map(|value| value.name()).collect())
+            }
+        }
     )*};
 }
 

@@ -103,7 +103,7 @@ fn is_there(column: &Column, cell: &Cell<'_>) -> bool {
 }
 
 /// `oldest_ns` is not known for the reason in `oldest_unknown`.
-fn reason(column: &Column) -> std::borrow::Cow<'static, str> {
+pub fn reason(column: &Column) -> std::borrow::Cow<'static, str> {
     if !column.json.reason.is_empty() {
         return column.json.reason.into();
     }

@@ -1,4 +1,5 @@
 use serde_json::{Value, json};
+use stillwatch_tests::schema;
 
 use super::{line::NO_RUN_TIME, *};
 use crate::{
@@ -7,11 +8,17 @@ use crate::{
     table::Known,
 };
 
+/// All lines, each of which the schema allows.
+pub fn lines(text: &str) -> Vec<Value> {
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.inspect(|line| schema::validate(line).unwrap()).collect()
+}
+
 fn line(snapshot: &Snapshot) -> (String, Value) {
     let mut out = Vec::new();
     Json::new(&mut out, sample::view()).snapshot(snapshot).unwrap();
     let text = String::from_utf8(out).unwrap();
-    let value = serde_json::from_str(&text).unwrap();
+    let value = lines(&text).swap_remove(0);
     (text, value)
 }
 
@@ -27,6 +34,25 @@ fn one_object_on_one_line_with_all_rows() {
     assert_eq!((&value["self"]["lost"], &value["self"]["level"]), (&json!(17), &json!("full")));
     assert_eq!(value["pressure"]["io"], json!({ "some": 61.0, "full": 43.8 }));
     assert!(value.get("pressure_unavailable").is_none() && value.get("by").is_none());
+}
+
+#[test]
+fn the_schema_refuses_what_is_not_declared() {
+    let (_, good) = line(&sample::busy());
+    let refused = |change: fn(&mut Value), complaint: &str| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        let error = schema::validate(&bad).unwrap_err().root_cause().to_string();
+        assert!(error.contains(complaint), "{error}");
+    };
+    refused(|line| line["more"] = json!(1), "/more is not in the schema");
+    refused(|line| line["slow"][0]["more"] = json!(1), "/slow/0/more is not in the schema");
+    refused(|line| line["slow"][0] = json!({}), "is missing");
+    refused(|line| line["slow"][0]["pid"] = json!("430"), "/slow/0/pid: \"430\" is not of type");
+    refused(|line| line["syscalls"][0]["calls"] = Value::Null, "/syscalls/0/calls: null is not of type");
+    refused(|line| line["total"]["untimed"] = json!(-1), "/total/untimed: -1 is below 0");
+    refused(|line| line["syscalls"][0]["histogram"] = json!([[1]]), "/syscalls/0/histogram/0: too short");
+    refused(|line| line["probe"] = json!("disk"), "/probe: \"disk\" is not \"io\"");
 }
 
 #[test]
@@ -147,7 +173,7 @@ fn findings_and_what_is_ruled_out() {
     Json::new(&mut out, view()).snapshot(&snapshot).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = lines(&text);
     let [started, over, ruled_out] = &lines[..] else { panic!("{lines:#?}") };
     assert_eq!(
         started,

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::super::Json;
+use super::super::{Json, tests};
 use crate::{
     sinks::{Sink, io::fixture, sample},
     snapshot::io as seen,
@@ -13,7 +13,7 @@ fn lines(io: seen::Io) -> Vec<Value> {
     Json::new(&mut out, sample::view()).snapshot(&fixture::of(io)).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    tests::lines(&text)
 }
 
 fn line(io: seen::Io) -> Value {

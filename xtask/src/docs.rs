@@ -1,0 +1,13 @@
+//! What is written of tables. The test that compares the files writes them: only it knows the declarations.
+
+use anyhow::Result;
+
+use crate::workspace::{cargo, run};
+
+pub fn write() -> Result<()> {
+    let mut test = cargo("test");
+    test.args(["--package", "stillwatch", "--lib", "docs::files_say_what_is_declared"]);
+    run(test.env("STILLWATCH_WRITE_DOCS", "1"))?;
+    println!("docs/tables.md and docs/stillwatch.schema.json are as declared");
+    Ok(())
+}
