@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use stillwatch_tests::stillwatch;
+use stillwatch_tests::{schema, stillwatch};
 
 use super::workload::{Report, Workload};
 
@@ -145,6 +145,7 @@ impl Watch {
 
     fn take(&mut self, line: &str) -> Result<()> {
         let value: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        schema::validate(&value)?;
         let lines = match value["type"].as_str() {
             Some("event") => &mut self.events,
             Some("finding") => &mut self.findings,

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use stillwatch_tests::stillwatch;
+use stillwatch_tests::{schema, stillwatch};
 
 use super::{
     super::{Test, every_kernel, stillwatch::Watch},
@@ -135,6 +135,7 @@ fn last() -> Result<()> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
     let events = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    events.iter().try_for_each(schema::validate)?;
     ensure!(events.iter().all(|event| event["reconstructed"] == true), "{:#?}", brief(&events));
     let event = events.iter().find(|event| event["victim"]["pid"] == hog.pid).context("no such kill")?;
     let short = || format!("{:#?}", brief(std::slice::from_ref(event)));
