@@ -81,6 +81,6 @@ fn every_table_stands_in_some_line() {
     let text = schema::all(&tables());
     for table in tables() {
         let reference = format!("\"#/$defs/{}\"", table.name);
-        assert!(text.contains(&reference), "docs/lines.schema.json does not refer to {}", table.name);
+        assert!(text.contains(&reference), "tool/src/docs/lines.schema.json does not refer to {}", table.name);
     }
 }
