@@ -55,7 +55,8 @@ pub fn of(column: &Column, shape: &Shape) -> Vec<Key> {
         keys = keys.into_iter().map(Key::or_null).collect();
     }
     // A flat distribution that is not there has no keys.
-    if json.absent != Absent::Never || json.flat && shape.may_lack() && matches!(shape.value(), Shape::Times) {
+    let elsewhere = json.absent != Absent::Never || !json.unless.is_empty();
+    if elsewhere || json.flat && shape.may_lack() && matches!(shape.value(), Shape::Times) {
         keys = keys.into_iter().map(Key::sometimes).collect();
     }
     let told = json.parts.iter().any(|(_, part)| *part == WHY);
@@ -74,7 +75,8 @@ pub fn may_be_null(column: &Column, shape: &Shape) -> bool {
 /// One column of a row that is shown in part.
 fn named(key: &str, column: &Column, shape: &Shape) -> Key {
     let named = Key::new(key, column.meaning, value(shape));
-    if column.json.absent == Absent::Never { named } else { named.sometimes() }
+    // A reason does not stand beside what is known.
+    if column.json.absent == Absent::Never && !key.ends_with("_unknown") { named } else { named.sometimes() }
 }
 
 /// One part of a distribution.

@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{Column, Known};
-use crate::snapshot::Latency;
+use crate::snapshot::{
+    Latency,
+    tcp::{End, Outcomes},
+};
 
 pub enum Shape {
     Flag,
@@ -83,6 +86,8 @@ shapes! {
     Timestamp: At;
     Duration: Count;
     Latency: Times;
+    End: Text;
+    Outcomes: Named;
 }
 
 impl<K> Shaped for BTreeMap<K, u64> {
