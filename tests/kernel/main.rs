@@ -15,7 +15,7 @@ mod workload;
 
 use libtest_mimic::{Arguments, Trial};
 
-use place::{Test, every_kernel, here, in_machine, one_machine, skip, tried};
+use place::{Test, every_kernel, here, in_machine, on_hosts_clock, one_machine, skip, tried};
 
 fn main() {
     let mut arguments = Arguments::from_args();

@@ -58,6 +58,11 @@ pub fn in_machine() -> bool {
     std::env::var_os("STILLWATCH_VM").is_some()
 }
 
+/// Whether it is one whose time is the host's, in which it is slow: how late something is says nothing there.
+pub fn on_hosts_clock() -> bool {
+    std::env::var_os("STILLWATCH_HOSTS_CLOCK").is_some()
+}
+
 /// Why a test can't be made here: this kernel lacks what it needs. Reported as ignored, never as passed.
 #[derive(Debug)]
 struct Skip(String);

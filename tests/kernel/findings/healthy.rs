@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 
 use super::{
     super::{
@@ -39,10 +40,17 @@ fn nothing_for(long: Duration) -> Result<()> {
     watch.stop()?;
     let wrong: Vec<_> = told(&watch).map(|finding| finding["statement"].to_string()).collect();
     ensure!(wrong.is_empty(), "{wrong:#?}");
-    let areas = |finding: &serde_json::Value| finding["areas"].as_array().map_or(0, Vec::len);
-    let fine: Vec<usize> = watch.findings.iter().map(areas).collect();
-    ensure!(fine.len() as u64 >= long.as_secs() * 9 / 10, "only {} intervals", fine.len());
-    ensure!(fine.iter().filter(|&&areas| areas == 5).count() * 10 >= fine.len() * 9, "not ruled out: {fine:?}");
+    // Where the kernel refuses the iterator over maps, the network is not known to be fine.
+    let is_unknown = |what: &Value| what.as_str().is_some_and(|what| what.starts_with("queues of connections"));
+    let list = |finding: &Value, name: &str| finding[name].as_array().cloned().unwrap_or_default();
+    let are_all = |finding: &&Value| {
+        let unknown = list(finding, "not_measured").iter().any(is_unknown);
+        list(finding, "areas").len() + usize::from(unknown) == 5
+    };
+    let intervals = watch.findings.len();
+    ensure!(intervals as u64 >= long.as_secs() * 9 / 10, "only {intervals} intervals");
+    let fine = watch.findings.iter().filter(are_all).count();
+    ensure!(fine * 10 >= intervals * 9, "all fine in {fine} of {intervals}: {:?}", watch.findings.last());
     Ok(())
 }
 

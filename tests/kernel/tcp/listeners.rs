@@ -7,7 +7,7 @@ use serde_json::Value;
 use stillwatch_tests::stillwatch;
 
 use super::{
-    super::{Test, every_kernel, one_machine, skip, stillwatch::Watch, stillwatch::losses},
+    super::{Test, every_kernel, in_machine, one_machine, skip, stillwatch::Watch, stillwatch::losses},
     fresh,
     net::Net,
     none_lost, watch,
@@ -34,8 +34,11 @@ fn limit(listener: &TcpListener, connections: i32) -> Result<()> {
     Ok(())
 }
 
-/// Some hosts refuse iterators over maps to everybody.
+/// Some hosts refuse iterators over maps to everybody. Not the machines, where asking takes most of a minute.
 fn skip_unless_queues_are_read() -> Result<()> {
+    if in_machine() {
+        return Ok(());
+    }
     let doctor = stillwatch().args(["doctor", "--json"]).output()?;
     let report: Value = serde_json::from_slice(&doctor.stdout)?;
     let probes = report["probes"].as_array().into_iter().flatten();

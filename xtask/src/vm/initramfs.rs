@@ -41,6 +41,7 @@ pub fn write(to: &Path, kernel: &Fetched, binaries: &Binaries, files: &[PathBuf]
     }
     modules::add(&mut archive, &kernel.modules)?;
     archive.file("init", include_bytes!("init.sh"));
-    archive.file("command", format!("export STILLWATCH_VM={}\n{command}\n", kernel.name).as_bytes());
+    let clock = if kernel.counts_instructions { "" } else { "export STILLWATCH_HOSTS_CLOCK=1\n" };
+    archive.file("command", format!("export STILLWATCH_VM={}\n{clock}{command}\n", kernel.name).as_bytes());
     std::fs::write(to, archive.finish()).with_context(|| format!("writing {}", to.display()))
 }
