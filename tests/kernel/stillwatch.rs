@@ -122,8 +122,11 @@ impl Watch {
         self.running.as_ref().map_or(0, |running| running.child.id() as i32)
     }
 
-    /// Waits for the next snapshot.
+    /// Takes what is there, and waits for the next snapshot.
     pub fn next(&mut self) -> Result<&Value> {
+        while let Ok(line) = self.running()?.lines.try_recv() {
+            self.take(&line)?;
+        }
         let before = self.snapshots.len();
         while self.snapshots.len() == before {
             self.line()?;
@@ -157,9 +160,6 @@ impl Watch {
 
     /// Takes all that has happened until now: what is there, the interval whose sample may be under way, and the next.
     fn catch_up(&mut self) -> Result<()> {
-        while let Ok(line) = self.running()?.lines.try_recv() {
-            self.take(&line)?;
-        }
         self.next()?;
         self.next()?;
         Ok(())

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, every_kernel, stillwatch::Watch, workload::Workload},
+    super::{Test, every_kernel, on_hosts_clock, skip, stillwatch::Watch, workload::Workload},
     in_net,
     net::Net,
     none_lost, wait_for, watch,
@@ -29,6 +29,9 @@ fn of(watch: &Watch, direction: &str, local: SocketAddr) -> Vec<Value> {
 
 /// A prime number of connections that are closed without waiting for their data.
 fn both() -> Result<()> {
+    if on_hosts_clock() {
+        return Err(skip("the walk over descriptors takes an emulated machine longer than the sockets are there"));
+    }
     const RESETS: usize = 13;
     let net = Net::new()?;
     let mut watch = watch(&[])?;

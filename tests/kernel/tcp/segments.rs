@@ -22,7 +22,8 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    every_kernel("tcp_counts_segments_as_the_kernel_does", counts),
+    every_kernel("tcp_counts_segments_as_the_kernel_does", || counts("127.0.0.1")),
+    every_kernel("tcp_counts_segments_of_ipv6_as_the_kernel_does", || counts("::1")),
     every_kernel("tcp_tells_timeouts_and_loss_probes", timeouts),
     every_kernel("tcp_tells_fast_retransmits", fast),
     here("tcp_tells_that_the_other_side_has_no_room", zero_window),
@@ -83,29 +84,30 @@ impl Transfer {
     }
 }
 
-/// Of IPv4 and IPv6, at the same time: most of it is waiting.
-fn counts() -> Result<()> {
+fn counts(address: &str) -> Result<()> {
     let mut watch = watch(&[])?;
-    let transfers = [Transfer::begin("127.0.0.1")?, Transfer::begin("::1")?];
-    while transfers.iter().any(|transfer| !transfer.reader.is_finished()) {
+    let transfer = Transfer::begin(address)?;
+    while !transfer.reader.is_finished() {
         watch.next()?;
     }
-    let ended = transfers.into_iter().map(Transfer::end).collect::<Result<Vec<_>>>()?;
+    let before = transfer.before;
+    let (net, counted) = transfer.end()?;
     watch.stop()?;
+    // Something may still be sent again until the last interval is over.
+    let until = net.counter("RetransSegs")? - before;
     let Lost { withheld, unlisted } = lost(&watch)?;
     let sampled: u64 =
         watch.snapshots.iter().filter_map(|snapshot| snapshot["totals"]["events_sampled"].as_u64()).sum();
-    for (net, counted) in ended {
-        let seen = sum(&watch, &net, "segments");
-        ensure!(is_count(seen, counted, withheld), "{seen} segments in the table of flows, {counted} sent again");
-        let events = watch.events.iter().filter(|event| event["netns"] == net.number);
-        let listed: u64 = events.clone().filter_map(|event| event["segments"].as_u64()).sum();
-        let all_listed = is_count(listed, counted, withheld) || sampled + unlisted > 0;
-        ensure!(all_listed, "{listed} segments among the events, {counted} sent again");
-        let own = std::process::id();
-        let strange = events.clone().find(|event| event["event"] == "retransmit" && event["pid"] != own);
-        ensure!(strange.is_none(), "not of this process: {strange:#?}");
-    }
+    let seen = sum(&watch, &net, "segments");
+    let right = |count: u64| (counted..=until).any(|counted| is_count(count, counted, withheld));
+    ensure!(right(seen), "{seen} segments in the table of flows, {counted} to {until} sent again");
+    let events = watch.events.iter().filter(|event| event["netns"] == net.number);
+    let listed: u64 = events.clone().filter_map(|event| event["segments"].as_u64()).sum();
+    let all_listed = right(listed) || sampled + unlisted > 0;
+    ensure!(all_listed, "{listed} segments among the events, {counted} sent again");
+    let own = std::process::id();
+    let strange = events.clone().find(|event| event["event"] == "retransmit" && event["pid"] != own);
+    ensure!(strange.is_none(), "not of this process: {strange:#?}");
     Ok(())
 }
 
@@ -228,8 +230,10 @@ fn syn_acks() -> Result<()> {
     thread::sleep(Duration::from_millis(300));
     let counted = net.counter("RetransSegs")? - before;
     watch.stop()?;
+    let until = net.counter("RetransSegs")? - before;
     let seen = sum(&watch, &net, "segments");
-    ensure!(seen == counted, "{seen} SYNs and SYN-ACKs in the table of flows, {counted} sent again");
+    let right = (counted..=until).contains(&seen);
+    ensure!(right, "{seen} SYNs and SYN-ACKs in the table of flows, {counted} to {until} sent again");
     Ok(())
 }
 
