@@ -118,7 +118,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     // A verifier log is of use to its author only.
     tracing::debug!("{text}");
-    text.lines().next().unwrap_or_default().to_owned()
+    let first = text.lines().next().unwrap_or_default();
+    first.split(". Verifier output:").next().unwrap_or_default().to_owned()
 }
 
 /// Nobody may load anything.
