@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::CStr,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::{
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use stillwatch_tests::{schema, stillwatch};
 
-use super::workload::{Report, Workload};
+use super::workload::{Report, Workload, rename};
 
 /// A running `stillwatch PROBE 0.2 --json …`.
 pub struct Watch {
@@ -31,6 +32,9 @@ struct Running {
     /// What it prints, read as it comes: it never waits for us.
     lines: Receiver<String>,
 }
+
+/// What a process calls itself whose system calls are to be counted by one that others share.
+pub const COUNTED: &CStr = c"counted";
 
 /// The one that tests without flags of their own use in turn, and its probe: attaching takes seconds in an emulated machine.
 static SHARED: Mutex<Option<(&'static str, Running)>> = Mutex::new(None);
@@ -58,12 +62,15 @@ impl Watch {
         Self::run(stillwatch(), "0.2", probe, flags, environment)
     }
 
-    /// Without flags: attached already, for a test before this one, unless there was none. What it saw until now is left out.
+    /// Without flags of its own: attached already, for a test before this one, unless there was none. What it saw until now is left
+    /// out. Of `syscalls`, which counts everybody's, only those of processes called [`COUNTED`].
     pub fn shared(probe: &'static str) -> Result<Self> {
         let running = shared().take().filter(|&(of, _)| of == probe).map(|(_, running)| running);
+        let comm = COUNTED.to_string_lossy();
+        let flags = if probe == "syscalls" { &["--comm", &comm][..] } else { &[] };
         let mut watch = match running {
             Some(running) => Self::of_running(running),
-            None => Self::of(probe, &[], &[])?,
+            None => Self::of(probe, flags, &[])?,
         };
         watch.shared = Some(probe);
         watch.catch_up()?;
@@ -367,9 +374,15 @@ impl Seen {
 
 /// The whole of a simple test: watch one workload with these flags, let it work, let it end.
 pub fn watch(flags: &[&str], work: impl FnOnce() -> Report) -> Result<(Seen, Report)> {
-    let workload = Workload::new(work)?;
+    let workload = Workload::new(|| {
+        rename(COUNTED);
+        work()
+    })?;
     let pid = workload.pid.to_string();
-    let mut watch = Watch::start(&[&["-p", &pid], flags].concat())?;
+    let mut watch = match flags {
+        [] => Watch::shared("syscalls")?,
+        _ => Watch::start(&[&["-p", &pid], flags].concat())?,
+    };
     workload.go();
     let report = workload.report()?;
     watch.next()?;

@@ -1,6 +1,6 @@
 //! Processes that do something countable.
 
-use std::{io, time::Duration};
+use std::{ffi::CStr, io, time::Duration};
 
 use anyhow::{Result, ensure};
 
@@ -92,6 +92,12 @@ impl Drop for Workload {
             libc::waitpid(self.pid as i32, std::ptr::null_mut(), 0);
         }
     }
+}
+
+/// The calling thread's name from now on.
+pub fn rename(name: &CStr) {
+    // SAFETY: a string that ends.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// A system call without the C library in between.

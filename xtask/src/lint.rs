@@ -7,20 +7,25 @@ use anyhow::{Context, Result};
 
 use crate::report::Report;
 use crate::workspace::{cargo, read, root, target_dir};
-use crate::{ebpf, setup};
+use crate::{ebpf, setup, vm};
 
 pub fn command() -> Result<ExitCode> {
     setup::build()?;
     let mut report = Report::default();
-    lint(&mut report);
+    format(&mut report);
+    clippy(&mut report);
     Ok(report.finish())
 }
 
-pub fn lint(report: &mut Report) {
+pub fn format(report: &mut Report) {
     report.check("formatting", cargo("fmt").args(["--all", "--check"]));
+}
+
+/// With the profile of the tests, so that macros and build scripts are built once.
+pub fn clippy(report: &mut Report) {
     report.check(
         "clippy, host",
-        cargo("clippy")
+        vm::cargo_for_tests("clippy")
             .args(["--workspace", "--exclude", "stillwatch-ebpf", "--all-targets"])
             .args(["--", "--deny", "warnings"]),
     );
@@ -55,5 +60,5 @@ pub fn aarch64(report: &mut Report) {
     if !present && let Err(error) = read(Command::new("rustup").args(["target", "add", TARGET])) {
         return report.skip(WHAT, format!("no standard library for it: {error:#}"));
     }
-    report.check(WHAT, cargo("check").args(["--target", TARGET, "--package", "stillwatch"]));
+    report.check(WHAT, cargo("check").args(["--profile", vm::PROFILE, "--target", TARGET, "--package", "stillwatch"]));
 }

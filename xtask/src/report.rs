@@ -40,6 +40,16 @@ impl Report {
         self.passed + self.failed.len() + self.skipped.len()
     }
 
+    /// That of something that was done meanwhile.
+    pub fn append(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.on_kernels += other.on_kernels;
+        self.failed.extend(other.failed);
+        self.again.extend(other.again);
+        self.skipped.extend(other.skipped);
+        self.stages.append(other.stages);
+    }
+
     /// Something passed at its second try.
     pub fn again(&mut self, kernel: &str, test: &str, why: impl Into<String>) {
         self.again.push(Retry { kernel: kernel.to_owned(), test: test.to_owned(), why: why.into() });

@@ -75,8 +75,10 @@ fn linker(target_dir: &Path) -> Result<()> {
     }
     eprintln!("setup: installing bpf-linker {LINKER_VERSION} (about a minute, once)");
     let start = Instant::now();
+    // Unoptimized it is built in half the time, and links as fast: what takes time is LLVM, which is rustc's own.
     run(cargo("install")
-        .args(["--quiet", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
+        .args(["--quiet", "--locked", "--force", "--debug", "bpf-linker", "--version", LINKER_VERSION])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .arg("--root")
         .arg(&tools)
         .arg("--target-dir")

@@ -30,6 +30,11 @@ impl Stages {
         result
     }
 
+    pub fn append(&mut self, other: Self) {
+        self.stages.extend(other.stages);
+        self.tests.extend(other.tests);
+    }
+
     pub fn test(&mut self, name: &str, took: Duration) {
         self.tests.push(Slow { took, name: name.to_owned() });
     }

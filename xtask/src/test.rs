@@ -73,8 +73,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
         });
         report.stages.timed("set-up for building", setup::build)?;
         if wanted.lints {
-            lint::lint(&mut report);
-            lint::aarch64(&mut report);
+            lint::format(&mut report);
         } else {
             report.skip("lints", "a pattern chooses tests only");
         }
@@ -90,13 +89,17 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
         report.pass();
         let before = report.count();
         host(&mut report, &wanted, &binaries);
+        let lints = || wanted.lints.then(lints).unwrap_or_default();
         if let Some(prepared) = prepared {
             let wait = Instant::now();
             let prepared = prepared.join().map_err(|_| anyhow::anyhow!("the set-up of machines panicked"))?;
             report.stages.stage("waiting for packages and kernels", wait.elapsed());
             let machines = Instant::now();
-            vm::matrix(&mut report, &wanted.choice, prepared, &binaries);
+            let lints = vm::matrix(&mut report, &wanted.choice, prepared, &binaries, lints);
             report.stages.stage("all machines, two at once", machines.elapsed());
+            report.append(lints);
+        } else {
+            report.append(lints());
         }
         if report.count() == before {
             report.fail(format!("no test matches {}", wanted.patterns.join(" ")));
@@ -105,6 +108,14 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     })?;
     report.stages.stage("all", start.elapsed());
     Ok(report.finish())
+}
+
+/// What takes the processors for minutes and can be done beside a machine.
+fn lints() -> Report {
+    let mut report = Report::default();
+    lint::clippy(&mut report);
+    lint::aarch64(&mut report);
+    report
 }
 
 /// The tests that need no virtual machine.

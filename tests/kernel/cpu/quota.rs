@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +16,9 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[every_kernel("cpu_a_quota_of_a_fifth_shows_what_cpu_stat_does", quota)];
+
+/// Quotas that are new are found every two seconds.
+const SEARCH: Duration = Duration::from_millis(2500);
 
 /// Removed when dropped; empty by then.
 pub struct Group {
@@ -79,6 +82,10 @@ fn quota() -> Result<()> {
     let spinner = Workload::new(|| [spin(Duration::from_millis(1500)), 0])?;
     fs::write(group.dir.join("cgroup.procs"), spinner.pid.to_string())?;
     let mut watch = watch(&[])?;
+    let found = Instant::now() + SEARCH;
+    while Instant::now() < found {
+        watch.next()?;
+    }
     spinner.go();
     spinner.report()?;
     let pid = spinner.pid;

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     super::{
-        Test, every_kernel,
+        Test, every_kernel, in_machine,
         stillwatch::{add_buckets, median_bucket},
         workload::Workload,
     },
@@ -56,8 +56,12 @@ fn spinners() -> Result<()> {
     }
     let (small, large) = (halves[0].min(halves[1]), halves[0].max(halves[1]));
     ensure!(large * 2 <= small * 3, "not half each: {halves:?}");
-    // Snapshots see one of the two wait, whenever they look.
+    // Snapshots see one of the two wait, whenever they look. An emulated walk over tasks takes longer than a slice: whoever waits when
+    // it comes by began to after the tick.
     let waiting: Vec<_> = pair.iter().flat_map(|spinner| of(&watch, "waiting", spinner.pid)).collect();
+    if in_machine() {
+        return Ok(());
+    }
     ensure!(waiting.len() >= 4, "seen waiting {} times", waiting.len());
     let oldest = waiting.iter().filter_map(|row| row["age_ns"].as_u64()).max();
     ensure!(oldest.is_some_and(|oldest| oldest < 200_000_000), "{oldest:?}");

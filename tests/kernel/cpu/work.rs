@@ -61,12 +61,6 @@ pub fn become_urgent() -> bool {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) == 0 }
 }
 
-/// The calling thread's name.
-pub fn rename(name: &std::ffi::CStr) {
-    // SAFETY: a string that ends.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-}
-
 /// Sends itself datagrams of many fragments until it is killed.
 pub fn flood() {
     static DATA: [u8; 60_000] = [0; 60_000];

@@ -1,6 +1,6 @@
 //! Whose the writes are that the kernel makes later.
 
-use std::{fs::File, os::fd::OwnedFd};
+use std::{ffi::CStr, fs::File, os::fd::OwnedFd};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::{
         Test,
         devices::{Filesystem, LoopDevice, MIB, buffered},
         every_kernel, here,
-        workload::Workload,
+        workload::{Workload, rename},
     },
     seen::{Seen, fresh, watch},
     work::{BLOCK, fsync, syncfs, write_range},
@@ -27,10 +27,9 @@ fn open(filesystem: &Filesystem, name: &str) -> Result<OwnedFd> {
 }
 
 /// A process of this name that writes a piece of the file.
-fn writer(name: &'static [u8; 16], fd: &OwnedFd, offset: u64, bytes: u64) -> Result<Workload> {
+fn writer(name: &'static CStr, fd: &OwnedFd, offset: u64, bytes: u64) -> Result<Workload> {
     Workload::new(|| {
-        // SAFETY: a NUL-terminated name.
-        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+        rename(name);
         [write_range(fd, BLOCK, offset, bytes).into(), 0]
     })
 }
@@ -62,7 +61,7 @@ fn ended() -> Result<()> {
     let filesystem = Filesystem::on(&device.name)?;
     let fd = open(&filesystem, "file")?;
     let watch = watch(&[])?;
-    let writer = writer(b"the-writer\0\0\0\0\0\0", &fd, 0, 32 * MIB)?;
+    let writer = writer(c"the-writer", &fd, 0, 32 * MIB)?;
     write(&writer)?;
     let pid = writer.pid;
     writer.end();
@@ -80,10 +79,7 @@ fn proportion() -> Result<()> {
     let filesystem = Filesystem::on(&device.name)?;
     let fd = open(&filesystem, "file")?;
     let watch = watch(&[])?;
-    let writers = [
-        writer(b"three-parts\0\0\0\0\0", &fd, 0, 24 * MIB)?,
-        writer(b"one-part\0\0\0\0\0\0\0\0", &fd, 24 * MIB, 8 * MIB)?,
-    ];
+    let writers = [writer(c"three-parts", &fd, 0, 24 * MIB)?, writer(c"one-part", &fd, 24 * MIB, 8 * MIB)?];
     writers.iter().try_for_each(write)?;
     sync(&fd, fsync)?;
     let seen = Seen::until_now(watch)?;
@@ -99,7 +95,7 @@ fn proportion() -> Result<()> {
 fn before() -> Result<()> {
     let device = LoopDevice::new(16 * MIB)?;
     let fd = buffered(&device.name)?;
-    let writer = writer(b"too-early\0\0\0\0\0\0\0", &fd, 0, 8 * MIB)?;
+    let writer = writer(c"too-early", &fd, 0, 8 * MIB)?;
     write(&writer)?;
     let watch = fresh()?;
     sync(&fd, fsync)?;

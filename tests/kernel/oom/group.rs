@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::super::{skip, workload::Workload};
+use super::super::{
+    skip,
+    workload::{Workload, rename},
+};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -83,8 +86,7 @@ impl Drop for Group {
 /// A process of this name, in a cgroup, that holds so much memory once it is told to go, and reports.
 pub fn holder(name: &'static std::ffi::CStr, bytes: u64, group: &Group) -> Result<Workload> {
     let process = Workload::new(move || {
-        // SAFETY: a NUL-terminated name.
-        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+        rename(name);
         hold(bytes);
         [0, 0]
     })?;

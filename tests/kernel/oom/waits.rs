@@ -165,7 +165,7 @@ fn no_room() -> Result<()> {
 /// Kernels that may preempt a program do so here, and do not show what ends meanwhile.
 fn over() -> Result<()> {
     const TASKS: usize = 31;
-    let limit = 40 * MIB;
+    let limit = 16 * MIB;
     let group = Group::new("over", Some(limit))?;
     let mut watch = watch(&[])?;
     let hogs = (0..TASKS).map(|_| holder(c"hog", limit / 4, &group)).collect::<Result<Vec<_>>>()?;

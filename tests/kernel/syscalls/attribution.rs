@@ -1,6 +1,6 @@
 //! The right process, or unknown; and text from the host stays harmless.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{ffi::CStr, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use stillwatch_tests::stillwatch;
@@ -8,7 +8,7 @@ use stillwatch_tests::stillwatch;
 use super::super::{
     Test, every_kernel, here,
     stillwatch::Watch,
-    workload::{Workload, repeat, sleep},
+    workload::{Workload, rename, repeat, sleep},
 };
 
 pub const TESTS: &[Test] = &[
@@ -19,14 +19,9 @@ pub const TESTS: &[Test] = &[
     here("syscalls_escapes_do_not_reach_the_terminal", escapes),
 ];
 
-fn rename(name: &[u8; 16]) {
-    // SAFETY: a NUL-terminated name.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-}
-
 fn slow() -> Result<()> {
     let workload = Workload::new(|| {
-        rename(b"the-slow-one\0\0\0\0");
+        rename(c"the-slow-one");
         for _ in 0..7 {
             sleep(Duration::from_millis(30));
         }
@@ -65,7 +60,7 @@ fn by_process() -> Result<()> {
 }
 
 fn filters() -> Result<()> {
-    let work = |times: u64, name: &'static [u8; 16]| {
+    let work = |times: u64, name: &'static CStr| {
         move || {
             rename(name);
             sleep(Duration::from_millis(10));
@@ -75,9 +70,9 @@ fn filters() -> Result<()> {
     };
     let run = |flags: &dyn Fn(&[u32]) -> Vec<String>| -> Result<u64> {
         let workloads = [
-            Workload::new(work(101, b"watch-one\0\0\0\0\0\0\0"))?,
-            Workload::new(work(1_009, b"watch-two\0\0\0\0\0\0\0"))?,
-            Workload::new(work(10_007, b"watch-three\0\0\0\0\0"))?,
+            Workload::new(work(101, c"watch-one"))?,
+            Workload::new(work(1_009, c"watch-two"))?,
+            Workload::new(work(10_007, c"watch-three"))?,
         ];
         let pids: Vec<u32> = workloads.iter().map(|workload| workload.pid).collect();
         let flags = flags(&pids);
@@ -134,7 +129,7 @@ fn in_cgroups(root: &std::path::Path, inner: &std::path::Path, other: &std::path
 
 fn escapes() -> Result<()> {
     let workload = Workload::new(|| {
-        rename(b"\x1b[31mred\x07\xe2\x80\xae\0\0\0\0");
+        rename(c"\x1b[31mred\x07\u{202e}");
         sleep(Duration::from_millis(300));
         [0; 2]
     })?;

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::super::{
     Test, every_kernel, here,
     stillwatch::watch,
-    workload::{call, monotonic_ns, repeat, sleep, sleep_23_times},
+    workload::{call, monotonic_ns, rename, repeat, sleep, sleep_23_times},
 };
 
 pub const TESTS: &[Test] = &[
@@ -143,9 +143,7 @@ fn exits() -> Result<()> {
 
 fn forks() -> Result<()> {
     let workload = || {
-        const NAME: &[u8; 16] = b"stillwatch-fork\0";
-        // SAFETY: a NUL-terminated name; the children do nothing but end.
-        unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
+        rename(c"stillwatch-fork");
         for _ in 0..17 {
             // clone with nothing but a signal number is fork, on every architecture.
             // SAFETY: as fork; the child only ends.

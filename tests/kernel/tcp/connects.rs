@@ -14,7 +14,7 @@ use super::{
     super::{
         Test, every_kernel, here,
         stillwatch::{Watch, losses},
-        workload::Workload,
+        workload::{Workload, rename},
     },
     in_net,
     net::{Loss, Net, lose, lose_nothing},
@@ -128,8 +128,7 @@ fn refused() -> Result<()> {
     drop(listener);
     let client = net.inside(|| {
         Workload::new(|| {
-            // SAFETY: a NUL-terminated name.
-            unsafe { libc::prctl(libc::PR_SET_NAME, c"refused-one".as_ptr()) };
+            rename(c"refused-one");
             let refused = (0..ATTEMPTS).filter(|_| connect(to) == libc::ECONNREFUSED);
             [refused.count() as u64, 0]
         })

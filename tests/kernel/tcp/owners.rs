@@ -1,6 +1,7 @@
 //! Whose a connection is.
 
 use std::{
+    ffi::CStr,
     io::{Read, Write},
     os::{
         fd::{AsRawFd, OwnedFd},
@@ -11,7 +12,10 @@ use std::{
 use anyhow::{Result, ensure};
 
 use super::{
-    super::{Test, every_kernel, here, workload::Workload},
+    super::{
+        Test, every_kernel, here,
+        workload::{Workload, rename},
+    },
     net::{Loss, Net, lose},
     wait_for, watch,
 };
@@ -23,17 +27,15 @@ pub const TESTS: &[Test] = &[
     every_kernel("tcp_names_a_process_that_has_ended_before_its_data_arrived", orphan),
 ];
 
-const NAME: &[u8; 16] = b"tcp-worker\0\0\0\0\0\0";
+const NAME: &CStr = c"tcp-worker";
 
 /// A process of its own name that sends on the connection.
 fn sender(socket: &OwnedFd) -> Result<Workload> {
     let fd = socket.as_raw_fd();
     Workload::new(|| {
-        // SAFETY: a NUL-terminated name, and a live buffer.
-        unsafe {
-            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
-            [(libc::write(fd, b"lost".as_ptr().cast(), 4) == 4).into(), 0]
-        }
+        rename(NAME);
+        // SAFETY: a live buffer.
+        unsafe { [(libc::write(fd, b"lost".as_ptr().cast(), 4) == 4).into(), 0] }
     })
 }
 
@@ -65,9 +67,9 @@ fn passed() -> Result<()> {
     let net = Net::new()?;
     let (ours, theirs) = UnixStream::pair()?;
     let worker = Workload::new(move || {
-        // SAFETY: a NUL-terminated name, and a live buffer.
+        rename(NAME);
+        // SAFETY: a live buffer.
         unsafe {
-            libc::prctl(libc::PR_SET_NAME, NAME.as_ptr());
             let fd = receive(theirs.as_raw_fd());
             [(libc::write(fd, b"lost".as_ptr().cast(), 4) == 4).into(), 0]
         }

@@ -10,7 +10,11 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, every_kernel, on_hosts_clock, skip, stillwatch::Watch, workload::Workload},
+    super::{
+        Test, every_kernel, on_hosts_clock, skip,
+        stillwatch::Watch,
+        workload::{Workload, rename},
+    },
     in_net,
     net::Net,
     none_lost, wait_for, watch,
@@ -95,14 +99,14 @@ fn unread() -> Result<()> {
     let (local, remote) = (server.local_addr()?, client.local_addr()?);
     let server = OwnedFd::from(server);
     let worker = Workload::new(|| {
-        // SAFETY: a NUL-terminated name.
-        [unsafe { libc::prctl(libc::PR_SET_NAME, c"breaks-off".as_ptr()) } as u64, 0]
+        rename(c"breaks-off");
+        [0; 2]
     })?;
     drop(server);
     client.write_all(b"unread")?;
     worker.go();
     let pid = worker.pid;
-    ensure!(worker.report()? == [0, 0], "the name");
+    worker.report()?;
     worker.end();
     let event = wait_for(&mut watch, "reset", |event| in_net(&net)(event) && event["direction"] == "sent")?;
     ensure!(event["local"] == local.to_string() && event["remote"] == remote.to_string(), "{event:#?}");

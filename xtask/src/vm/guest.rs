@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::{cargo, run, target_dir};
 
 /// Cargo.toml says what it leaves out of a release.
-const PROFILE: &str = "tests";
+pub const PROFILE: &str = "tests";
 
 pub struct Binaries {
     pub stillwatch: PathBuf,
@@ -77,7 +77,7 @@ pub fn all_tests() -> Command {
     command
 }
 
-fn cargo_for_tests(subcommand: &str) -> Command {
+pub fn cargo_for_tests(subcommand: &str) -> Command {
     let mut command = cargo(subcommand);
     command.args(["--profile", PROFILE, "--target", &target()]).env("RUSTFLAGS", "-C target-feature=+crt-static");
     command

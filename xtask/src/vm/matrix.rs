@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -38,7 +38,14 @@ fn has_tests(kernel: &Kernel, tests: &Path, choice: &Choice) -> bool {
     read(list.env("STILLWATCH_VM", kernel.name)).is_ok_and(|list| !list.trim().is_empty())
 }
 
-pub fn matrix(report: &mut Report, choice: &Choice, prepared: Prepared, binaries: &Binaries) {
+/// `meanwhile` is done beside the last machines whose clock does not notice it. Returns what it does.
+pub fn matrix<T: Send>(
+    report: &mut Report,
+    choice: &Choice,
+    prepared: Prepared,
+    binaries: &Binaries,
+    meanwhile: impl FnOnce() -> T + Send,
+) -> T {
     println!("\n== tests, kernel matrix");
     let prepared = match prepared.0 {
         Ok(kernels) => kernels,
@@ -46,7 +53,7 @@ pub fn matrix(report: &mut Report, choice: &Choice, prepared: Prepared, binaries
             for kernel in &choice.kernels {
                 report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
             }
-            return;
+            return meanwhile();
         }
     };
     let mut fetched = Vec::new();
@@ -67,15 +74,13 @@ pub fn matrix(report: &mut Report, choice: &Choice, prepared: Prepared, binaries
     let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
     let (ended, ends) = mpsc::channel();
     thread::scope(|scope| {
-        for lane in [counting, real] {
-            let ended = ended.clone();
-            scope.spawn(move || {
-                for kernel in lane {
-                    let _ = ended.send((kernel, test(kernel, binaries, choice)));
-                }
-            });
-        }
-        drop(ended);
+        let one_by_one = |kernels, ended| move || lane(kernels, binaries, choice, ended);
+        let (counting, real) = (one_by_one(counting, ended.clone()), one_by_one(real, ended));
+        scope.spawn(counting);
+        let meanwhile = scope.spawn(|| {
+            real();
+            meanwhile()
+        });
         for (kernel, tested) in ends {
             match tested {
                 Ok(tested) => tell(report, kernel, tested),
@@ -85,7 +90,20 @@ pub fn matrix(report: &mut Report, choice: &Choice, prepared: Prepared, binaries
                 }
             }
         }
-    });
+        meanwhile.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// One machine after the other.
+fn lane<'a>(
+    kernels: Vec<&'a Fetched>,
+    binaries: &Binaries,
+    choice: &Choice,
+    ended: Sender<(&'a Fetched, Result<Tested>)>,
+) {
+    for kernel in kernels {
+        let _ = ended.send((kernel, test(kernel, binaries, choice)));
+    }
 }
 
 /// One kernel's machine, from its start to its end.

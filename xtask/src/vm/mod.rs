@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-pub use guest::{Binaries, all_tests};
+pub use guest::{Binaries, PROFILE, all_tests, cargo_for_tests};
 pub use matrix::{build, matrix, prepare};
 pub use options::Choice;
 
@@ -36,7 +36,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     let Some(kernel) = options.shell else {
         let mut report = Report::default();
         let binaries = build(&options.choice)?;
-        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries);
+        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries, || ());
         return Ok(report.finish());
     };
     setup::machines()?;

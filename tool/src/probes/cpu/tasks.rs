@@ -26,6 +26,8 @@ pub struct Tasks {
     ended: HashMap<EndedKey, Ended>,
     /// When the walk before the one that is looked at began.
     before_ns: u64,
+    /// And the one before that.
+    earlier_ns: u64,
     pub ran: HashMap<RanKey, Ran>,
     pub waiting: Vec<WaitsNow>,
 }
@@ -33,7 +35,11 @@ pub struct Tasks {
 impl Tasks {
     /// A walk ends the interval that began at `before_ns` with another; 0: it is the first.
     pub fn begin(&mut self, before_ns: u64) {
-        self.before_ns = before_ns;
+        // The same again where the last walk was not whole.
+        if before_ns != self.before_ns {
+            self.earlier_ns = if self.before_ns == 0 { before_ns } else { self.before_ns };
+            self.before_ns = before_ns;
+        }
         self.ran.clear();
         self.waiting.clear();
     }
@@ -49,7 +55,7 @@ impl Tasks {
 
     pub fn walked(&mut self, task: &Walked) {
         let now = Known { times: task.times, migrations: task.migrations };
-        let before = self.known.insert(id(task), now).or_else(|| self.unseen(task.start_ns));
+        let before = self.known.insert(id(task), now).or_else(|| unseen(task.start_ns, self.before_ns));
         let Some(before) = before.filter(|_| self.before_ns != 0) else { return self.note_waiting(task) };
         let did = since(&task.times, &before.times);
         if did != Times::default() {
@@ -75,11 +81,6 @@ impl Tasks {
         }
     }
 
-    /// One that began in this interval had done nothing before. Of any other that is not known, nothing can be said.
-    fn unseen(&self, start_ns: u64) -> Option<Known> {
-        (start_ns > self.before_ns).then_some(Known { times: Times::default(), migrations: 0 })
-    }
-
     /// Tasks that have ended, all that the table has. Returns entries that nothing is added to any more.
     pub fn take_ended(&mut self, ended: HashMap<EndedKey, Ended>) -> Vec<EndedKey> {
         let mut over = Vec::new();
@@ -87,7 +88,9 @@ impl Tasks {
         for (key, value) in ended {
             let before = if key.task != 0 {
                 over.push(key);
-                match self.known.remove(&(key.task, key.start_ns)).or_else(|| self.unseen(key.start_ns)) {
+                // One that was about to end at the last walk was left out there, and had not ended yet.
+                let known = self.known.remove(&(key.task, key.start_ns));
+                match known.or_else(|| unseen(key.start_ns, self.earlier_ns)) {
                     Some(known) => Ended { tasks: 0, times: known.times },
                     None => continue,
                 }
@@ -129,6 +132,11 @@ impl Tasks {
     }
 }
 
+/// One that began in this interval had done nothing before. Of any other that is not known, nothing can be said.
+fn unseen(start_ns: u64, before_ns: u64) -> Option<Known> {
+    (start_ns > before_ns).then_some(Known { times: Times::default(), migrations: 0 })
+}
+
 fn id(task: &Walked) -> TaskId {
     (task.task, task.start_ns)
 }
@@ -143,5 +151,28 @@ fn since(now: &Times, before: &Times) -> Times {
         waited_ns: now.waited_ns.saturating_sub(before.waited_ns),
         voluntary: now.voluntary.saturating_sub(before.voluntary),
         involuntary: now.involuntary.saturating_sub(before.involuntary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said to have ended of a task that began then, and that no walk has seen, at the third tick.
+    fn ended_of(start_ns: u64) -> Vec<u64> {
+        let mut tasks = Tasks::default();
+        for before_ns in [0, 100, 200] {
+            tasks.begin(before_ns);
+        }
+        let key = EndedKey { task: 7, start_ns, ..EndedKey::default() };
+        let times = Times { ran_ns: 5, ..Times::default() };
+        tasks.take_ended(HashMap::from([(key, Ended { tasks: 1, times })]));
+        tasks.ran.values().map(|ran| ran.times.ran_ns * ran.ended).collect()
+    }
+
+    #[test]
+    fn a_task_that_was_about_to_end_at_a_walk_is_not_lost() {
+        assert_eq!([ended_of(250), ended_of(150)], [[5], [5]]);
+        assert!(ended_of(50).is_empty(), "it may have run long before");
     }
 }
