@@ -4,7 +4,7 @@ use aya_ebpf::{macros::map, maps::HashMap};
 
 use crate::{
     facts::{self, on},
-    support::{memory, task::Task},
+    support::task::Task,
 };
 
 /// Processes asked for, when there are several.
@@ -31,10 +31,5 @@ pub fn wanted(task: Task) -> bool {
 #[inline(always)]
 fn named(task: Task) -> bool {
     let name = [facts::FILTER_COMM_0.load(), facts::FILTER_COMM_1.load()];
-    if task.comm() == name {
-        return true;
-    }
-    let offset = facts::TASK_COMM.load();
-    let leader = task.leader();
-    memory::read(leader, offset) == Some(name[0]) && memory::read(leader, offset.wrapping_add(8)) == Some(name[1])
+    task.name() == name || task.leader().name() == name
 }

@@ -109,14 +109,7 @@ impl Task {
     /// Its process, for as long as that lives and no other after it.
     #[inline(always)]
     pub fn owner(self) -> OwnerId {
-        let leader = self.leader();
-        let start_ns = if self.trusted {
-            // SAFETY: reached from a trusted task.
-            unsafe { Task::trusted(memory::load(self.address, facts::TASK_LEADER.load())) }.start_ns()
-        } else {
-            memory::read_or_zero(leader, facts::TASK_START.load())
-        };
-        owner_id(self.tgid(), start_ns)
+        owner_id(self.tgid(), self.leader().start_ns())
     }
 
     /// It waits for I/O, as the kernel accounts it.
@@ -240,16 +233,31 @@ impl Task {
         self.get(facts::TASK_CPU.load())
     }
 
-    /// The name, as two words.
+    /// The name, as two words. What is behind its end says nothing.
     #[inline(always)]
     pub fn comm(self) -> [u64; 2] {
         let offset = facts::TASK_COMM.load();
         [self.get(offset), self.get(offset.wrapping_add(8))]
     }
 
+    /// The same with nothing behind its end, so that it can be compared: before 5.17 the rest of a longer name stays there.
     #[inline(always)]
-    pub fn leader(self) -> u64 {
-        self.get(facts::TASK_LEADER.load())
+    pub fn name(self) -> [u64; 2] {
+        let [first, second] = self.comm();
+        let (first, more) = until_nul(first);
+        [first, if more { until_nul(second).0 } else { 0 }]
+    }
+
+    /// The first thread of its process.
+    #[inline(always)]
+    pub fn leader(self) -> Self {
+        let offset = facts::TASK_LEADER.load();
+        if self.trusted {
+            // SAFETY: as for any field; what is reached from a trusted task is one.
+            Self { address: unsafe { memory::load(self.address, offset) }, trusted: true }
+        } else {
+            Self { address: memory::read_or_zero::<u64>(self.address as u64, offset) as *const u8, trusted: false }
+        }
     }
 
     /// Inside a call made through the 32-bit entry. Its number is of another table, and `int 0x80` makes such calls from
@@ -350,4 +358,15 @@ pub struct Switch {
     pub sleeps: bool,
     /// `prev` has ended.
     pub dead: bool,
+}
+
+/// The bytes of a word before its first one that is 0, and whether there is none.
+#[inline(always)]
+fn until_nul(word: u64) -> (u64, bool) {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let word = word.to_le();
+    // The lowest bit of it is the highest of the first byte that is 0.
+    let ends = word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let before = (ends & ends.wrapping_neg()).wrapping_sub(1) >> 7;
+    if ends == 0 { (word.to_le(), true) } else { ((word & before).to_le(), false) }
 }

@@ -15,7 +15,7 @@ pub fn ended(cpu: CpuPtr, task: Task) {
     let walked_ns = unsafe { (*shared).walked_ns };
     let mut key = EndedKey { cgroup: task.cgroup_id(), ..EndedKey::default() };
     // SAFETY: 16 bytes, aligned as words.
-    unsafe { (&raw mut key.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
+    unsafe { (&raw mut key.comm).cast::<[u64; 2]>().write_unaligned(task.name()) };
     let start_ns = task.start_ns();
     if start_ns <= walked_ns {
         key.task = task.key();

@@ -288,10 +288,11 @@ pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
     let comm = task.comm();
     // SAFETY: this processor's block.
     unsafe {
-        if (*cpu).last_owner == owner && (*cpu).last_name == comm[0] {
+        let mixed = comm[0] ^ comm[1].rotate_left(32);
+        if (*cpu).last_owner == owner && (*cpu).last_name == mixed {
             return;
         }
-        ((*cpu).last_owner, (*cpu).last_name) = (owner, comm[0]);
+        ((*cpu).last_owner, (*cpu).last_name) = (owner, mixed);
     }
     if let Some(known) = IO_OWNERS.get_ptr_mut(owner) {
         // Programs change it when they execute another one, threads have names of their own: the last one counts.
