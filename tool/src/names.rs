@@ -13,6 +13,7 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 pub use cgroup::CgroupError;
@@ -26,6 +27,7 @@ const KEPT: usize = 4096;
 /// Looks names up.
 pub struct Names {
     cgroups: Cgroups,
+    asleep: Duration,
     comms: HashMap<u32, Option<String>>,
     paths: HashMap<u32, Option<String>>,
     /// By address; read once in an interval, when the first is asked for.
@@ -42,6 +44,7 @@ impl Names {
         let unified = cgroups.naming().filter(|hierarchy| hierarchy.is_v2()).cloned();
         let memory_ids = Ids::new(cgroups.memory().cloned());
         Self {
+            asleep: Duration::ZERO,
             comms: HashMap::new(),
             paths: HashMap::new(),
             interfaces: None,
@@ -51,8 +54,9 @@ impl Names {
         }
     }
 
-    /// Begins an interval: forgets what may have changed hands.
-    pub fn tick(&mut self) {
+    /// Begins an interval: forgets what may have changed hands. `asleep`: as of [`Moment`](crate::sample::Moment).
+    pub fn tick(&mut self, asleep: Duration) {
+        self.asleep = asleep;
         self.comms.clear();
         self.paths.clear();
         self.interfaces = None;
@@ -132,7 +136,7 @@ impl Names {
         let stat = String::from_utf8_lossy(&stat);
         let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
         // /proc counts the time asleep, too, and only hundredths of a second.
-        let ns = ticks.checked_mul(1_000_000_000 / ticks_per_second())?.saturating_sub(asleep_ns());
+        let ns = ticks.checked_mul(1_000_000_000 / ticks_per_second())?.saturating_sub(self.asleep.as_nanos() as u64);
         let apart = ((ns >> 20) as u32).wrapping_sub(started) as i32;
         Some(apart.abs() <= 16)
     }
@@ -179,17 +183,6 @@ fn interfaces() -> HashMap<IpAddr, String> {
     all.filter_map(one).collect()
 }
 
-/// Time since boot that the machine was suspended for.
-fn asleep_ns() -> u64 {
-    let read = |clock| {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the kernel fills the structure it is given.
-        unsafe { libc::clock_gettime(clock, &mut now) };
-        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-    };
-    read(libc::CLOCK_BOOTTIME).saturating_sub(read(libc::CLOCK_MONOTONIC))
-}
-
 fn is_waited_on(target: &str) -> bool {
     if ["pipe:", "socket:", "anon_inode:"].iter().any(|kind| target.starts_with(kind)) {
         return true;
@@ -216,7 +209,7 @@ fn cached(names: &mut HashMap<u32, Option<String>>, pid: u32, read: impl FnOnce(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Read, os::fd::AsRawFd, process, thread, time::Duration};
+    use std::{io::Read, os::fd::AsRawFd, process, thread};
 
     fn names() -> Names {
         Names::new(&Features::read())
@@ -238,14 +231,14 @@ mod tests {
         let (mut names, pid) = (names(), child.id());
         // Until exec the child carries our name.
         while names.comm(pid).as_deref() != Some("sleep") {
-            names.tick();
+            names.tick(Duration::ZERO);
         }
         assert!(Names::is_alive(pid));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!Names::is_alive(pid));
         assert_eq!(names.comm(pid).as_deref(), Some("sleep"), "within the interval the name is kept");
-        names.tick();
+        names.tick(Duration::ZERO);
         assert_eq!((names.comm(pid), names.cgroup(pid)), (None, None));
     }
 

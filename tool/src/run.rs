@@ -9,7 +9,6 @@ mod start;
 use std::{io::Write, os::fd::OwnedFd, time::Duration};
 
 use anyhow::Result;
-use jiff::Timestamp;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
@@ -18,7 +17,7 @@ use tokio::{
 
 use self::{
     attached::{Attached, attach},
-    host::clock,
+    host::now,
 };
 use crate::{
     attribution,
@@ -52,12 +51,9 @@ fn unless_enough_seen(result: Result<()>) -> Result<()> {
 /// Kills from before, as the kernel's log has them.
 fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
     let reports = oom::last::reports().map_err(anyhow::Error::msg)?;
-    let (now, clock) = (Timestamp::now(), clock());
+    let now = now();
     // The log's clock is all there is; it stands still while the machine sleeps, as ours does.
-    let moment = |at: Duration| {
-        let ago = clock.saturating_sub(at);
-        now.checked_sub(jiff::SignedDuration::try_from(ago).unwrap_or_default()).unwrap_or(now)
-    };
+    let moment = |at: Duration| now.wall_at(at.min(now.clock).as_nanos() as u64);
     let mut kills: Vec<_> = reports.iter().flat_map(|report| reconstructed(report, moment)).collect();
     attribution::oom::kills(&mut kills, &mut Names::new(features), plan);
     let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });

@@ -3,14 +3,14 @@
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
 mod cpu;
+mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{cpu::*, oom::*, tcp::*};
+pub use self::{cpu::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
-use jiff::Timestamp;
 use stillwatch_common::{
     hist, io,
     syscalls::{Account, Caller, Row},
@@ -23,9 +23,7 @@ use crate::{
 
 #[derive(Clone, Debug)]
 pub struct Sample {
-    pub at: Timestamp,
-    /// On the clock of the programs (`CLOCK_MONOTONIC`).
-    pub clock: Duration,
+    pub taken: Moment,
     pub usage: Usage,
     pub pressure: Result<PressureTotals, String>,
     /// Since attach, by cause.

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::fd::OwnedFd,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aya::{Ebpf, programs::Program, sys::Stats};
@@ -18,6 +18,19 @@ pub struct Usage {
     /// Time inside our programs; `None` where it is not known what a run costs.
     pub programs: Option<Duration>,
     pub rss_bytes: u64,
+}
+
+/// Measures how long something that we do takes.
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// Nanoseconds per run of each program, by its name.

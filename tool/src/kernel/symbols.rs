@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const FILE: &str = "/proc/kallsyms";
@@ -34,7 +34,8 @@ pub enum Unavailable {
 #[derive(Default)]
 pub struct Symbols {
     table: Table,
-    read_at: Option<Instant>,
+    /// On the clock of samples.
+    read_at: Option<Duration>,
     unavailable: Option<Unavailable>,
 }
 
@@ -45,13 +46,13 @@ impl Symbols {
     }
 
     /// The function that a return address leads back into. `None`: not a function of the kernel, or not known.
-    pub fn name(&mut self, return_address: u64, now: Instant) -> Option<&str> {
+    pub fn name(&mut self, return_address: u64, now: Duration) -> Option<&str> {
         self.prepare(&[return_address], now, read);
         self.table.name(return_address)
     }
 
     /// The same for a whole stack, in its order.
-    pub fn names(&mut self, stack: &[u64], now: Instant) -> Vec<Option<&str>> {
+    pub fn names(&mut self, stack: &[u64], now: Duration) -> Vec<Option<&str>> {
         self.prepare(stack, now, read);
         stack.iter().map(|&address| self.table.name(address)).collect()
     }
@@ -62,10 +63,10 @@ impl Symbols {
     }
 
     /// Reads the file if these addresses need it and it was not read just now.
-    fn prepare(&mut self, stack: &[u64], now: Instant, read: impl FnOnce() -> Result<Table, Unavailable>) {
+    fn prepare(&mut self, stack: &[u64], now: Duration, read: impl FnOnce() -> Result<Table, Unavailable>) {
         // The upper half of the address space is the kernel's; a stack's buffer ends in zeros.
         let unknown = |&address: &u64| address >> 63 == 1 && self.table.name(address).is_none();
-        let paused = self.read_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE);
+        let paused = self.read_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
         if paused || !stack.iter().any(unknown) {
             return;
         }

@@ -5,10 +5,12 @@ use std::{
     fs::File,
     io::{self, ErrorKind, Read},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aya::{Ebpf, programs::Iter};
+
+use super::cost::Stopwatch;
 
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_ITER_CREATE: libc::c_long = 33;
@@ -91,7 +93,7 @@ impl Walk {
         budget: Duration,
         mut visit: impl FnMut(&T),
     ) -> io::Result<Extent> {
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let begin = Begin { link: self.link.as_raw_fd() as u32, flags: 0 };
         let mut file = File::from(bpf(BPF_ITER_CREATE, &begin)?);
         let mut held = 0;
@@ -107,7 +109,7 @@ impl Walk {
             }
             self.buffer.copy_within(whole..held + bytes, 0);
             held = held + bytes - whole;
-            if start.elapsed() > budget {
+            if watch.elapsed() > budget {
                 return Ok(Extent::CutShort);
             }
         }

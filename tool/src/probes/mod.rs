@@ -22,6 +22,7 @@ use crate::{
         loader::{Hook, LoadError},
     },
     names::Names,
+    sample::Moment,
     snapshot::Lost,
 };
 
@@ -88,8 +89,7 @@ impl With<'_> {
 pub struct Tick<'a> {
     pub ebpf: &'a mut Ebpf,
     pub names: &'a mut Names,
-    /// On the programs' clock.
-    pub now_ns: u64,
+    pub now: Moment,
     /// What waits for more to be known is told now.
     pub last: bool,
 }

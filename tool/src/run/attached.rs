@@ -4,11 +4,9 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, rc::Rc, time::Duration};
 
 use anyhow::Result;
 use aya::Ebpf;
-use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::{
-    host::clock,
+    host::now,
     readers::Readers,
     start::{Failed, Start, none_left},
 };
@@ -25,7 +23,7 @@ use crate::{
     },
     names::Names,
     probes::{self, Tick, With, filter},
-    sample::Sample,
+    sample::{Moment, Sample},
     snapshot::{Lost, Unavailable, between, oom::Kill, tcp::Events},
 };
 
@@ -38,7 +36,8 @@ pub struct Attached {
     /// What could not be attached.
     unavailable: Vec<Unavailable>,
     pub names: Names,
-    named_at: Instant,
+    /// When names were last forgotten.
+    named_at: Duration,
     run_cost: Option<RunCost>,
     pub kernel_bytes: u64,
     /// What cannot be measured, and why.
@@ -68,7 +67,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     }
     let reasons = Rc::new(plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default());
     drop(btf);
-    common.word("STARTED_NS", clock().as_nanos() as u64);
+    common.word("STARTED_NS", now().ns());
     let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {
         let mut facts = common.clone();
         let running = plan.probes();
@@ -105,7 +104,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         plan: start.plan,
         unavailable: start.unavailable,
         names: Names::new(features),
-        named_at: Instant::now(),
+        named_at: Duration::ZERO,
         run_cost,
         kernel_bytes,
         missing,
@@ -143,33 +142,32 @@ impl Attached {
 
     pub fn record(&mut self) {
         if let Some(reader) = &mut self.readers.oom.reader {
-            reader.record(&mut self.names, clock().as_nanos() as u64);
+            reader.record(&mut self.names, now().ns());
         }
     }
 
     /// Kills that can be told now, and whether others have to wait.
     pub fn kills(&mut self, plan: &Plan) -> (Vec<Kill>, bool) {
         let Some(reader) = &mut self.readers.oom.reader else { return (Vec::new(), false) };
-        let (at, clock) = (Timestamp::now(), clock());
-        let (sample, more) = reader.kills(clock.as_nanos() as u64);
-        let mut kills = between::oom::kills(&sample, between::oom::moment(at, clock));
+        let now = now();
+        let (sample, more) = reader.kills(now.ns());
+        let mut kills = between::oom::kills(&sample, now);
         attribution::oom::kills(&mut kills, &mut self.names, plan);
         (kills, more)
     }
 
-    fn begin_names(&mut self) {
-        self.named_at = Instant::now();
-        self.names.tick();
+    fn begin_names(&mut self, now: Moment) {
+        self.named_at = now.clock;
+        self.names.tick(now.asleep);
     }
 
     /// `last`: what waits for more to be known is told now.
     pub fn sample(&mut self, last: bool) -> Result<Sample> {
-        self.begin_names();
-        let clock = clock();
-        let now_ns = clock.as_nanos() as u64;
+        let now = now();
+        self.begin_names(now);
         let before = self.readers.are_there();
-        let mut tick = Tick { ebpf: &mut self.ebpf, names: &mut self.names, now_ns, last };
-        let mut sample = self.readers.read(&mut tick, clock);
+        let mut tick = Tick { ebpf: &mut self.ebpf, names: &mut self.names, now, last };
+        let mut sample = self.readers.read(&mut tick);
         let there = self.readers.are_there();
         before.iter().filter(|probe| !there.contains(probe)).for_each(|probe| self.detach(probe));
         sample.unavailable.extend(self.unavailable.iter().cloned());
@@ -219,17 +217,18 @@ impl Attached {
             return None;
         }
         let (reader, tcp) = self.readers.tcp.reader.as_mut().zip(plan.tcp.as_ref())?;
-        let sample = match reader.events() {
+        let now = now();
+        let sample = match reader.events(now.clock) {
             Ok(sample) => sample?,
             Err(error) => {
                 self.readers.tcp.fail("tcp", &error);
                 return None;
             }
         };
-        let mut events = Events::of(&sample, Timestamp::now(), clock(), tcp);
+        let mut events = Events::of(&sample, now, tcp);
         // Names that were asked for a while ago may be another process's by now.
-        if self.named_at.elapsed() >= NAMES {
-            self.begin_names();
+        if now.clock.saturating_sub(self.named_at) >= NAMES {
+            self.begin_names(now);
         }
         attribution::tcp::events(&mut events, &mut self.names, plan);
         (!events.is_empty()).then_some(events)

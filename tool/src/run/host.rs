@@ -2,13 +2,20 @@
 
 use std::{fs, time::Duration};
 
-use crate::sample::{PressureTotals, StallTotals};
+use jiff::Timestamp;
 
-/// `CLOCK_MONOTONIC`, which the programs read as `bpf_ktime_get_ns`.
-pub fn clock() -> Duration {
+use crate::sample::{Moment, PressureTotals, StallTotals};
+
+/// The programs read `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns`.
+pub fn now() -> Moment {
+    let clock = read(libc::CLOCK_MONOTONIC);
+    Moment { wall: Timestamp::now(), clock, asleep: read(libc::CLOCK_BOOTTIME).saturating_sub(clock) }
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel fills the structure it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    unsafe { libc::clock_gettime(clock, &mut now) };
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 

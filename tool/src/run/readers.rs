@@ -1,9 +1,5 @@
 //! The readers of all probes that run.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-
 use super::{
     host::pressure,
     slot::Slot,
@@ -33,11 +29,10 @@ macro_rules! readers {
             }
 
             /// A sample of what could be read; our own cost and losses are yet to come.
-            pub fn read(&mut self, tick: &mut Tick, clock: Duration) -> Sample {
+            pub fn read(&mut self, tick: &mut Tick) -> Sample {
                 $(let $probe = self.$probe.read(stringify!($probe), |reader| Read::read(reader, tick));)*
                 Sample {
-                    at: Timestamp::now(),
-                    clock,
+                    taken: tick.now,
                     usage: Usage::default(),
                     pressure: pressure(),
                     lost: Vec::new(),

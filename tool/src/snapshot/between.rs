@@ -19,9 +19,9 @@ use crate::{
 impl Snapshot {
     /// `kernel_bytes`: what the maps take, which does not change during a run.
     pub fn between(prev: &Sample, next: &Sample, plan: &Plan, kernel_bytes: u64) -> Self {
-        let interval = next.clock.saturating_sub(prev.clock);
+        let interval = next.taken.clock.saturating_sub(prev.taken.clock);
         Self {
-            at: next.at,
+            at: next.taken.wall,
             interval,
             cost: cost(prev, next, interval, kernel_bytes),
             pressure: match (&prev.pressure, &next.pressure) {

@@ -67,11 +67,10 @@ fn odd_lines_are_passed_over() {
 
 #[test]
 fn the_file_is_read_when_needed_and_at_most_once_a_minute() {
-    let (mut symbols, start, mut reads) = (Symbols::new(), Instant::now(), 0);
+    let (mut symbols, mut reads) = (Symbols::new(), 0);
     let later = "ffffffff81000000 T _stext\nffffffffc1000000 t late\t[gamma]\n";
     let mut ask = |address: u64, seconds: u64, text: &str| {
-        let now = start + Duration::from_secs(seconds);
-        symbols.prepare(&[0, address], now, || {
+        symbols.prepare(&[0, address], Duration::from_secs(seconds), || {
             reads += 1;
             table(text)
         });
@@ -103,7 +102,7 @@ fn a_large_kernel_takes_about_four_mebibytes() {
 #[test]
 fn this_kernel_has_names() {
     let mut symbols = Symbols::new();
-    let name = symbols.name(u64::MAX, Instant::now()).map(str::to_owned);
+    let name = symbols.name(u64::MAX, Duration::ZERO).map(str::to_owned);
     assert_eq!(name, None);
     if symbols.unavailable().is_some() {
         return;
@@ -112,7 +111,7 @@ fn this_kernel_has_names() {
     let text = std::fs::read_to_string(FILE).unwrap();
     let line = text.lines().find(|line| line.ends_with(" T vfs_read")).unwrap();
     let address = u64::from_str_radix(&line[..16], 16).unwrap();
-    assert_eq!(symbols.names(&[address + 5, 0], Instant::now()), [Some("vfs_read"), None]);
+    assert_eq!(symbols.names(&[address + 5, 0], Duration::ZERO), [Some("vfs_read"), None]);
 }
 
 #[test]

@@ -91,6 +91,6 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Cpu, Counters)> {
-        self.read(tick.now_ns)
+        self.read(tick.now)
     }
 }

@@ -4,11 +4,14 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
-    kernel::features::{Cgroups, Hierarchy},
+    kernel::{
+        cost::Stopwatch,
+        features::{Cgroups, Hierarchy},
+    },
     sample::Throttling,
 };
 
@@ -26,7 +29,8 @@ pub struct Quotas {
     hierarchy: Option<Hierarchy>,
     /// With the time that it was held back for, as read last.
     limited: Vec<(PathBuf, u64)>,
-    next_search: Option<Instant>,
+    /// On the programs' clock.
+    next_search: Option<Duration>,
 }
 
 impl Quotas {
@@ -39,18 +43,19 @@ impl Quotas {
     }
 
     /// By the cgroup's path, since it was made. An error says why there are none.
-    pub fn read(&mut self, now: Instant) -> Result<BTreeMap<String, Throttling>, &'static str> {
+    pub fn read(&mut self, now: Duration) -> Result<BTreeMap<String, Throttling>, &'static str> {
         let Some(hierarchy) = &self.hierarchy else {
             return Err("no cgroup hierarchy with the cpu controller is mounted");
         };
         if self.next_search.is_none_or(|next| now >= next) {
+            let watch = Stopwatch::start();
             let known: HashMap<PathBuf, u64> = self.limited.drain(..).collect();
             let with_known = |dir: PathBuf| {
                 let ns = known.get(&dir).copied().unwrap_or(u64::MAX);
                 (dir, ns)
             };
             self.limited = search(hierarchy).into_iter().map(with_known).collect();
-            self.next_search = Some(now + (now.elapsed() * SHARE).max(REST));
+            self.next_search = Some(now + (watch.elapsed() * SHARE).max(REST));
         }
         let one = |(dir, known_ns): &mut (PathBuf, u64)| {
             let mut throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;

@@ -1,6 +1,6 @@
 //! From the maps of the `cpu` probe to its part of a sample.
 
-use std::{collections::HashMap, io, time::Instant};
+use std::{collections::HashMap, io};
 
 use aya::Ebpf;
 use stillwatch_common::{
@@ -26,7 +26,7 @@ use crate::{
         mapping::Mapping,
         walk::Walk,
     },
-    sample,
+    sample::{self, Moment},
     snapshot::Lost,
 };
 
@@ -95,11 +95,11 @@ impl Reader {
         })
     }
 
-    /// At a tick, and once right after the programs are attached; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, now_ns: u64) -> io::Result<(sample::Cpu, Counters)> {
+    /// At a tick, and once right after the programs are attached.
+    pub fn read(&mut self, now: Moment) -> io::Result<(sample::Cpu, Counters)> {
         let mut sample = sample::Cpu {
             times: host::read(),
-            quotas: self.quotas.read(Instant::now()).map_err(str::to_owned),
+            quotas: self.quotas.read(now.clock).map_err(str::to_owned),
             counts: vec![0; hist::BUCKETS],
             waited: self.waited.entries()?,
             ..sample::Cpu::default()
@@ -121,7 +121,7 @@ impl Reader {
             (true, true) => Some(NOT_KEPT),
             (true, false) => None,
         };
-        self.walk(&mut sample, now_ns)?;
+        self.walk(&mut sample, now.ns())?;
         self.make_room(&mut sample);
         Ok((sample, counters))
     }

@@ -110,6 +110,6 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Io, Counters)> {
-        self.read(tick.ebpf, tick.now_ns)
+        self.read(tick.ebpf, tick.now)
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     rc::Rc,
-    time::Instant,
+    time::Duration,
 };
 
 use aya::{
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
-    sample::{Cell, Io},
+    sample::{Cell, Io, Moment},
     snapshot::Lost,
     syscall_names,
 };
@@ -101,8 +101,7 @@ impl Reader {
         })
     }
 
-    /// Reads everything; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, ebpf: &mut Ebpf, now_ns: u64) -> io::Result<(Io, Counters)> {
+    pub fn read(&mut self, ebpf: &mut Ebpf, now: Moment) -> io::Result<(Io, Counters)> {
         // Bios on their way when the hooks are attached are not seen.
         if self.devices.refresh() && self.who.is_some() && !self.bios {
             self.bios = attach_bios(ebpf);
@@ -124,7 +123,7 @@ impl Reader {
         }
         let missed = self.missed.update(&statistics, &sample.rows, |dev| self.devices.get(dev).disk);
         if let Some(who) = &mut self.who {
-            who.read(&mut sample, &mut self.devices, &self.missed, now_ns)?;
+            who.read(&mut sample, &mut self.devices, &self.missed, now)?;
         }
         let keys = sample.rows.iter().map(|(key, _)| (key >> 8) as u32);
         let stalls = sample.stalls.iter().flat_map(|(stall, waits)| [stall.dev, waits.waker_dev]);
@@ -270,17 +269,17 @@ impl Who {
         })
     }
 
-    fn read(&mut self, sample: &mut Io, devices: &mut Devices, missed: &Missed, now_ns: u64) -> io::Result<()> {
+    fn read(&mut self, sample: &mut Io, devices: &mut Devices, missed: &Missed, now: Moment) -> io::Result<()> {
         let mut requests = self.requests.entries()?;
         // Most entries wait for their address to be used again.
         self.requests.make_room(&mut requests, |_, request| request.queued_ns == 0);
         let mut requests: Vec<Request> = requests.into_values().filter(|request| request.queued_ns != 0).collect();
-        missed.drop_ended(&mut requests, &sample.rows, now_ns, |dev| devices.get(dev).disk);
+        missed.drop_ended(&mut requests, &sample.rows, now.ns(), |dev| devices.get(dev).disk);
         let mut tasks = Vec::new();
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
         sample.causes = self.causes.entries()?;
         sample.stalls = self.stalls.entries()?;
-        sample.waiting = waiting(&tasks, &requests, now_ns, self.stall_ns);
+        sample.waiting = waiting(&tasks, &requests, now.ns(), self.stall_ns);
         sample.requests = Some(requests);
         sample.unseen = self.unseen.get_or_insert_with(Unseen::count).update(sample, |dev| devices.get(dev));
         if let Some(ring) = &mut self.slow {
@@ -293,7 +292,7 @@ impl Who {
         }
         self.make_room(sample);
         self.find_owners(sample)?;
-        self.find_stacks(sample);
+        self.find_stacks(sample, now.clock);
         Ok(())
     }
 
@@ -307,7 +306,7 @@ impl Who {
         Ok(())
     }
 
-    fn find_stacks(&mut self, sample: &mut Io) {
+    fn find_stacks(&mut self, sample: &mut Io, now: Duration) {
         let keys = sample.stalls.iter().flat_map(|(stall, waits)| [stall.stack, waits.waker_stack]);
         let keys: HashSet<u64> = keys.filter(|&key| key != 0).collect();
         self.known_stacks.retain(|key, _| keys.contains(key));
@@ -317,7 +316,7 @@ impl Who {
             }
             let Ok(stack) = self.stacks.get(&key, 0) else { continue };
             let used = stack.frames.iter().position(|&frame| frame == 0).unwrap_or(stack.frames.len());
-            let names = self.symbols.names(&stack.frames[..used], Instant::now());
+            let names = self.symbols.names(&stack.frames[..used], now);
             let names = names.into_iter().map(|name| name.unwrap_or_default().to_owned());
             self.known_stacks.insert(key, names.collect());
         }

@@ -97,7 +97,7 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Oom, Counters)> {
-        self.record(tick.names, tick.now_ns);
-        self.read(tick.now_ns, tick.last)
+        self.record(tick.names, tick.now.ns());
+        self.read(tick.now.ns(), tick.last)
     }
 }

@@ -79,7 +79,7 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {
-        let (mut sample, counters) = self.read(tick.names, tick.now_ns)?;
+        let (mut sample, counters) = self.read(tick.names, tick.now.ns())?;
         self.tidy(&mut sample);
         Ok((sample, counters))
     }

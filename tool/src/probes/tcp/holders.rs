@@ -3,15 +3,14 @@
 //! All descriptors of the host are walked over in the kernel, some 0.3 µs each, and only while there is a socket to find: once per
 //! tick where that is quick, and never for more than a fiftieth of the time where it is not.
 
-use std::{
-    collections::HashMap,
-    io,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, io, time::Duration};
 
 use stillwatch_common::tcp::Holding;
 
-use crate::{kernel::walk::Walk, sample::Holder};
+use crate::{
+    kernel::{cost::Stopwatch, walk::Walk},
+    sample::Holder,
+};
 
 /// After a walk, this many times as long without one,
 const REST: u32 = 50;
@@ -25,8 +24,8 @@ pub struct Holders {
     walk: Option<Walk>,
     /// By number of the inode, as last seen: a process that ends takes its sockets with it.
     known: HashMap<u64, Vec<Holder>>,
-    /// When the last walk began, and how long it took.
-    last: Option<(Instant, Duration)>,
+    /// When the last walk began, on the programs' clock, and how long it took.
+    last: Option<(Duration, Duration)>,
 }
 
 impl Holders {
@@ -43,7 +42,7 @@ impl Holders {
     }
 
     /// There was a walk too lately for another between ticks.
-    pub fn rests(&self, now: Instant) -> bool {
+    pub fn rests(&self, now: Duration) -> bool {
         self.last.is_some_and(|(at, took)| now < at + took * REST)
     }
 
@@ -51,7 +50,7 @@ impl Holders {
     /// for sockets that are `wanted`.
     pub fn refresh(
         &mut self,
-        now: Instant,
+        now: Duration,
         needed: impl IntoIterator<Item = u64>,
         wanted: impl Fn(u64) -> bool,
     ) -> io::Result<bool> {
@@ -59,17 +58,18 @@ impl Holders {
         let due = match self.last {
             None => true,
             Some((_, took)) if unknown => took <= QUICK || !self.rests(now),
-            Some((at, _)) => now.saturating_duration_since(at) >= FRESH && !self.rests(now),
+            Some((at, _)) => now.saturating_sub(at) >= FRESH && !self.rests(now),
         };
         if !due {
             return Ok(false);
         }
         let Some(walk) = &mut self.walk else { return Ok(false) };
+        let watch = Stopwatch::start();
         let mut seen = HashMap::new();
         // SAFETY: plain integers.
         unsafe { walk.records(|holding: &Holding| add(&mut seen, holding))? };
         self.keep(seen, wanted);
-        let took = now.elapsed();
+        let took = watch.elapsed();
         tracing::debug!("walked over all descriptors in {took:?}, {} TCP sockets", self.known.len());
         self.last = Some((now, took));
         Ok(true)
@@ -118,6 +118,6 @@ mod tests {
     #[test]
     fn without_the_iterator_nobody_is_known() {
         let mut holders = Holders::new(None);
-        assert!(!holders.refresh(Instant::now(), [7], |_| true).unwrap());
+        assert!(!holders.refresh(Duration::ZERO, [7], |_| true).unwrap());
     }
 }

@@ -93,7 +93,7 @@ impl Read for Reader {
         Self::new(ebpf, with.processors, with.reasons.clone(), with.why_not(LISTENER_ITER))
     }
 
-    fn read(&mut self, _tick: &mut Tick) -> std::io::Result<(sample::Tcp, Counters)> {
-        self.read()
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Tcp, Counters)> {
+        self.read(tick.now.clock)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aya::maps::{MapData, RingBuf};
@@ -27,8 +27,8 @@ const TIMED: usize = 2048;
 pub struct Pending {
     ring: RingBuf<MapData>,
     events: TcpEvents,
-    /// When the first of them was taken out of the ring.
-    since: Option<Instant>,
+    /// When the first of them was taken out of the ring, on the programs' clock.
+    since: Option<Duration>,
     trips: HashMap<Ends, BTreeMap<u32, u64>>,
 }
 
@@ -38,7 +38,7 @@ impl Pending {
     }
 
     /// Empties the ring.
-    pub fn collect(&mut self, now: Instant) {
+    pub fn collect(&mut self, now: Duration) {
         while let Some(item) = self.ring.next() {
             self.since.get_or_insert(now);
             // SAFETY: the programs write whole ones, of plain integers.
@@ -62,8 +62,8 @@ impl Pending {
         &self.events
     }
 
-    pub fn is_overdue(&self, now: Instant) -> bool {
-        self.since.is_some_and(|since| now.saturating_duration_since(since) >= LONGEST)
+    pub fn is_overdue(&self, now: Duration) -> bool {
+        self.since.is_some_and(|since| now.saturating_sub(since) >= LONGEST)
     }
 
     /// All that were collected, in order: processors fill the ring in turns.

@@ -8,7 +8,7 @@ use std::{
         unix::fs::MetadataExt,
     },
     rc::Rc,
-    time::Instant,
+    time::Duration,
 };
 
 use aya::{
@@ -91,9 +91,9 @@ impl Reader {
         Tcp { netns: self.netns, reasons: self.reasons.clone(), ..Tcp::default() }
     }
 
-    /// At a tick, and once right after the programs are attached: sockets that are older are found then.
-    pub fn read(&mut self) -> io::Result<(Tcp, Counters)> {
-        let now = Instant::now();
+    /// At a tick, and once right after the programs are attached: sockets that are older are found then. `now` is on the
+    /// programs' clock.
+    pub fn read(&mut self, now: Duration) -> io::Result<(Tcp, Counters)> {
         self.pending.collect(now);
         let mut sample = Tcp {
             network: network::read(),
@@ -134,8 +134,7 @@ impl Reader {
     }
 
     /// Between ticks: events that have come since, once their owners can be known. A sample without anything else.
-    pub fn events(&mut self) -> io::Result<Option<Tcp>> {
-        let now = Instant::now();
+    pub fn events(&mut self, now: Duration) -> io::Result<Option<Tcp>> {
         self.pending.collect(now);
         let events = self.pending.collected();
         let unknown = || sockets(events).any(|(_, inode)| !self.holders.is_known(inode));
@@ -183,7 +182,7 @@ impl Reader {
     }
 
     /// Who holds the sockets that something happened to in this interval, and who opened or closed them.
-    fn find_owners(&mut self, sample: &mut Tcp, now: Instant) -> io::Result<()> {
+    fn find_owners(&mut self, sample: &mut Tcp, now: Duration) -> io::Result<()> {
         let last = &self.last;
         let flows = sample
             .flows
@@ -216,7 +215,7 @@ impl Reader {
     }
 
     /// Names of the functions that dropped packets in this interval.
-    fn find_functions(&mut self, sample: &mut Tcp, now: Instant) {
+    fn find_functions(&mut self, sample: &mut Tcp, now: Duration) {
         let last = &self.last.drops;
         let changed = sample
             .drops

@@ -3,14 +3,14 @@
 mod devices;
 mod stalls;
 
-use std::{cmp::Reverse, collections::HashMap, time::Duration};
+use std::{cmp::Reverse, collections::HashMap};
 
 use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
 use self::stalls::Stall;
 use crate::{
     cli::plan,
-    sample::{self, BlockDevice, Sample},
+    sample::{self, BlockDevice, Moment, Sample},
     snapshot::{
         Who,
         io::{Blame, Cause, DEVICES_ONLY, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
@@ -21,16 +21,16 @@ use crate::{
 /// What a whole interval says, from what two samples say.
 pub fn io(prev: &Sample, next: &Sample, plan: &plan::Io) -> Option<Io> {
     let (before, after) = (prev.io.as_ref()?, next.io.as_ref()?);
-    let context = Context { before, after, plan, now_ns: next.clock.as_nanos() as u64 };
+    let context = Context { before, after, plan, now: next.taken };
     let caused_by = context.causes();
-    let stalled = context.stalled(prev.clock);
+    let stalled = context.stalled(prev.taken.clock);
     let blame = plan.blame.then(|| context.blame(&stalled, &caused_by));
     Some(Io {
         devices: context.devices(),
         stalled: known(plan, stalled.into_iter().map(|stall| stall.row)),
         caused_by: known(plan, caused_by.into_iter().map(|cause| cause.row)),
         blame,
-        slow: after.slow.iter().filter_map(|slow| context.slow(slow, next)).collect(),
+        slow: after.slow.iter().filter_map(|slow| context.slow(slow)).collect(),
     })
 }
 
@@ -43,7 +43,7 @@ struct Context<'a> {
     before: &'a sample::Io,
     after: &'a sample::Io,
     plan: &'a plan::Io,
-    now_ns: u64,
+    now: Moment,
 }
 
 /// A row, with the number that rows are joined by.
@@ -155,16 +155,15 @@ impl Context<'_> {
         blame
     }
 
-    fn slow(&self, slow: &wire::Slow, next: &Sample) -> Option<Request> {
+    fn slow(&self, slow: &wire::Slow) -> Option<Request> {
         let device = self.device(slow.dev);
         if !self.shown(&device) {
             return None;
         }
-        let ago = Duration::from_nanos(self.now_ns.saturating_sub(slow.done_ns));
         let (who, how) = self.owner(slow.owner, slow.how);
         let known = |ns: u64| if ns == UNKNOWN_NS { Known::unavailable(NO_QUEUE) } else { ns.into() };
         Some(Request {
-            at: next.at.checked_sub(ago).unwrap_or(next.at),
+            at: self.now.wall_at(slow.done_ns.min(self.now.ns())),
             device: device.name,
             op: Op::of(slow.op),
             sector: slow.sector,

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use stillwatch_common::{
     hist,
     io::{OwnerId, tgid_of},
@@ -14,7 +14,7 @@ use stillwatch_common::{
 };
 
 use crate::{
-    sample::{self, Sample},
+    sample::{self, Moment, Sample},
     snapshot::{
         Latency, Who,
         oom::{Inside, Limit, Oom, Reclaim, Signal, Total},
@@ -25,20 +25,19 @@ pub use kills::reconstructed;
 
 pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
     let (before, after) = (prev.oom.as_ref()?, next.oom.as_ref()?);
-    let moment = moment(next.at, next.clock);
-    let now_ns = next.clock.as_nanos() as u64;
+    let taken = next.taken;
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
-    let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, now_ns, after)).collect();
+    let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, taken, after)).collect();
     inside.sort_by_key(|inside| Reverse(inside.age));
-    let mut kills = kills(after, &moment);
+    let mut kills = kills(after, taken);
     for (report, pid) in &after.missed {
-        let at = |at: Duration| moment((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
+        let at = |at: Duration| taken.wall_at((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
         kills.extend(reconstructed(report, at).into_iter().filter(|kill| kill.victim.who.pid == Some(*pid)).take(1));
     }
     Some(Oom {
         kills,
-        freed: after.freed.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), after)).collect(),
-        signals: after.signals.iter().map(|signal| self::signal(signal, moment(signal.at_ns))).collect(),
+        freed: after.freed.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), after)).collect(),
+        signals: after.signals.iter().map(|signal| self::signal(signal, taken.wall_at(signal.at_ns))).collect(),
         reclaim: reclaim(before, after),
         totals: std::array::from_fn(|kind| Total {
             waits: after.totals[kind].waits - before.totals[kind].waits,
@@ -54,17 +53,9 @@ pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
     })
 }
 
-/// From the programs' clock to the wall's: both as they were at one moment.
-pub fn moment(at: Timestamp, clock: Duration) -> impl Fn(u64) -> Timestamp {
-    move |at_ns| {
-        let ago = clock.as_nanos() as i64 - at_ns as i64;
-        at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(at)
-    }
-}
-
 /// Kills alone, which are shown between two snapshots.
-pub fn kills(sample: &sample::Oom, moment: impl Fn(u64) -> Timestamp) -> Vec<crate::snapshot::oom::Kill> {
-    sample.kills.iter().map(|kill| kills::kill(kill, moment(kill.kill.at_ns), sample)).collect()
+pub fn kills(sample: &sample::Oom, taken: Moment) -> Vec<crate::snapshot::oom::Kill> {
+    sample.kills.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), sample)).collect()
 }
 
 /// Counts of one process and kind, of all octaves.
@@ -123,7 +114,7 @@ fn leave_alone(who: &mut Who, sample: &sample::Oom) {
     }
 }
 
-fn inside(inside: &stillwatch_common::oom::Inside, now_ns: u64, sample: &sample::Oom) -> Inside {
+fn inside(inside: &stillwatch_common::oom::Inside, taken: Moment, sample: &sample::Oom) -> Inside {
     // Its name, if it has waited before; otherwise it lives, and is looked up.
     let known = sample.stalls.iter().find(|(key, _)| key.owner == inside.owner).map(|(_, waits)| waits);
     let mut who = match known {
@@ -131,12 +122,7 @@ fn inside(inside: &stillwatch_common::oom::Inside, now_ns: u64, sample: &sample:
         None => Who { started: Some(inside.owner as u32), ..Who::living(tgid_of(inside.owner)) },
     };
     leave_alone(&mut who, sample);
-    Inside {
-        who,
-        tid: inside.tid,
-        kind: Kind::of(inside.kind),
-        age: Duration::from_nanos(now_ns.saturating_sub(inside.since_ns)),
-    }
+    Inside { who, tid: inside.tid, kind: Kind::of(inside.kind), age: taken.since(inside.since_ns) }
 }
 
 fn recorded(owner: OwnerId, comm: &[u8; 16], cgroup: u64) -> Who {

@@ -8,10 +8,9 @@ use std::{
     borrow::Cow,
     cmp::Reverse,
     net::{IpAddr, Ipv6Addr},
-    time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use stillwatch_common::{
     io::tgid_of,
     tcp::{self, Kind},
@@ -19,7 +18,7 @@ use stillwatch_common::{
 
 use crate::{
     cli::plan,
-    sample::{self, Sample},
+    sample::{self, Moment, Sample},
     snapshot::{
         Latency, Who,
         tcp::{Direction, End, Ends, Events, Flow, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window},
@@ -39,7 +38,7 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         after.network.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.network.get(name)?)?)));
     Some(Tcp {
         totals: totals(&before.totals, &after.totals),
-        events: Events::of(after, next.at, next.clock, plan),
+        events: Events::of(after, next.taken, plan),
         flows,
         by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
         reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
@@ -55,22 +54,20 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
 }
 
 impl Events {
-    /// The single events of a sample, which was taken `at` that moment; `clock` is the same on the programs' clock.
-    pub fn of(sample: &sample::Tcp, at: Timestamp, clock: Duration, plan: &plan::Tcp) -> Self {
-        let moment = |at_ns: u64| {
-            let ago = clock.as_nanos() as i64 - at_ns as i64;
-            at.checked_sub(SignedDuration::from_nanos(ago)).unwrap_or(at)
-        };
+    /// The single events of a sample that was taken at that moment.
+    pub fn of(sample: &sample::Tcp, taken: Moment, plan: &plan::Tcp) -> Self {
         let events = &sample.events;
         let retransmits = events.retransmits.iter().filter(|event| shown(&event.ends, plan));
         let connects = events.connects.iter().filter(|connect| shown(&connect.ends, plan));
         let resets = events.resets.iter().filter(|reset| shown(&reset.ends, plan));
         let drops = events.drops.iter().filter(|dropped| shown(&dropped.ends, plan));
         Self {
-            retransmits: retransmits.map(|event| retransmit(event, moment(event.at_ns), sample)).collect(),
-            connects: connects.map(|connect| connects::connect(connect, moment(connect.at_ns), sample)).collect(),
-            resets: resets.map(|reset| self::reset(reset, moment(reset.at_ns), sample)).collect(),
-            drops: drops.map(|dropped| drops::dropped(dropped, moment(dropped.at_ns), sample)).collect(),
+            retransmits: retransmits.map(|event| retransmit(event, taken.wall_at(event.at_ns), sample)).collect(),
+            connects: connects
+                .map(|connect| connects::connect(connect, taken.wall_at(connect.at_ns), sample))
+                .collect(),
+            resets: resets.map(|reset| self::reset(reset, taken.wall_at(reset.at_ns), sample)).collect(),
+            drops: drops.map(|dropped| drops::dropped(dropped, taken.wall_at(dropped.at_ns), sample)).collect(),
         }
     }
 }

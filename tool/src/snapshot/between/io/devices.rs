@@ -59,7 +59,7 @@ impl Context<'_> {
         }
         let ages = self.after.requests.as_ref().map(|requests| {
             let of_row = requests.iter().filter(|request| request.row as usize == at);
-            of_row.map(|request| self.now_ns.saturating_sub(request.queued_ns)).collect::<Vec<_>>()
+            of_row.map(|request| self.now.ns().saturating_sub(request.queued_ns)).collect::<Vec<_>>()
         });
         let ios = after.ios - before.ios;
         if ios == 0 && after.bytes == before.bytes && ages.as_ref().is_none_or(Vec::is_empty) {

@@ -60,7 +60,7 @@ impl Context<'_> {
             let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
             let stall = self.row_of(&mut rows, key, who, &task.stack);
             stall.row.now += 1;
-            let age_ns = task.since_ns.map(|since_ns| self.now_ns.saturating_sub(since_ns));
+            let age_ns = task.since_ns.map(|since_ns| self.now.ns().saturating_sub(since_ns));
             // None that is known is older.
             match (age_ns, &stall.row.now_ns) {
                 (None, _) => stall.row.now_ns = Known::unknown(BEFORE_START),
@@ -68,7 +68,7 @@ impl Context<'_> {
                 (Some(_), Known::Not(_)) => {}
             }
             // Of a wait that goes on, the part that lies in this interval.
-            let interval_ns = self.now_ns.saturating_sub(since.as_nanos() as u64);
+            let interval_ns = self.now.ns().saturating_sub(since.as_nanos() as u64);
             stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
         }
         rows.values_mut().for_each(|stall| settle(&mut stall.row));

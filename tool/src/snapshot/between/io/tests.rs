@@ -29,8 +29,7 @@ fn device(name: &str, disk: u32) -> BlockDevice {
 fn sample(second: u64, io: sample::Io) -> Sample {
     let devices = HashMap::from([(SDA, device("sda", SDA)), (SDA1, device("sda1", SDA)), (SDB, device("sdb", SDB))]);
     Sample {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        clock: Duration::from_secs(second),
+        taken: Moment { clock: Duration::from_secs(second), ..Moment::default() },
         usage: Usage::default(),
         pressure: Err(String::new()),
         lost: vec![],
