@@ -21,21 +21,31 @@ use crate::{
     snapshot::{Lost, Unavailable},
 };
 
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub taken: Moment,
-    pub usage: Usage,
-    pub pressure: Result<PressureTotals, String>,
-    /// Since attach, by cause.
-    pub lost: Vec<Lost>,
-    /// Probes that should run and could not be read.
-    pub unavailable: Vec<Unavailable>,
-    pub syscalls: Option<Syscalls>,
-    pub io: Option<Io>,
-    pub tcp: Option<Tcp>,
-    pub oom: Option<Oom>,
-    pub cpu: Option<Cpu>,
+macro_rules! sample {
+    ($($probe:ident: $Part:ident),*) => {
+        #[derive(Clone, Debug)]
+        pub struct Sample {
+            pub taken: Moment,
+            pub usage: Usage,
+            pub pressure: Result<PressureTotals, String>,
+            /// Since attach, by cause.
+            pub lost: Vec<Lost>,
+            /// Probes that should run and could not be read.
+            pub unavailable: Vec<Unavailable>,
+            $(pub $probe: Option<$Part>,)*
+        }
+
+        impl Sample {
+            /// Without any probe.
+            pub fn new(taken: Moment, pressure: Result<PressureTotals, String>) -> Self {
+                let (usage, lost, unavailable) = (Usage::default(), Vec::new(), Vec::new());
+                Self { taken, usage, pressure, lost, unavailable, $($probe: None,)* }
+            }
+        }
+    };
 }
+
+probes!(sample);
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
 #[derive(Clone, Copy, Debug, Default)]

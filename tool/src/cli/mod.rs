@@ -132,12 +132,7 @@ fn plan(
             Color::Auto => surroundings.terminal && !surroundings.no_color,
         },
         filter: Filter { pids: once(pid), comm, cgroup },
-        overview: false,
-        syscalls: None,
-        io: None,
-        tcp: None,
-        oom: None,
-        cpu: None,
+        ..Plan::default()
     })
 }
 

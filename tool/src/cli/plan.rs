@@ -4,36 +4,25 @@ use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use crate::snapshot::syscalls::Mode;
 
-/// A checked command line.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    pub interval: Duration,
-    /// Intervals to print before ending; `None`: until interrupted.
-    pub count: Option<u64>,
-    pub json: bool,
-    /// Rows per table.
-    pub top: usize,
-    pub colour: bool,
-    pub filter: Filter,
-    /// All probes at once, in few lines, with findings.
-    pub overview: bool,
-    /// The probes that run.
-    pub syscalls: Option<Syscalls>,
-    pub io: Option<Io>,
-    pub tcp: Option<Tcp>,
-    pub oom: Option<Oom>,
-    pub cpu: Option<Cpu>,
-}
+macro_rules! plan {
+    ($($probe:ident: $Part:ident),*) => {
+        /// A checked command line.
+        #[derive(Clone, Debug, Default)]
+        pub struct Plan {
+            pub interval: Duration,
+            /// Intervals to print before ending; `None`: until interrupted.
+            pub count: Option<u64>,
+            pub json: bool,
+            /// Rows per table.
+            pub top: usize,
+            pub colour: bool,
+            pub filter: Filter,
+            /// All probes at once, in few lines, with findings.
+            pub overview: bool,
+            // The probes that run.
+            $(pub $probe: Option<$Part>,)*
+        }
 
-impl Plan {
-    /// Whether single events are shown as they come, not only at the end of an interval.
-    pub fn is_live(&self) -> bool {
-        self.tcp.as_ref().is_some_and(|tcp| (self.json && !self.overview) || tcp.events)
-    }
-}
-
-macro_rules! parts {
-    ($($probe:ident),*) => {
         impl Plan {
             /// The same without a probe.
             pub fn without(mut self, probe: &str) -> Self {
@@ -53,7 +42,14 @@ macro_rules! parts {
     };
 }
 
-probes!(parts);
+probes!(plan);
+
+impl Plan {
+    /// Whether single events are shown as they come, not only at the end of an interval.
+    pub fn is_live(&self) -> bool {
+        self.tcp.as_ref().is_some_and(|tcp| (self.json && !self.overview) || tcp.events)
+    }
+}
 
 /// What the `syscalls` probe will do.
 #[derive(Clone, Debug)]

@@ -95,7 +95,7 @@ pub struct Tick<'a> {
 }
 
 macro_rules! all {
-    ($($probe:ident),*) => {
+    ($($probe:ident: $_part:ident),*) => {
         /// Every probe there is.
         pub static ALL: &[Probe] = &[$($probe::PROBE),*];
 

@@ -7,14 +7,13 @@ use super::{
 };
 use crate::{
     cli::plan::Plan,
-    kernel::cost::Usage,
     probes::{self, Counters, Read, Tick, With},
     sample::Sample,
     snapshot::Unavailable,
 };
 
 macro_rules! readers {
-    ($($probe:ident),*) => {
+    ($($probe:ident: $_part:ident),*) => {
         pub struct Readers {
             $(pub $probe: Slot<probes::$probe::Reader>,)*
         }
@@ -30,15 +29,10 @@ macro_rules! readers {
 
             /// A sample of what could be read; our own cost and losses are yet to come.
             pub fn read(&mut self, tick: &mut Tick) -> Sample {
-                $(let $probe = self.$probe.read(stringify!($probe), |reader| Read::read(reader, tick));)*
-                Sample {
-                    taken: tick.now,
-                    usage: Usage::default(),
-                    pressure: pressure(),
-                    lost: Vec::new(),
-                    unavailable: self.unavailable(),
-                    $($probe,)*
-                }
+                let mut sample = Sample::new(tick.now, pressure());
+                $(sample.$probe = self.$probe.read(stringify!($probe), |reader| Read::read(reader, tick));)*
+                sample.unavailable = self.unavailable();
+                sample
             }
 
             pub fn counters(&self) -> [&Counters; probes::ALL.len()] {

@@ -12,6 +12,11 @@ use crate::{
     table::Known,
 };
 
+/// How it runs, for the header.
+pub fn mode(_: &Cpu) -> &'static str {
+    "cpu"
+}
+
 pub fn draw(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     run_queue(text, cpu, snapshot, view);
     for line in notes(cpu, snapshot) {

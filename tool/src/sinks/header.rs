@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     escape::escape,
-    snapshot::{Cost, Snapshot, Stall, syscalls::Mode},
+    snapshot::{Cost, Snapshot, Stall},
 };
 
 /// When, how long, the host's pressure, and our own cost and losses.
@@ -29,25 +29,10 @@ pub fn time(snapshot: &Snapshot, view: &View) -> String {
 
 /// Which probes run and how, and whose events are shown.
 pub fn mode(snapshot: &Snapshot, view: &View) -> String {
-    let mut probes = Vec::new();
-    if let Some(syscalls) = &snapshot.syscalls {
-        probes.push(match syscalls.mode {
-            Mode::Exact => "syscalls exact",
-            Mode::Blocked => "syscalls blocked (only calls that sleep)",
-        });
+    macro_rules! modes {
+        ($($probe:ident: $_part:ident),*) => { [$(snapshot.$probe.as_ref().map(super::$probe::mode)),*] };
     }
-    if let Some(io) = &snapshot.io {
-        probes.push(if io.stalled.is_known() { "io" } else { "io devices" });
-    }
-    if let Some(tcp) = &snapshot.tcp {
-        probes.push(if tcp.events_only { "tcp events" } else { "tcp" });
-    }
-    if snapshot.oom.is_some() {
-        probes.push("oom");
-    }
-    if snapshot.cpu.is_some() {
-        probes.push("cpu");
-    }
+    let probes: Vec<&str> = probes!(modes).into_iter().flatten().collect();
     let mode = probes.join(", ");
     if view.only.is_empty() { mode } else { format!("{mode}   only {}", view.only) }
 }

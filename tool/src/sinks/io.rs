@@ -17,6 +17,11 @@ pub use self::{stalled::waiting_for, words::device};
 use super::View;
 use crate::snapshot::{Snapshot, io::Io};
 
+/// How it runs, for the header.
+pub fn mode(io: &Io) -> &'static str {
+    if io.stalled.is_known() { "io" } else { "io devices" }
+}
+
 pub fn draw(text: &mut String, io: &Io, snapshot: &Snapshot, view: &View) {
     requests::draw(text, &io.slow, snapshot, view);
     devices::draw(text, &io.devices, snapshot, view);

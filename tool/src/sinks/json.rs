@@ -26,116 +26,77 @@ use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
-use self::{io::Io, line::Line, syscalls::Syscalls};
+use self::line::Line;
 use super::{Sink, View};
 use crate::{
     escape::escape,
     snapshot::{Snapshot, Unavailable, oom::Kill, tcp::Events},
-    table::Value,
 };
 
 /// Writes a line per probe and interval to `W`.
 pub struct Json<W> {
     out: W,
     view: View,
-    /// One line, whose memory is used again for the next.
-    line: BytesMut,
+    /// Their memory is used again for the next.
+    lines: Lines,
 }
 
 impl<W: Write> Json<W> {
     pub fn new(out: W, view: View) -> Self {
-        Self { out, view, line: BytesMut::with_capacity(16 << 10) }
+        Self { out, view, lines: Lines(BytesMut::with_capacity(16 << 10)) }
+    }
+
+    /// In one write.
+    fn write(&mut self, add: impl FnOnce(&mut Lines, &View) -> Result<()>) -> Result<()> {
+        self.lines.0.clear();
+        add(&mut self.lines, &self.view)?;
+        self.out.write_all(&self.lines.0)?;
+        self.out.flush()
     }
 }
 
-impl<W> Json<W> {
+/// Lines that are not written yet.
+struct Lines(BytesMut);
+
+impl Lines {
     fn add(&mut self, line: &impl Serialize) -> Result<()> {
-        let out = (&mut self.line).writer();
+        let out = (&mut self.0).writer();
         line.serialize(&mut serde_json::Serializer::with_formatter(out, Harmless))?;
-        self.line.put_u8(b'\n');
-        Ok(())
-    }
-}
-
-impl<W> Json<W> {
-    /// In order within each kind.
-    fn add_events(&mut self, events: &Events) -> Result<()> {
-        for retransmit in &events.retransmits {
-            self.add(&tcp::retransmit(retransmit))?;
-        }
-        for connect in &events.connects {
-            self.add(&tcp::connect(connect))?;
-        }
-        for reset in &events.resets {
-            self.add(&tcp::reset(reset))?;
-        }
-        for dropped in &events.drops {
-            self.add(&tcp::dropped(dropped))?;
-        }
+        self.0.put_u8(b'\n');
         Ok(())
     }
 }
 
 impl<W: Write> Sink for Json<W> {
     fn events(&mut self, events: &Events) -> Result<()> {
-        self.line.clear();
-        self.add_events(events)?;
-        self.out.write_all(&self.line)?;
-        self.out.flush()
+        self.write(|lines, _| tcp::events(lines, events))
     }
 
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
-        self.line.clear();
-        if let Some(syscalls) = &snapshot.syscalls {
-            self.add(&Line::of("syscalls", snapshot, Syscalls::of(syscalls, &self.view)))?;
-        }
-        if let Some(io) = &snapshot.io {
-            for request in &io.slow {
-                self.add(&io::slow(request))?;
+        self.write(|lines, view| {
+            macro_rules! add {
+                ($($probe:ident: $_part:ident),*) => {
+                    $(if let Some(part) = &snapshot.$probe {
+                        $probe::add(lines, part, snapshot, view)?;
+                    })*
+                };
             }
-            self.add(&Line::of("io", snapshot, Io::of(io, &self.view)))?;
-        }
-        if let Some(tcp) = &snapshot.tcp {
-            self.add_events(&tcp.events)?;
-            if !tcp.events_only {
-                self.add(&Line::of("tcp", snapshot, tcp::Tcp::of(tcp, &tcp.opened.cell())))?;
+            probes!(add);
+            for Unavailable { probe, why } in &snapshot.unavailable {
+                lines.add(&Line::of(probe, snapshot, line::Unavailable { unavailable: why }))?;
             }
-        }
-        if let Some(oom) = &snapshot.oom {
-            for kill in &oom.kills {
-                self.add(&oom::kill(kill))?;
+            if let Some(findings) = &snapshot.findings {
+                for finding in finding::Finding::all(findings, snapshot) {
+                    lines.add(&finding)?;
+                }
+                lines.add(&finding::RuledOut::of(findings, snapshot))?;
             }
-            for kill in &oom.freed {
-                self.add(&oom::freed(kill))?;
-            }
-            for signal in &oom.signals {
-                self.add(&oom::signal(signal))?;
-            }
-            self.add(&Line::of("oom", snapshot, oom::Oom::of(oom)))?;
-        }
-        if let Some(cpu) = &snapshot.cpu {
-            self.add(&Line::of("cpu", snapshot, cpu::Cpu::of(cpu, &self.view)))?;
-        }
-        for Unavailable { probe, why } in &snapshot.unavailable {
-            self.add(&Line::of(probe, snapshot, line::Unavailable { unavailable: why }))?;
-        }
-        if let Some(findings) = &snapshot.findings {
-            for finding in finding::Finding::all(findings, snapshot) {
-                self.add(&finding)?;
-            }
-            self.add(&finding::RuledOut::of(findings, snapshot))?;
-        }
-        self.out.write_all(&self.line)?;
-        self.out.flush()
+            Ok(())
+        })
     }
 
     fn kills(&mut self, kills: &[Kill]) -> Result<()> {
-        self.line.clear();
-        for kill in kills {
-            self.add(&oom::kill(kill))?;
-        }
-        self.out.write_all(&self.line)?;
-        self.out.flush()
+        self.write(|lines, _| kills.iter().try_for_each(|kill| lines.add(&oom::kill(kill))))
     }
 }
 

@@ -20,6 +20,11 @@ use crate::{
     },
 };
 
+/// How it runs, for the header.
+pub fn mode(_: &Oom) -> &'static str {
+    "oom"
+}
+
 pub fn draw(text: &mut String, oom: &Oom, snapshot: &Snapshot, view: &View) {
     for line in state(oom, snapshot, view) {
         *text += &line;

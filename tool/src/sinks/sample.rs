@@ -37,12 +37,9 @@ pub fn view() -> View {
 
 /// An interval in which nothing happened, and little could be known.
 pub fn idle() -> Snapshot {
+    let at = "2026-03-01T14:02:12Z".parse().unwrap();
     Snapshot {
-        at: "2026-03-01T14:02:12Z".parse().unwrap(),
-        interval: Duration::from_millis(250),
         cost: Cost { user_cpu_percent: 0.1, rss_bytes: 9 << 20, ..Cost::default() },
-        pressure: Err("PSI is off: boot with psi=1".into()),
-        unavailable: vec![],
         syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows: Vec::new(),
@@ -53,11 +50,7 @@ pub fn idle() -> Snapshot {
             failing: None,
             before_start: 0,
         }),
-        io: None,
-        tcp: None,
-        oom: None,
-        cpu: None,
-        findings: None,
+        ..Snapshot::new(at, Duration::from_millis(250), Err("PSI is off: boot with psi=1".into()))
     }
 }
 
@@ -85,14 +78,13 @@ pub fn busy() -> Snapshot {
         latency: Latency::merge(rows.iter().filter_map(|row| row.latency.value())).into(),
         ..Call::none(Mode::Exact)
     };
+    let at = "2026-03-01T14:02:11.25Z".parse().unwrap();
     let kernel_writes = Pressure {
         cpu: Stall { some: 12.2, full: 0.0 },
         io: Stall { some: 61.0, full: 43.8 },
         memory: Stall::default(),
     };
     Snapshot {
-        at: "2026-03-01T14:02:11.25Z".parse().unwrap(),
-        interval: Duration::from_millis(1001),
         cost: Cost {
             user_cpu_percent: 0.04,
             kernel_cpu_percent: Some(0.17),
@@ -100,8 +92,6 @@ pub fn busy() -> Snapshot {
             kernel_bytes: 3 << 20,
             lost: vec![Lost { cause: "task table full", count: 17 }],
         },
-        pressure: Ok(kernel_writes),
-        unavailable: vec![],
         syscalls: Some(Syscalls {
             mode: Mode::Exact,
             rows,
@@ -129,11 +119,7 @@ pub fn busy() -> Snapshot {
             failing: None,
             before_start: 2,
         }),
-        io: None,
-        tcp: None,
-        oom: None,
-        cpu: None,
-        findings: None,
+        ..Snapshot::new(at, Duration::from_millis(1001), Ok(kernel_writes))
     }
 }
 

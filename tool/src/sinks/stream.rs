@@ -74,7 +74,7 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
         text.push('\n');
     }
     macro_rules! draw {
-        ($($probe:ident),*) => {
+        ($($probe:ident: $_part:ident),*) => {
             $(match &snapshot.$probe {
                 Some(part) => super::$probe::draw(&mut text, part, snapshot, view),
                 None => text += &header::unavailable(snapshot, stringify!($probe)).unwrap_or_default(),

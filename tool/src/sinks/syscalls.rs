@@ -1,7 +1,18 @@
 //! All tables of the `syscalls` probe.
 
 use super::{View, callers, calls};
-use crate::snapshot::{Snapshot, syscalls::Syscalls};
+use crate::snapshot::{
+    Snapshot,
+    syscalls::{Mode, Syscalls},
+};
+
+/// How it runs, for the header.
+pub fn mode(syscalls: &Syscalls) -> &'static str {
+    match syscalls.mode {
+        Mode::Exact => "syscalls exact",
+        Mode::Blocked => "syscalls blocked (only calls that sleep)",
+    }
+}
 
 pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &View) {
     calls::draw(text, syscalls, snapshot, view);

@@ -21,6 +21,11 @@ use crate::{
     },
 };
 
+/// How it runs, for the header.
+pub fn mode(tcp: &Tcp) -> &'static str {
+    if tcp.events_only { "tcp events" } else { "tcp" }
+}
+
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     for line in totals(tcp, snapshot).into_iter().chain(listeners::unknown(tcp).map(|line| view.dim(&line))) {
         *text += &line;

@@ -153,26 +153,9 @@ mod tests {
         snapshot::syscalls::Mode,
     };
 
-    fn plan() -> Plan {
-        Plan {
-            interval: Duration::from_secs(1),
-            count: None,
-            json: false,
-            top: 10,
-            colour: false,
-            filter: Filter::default(),
-            overview: false,
-            syscalls: None,
-            io: None,
-            tcp: None,
-            oom: None,
-            cpu: None,
-        }
-    }
-
     #[test]
     fn filters_in_words() {
-        let mut plan = plan();
+        let mut plan = Plan::default();
         assert_eq!(only(&plan), "");
         plan.filter = Filter {
             pids: vec![1, 2, 3, 4, 5, 6],
@@ -206,7 +189,7 @@ mod tests {
             blame: false,
             kernel_threads: true,
         };
-        let plan = Plan { io: Some(io), ..plan() };
+        let plan = Plan { io: Some(io), ..Plan::default() };
         assert_eq!(only(&plan), "device sda dm-0");
         let view = View::of(&plan);
         assert!(view.which_devices && !view.whose && view.stacks && view.kernel_threads);

@@ -13,31 +13,41 @@ use stillwatch_common::hist;
 use super::{Cost, Lost, Pressure, Snapshot, Stall, Unavailable};
 use crate::{
     cli::plan::Plan,
-    sample::{Cell, PressureTotals, Sample, StallTotals},
+    sample::{Cell, Moment, PressureTotals, Sample, StallTotals},
 };
 
-impl Snapshot {
-    /// `kernel_bytes`: what the maps take, which does not change during a run.
-    pub fn between(prev: &Sample, next: &Sample, plan: &Plan, kernel_bytes: u64) -> Self {
-        let interval = next.taken.clock.saturating_sub(prev.taken.clock);
-        Self {
-            at: next.taken.wall,
-            interval,
-            cost: cost(prev, next, interval, kernel_bytes),
-            pressure: match (&prev.pressure, &next.pressure) {
-                (Ok(prev), Ok(next)) => Ok(pressure(prev, next, interval)),
-                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
-            },
-            unavailable: unavailable(prev, next),
-            syscalls: part(&plan.syscalls, &prev.syscalls, &next.syscalls, syscalls::syscalls),
-            io: plan.io.as_ref().and_then(|plan| io::io(prev, next, plan)),
-            tcp: plan.tcp.as_ref().and_then(|plan| tcp::tcp(prev, next, plan)),
-            oom: plan.oom.as_ref().and_then(|_| oom::oom(prev, next)),
-            cpu: part(&plan.cpu, &prev.cpu, &next.cpu, cpu::cpu),
-            findings: None,
-        }
-    }
+/// The moments of two samples.
+pub struct Span {
+    pub from: Moment,
+    pub to: Moment,
 }
+
+macro_rules! between {
+    ($($probe:ident: $_part:ident),*) => {
+        impl Snapshot {
+            /// `kernel_bytes`: what the maps take, which does not change during a run.
+            pub fn between(prev: &Sample, next: &Sample, plan: &Plan, kernel_bytes: u64) -> Self {
+                let span = Span { from: prev.taken, to: next.taken };
+                let interval = span.to.clock.saturating_sub(span.from.clock);
+                let pressure = match (&prev.pressure, &next.pressure) {
+                    (Ok(prev), Ok(next)) => Ok(pressure(prev, next, interval)),
+                    (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+                };
+                Self {
+                    cost: cost(prev, next, interval, kernel_bytes),
+                    unavailable: unavailable(prev, next),
+                    $($probe: match (&prev.$probe, &next.$probe, &plan.$probe) {
+                        (Some(prev), Some(next), Some(plan)) => Some($probe::between(prev, next, &span, plan)),
+                        _ => None,
+                    },)*
+                    ..Self::new(span.to.wall, interval, pressure)
+                }
+            }
+        }
+    };
+}
+
+probes!(between);
 
 /// There is no difference if one of the two samples lacks a probe.
 fn unavailable(prev: &Sample, next: &Sample) -> Vec<Unavailable> {
@@ -45,11 +55,6 @@ fn unavailable(prev: &Sample, next: &Sample) -> Vec<Unavailable> {
     let back =
         back.map(|one| Unavailable { why: "it could not be read when this interval began".into(), ..one.clone() });
     next.unavailable.iter().cloned().chain(back).collect()
-}
-
-/// What a probe saw, if it runs.
-fn part<P, S, T>(plan: &Option<P>, prev: &Option<S>, next: &Option<S>, between: fn(&S, &S, &P) -> T) -> Option<T> {
-    Some(between(prev.as_ref()?, next.as_ref()?, plan.as_ref()?))
 }
 
 fn percent(part: Duration, whole: Duration) -> f64 {

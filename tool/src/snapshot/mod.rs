@@ -19,27 +19,37 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// One interval of one run.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// End of the interval.
-    pub at: Timestamp,
-    /// Its measured length, which under load is longer than the one asked for.
-    pub interval: Duration,
-    pub cost: Cost,
-    /// Pressure stall information, or why there is none.
-    pub pressure: Result<Pressure, String>,
-    /// Probes that should run and have seen nothing.
-    pub unavailable: Vec<Unavailable>,
-    /// What each probe that runs has seen.
-    pub syscalls: Option<syscalls::Syscalls>,
-    pub io: Option<io::Io>,
-    pub tcp: Option<tcp::Tcp>,
-    pub oom: Option<oom::Oom>,
-    pub cpu: Option<cpu::Cpu>,
-    /// What it means, where that was asked for.
-    pub findings: Option<finding::Findings>,
+macro_rules! snapshot {
+    ($($probe:ident: $Part:ident),*) => {
+        /// One interval of one run.
+        #[derive(Clone, Debug)]
+        pub struct Snapshot {
+            /// End of the interval.
+            pub at: Timestamp,
+            /// Its measured length, which under load is longer than the one asked for.
+            pub interval: Duration,
+            pub cost: Cost,
+            /// Pressure stall information, or why there is none.
+            pub pressure: Result<Pressure, String>,
+            /// Probes that should run and have seen nothing.
+            pub unavailable: Vec<Unavailable>,
+            // What each probe that runs has seen.
+            $(pub $probe: Option<$probe::$Part>,)*
+            /// What it means, where that was asked for.
+            pub findings: Option<finding::Findings>,
+        }
+
+        impl Snapshot {
+            /// Without any probe.
+            pub fn new(at: Timestamp, interval: Duration, pressure: Result<Pressure, String>) -> Self {
+                let (cost, unavailable) = (Cost::default(), Vec::new());
+                Self { at, interval, cost, pressure, unavailable, $($probe: None,)* findings: None }
+            }
+        }
+    };
 }
+
+probes!(snapshot);
 
 /// A probe that was asked for and can't be had: nothing is known of what it would have seen.
 #[derive(Clone, Debug, PartialEq, Eq)]

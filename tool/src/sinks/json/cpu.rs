@@ -1,20 +1,28 @@
 //! The `cpu` probe's part of a line.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Result};
 
 use serde::Serialize;
 
 use super::{
-    line::ns,
+    Lines,
+    line::{Line, ns},
     row::{Row, Rows},
 };
 use crate::{
     sinks::View,
-    snapshot::cpu::{self, Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
+    snapshot::{
+        Snapshot,
+        cpu::{self, Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
+    },
 };
 
+pub fn add(lines: &mut Lines, cpu: &cpu::Cpu, snapshot: &Snapshot, view: &View) -> Result<()> {
+    lines.add(&Line::of("cpu", snapshot, Cpu::of(cpu, view)))
+}
+
 #[derive(Serialize)]
-pub struct Cpu<'a> {
+struct Cpu<'a> {
     #[serde(flatten)]
     scheduler: Row<'a, Scheduler>,
     waited_over_ns: u64,
@@ -38,7 +46,7 @@ pub struct Cpu<'a> {
 }
 
 impl<'a> Cpu<'a> {
-    pub fn of(cpu: &'a cpu::Cpu, view: &View) -> Self {
+    fn of(cpu: &'a cpu::Cpu, view: &View) -> Self {
         Self {
             scheduler: Row(&cpu.scheduler),
             waited_over_ns: ns(view.slow_waits),

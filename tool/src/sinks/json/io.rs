@@ -1,18 +1,29 @@
 //! The `io` probe's part of a line.
 
+use std::io::Result;
+
 use serde::Serialize;
 
 use super::{
-    line::{Event, ns},
+    Lines,
+    line::{Event, Line, ns},
     row::{Row, Rows},
 };
 use crate::{
     sinks::View,
-    snapshot::io::{self, Blame, Cause, Device, Request, Stalled},
+    snapshot::{
+        Snapshot,
+        io::{self, Blame, Cause, Device, Request, Stalled},
+    },
 };
 
+pub fn add(lines: &mut Lines, io: &io::Io, snapshot: &Snapshot, view: &View) -> Result<()> {
+    io.slow.iter().try_for_each(|request| lines.add(&slow(request)))?;
+    lines.add(&Line::of("io", snapshot, Io::of(io, view)))
+}
+
 #[derive(Serialize)]
-pub struct Io<'a> {
+struct Io<'a> {
     devices: Rows<'a, Device>,
     /// Reasons are named of waits that are at least this long.
     stall_over_ns: u64,
@@ -28,7 +39,7 @@ pub struct Io<'a> {
 }
 
 impl<'a> Io<'a> {
-    pub fn of(io: &'a io::Io, view: &View) -> Self {
+    fn of(io: &'a io::Io, view: &View) -> Self {
         Self {
             devices: Rows(&io.devices),
             stall_over_ns: ns(view.stall),
@@ -42,7 +53,7 @@ impl<'a> Io<'a> {
 }
 
 /// A request over the threshold.
-pub fn slow(request: &Request) -> Event<Row<'_, Request>> {
+fn slow(request: &Request) -> Event<Row<'_, Request>> {
     Event::of("io", "slow_request", request.at, Row(request))
 }
 

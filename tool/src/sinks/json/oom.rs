@@ -2,20 +2,34 @@
 
 mod kill;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Result};
 
 use serde::Serialize;
 
-pub use kill::{freed, kill};
+pub use kill::kill;
 
 use super::{
-    line::Event,
+    Lines,
+    line::{Event, Line},
     row::{Row, Rows},
 };
-use crate::snapshot::oom::{self as shown, Inside, Kind, Limit, Reclaim, Signal};
+use crate::{
+    sinks::View,
+    snapshot::{
+        Snapshot,
+        oom::{self as shown, Inside, Kind, Limit, Reclaim, Signal},
+    },
+};
+
+pub fn add(lines: &mut Lines, oom: &shown::Oom, snapshot: &Snapshot, _: &View) -> Result<()> {
+    oom.kills.iter().try_for_each(|told| lines.add(&kill(told)))?;
+    oom.freed.iter().try_for_each(|told| lines.add(&kill::freed(told)))?;
+    oom.signals.iter().try_for_each(|sent| lines.add(&signal(sent)))?;
+    lines.add(&Line::of("oom", snapshot, Oom::of(oom)))
+}
 
 #[derive(Serialize)]
-pub struct Oom<'a> {
+struct Oom<'a> {
     memory: Memory,
     reclaim: Rows<'a, Reclaim>,
     in_reclaim: Rows<'a, Inside>,
@@ -49,7 +63,7 @@ struct Total {
 }
 
 impl<'a> Oom<'a> {
-    pub fn of(oom: &'a shown::Oom) -> Self {
+    fn of(oom: &'a shown::Oom) -> Self {
         let memory = &oom.memory;
         let totals = Kind::ALL.into_iter().zip(&oom.totals).filter(|(_, total)| total.waits > 0);
         Self {
@@ -75,6 +89,6 @@ impl<'a> Oom<'a> {
 }
 
 /// SIGKILL that a process sent.
-pub fn signal(signal: &Signal) -> Event<Row<'_, Signal>> {
+fn signal(signal: &Signal) -> Event<Row<'_, Signal>> {
     Event::of("oom", "sigkill", signal.at, Row(signal))
 }

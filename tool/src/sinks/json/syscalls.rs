@@ -1,18 +1,28 @@
 //! The `syscalls` probe's part of a line.
 
+use std::io::Result;
+
 use serde::Serialize;
 
 use super::{
-    line::ns,
+    Lines,
+    line::{Line, ns},
     row::{Row, Rows},
 };
 use crate::{
     sinks::View,
-    snapshot::syscalls::{self, Call, CallsBy, InFlight, Mode, SlowCalls},
+    snapshot::{
+        Snapshot,
+        syscalls::{self, Call, CallsBy, InFlight, Mode, SlowCalls},
+    },
 };
 
+pub fn add(lines: &mut Lines, syscalls: &syscalls::Syscalls, snapshot: &Snapshot, view: &View) -> Result<()> {
+    lines.add(&Line::of("syscalls", snapshot, Syscalls::of(syscalls, view)))
+}
+
 #[derive(Serialize)]
-pub struct Syscalls<'a> {
+struct Syscalls<'a> {
     mode: &'static str,
     syscalls: Rows<'a, Call>,
     total: Row<'a, Call>,
@@ -27,7 +37,7 @@ pub struct Syscalls<'a> {
 }
 
 impl<'a> Syscalls<'a> {
-    pub fn of(syscalls: &'a syscalls::Syscalls, view: &View) -> Self {
+    fn of(syscalls: &'a syscalls::Syscalls, view: &View) -> Self {
         Self {
             mode: if syscalls.mode == Mode::Exact { "exact" } else { "blocked" },
             syscalls: Rows(&syscalls.rows),

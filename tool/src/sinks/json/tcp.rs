@@ -1,20 +1,41 @@
 //! What TCP sent again, and the connections that it opened, as JSON.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Result};
 
 use serde::Serialize;
 
 use super::{
-    line::Event,
+    Lines,
+    line::{Event, Line},
     row::{One, Row, Rows},
 };
 use crate::{
-    snapshot::tcp::{self as shown, Connect, DropSite, Dropped, Flow, Kind, Listener, Remote, Reset, Retransmit},
-    table::Cell,
+    sinks::View,
+    snapshot::{
+        Snapshot,
+        tcp::{self as shown, Connect, DropSite, Dropped, Events, Flow, Kind, Listener, Remote, Reset, Retransmit},
+    },
+    table::{Cell, Value},
 };
 
+pub fn add(lines: &mut Lines, tcp: &shown::Tcp, snapshot: &Snapshot, _: &View) -> Result<()> {
+    events(lines, &tcp.events)?;
+    if tcp.events_only {
+        return Ok(());
+    }
+    lines.add(&Line::of("tcp", snapshot, Tcp::of(tcp, &tcp.opened.cell())))
+}
+
+/// In order within each kind.
+pub fn events(lines: &mut Lines, events: &Events) -> Result<()> {
+    events.retransmits.iter().try_for_each(|event| lines.add(&retransmit(event)))?;
+    events.connects.iter().try_for_each(|event| lines.add(&connect(event)))?;
+    events.resets.iter().try_for_each(|event| lines.add(&reset(event)))?;
+    events.drops.iter().try_for_each(|event| lines.add(&dropped(event)))
+}
+
 #[derive(Serialize)]
-pub struct Tcp<'a> {
+struct Tcp<'a> {
     totals: Totals,
     flows: Rows<'a, Flow>,
     /// Connections opened, by outcome; absent: none.
@@ -51,7 +72,7 @@ struct Totals {
 
 impl<'a> Tcp<'a> {
     /// `opened` is the cell of that.
-    pub fn of(tcp: &'a shown::Tcp, opened: &'a Cell<'a>) -> Self {
+    fn of(tcp: &'a shown::Tcp, opened: &'a Cell<'a>) -> Self {
         let totals = &tcp.totals;
         Self {
             totals: Totals {
@@ -75,18 +96,18 @@ impl<'a> Tcp<'a> {
     }
 }
 
-pub fn retransmit(event: &Retransmit) -> Event<Row<'_, Retransmit>> {
+fn retransmit(event: &Retransmit) -> Event<Row<'_, Retransmit>> {
     Event::of("tcp", "retransmit", event.at, Row(event))
 }
 
-pub fn connect(connect: &Connect) -> Event<Row<'_, Connect>> {
+fn connect(connect: &Connect) -> Event<Row<'_, Connect>> {
     Event::of("tcp", "connect", connect.at, Row(connect))
 }
 
-pub fn reset(reset: &Reset) -> Event<Row<'_, Reset>> {
+fn reset(reset: &Reset) -> Event<Row<'_, Reset>> {
     Event::of("tcp", "reset", reset.at, Row(reset))
 }
 
-pub fn dropped(dropped: &Dropped) -> Event<Row<'_, Dropped>> {
+fn dropped(dropped: &Dropped) -> Event<Row<'_, Dropped>> {
     Event::of("tcp", "drop", dropped.at, Row(dropped))
 }

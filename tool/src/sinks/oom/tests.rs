@@ -8,7 +8,7 @@ use crate::{
     cli::{self, Command},
     oom_report::{Candidate, Constraint, Line, Report},
     snapshot::{
-        Cost, Latency, Pressure,
+        Latency, Pressure,
         oom::{Allocation, Held, Inside, Kill, LeadUp, Limit, Memory, Reclaim, Scope, Series, Signal, Total, Victim},
     },
 };
@@ -182,19 +182,7 @@ pub fn snapshot() -> Snapshot {
         residents_unavailable: Some("memory of processes unavailable: no iterator".into()),
         ..Oom::default()
     };
-    Snapshot {
-        at: at(),
-        interval: Duration::from_secs(1),
-        cost: Cost::default(),
-        pressure: Ok(Pressure::default()),
-        unavailable: vec![],
-        syscalls: None,
-        io: None,
-        tcp: None,
-        oom: Some(oom),
-        cpu: None,
-        findings: None,
-    }
+    Snapshot { oom: Some(oom), ..Snapshot::new(at(), Duration::from_secs(1), Ok(Pressure::default())) }
 }
 
 fn text(snapshot: &Snapshot, args: &str) -> String {

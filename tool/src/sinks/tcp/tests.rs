@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     cli::{self, Command},
     snapshot::{
-        Cost, Latency, Pressure,
+        Latency, Pressure,
         tcp::{
             Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Events, Flow, FlowsBy, Listener, NO_REASONS,
             Outcome, Outcomes, Remote, Reset, Retransmit, Sent, Totals, Window,
@@ -180,19 +180,7 @@ pub fn snapshot() -> Snapshot {
         network: [("retrans_segs", 3), ("timeouts", 1)].into(),
         ..Tcp::default()
     };
-    Snapshot {
-        at,
-        interval: Duration::from_secs(1),
-        cost: Cost::default(),
-        pressure: Ok(Pressure::default()),
-        unavailable: vec![],
-        syscalls: None,
-        io: None,
-        tcp: Some(tcp),
-        oom: None,
-        cpu: None,
-        findings: None,
-    }
+    Snapshot { tcp: Some(tcp), ..Snapshot::new(at, Duration::from_secs(1), Ok(Pressure::default())) }
 }
 
 fn text(snapshot: &Snapshot, args: &str) -> String {

@@ -10,6 +10,7 @@ use stillwatch_common::{
     io::{OwnerId, tgid_of},
 };
 
+use super::Span;
 use crate::{
     cli::plan,
     sample::{self, HostTimes, ProcessorTimes, Ran, RanKey, Throttling},
@@ -24,7 +25,7 @@ use crate::{
     table::{Known, Why},
 };
 
-pub fn cpu(prev: &sample::Cpu, next: &sample::Cpu, plan: &plan::Cpu) -> Cpu {
+pub fn between(prev: &sample::Cpu, next: &sample::Cpu, _: &Span, plan: &plan::Cpu) -> Cpu {
     let counts = next.counts.iter().enumerate().map(|(bucket, &count)| {
         let before = prev.counts.get(bucket).copied().unwrap_or(0);
         (bucket as u32, count.saturating_sub(before))

@@ -8,9 +8,10 @@ use std::{cmp::Reverse, collections::HashMap};
 use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
 use self::stalls::Stall;
+use super::Span;
 use crate::{
     cli::plan,
-    sample::{self, BlockDevice, Moment, Sample},
+    sample::{self, BlockDevice, Moment},
     snapshot::{
         Who,
         io::{Blame, Cause, DEVICES_ONLY, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
@@ -19,19 +20,18 @@ use crate::{
 };
 
 /// What a whole interval says, from what two samples say.
-pub fn io(prev: &Sample, next: &Sample, plan: &plan::Io) -> Option<Io> {
-    let (before, after) = (prev.io.as_ref()?, next.io.as_ref()?);
-    let context = Context { before, after, plan, now: next.taken };
+pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan::Io) -> Io {
+    let context = Context { before, after, plan, now: span.to };
     let caused_by = context.causes();
-    let stalled = context.stalled(prev.taken.clock);
+    let stalled = context.stalled(span.from.clock);
     let blame = plan.blame.then(|| context.blame(&stalled, &caused_by));
-    Some(Io {
+    Io {
         devices: context.devices(),
         stalled: known(plan, stalled.into_iter().map(|stall| stall.row)),
         caused_by: known(plan, caused_by.into_iter().map(|cause| cause.row)),
         blame,
         slow: after.slow.iter().filter_map(|slow| context.slow(slow)).collect(),
-    })
+    }
 }
 
 /// Only devices are measured where nothing else is asked for.

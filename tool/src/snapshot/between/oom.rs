@@ -13,8 +13,10 @@ use stillwatch_common::{
     oom::{Kind, Waits},
 };
 
+use super::Span;
 use crate::{
-    sample::{self, Moment, Sample},
+    cli::plan,
+    sample::{self, Moment},
     snapshot::{
         Latency, Who,
         oom::{Inside, Limit, Oom, Reclaim, Signal, Total},
@@ -23,9 +25,8 @@ use crate::{
 
 pub use kills::reconstructed;
 
-pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
-    let (before, after) = (prev.oom.as_ref()?, next.oom.as_ref()?);
-    let taken = next.taken;
+pub fn between(before: &sample::Oom, after: &sample::Oom, span: &Span, _: &plan::Oom) -> Oom {
+    let taken = span.to;
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
     let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, taken, after)).collect();
     inside.sort_by_key(|inside| Reverse(inside.age));
@@ -34,7 +35,7 @@ pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
         let at = |at: Duration| taken.wall_at((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
         kills.extend(reconstructed(report, at).into_iter().filter(|kill| kill.victim.who.pid == Some(*pid)).take(1));
     }
-    Some(Oom {
+    Oom {
         kills,
         freed: after.freed.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), after)).collect(),
         signals: after.signals.iter().map(|signal| self::signal(signal, taken.wall_at(signal.at_ns))).collect(),
@@ -50,7 +51,7 @@ pub fn oom(prev: &Sample, next: &Sample) -> Option<Oom> {
         log_unavailable: after.log_unavailable.clone(),
         residents_unavailable: after.residents_unavailable.clone(),
         unprotected: after.unprotected.clone(),
-    })
+    }
 }
 
 /// Kills alone, which are shown between two snapshots.

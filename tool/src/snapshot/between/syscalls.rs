@@ -7,7 +7,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use stillwatch_common::syscalls::{Caller, Row, Waits};
 
 use self::callers::Sum;
-use super::histograms;
+use super::{Span, histograms};
 use crate::{
     cli::plan,
     sample,
@@ -19,7 +19,7 @@ use crate::{
     table::Known,
 };
 
-pub fn syscalls(prev: &sample::Syscalls, next: &sample::Syscalls, plan: &plan::Syscalls) -> Syscalls {
+pub fn between(prev: &sample::Syscalls, next: &sample::Syscalls, _: &Span, plan: &plan::Syscalls) -> Syscalls {
     let shown = |nr: u32| plan.only.is_empty() || plan.only.contains(&nr);
     let mut buckets = histograms(&prev.cells, &next.cells);
     let mut rows: Vec<(usize, Call)> = (0..next.rows.len())

@@ -16,17 +16,17 @@ use stillwatch_common::{
     tcp::{self, Kind},
 };
 
+use super::Span;
 use crate::{
     cli::plan,
-    sample::{self, Moment, Sample},
+    sample::{self, Moment},
     snapshot::{
         Latency, Who,
         tcp::{Direction, End, Ends, Events, Flow, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window},
     },
 };
 
-pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
-    let (before, after) = (prev.tcp.as_ref()?, next.tcp.as_ref()?);
+pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &plan::Tcp) -> Tcp {
     let mut flows: Vec<Flow> = after
         .flows
         .iter()
@@ -36,9 +36,9 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
     flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.ends));
     let network =
         after.network.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.network.get(name)?)?)));
-    Some(Tcp {
+    Tcp {
         totals: totals(&before.totals, &after.totals),
-        events: Events::of(after, next.taken, plan),
+        events: Events::of(after, span.to, plan),
         flows,
         by: (plan.by != plan::FlowsBy::Flow).then_some(plan.by),
         reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
@@ -50,7 +50,7 @@ pub fn tcp(prev: &Sample, next: &Sample, plan: &plan::Tcp) -> Option<Tcp> {
         network: network.collect(),
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,
-    })
+    }
 }
 
 impl Events {

@@ -3,7 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use stillwatch_common::io::{self as wire, NO_CALL, Owner, Request, Row, owner_id, row_key};
 
 use super::*;
-use crate::{cli::plan, kernel::cost::Usage};
+use crate::cli::plan;
 
 const SDA: u32 = 8 << 20;
 const SDA1: u32 = SDA | 1;
@@ -26,24 +26,14 @@ fn device(name: &str, disk: u32) -> BlockDevice {
     BlockDevice { name: name.into(), alias: None, disk }
 }
 
-fn sample(second: u64, io: sample::Io) -> Sample {
-    let devices = HashMap::from([(SDA, device("sda", SDA)), (SDA1, device("sda1", SDA)), (SDB, device("sdb", SDB))]);
-    Sample {
-        taken: Moment { clock: Duration::from_secs(second), ..Moment::default() },
-        usage: Usage::default(),
-        pressure: Err(String::new()),
-        lost: vec![],
-        unavailable: vec![],
-        syscalls: None,
-        io: Some(sample::Io { devices, requests: Some(io.requests.clone().unwrap_or_default()), ..io }),
-        tcp: None,
-        oom: None,
-        cpu: None,
-    }
-}
-
 fn between(before: sample::Io, after: sample::Io, plan: &plan::Io) -> Io {
-    io(&sample(10, before), &sample(11, after), plan).unwrap()
+    let devices = HashMap::from([(SDA, device("sda", SDA)), (SDA1, device("sda1", SDA)), (SDB, device("sdb", SDB))]);
+    let sample = |io: sample::Io| {
+        let requests = Some(io.requests.clone().unwrap_or_default());
+        sample::Io { devices: devices.clone(), requests, ..io }
+    };
+    let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
+    super::between(&sample(before), &sample(after), &Span { from: at(10), to: at(11) }, plan)
 }
 
 fn work(ios: u64, service_ns: u64) -> wire::Work {
