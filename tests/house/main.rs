@@ -75,8 +75,8 @@ fn only_kernel_probes_and_run_name_aya() {
 
 #[test]
 fn snapshots_and_findings_do_no_input() {
-    for folder in ["tool/src/snapshot", "tool/src/table", "tool/src/findings"] {
-        refuse(folder, &[], &["std::fs", "std::io"]);
+    for folder in ["snapshot", "table", "findings", "attribution", "selection"] {
+        refuse(&format!("tool/src/{folder}"), &[], &["std::fs", "std::io"]);
     }
     refuse(
         "tool/src/findings",

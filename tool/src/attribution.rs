@@ -1,22 +1,25 @@
-//! Puts names to the numbers of a snapshot, for the rows that will be seen.
+//! Puts names to the numbers of a snapshot.
 
 mod cpu;
 mod io;
 pub mod oom;
 mod syscalls;
 pub mod tcp;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    cli::plan::{Filter, Plan},
+    cli::plan::Plan,
     names::Names,
-    snapshot::{Snapshot, Who},
+    snapshot::{
+        Snapshot, Who,
+        who::{About, ENDED},
+    },
 };
-
-const ENDED: &str = "ended before it could be looked up";
 
 macro_rules! resolve {
     ($($probe:ident: $_part:ident),*) => {
-        /// Resolves processes and cgroups. Text shows `--top` rows of a table, JSON shows all.
+        /// Resolves processes and cgroups.
         pub fn resolve(snapshot: &mut Snapshot, names: &mut Names, plan: &Plan) {
             $(if let Some(part) = &mut snapshot.$probe {
                 $probe::resolve(part, names, plan);
@@ -27,23 +30,24 @@ macro_rules! resolve {
 
 probes!(resolve);
 
-fn wanted(who: &mut Who, filter: &Filter, names: &mut Names) -> bool {
-    let pid = filter.pids.is_empty() || who.pid.is_some_and(|pid| filter.pids.contains(&pid));
-    let mut comm = || {
-        let Some(wanted) = &filter.comm else { return true };
-        who.comm.as_deref() == Some(wanted) || who.pid.and_then(|pid| names.comm(pid)).as_deref() == Some(wanted)
+/// Names the rows of a table that may be seen: text shows the first `--top`, of those that were asked for; JSON shows all.
+fn rows<'a, R: About + 'a>(rows: impl IntoIterator<Item = &'a mut R>, names: &mut Names, plan: &Plan) {
+    let (seen, filter) = (if plan.json { usize::MAX } else { plan.top }, &plan.filter);
+    let may_be_asked_for = |who: &Who| {
+        let pid = filter.pids.is_empty() || who.pid.is_some_and(|pid| filter.pids.contains(&pid));
+        pid && !filter.is_empty()
     };
-    if !pid || !comm() {
-        return false;
+    for (at, row) in rows.into_iter().enumerate() {
+        row.whom().filter(|who| at < seen || may_be_asked_for(who)).for_each(|who| name(who, names));
     }
-    let Some(directory) = &filter.cgroup else { return true };
-    let living = who.pid.and_then(|pid| names.is_below(pid, directory));
-    living.or_else(|| names.is_cgroup_below(who.cgroup_id?, directory)).unwrap_or(false)
 }
 
 /// A living process has the name it has now; one that has ended keeps the name that the kernel noted.
 fn name(who: &mut Who, names: &mut Names) {
-    let Some(pid) = who.pid else { return };
+    let Some(pid) = who.pid else {
+        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
+        return;
+    };
     if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
         // The number is another's by now.
         who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
@@ -51,6 +55,7 @@ fn name(who: &mut Who, names: &mut Names) {
         return;
     }
     if let Some(comm) = names.comm(pid) {
+        who.noted = who.comm.take().filter(|noted| *noted != comm);
         who.comm = Some(comm);
     }
     who.cgroup = names.cgroup(pid).or_else(|| names.cgroup_by_id(who.cgroup_id?));

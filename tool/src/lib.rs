@@ -12,10 +12,12 @@
 //! - [`snapshot`]: the difference of two samples. No I/O, no clock.
 //! - [`table`]: how the rows of snapshots are declared: a column once, for every sink.
 //! - [`findings`]: rules over snapshots: what is wrong, in a sentence, and what was looked at and is fine.
+//! - [`selection`]: what of a snapshot was asked for.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
+//! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
-//! - [`run`]: the only clock.
+//! - [`run`]: the only clock, and the loop around it all.
 
 #[macro_use]
 mod list;
@@ -25,6 +27,7 @@ pub mod cli;
 #[cfg(test)]
 mod docs;
 pub mod doctor;
+pub mod engine;
 pub mod escape;
 pub mod findings;
 pub mod format;
@@ -35,6 +38,7 @@ pub mod probes;
 pub mod reasons;
 pub mod run;
 pub mod sample;
+pub mod selection;
 pub mod sinks;
 pub mod snapshot;
 pub mod syscall_names;

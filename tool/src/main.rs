@@ -9,7 +9,7 @@ use stillwatch::{
     cli::{self, Command, Surroundings},
     doctor,
     kernel::features::Features,
-    names::Names,
+    names::find_cgroup,
     probes::{self, examine::examine},
     run,
 };
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         )
         .init();
     let features = Features::read();
-    let command = cli::parse(|cgroup| Names::new(&features).cgroup_dir(cgroup).map_err(|error| error.to_string()));
+    let command = cli::parse(|cgroup| find_cgroup(&features.cgroups, cgroup).map_err(|error| error.to_string()));
     let result = match command {
         Command::Run(plan) => run::run(&plan, &features),
         Command::Doctor { json } => diagnose(json, &features),

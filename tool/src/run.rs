@@ -22,12 +22,13 @@ use self::{
 use crate::{
     attribution,
     cli::plan::Plan,
-    findings::track::Tracker,
+    engine::{Engine, Input, Output},
     kernel::features::Features,
-    names::Names,
+    names::{Host, Names},
     probes::oom,
-    sinks,
-    snapshot::{Snapshot, between::oom::reconstructed, tcp::Events},
+    selection,
+    sinks::{self, Sink},
+    snapshot::between::oom::reconstructed,
 };
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.
@@ -36,8 +37,10 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         return last_kills(plan, features);
     }
     let mut attached = attach(plan, features)?;
+    let names = Names::new(Host::new(&features.cgroups, &plan.filter));
+    let mut engine = Engine::new(plan, names, std::mem::take(&mut attached.missing));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    unless_enough_seen(runtime.block_on(ticks(plan, &mut attached)))
+    unless_enough_seen(runtime.block_on(ticks(plan, &mut attached, &mut engine)))
 }
 
 /// Whoever read us may have seen enough.
@@ -55,7 +58,8 @@ fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
     // The log's clock is all there is; it stands still while the machine sleeps, as ours does.
     let moment = |at: Duration| now.wall_at(at.min(now.clock).as_nanos() as u64);
     let mut kills: Vec<_> = reports.iter().flat_map(|report| reconstructed(report, moment)).collect();
-    attribution::oom::kills(&mut kills, &mut Names::new(features), plan);
+    attribution::oom::kills(&mut kills, &mut Names::new(Host::new(&features.cgroups, &plan.filter)));
+    selection::keep(&mut kills, &plan.filter);
     let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });
     if kills.is_empty() && !plan.json {
         println_unless_closed("the kernel's log has no kill for want of memory")?;
@@ -73,23 +77,45 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
+/// What an input brings to be shown.
+fn show(sink: &mut dyn Sink, plan: &Plan, output: Option<Output>) -> std::io::Result<()> {
+    match output {
+        Some(Output::Snapshot(mut snapshot)) => {
+            selection::select(&mut snapshot, plan);
+            sink.snapshot(&snapshot)?;
+        }
+        Some(Output::Events(mut events)) => {
+            selection::events(&mut events, &plan.filter);
+            if !events.is_empty() {
+                sink.events(&events)?;
+            }
+        }
+        Some(Output::Kills(mut kills)) => {
+            selection::keep(&mut kills, &plan.filter);
+            if !kills.is_empty() {
+                sink.kills(&kills)?;
+            }
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
     let mut sink = sinks::of(plan);
-    let mut tracker = plan.overview.then(|| Tracker::new(plan, std::mem::take(&mut attached.missing)));
-    let mut prev = attached.sample(false)?;
-    if prev.unavailable.len() == plan.probes().len() {
-        return Err(start::none_left(&prev.unavailable));
+    let first = attached.sample(false, &mut engine.names)?;
+    if first.unavailable.len() == plan.probes().len() {
+        return Err(start::none_left(&first.unavailable));
     }
+    engine.feed(Input::Sample(Box::new(first)));
     // A first look soon, for what is going on already: it does not count as one of the intervals that were asked for.
     let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
     let mut live = interval(LIVE);
-    // Events that were taken out of the ring and wait for the interval's end.
-    let (mut events, mut unlisted) = (Events::default(), 0);
     let mut calibration = Backoff::default();
     // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
     let killed = attached.kill_events();
@@ -106,13 +132,8 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
             _ = terminate.recv() => true,
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
-                match attached.events(plan) {
-                    Some(new) if plan.is_live() => sink.events(&new)?,
-                    Some(new) => {
-                        events.append(new);
-                        unlisted += events.cut(EVENTS);
-                    }
-                    None => {}
+                if let Some(events) = attached.events() {
+                    show(&mut *sink, plan, engine.feed(events))?;
                 }
                 continue;
             }
@@ -123,18 +144,15 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
                 continue;
             }
             () = until(tell_at) => {
-                let (kills, more) = attached.kills(plan);
-                if !kills.is_empty() {
-                    sink.kills(&kills)?;
+                tell_at = None;
+                if let Some((kills, more)) = attached.kills() {
+                    show(&mut *sink, plan, engine.feed(kills))?;
+                    tell_at = more.then(|| Instant::now() + SETTLES);
                 }
-                if let Some(tracker) = &mut tracker {
-                    tracker.killed(&kills);
-                }
-                tell_at = more.then(|| Instant::now() + SETTLES);
                 continue;
             }
             _ = minutes.tick(), if killed.is_some() => {
-                attached.record();
+                attached.record(&mut engine.names);
                 continue;
             }
         };
@@ -144,20 +162,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached) -> Result<()> {
             left = left.map(|left| left - 1);
         }
         let last = last || left == Some(0);
-        let next = attached.sample(last)?;
-        let mut snapshot = Snapshot::between(&prev, &next, plan, attached.kernel_bytes);
-        attribution::resolve(&mut snapshot, &mut attached.names, plan);
-        if let Some(tcp) = &mut snapshot.tcp {
-            events.append(std::mem::take(&mut tcp.events));
-            tcp.events = std::mem::take(&mut events);
-            tcp.totals.sampled += std::mem::take(&mut unlisted) + tcp.events.cut(EVENTS);
-        }
-        if let Some(tracker) = &mut tracker {
-            snapshot.findings = Some(tracker.look(&snapshot));
-        }
-        sink.snapshot(&snapshot)?;
+        let next = attached.sample(last, &mut engine.names)?;
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
-        prev = next;
+        show(&mut *sink, plan, engine.feed(Input::Sample(Box::new(next))))?;
         if last {
             sink.finish()?;
             return Ok(());
@@ -175,8 +182,6 @@ fn interval(period: Duration) -> Interval {
     interval
 }
 
-/// Single events of each kind kept for a table: the last of an interval.
-const EVENTS: usize = 1024;
 /// Attaching takes most of a second: with this, something is on the screen after one and a half.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// The time until a kill is told, in which the kernel writes its report and the victim's memory may become free.

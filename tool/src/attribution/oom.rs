@@ -1,8 +1,8 @@
 //! Names for kills, and for who waits for memory.
 
-use super::{name, wanted};
+use super::{name, rows};
 use crate::{
-    cli::plan::{Filter, Plan},
+    cli::plan::Plan,
     names::Names,
     snapshot::{
         Who,
@@ -12,27 +12,21 @@ use crate::{
 
 const GONE: &str = "its cgroup was gone before it could be looked up";
 
-/// `-p`, `--comm` and `-c` choose kills by victim and trigger, and among those who wait; totals and limits are everybody's.
 pub fn resolve(oom: &mut Oom, names: &mut Names, plan: &Plan) {
-    let seen = if plan.json { usize::MAX } else { plan.top };
-    kills(&mut oom.kills, names, plan);
-    kills(&mut oom.freed, names, plan);
-    oom.signals.retain_mut(|signal| {
-        wanted(&mut signal.target, &plan.filter, names) || wanted(&mut signal.sender, &plan.filter, names)
-    });
+    kills(&mut oom.kills, names);
+    kills(&mut oom.freed, names);
     for signal in &mut oom.signals {
         name(&mut signal.sender, names);
         past(&mut signal.target, names);
     }
-    oom.reclaim.retain_mut(|row| wanted(&mut row.who, &plan.filter, names));
-    oom.reclaim.iter_mut().take(seen).for_each(|row| name(&mut row.who, names));
-    oom.inside.retain_mut(|task| wanted(&mut task.who, &plan.filter, names));
-    oom.inside.iter_mut().take(seen).for_each(|task| name(&mut task.who, names));
+    rows(&mut oom.reclaim, names, plan);
+    rows(&mut oom.inside, names, plan);
+    let seen = if plan.json { usize::MAX } else { plan.top };
     oom.limits.iter_mut().take(seen).for_each(|limit| limited(limit, names));
 }
 
-pub fn kills(kills: &mut Vec<Kill>, names: &mut Names, plan: &Plan) {
-    for kill in kills.iter_mut() {
+pub fn kills(kills: &mut [Kill], names: &mut Names) {
+    for kill in kills {
         let [victim, trigger] = kill.memory_cgroups;
         charged(&mut kill.victim.who, victim, names);
         charged(&mut kill.trigger, trigger, names);
@@ -43,19 +37,6 @@ pub fn kills(kills: &mut Vec<Kill>, names: &mut Names, plan: &Plan) {
             limited(limit, names);
             scope.cgroup.clone_from(&limit.cgroup);
         }
-    }
-    kills.retain_mut(|kill| {
-        let victim = is_wanted(&mut kill.victim.who, names, plan);
-        victim || is_wanted(&mut kill.trigger, names, plan)
-    });
-}
-
-/// The cgroup that it was in counts: a process that has ended is in none.
-fn is_wanted(who: &mut Who, names: &mut Names, plan: &Plan) -> bool {
-    let Some(directory) = &plan.filter.cgroup else { return wanted(who, &plan.filter, names) };
-    match who.cgroup.as_deref().and_then(|path| names.is_memory_path_below(path, directory)) {
-        Some(below) => below && wanted(who, &Filter { cgroup: None, ..plan.filter.clone() }, names),
-        None => wanted(who, &plan.filter, names),
     }
 }
 

@@ -12,7 +12,6 @@ mod values;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
-    path::PathBuf,
 };
 
 use clap::Parser;
@@ -20,7 +19,7 @@ pub use clap_complete::Shell;
 
 use self::{
     args::{Color, Common, Top, Word},
-    plan::{Draw, Filter, Plan},
+    plan::{Cgroup, Draw, Filter, Plan},
 };
 use crate::{snapshot::syscalls::Mode, syscall_names};
 
@@ -56,8 +55,8 @@ impl Surroundings {
 }
 
 /// The command line of this process. Ends the process when it is wrong (exit code 2, one line), or when it asks for
-/// help or the version. `cgroup` finds the directory of what `-c` names, or says why it can't.
-pub fn parse(cgroup: impl FnOnce(&str) -> Result<PathBuf, String>) -> Command {
+/// help or the version. `cgroup` finds what `-c` names, or says why it can't.
+pub fn parse(cgroup: impl FnOnce(&str) -> Result<Cgroup, String>) -> Command {
     match parse_from(std::env::args_os(), Surroundings::of_this_process(), cgroup) {
         Ok(command) => command,
         Err(refusal) => refusal.exit(),
@@ -68,7 +67,7 @@ pub fn parse(cgroup: impl FnOnce(&str) -> Result<PathBuf, String>) -> Command {
 pub fn parse_from(
     words: impl IntoIterator<Item = impl Into<OsString>>,
     surroundings: Surroundings,
-    cgroup: impl FnOnce(&str) -> Result<PathBuf, String>,
+    cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Command, Refusal> {
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let top = Top::try_parse_from(&words).map_err(|error| Refusal::from_clap(&error, &words))?;
@@ -113,7 +112,7 @@ pub fn parse_from(
 fn plan(
     common: Common,
     surroundings: Surroundings,
-    cgroup: impl FnOnce(&str) -> Result<PathBuf, String>,
+    cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Plan, Refusal> {
     // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
     let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color } = common;

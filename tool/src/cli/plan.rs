@@ -73,8 +73,30 @@ pub struct Syscalls {
 pub struct Filter {
     pub pids: Vec<u32>,
     pub comm: Option<String>,
-    /// Directory of the cgroup in the cgroup file system.
-    pub cgroup: Option<PathBuf>,
+    pub cgroup: Option<Cgroup>,
+}
+
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.comm.is_none() && self.cgroup.is_none()
+    }
+}
+
+/// A cgroup, with those below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Its directory in the cgroup file system.
+    pub dir: PathBuf,
+    /// Its path, as `/proc/PID/cgroup` spells it.
+    pub path: String,
+}
+
+impl Cgroup {
+    /// Whether it is that cgroup or above it.
+    pub fn holds(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.path.trim_end_matches('/'));
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
 }
 
 /// What the `io` probe will do.

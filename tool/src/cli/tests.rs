@@ -7,7 +7,10 @@ use super::{plan::By, *};
 fn run(line: &str) -> Result<Command, Refusal> {
     let here = Surroundings { terminal: true, no_color: false };
     parse_from(std::iter::once("stillwatch").chain(line.split_whitespace()), here, |name| match name {
-        "backup.service" => Ok("/sys/fs/cgroup/system.slice/backup.service".into()),
+        "backup.service" => Ok(plan::Cgroup {
+            dir: "/sys/fs/cgroup/system.slice/backup.service".into(),
+            path: "/system.slice/backup.service".into(),
+        }),
         _ => Err("no such cgroup".into()),
     })
 }
@@ -78,7 +81,7 @@ fn flags_reach_the_plan() {
     let plan = plan_of(&line);
     assert_eq!(plan.filter.pids, [me]);
     assert_eq!(plan.filter.comm.as_deref(), Some("cp"));
-    assert!(plan.filter.cgroup.is_some_and(|dir| dir.ends_with("backup.service")));
+    assert!(plan.filter.cgroup.is_some_and(|cgroup| cgroup.dir.ends_with("backup.service")));
     let syscalls = plan.syscalls.unwrap();
     assert_eq!(syscalls.only, ["read", "write"].map(|name| syscall_names::number(name).unwrap()));
     assert!(syscalls.errors && syscalls.idle && !plan.colour);

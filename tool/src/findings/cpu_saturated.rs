@@ -106,7 +106,7 @@ fn host(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Finding {
         evidence: evidence(scene, cpu, waits),
         victims,
         culprits,
-        doubts: doubts(scene, cpu),
+        doubts: doubts(cpu),
         next: "stillwatch cpu".into(),
         ..Finding::default()
     }
@@ -123,14 +123,13 @@ fn evidence(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Vec<Evidence> {
 }
 
 /// Time that the processors were not there at all is in every wait.
-fn doubts(scene: &Scene, cpu: &Cpu) -> Vec<String> {
+fn doubts(cpu: &Cpu) -> Vec<String> {
     let all: u64 = cpu.processors.iter().map(Processor::all_ns).sum();
     let steal = cpu.processors.iter().map(|row| row.steal_ns).sum::<u64>() as f64 / all.max(1) as f64;
     let stolen = (steal >= STEAL)
         .then(|| format!("{} of the time the machine itself was not run", format::percent(100.0 * steal)));
     let no_walk = cpu.running.why().map(|why| format!("who ran is not known: {why}"));
-    let filtered = scene.filtered.then(|| "only some processes are shown".to_owned());
-    stolen.into_iter().chain(no_walk).chain(filtered).collect()
+    stolen.into_iter().chain(no_walk).collect()
 }
 
 /// One processor, of those of which others are idle.
@@ -171,7 +170,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
         ],
         victims,
         culprits,
-        doubts: doubts(scene, cpu),
+        doubts: doubts(cpu),
         unknown: vec!["why they do not move: an affinity mask, a cpuset, or the scheduler".into()],
         next: "stillwatch cpu --slow 1ms".into(),
         ..Finding::default()

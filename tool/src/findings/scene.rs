@@ -11,8 +11,6 @@ pub struct Scene<'a> {
     pub now: &'a Snapshot,
     /// Kills of the last minutes, the oldest first.
     pub kills: &'a VecDeque<Kill>,
-    /// Only some processes, devices or connections are shown.
-    pub filtered: bool,
 }
 
 impl Scene<'_> {

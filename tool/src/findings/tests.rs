@@ -218,7 +218,7 @@ fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
     let ago = |seconds: u64| snapshot.at.checked_sub(jiff::SignedDuration::from_secs(seconds as i64)).unwrap();
     let look = |kills: &[Kill]| -> Vec<Finding> {
         let kills: VecDeque<Kill> = kills.iter().cloned().collect();
-        super::look(&Scene { now: &snapshot, kills: &kills, filtered: false })
+        super::look(&Scene { now: &snapshot, kills: &kills })
     };
     let findings = look(&[kill(1, Some("/shop"), ago(20)), kill(2, Some("/shop"), ago(8)), kill(3, None, ago(31))]);
     let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
@@ -369,7 +369,7 @@ fn names_of_the_host_are_harmless() {
 fn an_area_is_fine_found_or_not_measured() {
     let kills = VecDeque::new();
     let areas = |snapshot: &Snapshot| {
-        let scene = Scene { now: snapshot, kills: &kills, filtered: false };
+        let scene = Scene { now: snapshot, kills: &kills };
         let (fine, not_measured) = ruled_out::look(&scene, &super::look(&scene));
         (fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), not_measured)
     };

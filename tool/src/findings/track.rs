@@ -8,13 +8,10 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Scene, look, ruled_out};
-use crate::{
-    cli::plan::Plan,
-    snapshot::{
-        Snapshot,
-        finding::{Finding, Findings, Open, State},
-        oom::Kill,
-    },
+use crate::snapshot::{
+    Snapshot,
+    finding::{Finding, Findings, Open, State},
+    oom::Kill,
 };
 
 /// Two intervals of a second each, as they are in truth.
@@ -27,7 +24,6 @@ const KILLS_KEPT: usize = 64;
 pub struct Tracker {
     held: Vec<Held>,
     kills: VecDeque<Kill>,
-    filtered: bool,
     /// What cannot be measured here.
     missing: Vec<String>,
 }
@@ -46,10 +42,8 @@ struct Held {
 }
 
 impl Tracker {
-    pub fn new(plan: &Plan, missing: Vec<String>) -> Self {
-        let filter = &plan.filter;
-        let filtered = !filter.pids.is_empty() || filter.comm.is_some() || filter.cgroup.is_some();
-        Self { held: Vec::new(), kills: VecDeque::new(), filtered, missing }
+    pub fn new(missing: Vec<String>) -> Self {
+        Self { held: Vec::new(), kills: VecDeque::new(), missing }
     }
 
     /// Kills that were shown between two intervals.
@@ -64,7 +58,7 @@ impl Tracker {
         if let Some(oom) = &snapshot.oom {
             self.killed(&oom.kills);
         }
-        let scene = Scene { now: snapshot, kills: &self.kills, filtered: self.filtered };
+        let scene = Scene { now: snapshot, kills: &self.kills };
         let seen = look(&scene);
         let (ruled_out, mut not_measured) = ruled_out::look(&scene, &seen);
         // A hook that is missing is also the reason why an area is not known.
@@ -149,7 +143,7 @@ mod tests {
     };
 
     fn tracker() -> Tracker {
-        Tracker { held: Vec::new(), kills: VecDeque::new(), filtered: false, missing: Vec::new() }
+        Tracker { held: Vec::new(), kills: VecDeque::new(), missing: Vec::new() }
     }
 
     /// The snapshot of the `at`th second.

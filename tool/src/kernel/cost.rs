@@ -18,6 +18,8 @@ pub struct Usage {
     /// Time inside our programs; `None` where it is not known what a run costs.
     pub programs: Option<Duration>,
     pub rss_bytes: u64,
+    /// What our maps take, which does not change during a run.
+    pub kernel_bytes: u64,
 }
 
 /// Measures how long something that we do takes.

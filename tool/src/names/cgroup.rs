@@ -14,6 +14,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
+    cli::plan::Cgroup,
     escape::escape,
     kernel::features::{Cgroups, Hierarchy},
 };
@@ -142,8 +143,15 @@ fn listed(found: &[String]) -> String {
     shown.join(", ") + &more
 }
 
-/// See [`super::Names::cgroup_dir`].
-pub(super) fn find_dir(cgroups: &Cgroups, given: &str) -> Result<PathBuf, CgroupError> {
+/// The cgroup that an operator means: a path below the root of a hierarchy, the directory itself, or the name of a unit (with or
+/// without `.service`) that is in one place only. On hosts with several hierarchies the one that gives names is asked first.
+pub fn find(cgroups: &Cgroups, given: &str) -> Result<Cgroup, CgroupError> {
+    let dir = find_dir(cgroups, given)?;
+    let path = cgroups.of_dir(&dir).and_then(|hierarchy| name_of(hierarchy, &dir));
+    path.map(|path| Cgroup { dir, path }).ok_or_else(|| CgroupError::NotFound(given.into()))
+}
+
+fn find_dir(cgroups: &Cgroups, given: &str) -> Result<PathBuf, CgroupError> {
     let naming = cgroups.naming().ok_or(CgroupError::NoHierarchy)?;
     let hierarchies = || [naming].into_iter().chain(&cgroups.hierarchies);
     let candidates = [PathBuf::from(given)].into_iter().chain(hierarchies().map(|hierarchy| hierarchy.dir(given)));

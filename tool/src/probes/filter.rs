@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use aya::Ebpf;
 
 use crate::{
-    cli::plan::Filter,
+    cli::plan::{Cgroup, Filter},
     kernel::{
         btf::KernelBtf,
         facts::{Facts, through_controller},
@@ -32,9 +32,9 @@ pub fn set(filter: &Filter, facts: &mut Facts, btf: &KernelBtf, features: &Featu
         facts.word("FILTER_COMM_0", u64::from_ne_bytes(low.try_into()?));
         facts.word("FILTER_COMM_1", u64::from_ne_bytes(high.try_into()?));
     }
-    if let Some(directory) = &filter.cgroup {
+    if let Some(Cgroup { dir, .. }) = &filter.cgroup {
         anyhow::ensure!(facts.has("TASK_CGROUPS"), "this kernel's BTF does not say where a task keeps its cgroup");
-        match features.cgroups.of_dir(directory) {
+        match features.cgroups.of_dir(dir) {
             Some(hierarchy) if !hierarchy.is_v2() => {
                 let controller = hierarchy.controllers.split(',').next().unwrap_or_default();
                 through_controller(facts, btf, controller)
@@ -43,7 +43,7 @@ pub fn set(filter: &Filter, facts: &mut Facts, btf: &KernelBtf, features: &Featu
             _ => {}
         }
         // A cgroup's kernfs id is the inode number of its directory.
-        let id = directory.metadata().with_context(|| format!("cgroup {}", directory.display()))?.ino();
+        let id = dir.metadata().with_context(|| format!("cgroup {}", dir.display()))?.ino();
         facts.word("FILTER_CGROUP", id);
     }
     Ok(())

@@ -11,8 +11,8 @@ use super::{
     start::{Failed, Start, none_left},
 };
 use crate::{
-    attribution,
     cli::plan::Plan,
+    engine::Input,
     kernel::{
         btf::KernelBtf,
         cost::{self, RunCost, Usage, Window},
@@ -23,8 +23,8 @@ use crate::{
     },
     names::Names,
     probes::{self, Tick, With, filter},
-    sample::{Moment, Sample},
-    snapshot::{Lost, Unavailable, between, oom::Kill, tcp::Events},
+    sample::Sample,
+    snapshot::{Lost, Unavailable},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -35,17 +35,11 @@ pub struct Attached {
     plan: Plan,
     /// What could not be attached.
     unavailable: Vec<Unavailable>,
-    pub names: Names,
-    /// When names were last forgotten.
-    named_at: Duration,
     run_cost: Option<RunCost>,
-    pub kernel_bytes: u64,
+    kernel_bytes: u64,
     /// What cannot be measured, and why.
     pub missing: Vec<String>,
 }
-
-/// Names are kept this long between ticks.
-const NAMES: Duration = Duration::from_secs(1);
 
 /// Long enough to see some requests on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);
@@ -103,8 +97,6 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         readers,
         plan: start.plan,
         unavailable: start.unavailable,
-        names: Names::new(features),
-        named_at: Duration::ZERO,
         run_cost,
         kernel_bytes,
         missing,
@@ -140,33 +132,25 @@ impl Attached {
         }
     }
 
-    pub fn record(&mut self) {
+    pub fn record(&mut self, names: &mut Names) {
         if let Some(reader) = &mut self.readers.oom.reader {
-            reader.record(&mut self.names, now().ns());
+            reader.record(names, now().ns());
         }
     }
 
     /// Kills that can be told now, and whether others have to wait.
-    pub fn kills(&mut self, plan: &Plan) -> (Vec<Kill>, bool) {
-        let Some(reader) = &mut self.readers.oom.reader else { return (Vec::new(), false) };
+    pub fn kills(&mut self) -> Option<(Input, bool)> {
+        let reader = self.readers.oom.reader.as_mut()?;
         let now = now();
-        let (sample, more) = reader.kills(now.ns());
-        let mut kills = between::oom::kills(&sample, now);
-        attribution::oom::kills(&mut kills, &mut self.names, plan);
-        (kills, more)
-    }
-
-    fn begin_names(&mut self, now: Moment) {
-        self.named_at = now.clock;
-        self.names.tick(now.asleep);
+        let (kills, more) = reader.kills(now.ns());
+        Some((Input::Kills(Box::new(kills), now), more))
     }
 
     /// `last`: what waits for more to be known is told now.
-    pub fn sample(&mut self, last: bool) -> Result<Sample> {
+    pub fn sample(&mut self, last: bool, names: &mut Names) -> Result<Sample> {
         let now = now();
-        self.begin_names(now);
         let before = self.readers.are_there();
-        let mut tick = Tick { ebpf: &mut self.ebpf, names: &mut self.names, now, last };
+        let mut tick = Tick { ebpf: &mut self.ebpf, names, now, last };
         let mut sample = self.readers.read(&mut tick);
         let there = self.readers.are_there();
         before.iter().filter(|probe| !there.contains(probe)).for_each(|probe| self.detach(probe));
@@ -190,6 +174,7 @@ impl Attached {
             process: cost::process_time(),
             programs: run_cost.and_then(|cost| cost.of(&runs)),
             rss_bytes: cost::rss_bytes(),
+            kernel_bytes: self.kernel_bytes,
         };
         Ok(sample)
     }
@@ -212,26 +197,18 @@ impl Attached {
     }
 
     /// Single events that came since the last look, if there are any.
-    pub fn events(&mut self, plan: &Plan) -> Option<Events> {
+    pub fn events(&mut self) -> Option<Input> {
         if !self.readers.tcp.works() {
             return None;
         }
-        let (reader, tcp) = self.readers.tcp.reader.as_mut().zip(plan.tcp.as_ref())?;
         let now = now();
-        let sample = match reader.events(now.clock) {
-            Ok(sample) => sample?,
+        match self.readers.tcp.reader.as_mut()?.events(now.clock) {
+            Ok(events) => Some(Input::Events(Box::new(events?), now)),
             Err(error) => {
                 self.readers.tcp.fail("tcp", &error);
-                return None;
+                None
             }
-        };
-        let mut events = Events::of(&sample, now, tcp);
-        // Names that were asked for a while ago may be another process's by now.
-        if now.clock.saturating_sub(self.named_at) >= NAMES {
-            self.begin_names(now);
         }
-        attribution::tcp::events(&mut events, &mut self.names, plan);
-        (!events.is_empty()).then_some(events)
     }
 
     /// Measures programs for which there was nothing to do when the run began, while they have.

@@ -46,7 +46,7 @@ pub struct Oom {
 }
 
 /// A kill, with what was found out about it until now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct OomKill {
     pub kill: oom::Kill,
     /// By [`oom::Step`]: when.

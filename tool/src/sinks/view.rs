@@ -67,7 +67,7 @@ impl View {
             kernel_threads: io.is_some_and(|plan| plan.kernel_threads),
             stacks: io.is_some_and(|plan| plan.stacks),
             log: plan.oom.as_ref().is_some_and(|plan| plan.log),
-            whose: !filter.pids.is_empty() || filter.comm.is_some() || filter.cgroup.is_some(),
+            whose: !filter.is_empty(),
             which_devices: io.is_some_and(|plan| !plan.only.is_empty()),
             only: only(plan),
         }
@@ -117,7 +117,7 @@ fn only(plan: &Plan) -> String {
     };
     list("pid", filter.pids.iter().map(u32::to_string).collect());
     list("comm", filter.comm.iter().map(|comm| fit(comm, 15)).collect());
-    let dir = filter.cgroup.iter().filter_map(|dir| dir.file_name());
+    let dir = filter.cgroup.iter().filter_map(|cgroup| cgroup.dir.file_name());
     list("cgroup", dir.map(|name| fit(&name.to_string_lossy(), 40)).collect());
     if let Some(syscalls) = &plan.syscalls {
         list("call", syscalls.only.iter().map(|nr| syscall_names::label(*nr).into_owned()).collect());
@@ -160,7 +160,10 @@ mod tests {
         plan.filter = Filter {
             pids: vec![1, 2, 3, 4, 5, 6],
             comm: Some("a\u{1b}[2Jb".into()),
-            cgroup: Some("/sys/fs/cgroup/system.slice/backup.service".into()),
+            cgroup: Some(plan::Cgroup {
+                dir: "/sys/fs/cgroup/system.slice/backup.service".into(),
+                path: "/system.slice/backup.service".into(),
+            }),
         };
         plan.syscalls = Some(plan::Syscalls {
             mode: Mode::Exact,

@@ -25,8 +25,7 @@ pub struct Span {
 macro_rules! between {
     ($($probe:ident: $_part:ident),*) => {
         impl Snapshot {
-            /// `kernel_bytes`: what the maps take, which does not change during a run.
-            pub fn between(prev: &Sample, next: &Sample, plan: &Plan, kernel_bytes: u64) -> Self {
+            pub fn between(prev: &Sample, next: &Sample, plan: &Plan) -> Self {
                 let span = Span { from: prev.taken, to: next.taken };
                 let interval = span.to.clock.saturating_sub(span.from.clock);
                 let pressure = match (&prev.pressure, &next.pressure) {
@@ -34,7 +33,7 @@ macro_rules! between {
                     (Err(why), _) | (_, Err(why)) => Err(why.clone()),
                 };
                 Self {
-                    cost: cost(prev, next, interval, kernel_bytes),
+                    cost: cost(prev, next, interval),
                     unavailable: unavailable(prev, next),
                     $($probe: match (&prev.$probe, &next.$probe, &plan.$probe) {
                         (Some(prev), Some(next), Some(plan)) => Some($probe::between(prev, next, &span, plan)),
@@ -61,7 +60,7 @@ fn percent(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() { 0.0 } else { 100.0 * part.as_secs_f64() / whole.as_secs_f64() }
 }
 
-fn cost(prev: &Sample, next: &Sample, interval: Duration, kernel_bytes: u64) -> Cost {
+fn cost(prev: &Sample, next: &Sample, interval: Duration) -> Cost {
     let (before, after) = (&prev.usage, &next.usage);
     let lost = next.lost.iter().map(|&Lost { cause, count }| {
         let earlier = prev.lost.iter().find(|lost| lost.cause == cause).map_or(0, |lost| lost.count);
@@ -74,7 +73,7 @@ fn cost(prev: &Sample, next: &Sample, interval: Duration, kernel_bytes: u64) -> 
             .zip(after.programs)
             .map(|(before, after)| percent(after.saturating_sub(before), interval)),
         rss_bytes: after.rss_bytes,
-        kernel_bytes,
+        kernel_bytes: after.kernel_bytes,
         lost: lost.filter(|lost| lost.count > 0).collect(),
     }
 }

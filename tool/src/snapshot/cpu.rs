@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Latency, Who};
+use super::{Latency, Who, who::about};
 use crate::table::{Known, named, table};
 
 named!(InterruptKind);
@@ -239,3 +239,5 @@ impl Processor {
         self.user_ns + self.system_ns + self.idle_ns + self.irq_ns + self.softirq_ns + self.steal_ns
     }
 }
+
+about! { Waited: who; Waiting: who; Running: who; WaitsBy: who; }

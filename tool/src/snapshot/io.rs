@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 pub use stillwatch_common::io::{How, Op};
 
-use super::{Latency, Who};
+use super::{Latency, Who, who::about};
 use crate::table::{Known, named, table};
 
 named!(Op, How);
@@ -233,3 +233,5 @@ impl Stalled {
         self.now_ns.value().copied().flatten()
     }
 }
+
+about! { Stalled: who; Cause: who; Blame: victim, culprit; Request: who; }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use jiff::Timestamp;
 pub use stillwatch_common::oom::Kind;
 
-use super::{Latency, Who};
+use super::{Latency, Who, who::about};
 use crate::{
     oom_report::{Constraint, Report},
     table::{named, table},
@@ -232,3 +232,5 @@ impl Series {
         last as i64 - first as i64
     }
 }
+
+about! { Kill: victim.who, trigger; Signal: sender, target; Reclaim: who; Inside: who; }

@@ -1,6 +1,6 @@
 //! The `syscalls` probe's part of a snapshot.
 
-use super::{Latency, Who};
+use super::{Latency, Who, who::about};
 use crate::table::{Known, table};
 
 /// Reasons why something is not known.
@@ -175,3 +175,5 @@ impl CallsBy {
         self.calls.or(self.sleeps).unwrap_or(0)
     }
 }
+
+about! { SlowCalls: who; InFlight: who; CallsBy: who; }

@@ -13,11 +13,28 @@ pub use self::{
     rows::{DropSite, Flow, Listener, Remote, Sent},
     values::{End, Outcomes, failed},
 };
-use super::Who;
+use super::{
+    Who,
+    who::{About, about},
+};
 pub use crate::cli::plan::FlowsBy;
 use crate::table::{Known, named, table};
 
 named!(Kind, Direction, Outcome);
+
+about! { Connect: who; }
+
+macro_rules! of_owners {
+    ($($row:ty),*) => {
+        $(impl About for $row {
+            fn whom(&mut self) -> impl Iterator<Item = &mut Who> {
+                std::iter::once(&mut self.owners.who).chain(&mut self.owners.shared)
+            }
+        })*
+    };
+}
+
+of_owners!(Retransmit, Reset, Dropped, Flow, Listener);
 
 /// Kernels before 5.17.
 pub const NO_REASONS: &str = "this kernel tells no reasons";

@@ -13,6 +13,8 @@ table! {
         cgroup: Option<String> = label();
         /// Why something above is not known.
         unknown: Option<Reason> = info().optional();
+        /// The name that it had when it was seen, where it has another one by now.
+        noted: Option<String> = label().hidden();
         /// What the kernel noted beside the numbers (unified hierarchy): names the cgroup of a process that has ended.
         cgroup_id: Option<u64> = info().hidden();
         /// When it started, in units of 2^20 ns since boot (32 bits of it), where that is known: process ids are used again.
@@ -21,6 +23,26 @@ table! {
         kernel_thread: bool = flag().hidden().sparse();
     }
 }
+
+/// Why there is no name.
+pub const ENDED: &str = "ended before it could be looked up";
+
+/// Rows about processes.
+pub trait About {
+    /// Those that it is about: whoever asks for one of them asks for the row.
+    fn whom(&mut self) -> impl Iterator<Item = &mut Who>;
+}
+
+macro_rules! about {
+    ($($row:ty: $($who:ident).+ $(, $more:ident)?;)*) => {
+        $(impl $crate::snapshot::who::About for $row {
+            fn whom(&mut self) -> impl Iterator<Item = &mut $crate::snapshot::Who> {
+                [&mut self.$($who).+ $(, &mut self.$more)?].into_iter()
+            }
+        })*
+    };
+}
+pub(crate) use about;
 
 impl Who {
     /// A process that was just seen.

@@ -1,5 +1,6 @@
 //! The `syscalls` probe, seen from user space; `docs/probes/syscalls.md` has the whole story.
 
+mod process;
 mod reader;
 
 pub use reader::Reader;
@@ -79,7 +80,7 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {
-        let (mut sample, counters) = self.read(tick.names, tick.now.ns())?;
+        let (mut sample, counters) = self.read(tick.now.ns())?;
         self.tidy(&mut sample);
         Ok((sample, counters))
     }

@@ -8,10 +8,10 @@ use stillwatch_common::{
     syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task, Waits},
 };
 
+use super::process;
 use crate::{
     cli::plan,
     kernel::{loader::LoadError, mapping::Mapping},
-    names::Names,
     probes::{
         Counters,
         table::{Table, fd, refused, take, unreadable},
@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// Reads everything; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, names: &mut Names, now_ns: u64) -> io::Result<(Syscalls, Counters)> {
+    pub fn read(&mut self, now_ns: u64) -> io::Result<(Syscalls, Counters)> {
         let mut sample = Syscalls { rows: vec![Row::default(); ROWS], cells: self.cells(), ..Syscalls::default() };
         let mut lost = [0; Loss::ALL.len()];
         let (mut enters, mut switches) = (0, 0);
@@ -109,7 +109,7 @@ impl Reader {
             let inside = tasks.iter().filter(|task| task.start_ns != 0);
             in_flight.extend(inside.map(|&task| (key, task)));
         })?;
-        sample.in_flight = self.in_flight(in_flight, names, now_ns);
+        sample.in_flight = self.in_flight(in_flight, now_ns);
         sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
             sample.callers = callers.entries()?;
@@ -134,7 +134,7 @@ impl Reader {
     }
 
     /// The oldest calls in flight, without our own and, unless asked for, without those that wait by design.
-    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, names: &mut Names, now_ns: u64) -> Vec<InFlight> {
+    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, now_ns: u64) -> Vec<InFlight> {
         calls.retain(|(_, task)| task.tgid != self.own_pid);
         calls.sort_unstable_by_key(|(_, task)| task.start_ns);
         let mut known = std::mem::take(&mut self.waits);
@@ -150,7 +150,7 @@ impl Reader {
                     let call = (key, task.start_ns);
                     let by_design = known
                         .remove(&call)
-                        .unwrap_or_else(|| names.waits_by_design(task.tgid, task.tid).unwrap_or(false));
+                        .unwrap_or_else(|| process::waits_by_design(task.tgid, task.tid).unwrap_or(false));
                     self.waits.insert(call, by_design);
                     by_design
                 }
@@ -168,7 +168,7 @@ impl Reader {
     pub fn tidy(&mut self, sample: &mut Syscalls) {
         let mut alive = HashMap::new();
         let mut ended =
-            |caller: &Caller, _: &Account| !*alive.entry(caller.tgid).or_insert_with(|| Names::is_alive(caller.tgid));
+            |caller: &Caller, _: &Account| !*alive.entry(caller.tgid).or_insert_with(|| process::is_alive(caller.tgid));
         self.slow.make_room(&mut sample.slow, &mut ended);
         if let Some(callers) = &mut self.callers {
             callers.make_room(&mut sample.callers, &mut ended);

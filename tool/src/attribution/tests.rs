@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use super::*;
+use crate::names::fake::Fake;
+
+/// Number 7 is `now`'s, which started a minute after boot; of the cgroups that the kernel notes, one is still there.
+fn names() -> Names {
+    let processes = [(7, ("now", "/now", Duration::from_secs(60)))].into();
+    Names::new(Fake { processes, cgroups: [(5, "/noted")].into() })
+}
+
+fn started(seconds: u64) -> Option<u32> {
+    Some(((seconds * 1_000_000_000) >> 20) as u32)
+}
+
+fn named(who: Who) -> Who {
+    let mut who = who;
+    name(&mut who, &mut names());
+    who
+}
+
+fn noted(pid: u32, cgroup: u64) -> Who {
+    Who::recorded(pid, b"noted\0\0\0\0\0\0\0\0\0\0\0", cgroup)
+}
+
+fn says(who: &Who) -> [Option<&str>; 3] {
+    [who.comm.as_deref(), who.cgroup.as_deref(), who.unknown.as_deref()]
+}
+
+#[test]
+fn a_living_process_has_the_name_of_now_and_the_noted_one_is_kept() {
+    let who = named(Who { started: started(60), ..noted(7, 5) });
+    assert_eq!(says(&who), [Some("now"), Some("/now"), None]);
+    assert_eq!(who.noted.as_deref(), Some("noted"));
+    assert_eq!(named(Who::living(7)).noted, None);
+}
+
+#[test]
+fn a_number_that_is_another_s_by_now_does_not_take_its_name() {
+    let who = named(Who { started: started(30), ..noted(7, 5) });
+    assert_eq!(says(&who), [Some("noted"), Some("/noted"), None]);
+    let who = named(Who { started: started(30), ..Who::living(7) });
+    assert_eq!(says(&who), [None, None, Some(ENDED)]);
+}
+
+#[test]
+fn an_ended_process_keeps_what_was_noted() {
+    assert_eq!(says(&named(noted(8, 5))), [Some("noted"), Some("/noted"), None]);
+    assert_eq!(says(&named(Who::living(8))), [None, None, Some(ENDED)]);
+}
+
+#[test]
+fn an_unknown_cgroup_says_why() {
+    assert_eq!(says(&named(noted(8, 6))), [Some("noted"), None, Some(ENDED)]);
+    assert_eq!(says(&named(noted(8, 0))), [Some("noted"), None, Some(ENDED)]);
+}
+
+#[test]
+fn several_that_have_ended_are_of_a_cgroup() {
+    let who = named(Who { pid: None, ..noted(0, 5) });
+    assert_eq!(says(&who), [Some("noted"), Some("/noted"), None]);
+}
+
+#[test]
+fn text_names_what_it_may_show() {
+    let named = |plan: &Plan| {
+        let slow = |pid| crate::sinks::sample::slow(Who::living(pid), "read", 1, 1);
+        let mut table = [slow(8), slow(7), slow(9), slow(7)];
+        rows(&mut table, &mut names(), plan);
+        table.map(|row| row.who.comm.is_some() || row.who.unknown.is_some())
+    };
+    let mut plan = Plan { top: 1, ..Plan::default() };
+    assert_eq!(named(&plan), [true, false, false, false]);
+    plan.filter.pids = vec![7];
+    assert_eq!(named(&plan), [true, true, false, true]);
+    plan.filter.pids = vec![];
+    plan.filter.comm = Some("now".into());
+    assert_eq!(named(&plan), [true; 4]);
+    assert_eq!(named(&Plan { json: true, ..Plan::default() }), [true; 4]);
+}

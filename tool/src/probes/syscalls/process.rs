@@ -1,0 +1,107 @@
+//! What `/proc` says of a process that makes calls.
+
+use std::fs;
+
+/// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
+/// waits for its parent.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(status) = fs::read(format!("/proc/{pid}/status")) else { return false };
+    let status = String::from_utf8_lossy(&status);
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let ended = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
+    !ended && field("Tgid:") == Some(pid.to_string().as_str())
+}
+
+/// Whether a thread that sleeps in a `read`-like call (the file is its first argument) waits for somebody else by
+/// design: for a pipe, a socket, a terminal, an event. Files, directories and disks are not supposed to make it
+/// wait. `None`: not readable, or the thread has moved on.
+///
+/// Nothing is asked of the file itself, which may lie on the very file system that hangs: a FIFO outside `/dev`
+/// therefore counts as a file.
+pub fn waits_by_design(pid: u32, tid: u32) -> Option<bool> {
+    let call = fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
+    let argument = call.split_ascii_whitespace().nth(1)?.strip_prefix("0x")?;
+    // The register is 64 bits wide, the descriptor 32.
+    let descriptor = u64::from_str_radix(argument, 16).ok()? as u32;
+    let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+    Some(is_waited_on(&target.to_string_lossy()))
+}
+
+fn is_waited_on(target: &str) -> bool {
+    if ["pipe:", "socket:", "anon_inode:"].iter().any(|kind| target.starts_with(kind)) {
+        return true;
+    }
+    use std::os::unix::fs::FileTypeExt;
+    // devtmpfs and devpts live in memory: asking does not hang.
+    let is_device = |kind: fs::FileType| kind.is_char_device() || kind.is_fifo() || kind.is_socket();
+    target.starts_with("/dev/")
+        && !target.starts_with("/dev/shm/")
+        && fs::symlink_metadata(target).is_ok_and(|file| is_device(file.file_type()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::fd::AsRawFd, process, thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_process_lives_until_it_is_killed() {
+        let mut child = process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(is_alive(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_alive(child.id()));
+    }
+
+    #[test]
+    fn a_thread_is_not_a_process() {
+        // SAFETY: gettid has no arguments and can't fail.
+        let tid = thread::spawn(|| (is_alive(process::id()), is_alive(unsafe { libc::gettid() } as u32)));
+        assert_eq!(tid.join().unwrap(), (true, false));
+        assert!(!is_alive(u32::MAX));
+    }
+
+    #[test]
+    fn reading_a_pipe_waits_by_design() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (send, receive) = std::sync::mpsc::channel();
+        let waiting = thread::spawn(move || {
+            // SAFETY: gettid has no arguments and can't fail.
+            send.send((unsafe { libc::gettid() } as u32, reader.as_raw_fd())).unwrap();
+            let _ = reader.read(&mut [0]);
+        });
+        let (tid, _) = receive.recv().unwrap();
+        let mut answer = None;
+        for _ in 0..100 {
+            thread::sleep(Duration::from_millis(2));
+            answer = waits_by_design(process::id(), tid);
+            if answer.is_some() {
+                break;
+            }
+        }
+        drop(writer);
+        waiting.join().unwrap();
+        match answer {
+            None => eprintln!("skipped: /proc/PID/syscall is not readable here"),
+            answer => assert_eq!(answer, Some(true)),
+        }
+        assert_eq!(waits_by_design(u32::MAX, u32::MAX), None);
+    }
+
+    #[test]
+    fn kinds_of_files() {
+        for (target, waited_on) in [
+            ("pipe:[123]", true),
+            ("socket:[9]", true),
+            ("anon_inode:[eventfd]", true),
+            ("/dev/null", true),
+            ("/dev/shm/x", false),
+            ("/proc/self/stat", false),
+            ("/", false),
+            ("/gone (deleted)", false),
+        ] {
+            assert_eq!(is_waited_on(target), waited_on, "{target}");
+        }
+    }
+}

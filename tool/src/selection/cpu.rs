@@ -1,0 +1,71 @@
+//! Some of those who wait for processors and have them; the histogram counts everybody.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use super::keep;
+use crate::{
+    cli::plan::{By, Plan},
+    snapshot::{
+        Latency, Who,
+        cpu::{Cpu, Running, WaitsBy},
+        who::ENDED,
+    },
+    table::Columns,
+};
+
+pub fn select(cpu: &mut Cpu, plan: &Plan) {
+    let by_cgroup = plan.cpu.as_ref().is_some_and(|plan| plan.by == Some(By::Cgroup));
+    keep(&mut cpu.waited, &plan.filter);
+    if let Some(rows) = cpu.waiting.value_mut() {
+        keep(rows, &plan.filter);
+    }
+    if let Some(rows) = cpu.running.value_mut() {
+        keep(rows, &plan.filter);
+        if by_cgroup {
+            *rows = running_by_cgroup(std::mem::take(rows));
+        }
+    }
+    if let Some(rows) = &mut cpu.by {
+        keep(rows, &plan.filter);
+        if by_cgroup {
+            *rows = waits_by_cgroup(std::mem::take(rows));
+        }
+    }
+}
+
+fn only_cgroup(who: Who) -> Who {
+    let unknown = who.cgroup.is_none().then(|| who.unknown.clone().unwrap_or(ENDED.into()));
+    Who { cgroup: who.cgroup, unknown, ..Who::default() }
+}
+
+fn waits_by_cgroup(rows: Vec<WaitsBy>) -> Vec<WaitsBy> {
+    let mut groups: HashMap<Option<String>, Vec<WaitsBy>> = HashMap::new();
+    for row in rows {
+        groups.entry(row.who.cgroup.clone()).or_default().push(row);
+    }
+    let sum = |rows: Vec<WaitsBy>| {
+        let latency = Latency::merge(rows.iter().map(|row| &row.latency));
+        let who = rows.into_iter().next().map(|row| only_cgroup(row.who)).unwrap_or_default();
+        WaitsBy { who, waits: latency.count, latency }
+    };
+    let mut sums: Vec<WaitsBy> = groups.into_values().map(sum).collect();
+    sums.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
+    sums
+}
+
+fn running_by_cgroup(rows: Vec<Running>) -> Vec<Running> {
+    let mut sums: HashMap<Option<String>, Running> = HashMap::new();
+    for row in rows {
+        let key = row.who.cgroup.clone();
+        let row = Running { who: only_cgroup(row.who), ..row };
+        match sums.get_mut(&key) {
+            Some(sum) => sum.merge(&row),
+            None => {
+                sums.insert(key, row);
+            }
+        }
+    }
+    let mut sums: Vec<Running> = sums.into_values().collect();
+    sums.sort_by_key(|sum| Reverse(sum.ran_ns));
+    sums
+}
