@@ -1,12 +1,19 @@
 //! Tables of who is behind the calls.
 
-use super::{View, calls::of_mode, format, rows::Rows, who::why};
+use super::{
+    View,
+    calls::of_mode,
+    format::{self, UNKNOWN},
+    rows::Rows,
+    table::Noted,
+};
 use crate::{
     cli::plan::By,
     snapshot::{
         Snapshot,
         syscalls::{InFlight, Mode, Syscalls},
     },
+    table::Known,
 };
 
 /// Callers of calls over the threshold.
@@ -36,9 +43,9 @@ pub fn in_flight(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, vi
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("IN FLIGHT", format!("IN FLIGHT >{over}"))
-        .own("why", &|call: &InFlight| {
-            let age = call.age_ns.why().map(ToString::to_string);
-            age.into_iter().chain(why(&call.who)).collect::<Vec<_>>().join(" ")
+        .own("age", |call: &InFlight| match &call.age_ns {
+            Known::Value(age) => format::duration(*age).into(),
+            Known::Not(why) => Noted::new(UNKNOWN.to_owned(), [why.to_string()]),
         })
         .draw(text, &calls);
 }

@@ -1,6 +1,6 @@
 //! The table of system calls, with their sum.
 
-use super::{View, format, rows::Rows};
+use super::{View, format, rows::Rows, table::Noted};
 use crate::snapshot::{
     Snapshot,
     syscalls::{Call, Mode, Syscalls},
@@ -19,8 +19,8 @@ pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
     let all: Vec<&Call> = syscalls.rows.iter().collect();
     let (shown, rest) = all.split_at(all.len().min(view.top));
     let rows = Rows::new(view, snapshot.interval)
-        .own("syscall", &|row: &Call| if row.syscall.is_empty() { "total".to_owned() } else { row.syscall.clone() })
-        .own("error", &error)
+        .own("syscall", |row: &Call| if row.syscall.is_empty() { "total".to_owned() } else { row.syscall.clone() })
+        .own("error", error)
         .without(of_mode(syscalls.mode));
     let mut table = rows.table(shown, &all);
     if !rest.is_empty() {
@@ -45,14 +45,14 @@ fn error(row: &Call) -> String {
 }
 
 /// Those that are not shown. Their quantiles are part of the total's.
-fn more(rest: &[&Call], mode: Mode, snapshot: &Snapshot) -> Vec<String> {
+fn more(rest: &[&Call], mode: Mode, snapshot: &Snapshot) -> Vec<Noted> {
     let rate = |of: fn(&Call) -> u64| format::rate(rest.iter().map(|row| of(row)).sum(), snapshot.interval);
-    let mut cells = vec![format!("{} more", rest.len()), rate(Call::times)];
+    let mut cells: Vec<Noted> = vec![format!("{} more", rest.len()).into(), rate(Call::times).into()];
     if mode == Mode::Exact {
-        cells.push(rate(|row| row.errors.value().copied().unwrap_or(0)));
+        cells.push(rate(|row| row.errors.value().copied().unwrap_or(0)).into());
     }
-    cells.extend([""; 5].map(String::from));
-    cells.push(format::time_rate(rest.iter().map(|row| row.timed_ns()).sum(), snapshot.interval));
+    cells.extend([""; 5].map(Noted::from));
+    cells.push(format::time_rate(rest.iter().map(|row| row.timed_ns()).sum(), snapshot.interval).into());
     cells
 }
 

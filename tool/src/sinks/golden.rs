@@ -40,14 +40,14 @@ fn text(snapshots: &[Snapshot]) -> String {
     let mut text = String::new();
     for width in [80, 120, 200] {
         let (mut out, stacks) = (Vec::new(), width > 80);
-        let mut sink = Stream::new(&mut out, View { width, stacks, kernel_threads: stacks, ..view() });
+        let mut sink = Stream::new(&mut out, View { width, limit: width, stacks, kernel_threads: stacks, ..view() });
         snapshots.iter().for_each(|snapshot| sink.snapshot(snapshot).unwrap());
         text += &format!("== {width}\n{}", String::from_utf8(out).unwrap());
     }
     text
 }
 
-fn calls() -> Vec<Snapshot> {
+pub fn calls() -> Vec<Snapshot> {
     let mut asked = sample::busy();
     let calls = sample::calls(&mut asked);
     let errors = [3, 0, 0];
@@ -58,14 +58,14 @@ fn calls() -> Vec<Snapshot> {
     vec![asked, blocked, sample::idle()]
 }
 
-fn ios() -> Vec<Snapshot> {
+pub fn ios() -> Vec<Snapshot> {
     let all = Io { blame: Some(fixture::blame()), slow: fixture::slow(), ..fixture::busy() };
     let untimed = Device { before_start: 2, ..fixture::untimed() };
     let all = [all, Io { devices: vec![untimed], ..fixture::idle() }, fixture::devices_only(), fixture::idle()];
     all.map(fixture::of).into()
 }
 
-fn tcps() -> Vec<Snapshot> {
+pub fn tcps() -> Vec<Snapshot> {
     let mut grouped = tcp::tests::snapshot();
     let part = grouped.tcp.as_mut().unwrap();
     (part.by, part.drops) = (Some(FlowsBy::Remote), None);
@@ -80,7 +80,7 @@ fn tcps() -> Vec<Snapshot> {
     vec![tcp::tests::snapshot(), grouped, quiet]
 }
 
-fn ooms() -> Vec<Snapshot> {
+pub fn ooms() -> Vec<Snapshot> {
     let quiet = Snapshot { oom: Some(crate::snapshot::oom::Oom::default()), ..oom::tests::snapshot() };
     let mut more = oom::tests::snapshot();
     let part = more.oom.as_mut().unwrap();
@@ -99,7 +99,7 @@ fn ooms() -> Vec<Snapshot> {
     vec![oom::tests::snapshot(), more, quiet]
 }
 
-fn cpu_times() -> Vec<Snapshot> {
+pub fn cpu_times() -> Vec<Snapshot> {
     let of = |cpu: Cpu| Snapshot { syscalls: None, cpu: Some(cpu), ..sample::busy() };
     let interrupt = |name: Option<&str>, irq: Option<u32>| Interrupt {
         kind: if irq.is_none() { InterruptKind::Softirq } else { InterruptKind::Irq },

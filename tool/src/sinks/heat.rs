@@ -5,19 +5,22 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, View, bar, format, header};
+use super::{Sink, View, bar, format, header, page};
 use crate::snapshot::{
     Latency, Snapshot,
     syscalls::{Mode, Syscalls},
 };
 
-/// Columns for the range of [`bar::columns`].
-const COLUMNS: usize = 8 * PER_DECADE;
+/// Powers of ten in the range of [`bar::columns`].
+const DECADES: usize = 8;
+/// Columns of each, where there is room.
 const PER_DECADE: usize = 7;
 /// Lines between two axes, so that one is always on the screen.
 const AXIS_EVERY: u64 = 20;
 /// Where the time ends and the picture begins.
 const MARGIN: usize = 10;
+/// Columns of the range's open end and of what stands behind the picture.
+const BEHIND: usize = 1 + 12;
 
 /// Share of the interval's calls from which a shade is used, in parts per million.
 const SHADES: [(u64, char); 4] = [(0, '░'), (1_000, '▒'), (10_000, '▓'), (100_000, '█')];
@@ -42,7 +45,7 @@ impl<W: Write> Sink for Heat<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let Some(syscalls) = &snapshot.syscalls else {
             let why = header::unavailable(snapshot, "syscalls").unwrap_or_default();
-            return self.out.write_all(why.as_bytes());
+            return page::print(&mut self.out, &why, &self.view);
         };
         let mut text = String::new();
         if self.lines.is_multiple_of(AXIS_EVERY) {
@@ -50,8 +53,7 @@ impl<W: Write> Sink for Heat<W> {
         }
         self.lines += 1;
         text += &line(syscalls, snapshot, &self.view);
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
     }
 }
 
@@ -63,15 +65,19 @@ fn axis(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
     } else {
         SHADES.map(|(share, shade)| format!("{shade}{}", from(share))).join(" ")
     };
+    let mark = if view.roomy() { "" } else { "   * some have no latency, or were lost" };
     let mut scale = String::new();
     for (decade, name) in ["100ns", "1us", "10us", "100us", "1ms", "10ms", "100ms", "1s", "10s"].iter().enumerate() {
-        let place = MARGIN + decade * PER_DECADE;
-        scale += &" ".repeat(place.saturating_sub(scale.len()));
-        scale += name;
+        let place = MARGIN + decade * per_decade(view);
+        // Where they stand close together, some have no room.
+        if scale.len() < place {
+            scale += &" ".repeat(place - scale.len());
+            scale += name;
+        }
     }
     let lines = [view.dim(&header::line(snapshot, view)), view.dim(&header::mode(snapshot, view))];
     format!(
-        "{}\n{}\nshare of the interval's calls: {legend}\n{}\n",
+        "{}\n{}\nshare of the interval's calls: {legend}{mark}\n{}\n",
         lines[0],
         lines[1],
         view.bold(&format!("{scale}  {}", rate_head(syscalls)))
@@ -94,20 +100,22 @@ fn line(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
     let mut text = header::time(snapshot, view);
     text += &" ".repeat(MARGIN - text.len().min(MARGIN));
     // One column for the range's open end.
-    for count in bar::columns(latency, COLUMNS) {
+    let columns = DECADES * per_decade(view);
+    for count in bar::columns(latency, columns) {
         text += &cell(count, latency.count, view);
     }
     // The last label of the axis stands over the open end and two columns more.
     let width = 2 + 2 + rate_head(syscalls).len();
     text += &format!("{:>width$}", format::rate(total.times(), snapshot.interval));
-    if total.untimed > 0 {
-        text += &format!("  {} without a latency", format::count(total.untimed));
-    }
-    if snapshot.cost.lost() > 0 {
-        text += &format!("  {} lost", format::count(snapshot.cost.lost()));
-    }
-    text.push('\n');
-    text
+    let lacks = [(total.untimed, "without a latency"), (snapshot.cost.lost(), "lost")];
+    let lacks = lacks.into_iter().filter(|&(count, _)| count > 0);
+    let lacks: String = lacks.map(|(count, what)| format!("  {} {what}", format::count(count))).collect();
+    let fits = MARGIN + columns + 1 + width + lacks.len() <= view.limit;
+    text + if fits { &lacks } else { "*" } + "\n"
+}
+
+fn per_decade(view: &View) -> usize {
+    (view.width.saturating_sub(MARGIN + BEHIND) / DECADES).clamp(2, PER_DECADE)
 }
 
 fn cell(count: u64, of: u64, view: &View) -> String {

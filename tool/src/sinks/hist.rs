@@ -7,7 +7,7 @@ use stillwatch_common::hist::{ROW, from, upto};
 use super::{
     Sink, View, bar,
     format::{bound, count, duration, rate},
-    header,
+    header, page,
     table::Table,
 };
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 
 /// Lines that fit a screen.
 const LINES: usize = 40;
+
+/// Columns of what stands around the bars.
+const AROUND: usize = 51;
 
 /// Draws one call, or all together when the name is [`TOTAL`].
 pub struct Hist<W> {
@@ -39,7 +42,7 @@ impl<W: Write> Sink for Hist<W> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let Some(syscalls) = &snapshot.syscalls else {
             let why = header::unavailable(snapshot, "syscalls").unwrap_or_default();
-            return self.out.write_all(why.as_bytes());
+            return page::print(&mut self.out, &why, &self.view);
         };
         let mut text = String::new();
         if !std::mem::take(&mut self.first) {
@@ -57,8 +60,7 @@ impl<W: Write> Sink for Hist<W> {
             Some(row) if row.times() > 0 => draw(&mut text, row, &self.name, syscalls.mode, snapshot, &self.view),
             _ => text += &format!("{}: no call in this interval\n", self.name),
         }
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
     }
 }
 
@@ -74,7 +76,7 @@ fn draw(text: &mut String, row: &Call, name: &str, mode: Mode, snapshot: &Snapsh
     };
     *text += &format!(", max {}\n", duration(latency.max_ns));
 
-    let width = if view.narrow() { 36 } else { 56 };
+    let width = view.width.saturating_sub(AROUND).clamp(16, 56);
     let groups = groups(latency);
     let most = groups.iter().map(|group| group.count).max().unwrap_or(0);
     let mut table = Table::new().right("FROM", 6).right("BELOW", 6).right("COUNT", 5).left("", width).right("SUM", 6);
@@ -83,7 +85,7 @@ fn draw(text: &mut String, row: &Call, name: &str, mode: Mode, snapshot: &Snapsh
     for group in groups {
         sum += group.count;
         let below = if group.upto == u64::MAX { "∞".into() } else { bound(group.upto + 1) };
-        table.row(vec![
+        table.row([
             bound(group.from),
             below,
             count(group.count),
@@ -144,36 +146,36 @@ mod tests {
         14:02:11  1.0s  pressure cpu 12% io 61%/44% mem 0%   self 0.21% cpu, 9 MiB, 17 lost (task table full 17)
         syscalls exact
         fsync: 390 calls, 390/s, max 390ms
-          FROM   BELOW  COUNT                                            SUM
-        2.62ms  3.15ms    160  ██████████████████████████████▍        41.02%
-        3.15ms  3.67ms      0                                         41.02%
-        3.67ms  4.19ms      0                                         41.02%
-        4.19ms  5.24ms      0                                         41.02%
-        5.24ms  6.29ms      0                                         41.02%
-        6.29ms  7.34ms      0                                         41.02%
-        7.34ms  8.39ms      0                                         41.02%
-        8.39ms  10.5ms    190  ████████████████████████████████████   89.74%  p50
-        10.5ms  12.6ms      0                                         89.74%
-        12.6ms  14.7ms      0                                         89.74%
-        14.7ms  16.8ms      0                                         89.74%
-        16.8ms    21ms      0                                         89.74%
-          21ms  25.2ms      0                                         89.74%
-        25.2ms  29.4ms      0                                         89.74%
-        29.4ms  33.6ms      0                                         89.74%
-        33.6ms  41.9ms     38  ███████▎                               99.48%  p90 p99
-        41.9ms  50.3ms      0                                         99.48%
-        50.3ms  58.7ms      0                                         99.48%
-        58.7ms  67.1ms      0                                         99.48%
-        67.1ms  83.9ms      0                                         99.48%
-        83.9ms   101ms      0                                         99.48%
-         101ms   117ms      0                                         99.48%
-         117ms   134ms      0                                         99.48%
-         134ms   168ms      0                                         99.48%
-         168ms   201ms      0                                         99.48%
-         201ms   235ms      0                                         99.48%
-         235ms   268ms      0                                         99.48%
-         268ms   336ms      0                                         99.48%
-         336ms   403ms      2  ▌                                     100.00%  p99.9
+          FROM   BELOW  COUNT                                     SUM
+        2.62ms  3.15ms    160  ████████████████████████▌       41.02%
+        3.15ms  3.67ms      0                                  41.02%
+        3.67ms  4.19ms      0                                  41.02%
+        4.19ms  5.24ms      0                                  41.02%
+        5.24ms  6.29ms      0                                  41.02%
+        6.29ms  7.34ms      0                                  41.02%
+        7.34ms  8.39ms      0                                  41.02%
+        8.39ms  10.5ms    190  █████████████████████████████   89.74%  p50
+        10.5ms  12.6ms      0                                  89.74%
+        12.6ms  14.7ms      0                                  89.74%
+        14.7ms  16.8ms      0                                  89.74%
+        16.8ms    21ms      0                                  89.74%
+          21ms  25.2ms      0                                  89.74%
+        25.2ms  29.4ms      0                                  89.74%
+        29.4ms  33.6ms      0                                  89.74%
+        33.6ms  41.9ms     38  █████▉                          99.48%  p90 p99
+        41.9ms  50.3ms      0                                  99.48%
+        50.3ms  58.7ms      0                                  99.48%
+        58.7ms  67.1ms      0                                  99.48%
+        67.1ms  83.9ms      0                                  99.48%
+        83.9ms   101ms      0                                  99.48%
+         101ms   117ms      0                                  99.48%
+         117ms   134ms      0                                  99.48%
+         134ms   168ms      0                                  99.48%
+         168ms   201ms      0                                  99.48%
+         201ms   235ms      0                                  99.48%
+         235ms   268ms      0                                  99.48%
+         268ms   336ms      0                                  99.48%
+         336ms   403ms      2  ▍                              100.00%  p99.9
         ");
     }
 

@@ -13,6 +13,7 @@ mod io;
 pub mod json;
 mod oom;
 pub mod overview;
+mod page;
 pub mod rows;
 pub mod stream;
 mod syscalls;

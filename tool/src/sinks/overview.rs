@@ -3,11 +3,11 @@
 mod findings;
 mod rows;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::io::{self, Write};
 
-use super::{Sink, View, format, header};
+use super::{Sink, View, format, header, page};
 use crate::{
     findings::name,
     snapshot::{Snapshot, finding::Findings, oom::Kill},
@@ -23,11 +23,12 @@ pub struct Overview<W> {
     out: W,
     view: View,
     first: bool,
+    rest: Rest,
 }
 
 impl<W: Write> Overview<W> {
     pub fn new(out: W, view: View) -> Self {
-        Self { out, view, first: true }
+        Self { out, view, first: true, rest: Rest::default() }
     }
 }
 
@@ -37,24 +38,49 @@ impl<W: Write> Sink for Overview<W> {
         if !std::mem::take(&mut self.first) {
             text.push('\n');
         }
-        text += &frame(snapshot, &self.view);
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        let changed = self.rest.follow(snapshot.findings.as_ref());
+        text += &frame(snapshot, changed, &self.view);
+        page::print(&mut self.out, &text, &self.view)
     }
 
     /// One line at once: the finding of the next interval says more, and `stillwatch oom` all.
     fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
+        let mut text = String::new();
         for kill in kills {
             let time = kill.at.to_zoned(self.view.zone.clone()).strftime("%H:%M:%S%.3f").to_string();
             let victim = name(&kill.victim.who);
-            let line = self.view.bold(&format!("{time}  the kernel killed {victim} for want of memory"));
-            writeln!(self.out, "{line}")?;
+            text += &self.view.bold(&format!("{time}  the kernel killed {victim} for want of memory"));
+            text.push('\n');
         }
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(last) = self.rest.last.as_ref().filter(|_| !self.rest.shown) else { return Ok(()) };
+        page::print(&mut self.out, &(findings::rest(last, &self.view).join("\n") + "\n"), &self.view)
     }
 }
 
-fn frame(snapshot: &Snapshot, view: &View) -> String {
+/// What is ruled out: said again when it is of other areas, and at the end. Its numbers are other ones each time.
+#[derive(Default)]
+struct Rest {
+    last: Option<Findings>,
+    shown: bool,
+}
+
+impl Rest {
+    /// Whether it is to be said now.
+    fn follow(&mut self, found: Option<&Findings>) -> bool {
+        let found = found.cloned().unwrap_or_default();
+        let says =
+            |of: &Findings| (of.ruled_out.iter().map(|row| row.area).collect::<Vec<_>>(), of.not_measured.clone());
+        self.shown = self.last.as_ref().map(says) != Some(says(&found));
+        self.last = Some(found);
+        self.shown
+    }
+}
+
+fn frame(snapshot: &Snapshot, rest: bool, view: &View) -> String {
     let mut text = header::line(snapshot, view);
     if !view.only.is_empty() {
         text += &format!("   only {}", view.only);
@@ -66,7 +92,7 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
     if rows.is_empty() && found.open.is_empty() && found.over.is_empty() {
         text += "nothing above thresholds\n";
     }
-    for line in rows.iter().chain(&findings::lines(found, LINES - rows.len() - 1, view)) {
+    for line in rows.iter().chain(&findings::lines(found, rest, LINES - rows.len() - 1, view)) {
         text += line;
         text.push('\n');
     }
@@ -75,14 +101,11 @@ fn frame(snapshot: &Snapshot, view: &View) -> String {
 
 /// As many lines as it takes, those after the first under its text.
 fn wrapped(line: &str, view: &View) -> Vec<String> {
-    let options = textwrap::Options::new(view.width.max(LEAST)).subsequent_indent(INDENT).break_words(false);
-    textwrap::wrap(line, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+    page::wrap(line, view.width, INDENT.len())
 }
 
 /// Labels of rows and times of findings stand in this column.
 const INDENT: &str = "        ";
-/// Narrower terminals wrap by themselves.
-const LEAST: usize = 40;
 
 /// `for 12s`.
 fn lasted(duration: std::time::Duration) -> String {

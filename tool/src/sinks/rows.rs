@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::{View, bar, table::Table, values::Show, who};
+use super::{
+    View, bar,
+    table::{Noted, Table},
+    values::Show,
+    who,
+};
 use crate::{
     snapshot::Latency,
     table::{Align, Cell, Column, Columns, Format, Text, Unless},
 };
 
-type Own<'a, R> = &'a dyn Fn(&R) -> String;
-type Below<'a, R> = &'a dyn Fn(&R) -> Vec<String>;
+type Own<'a, R> = Box<dyn Fn(&R) -> Noted + 'a>;
+type Below<'a, R> = &'a dyn Fn(&R) -> Option<String>;
 
 pub struct Rows<'a, R> {
     view: &'a View,
@@ -34,12 +39,12 @@ impl<'a, R: Columns> Rows<'a, R> {
     }
 
     /// The function of a column that is declared as `own`.
-    pub fn own(mut self, name: &'static str, cell: Own<'a, R>) -> Self {
-        self.own.push((name, cell));
+    pub fn own<C: Into<Noted>>(mut self, name: &'static str, cell: impl Fn(&R) -> C + 'a) -> Self {
+        self.own.push((name, Box::new(move |row| cell(row).into())));
         self
     }
 
-    /// Lines under each row.
+    /// A line under each row.
     pub fn below(mut self, lines: Below<'a, R>) -> Self {
         self.below = Some(lines);
         self
@@ -64,8 +69,11 @@ impl<'a, R: Columns> Rows<'a, R> {
 
     /// Some of all rows; the rest is counted.
     pub fn draw_some(&self, text: &mut String, shown: &[&R], all: &[&R]) {
-        self.table(shown, all).draw(text, self.view);
+        let table = self.table(shown, all);
+        table.draw_head(text, self.view);
+        table.draw_rows(text, self.view);
         who::more(text, all.len(), self.view);
+        table.draw_notes(text, self.view);
     }
 
     /// For those who have rows of their own to add.
@@ -74,17 +82,17 @@ impl<'a, R: Columns> Rows<'a, R> {
         let mut table = columns.iter().fold(Table::new(), |table, (_, column)| self.with_head(table, column));
         for row in shown {
             table.row(self.line(row, &columns));
-            table.below(self.below.map(|below| below(row)).unwrap_or_default());
+            table.below(self.below.and_then(|below| below(row)));
         }
         table
     }
 
     /// One more row of that table, such as a sum.
-    pub fn cells(&self, row: &R, all: &[&R]) -> Vec<String> {
+    pub fn cells(&self, row: &R, all: &[&R]) -> Vec<Noted> {
         self.line(row, &self.columns(all))
     }
 
-    fn line(&self, row: &R, columns: &[(usize, &'static Text)]) -> Vec<String> {
+    fn line(&self, row: &R, columns: &[(usize, &'static Text)]) -> Vec<Noted> {
         columns.iter().map(|&(at, column)| self.cell(row, at, column)).collect()
     }
 
@@ -142,10 +150,10 @@ impl<'a, R: Columns> Rows<'a, R> {
         }
     }
 
-    fn cell(&self, row: &R, at: usize, text: &Text) -> String {
+    fn cell(&self, row: &R, at: usize, text: &Text) -> Noted {
         if let Format::Own(name) = text.format {
             let own = self.own.iter().find(|(own, _)| *own == name);
-            return own.map_or_else(String::new, |(_, cell)| cell(row));
+            return own.map_or_else(Noted::default, |(_, cell)| cell(row));
         }
         let cell = match row.get(at) {
             Cell::Unknown(_) | Cell::None if !text.or.is_empty() => {
@@ -157,7 +165,7 @@ impl<'a, R: Columns> Rows<'a, R> {
             (Format::Spark(room), cell) => {
                 let none = Latency::default();
                 let latency = if let Cell::Times(latency) = cell { latency } else { &none };
-                bar::spark(latency, !self.view.has(room))
+                bar::spark(latency, !self.view.has(room)).into()
             }
             _ => Show { view: self.view, interval: self.interval }.cell(text.format, &cell),
         }

@@ -19,6 +19,7 @@ pub fn view() -> View {
         top: 4,
         colour: false,
         width: 120,
+        limit: 120,
         zone: TimeZone::UTC,
         slow: Duration::from_millis(10),
         idle: false,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, View, header};
+use super::{Sink, View, header, page};
 use crate::snapshot::{Snapshot, oom::Kill, tcp::Events};
 
 /// Writes the tables of each interval to `W`.
@@ -33,8 +33,7 @@ impl<W: Write> Sink for Stream<W> {
     fn events(&mut self, events: &Events) -> io::Result<()> {
         let mut text = self.head_of_events(events);
         super::tcp::live::draw(&mut text, events, &self.view);
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
     }
 
     fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
@@ -42,16 +41,14 @@ impl<W: Write> Sink for Stream<W> {
             let mut text = self.head_of_events(&tcp.events);
             super::tcp::live::close(&mut text, tcp, snapshot, &self.view);
             self.headed = false;
-            self.out.write_all(text.as_bytes())?;
-            return self.out.flush();
+            return page::print(&mut self.out, &text, &self.view);
         }
         let mut text = String::new();
         if !std::mem::take(&mut self.first) {
             text.push('\n');
         }
         text += &frame(snapshot, &self.view);
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
     }
 
     fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
@@ -62,8 +59,7 @@ impl<W: Write> Sink for Stream<W> {
             }
             super::oom::kill(&mut text, kill, &self.view);
         }
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        page::print(&mut self.out, &text, &self.view)
     }
 }
 

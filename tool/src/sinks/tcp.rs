@@ -12,7 +12,7 @@ pub mod tests;
 
 use jiff::Timestamp;
 
-use super::{View, format};
+use super::{View, format, table::Noted, who};
 use crate::{
     escape::escape,
     snapshot::{
@@ -111,6 +111,11 @@ fn one(who: &Who) -> String {
         (None, Some(pid)) => pid.to_string(),
         (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
     }
+}
+
+/// As a cell, with what is not known of it.
+fn noted(of: &Owners) -> Noted {
+    who::noted(&of.who, owners(of))
 }
 
 /// The process, or all that share the socket.

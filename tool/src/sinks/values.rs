@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     View,
     format::{self, UNKNOWN},
+    table::Noted,
     who,
 };
 use crate::{
@@ -22,7 +23,7 @@ pub struct Show<'a> {
 
 impl Show<'_> {
     /// What is not known, or of another type than the format, is a dash.
-    pub fn cell(&self, format: Format, cell: &Cell<'_>) -> String {
+    pub fn cell(&self, format: Format, cell: &Cell<'_>) -> Noted {
         let shown = match cell {
             Cell::Count(count) => self.count(format, *count),
             Cell::Real(part) if format == Format::Share => Some(format::percent(part * 100.0)),
@@ -34,10 +35,10 @@ impl Show<'_> {
             Cell::Text(text) => Some(escape(text).into_owned()),
             Cell::At(at) => Some(clock(*at, self.view)),
             Cell::Times(latency) if latency.count > 0 => self.times(format, latency),
-            Cell::Row(..) => Who::of(cell).and_then(|of| self.who(format, &of)),
+            Cell::Row(..) => return Who::of(cell).map_or_else(Noted::default, |of| self.who(format, &of)),
             _ => None,
         };
-        shown.unwrap_or_else(|| UNKNOWN.to_owned())
+        shown.unwrap_or_else(|| UNKNOWN.to_owned()).into()
     }
 
     fn count(&self, format: Format, count: u64) -> Option<String> {
@@ -71,15 +72,14 @@ impl Show<'_> {
         })
     }
 
-    fn who(&self, format: Format, of: &Who) -> Option<String> {
-        Some(match format {
-            Format::Comm => who::comm(of, "unknown"),
-            Format::Pid => who::pid(of),
-            Format::Cgroup => who::cgroup(of, UNKNOWN, who::cgroup_width(self.view)),
-            Format::Group(unknown) => who::cgroup(of, unknown, who::group_width(self.view)),
-            Format::Why => who::why(of).unwrap_or_default(),
-            _ => return None,
-        })
+    fn who(&self, format: Format, of: &Who) -> Noted {
+        match format {
+            Format::Comm => who::noted(of, who::comm(of, "unknown")),
+            Format::Pid => who::pid(of).into(),
+            Format::Cgroup => who::cgroup(of, UNKNOWN, who::cgroup_width(self.view)).into(),
+            Format::Group(unknown) => who::noted(of, who::cgroup(of, unknown, who::group_width(self.view))),
+            _ => UNKNOWN.into(),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{
     table::Room,
 };
 
+/// Narrower terminals wrap by themselves.
+const LEAST: usize = 40;
 /// Columns that the full layout of the tables takes.
 const FULL: usize = 100;
 /// Columns from which words and pictures are not shortened; what is not a terminal has as many.
@@ -22,8 +24,10 @@ pub struct View {
     /// Rows per table.
     pub top: usize,
     pub colour: bool,
-    /// Columns of the terminal.
+    /// Columns that the layout is made for.
     pub width: usize,
+    /// No line is wider; without a terminal, none is too wide.
+    pub limit: usize,
     pub zone: TimeZone,
     /// Threshold of the table of slow calls.
     pub slow: Duration,
@@ -53,10 +57,12 @@ pub struct View {
 impl View {
     pub fn of(plan: &Plan) -> Self {
         let (syscalls, io, filter) = (plan.syscalls.as_ref(), plan.io.as_ref(), &plan.filter);
+        let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| LEAST.max(width.0.into()));
         Self {
             top: plan.top,
             colour: plan.colour,
-            width: terminal_size::terminal_size().map_or(ROOMY, |(width, _)| width.0.into()),
+            width: columns.unwrap_or(ROOMY),
+            limit: columns.unwrap_or(usize::MAX),
             zone: TimeZone::system(),
             slow: syscalls.map_or(Duration::ZERO, |plan| plan.slow),
             idle: syscalls.is_some_and(|plan| plan.idle),

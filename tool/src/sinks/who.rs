@@ -1,6 +1,6 @@
 //! Columns that name a process, and what a cut table says.
 
-use super::{View, format::UNKNOWN};
+use super::{View, format::UNKNOWN, table::Noted};
 use crate::{escape::fit, snapshot::Who};
 
 /// Columns of a thread's name: the kernel keeps 15 bytes.
@@ -38,8 +38,9 @@ pub fn last_of(path: &str, width: usize) -> String {
     }
 }
 
-pub fn why(who: &Who) -> Option<String> {
-    who.unknown.as_ref().map(|why| format!("({why})"))
+/// A name, with what is not known of whom it names.
+pub fn noted(who: &Who, name: String) -> Noted {
+    Noted::new(name, who.unknown.iter().map(ToString::to_string))
 }
 
 /// How many rows a table leaves out.

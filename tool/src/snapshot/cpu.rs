@@ -62,7 +62,7 @@ table! {
     pub struct Waited in "cpu.waited" derive(Default) {
         /// Who waited.
         who: Who = label().columns(Who::COLUMNS).flat(),
-            text [comm("WAITED"), pid("PID"), cgroup("CGROUP"), why("").after("behind")];
+            text [comm("WAITED"), pid("PID"), cgroup("CGROUP")];
         /// Waits over the threshold that ended in this interval.
         waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
         /// All of them together.
@@ -79,7 +79,7 @@ table! {
     pub struct Waiting in "cpu.waiting" derive(Default) {
         /// Who waits.
         who: Who = label().columns(Who::COLUMNS).flat(),
-            text [comm("WAITING NOW"), pid("PID"), cgroup("CGROUP"), why("").after("age_ns")];
+            text [comm("WAITING NOW"), pid("PID"), cgroup("CGROUP")];
         /// The thread.
         tid: u32 = label(), text [number("TID").least(7)];
         /// For which processor.
@@ -96,7 +96,7 @@ table! {
         /// Time that its tasks ran.
         ran_ns: u64 = counter("ns"), text [own("CPU", "share").right().least(5)];
         /// Of tasks that stayed on one processor, by its number.
-        on: BTreeMap<u32, u64> = counter("ns").key("on_ns"), text [own("ON", "places").least(14)];
+        on: BTreeMap<u32, u64> = counter("ns").key("on_ns"), text [own("ON", "places").least(14).wide()];
         /// Of tasks that were moved from one processor to another, or ended.
         moved_ns: u64 = counter("ns");
         /// Time in run queues, as the kernel counts it.
@@ -107,14 +107,14 @@ table! {
         /// Switches of tasks that could have gone on.
         involuntary: u64 = counter("switches").key("involuntary_switches"), text [rate("INVOL/s").least(7)];
         /// Tasks that ended; of a row without a process, all of its tasks.
-        ended: u64 = counter("tasks").key("ended_tasks"), text [own("", "why")];
+        ended: u64 = counter("tasks").key("ended_tasks"), text [count("ENDED").least(5).unless_zero()];
     }
 
     /// All waits of one process or cgroup.
     pub struct WaitsBy in "cpu.by" derive(Default) {
         /// Who waited.
         who: Who = label().columns(Who::COLUMNS).flat(), text [
-            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "–"), why("").after("latency"),
+            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "–"),
         ];
         /// Waits that ended in this interval.
         waits: u64 = counter("waits").source("sched_switch"), text [rate("WAITS/s").least(7)];
@@ -123,10 +123,10 @@ table! {
             q50("p50").close().least(5),
             q90("p90").close().least(5),
             q99("p99").close().least(5),
-            q999("p99.9").close().least(5),
+            q999("p99.9").close().least(5).wide(),
             longest("MAX").close().least(5),
             time_rate("TIME/s").least(6),
-            spark(Room::Wide),
+            spark(Room::Wide).wide(),
         ];
     }
 

@@ -77,7 +77,7 @@ table! {
         /// From the request's making to its completion.
         total: Known<Latency> = histogram().source("block_rq_complete");
         /// Requests that are not completed.
-        in_flight: Known<u64> = gauge("requests"), text [count("IN FLIGHT").least(9).unless_unknown()];
+        in_flight: Known<u64> = gauge("requests"), text [count("IN FLIGHT").narrow("DEPTH").least(5).unless_unknown()];
         /// Age of the oldest of them.
         oldest_ns: Known<Option<u64>> = gauge("ns").max().as_of("in_flight"),
             text [own("OLDEST", "oldest").close().least(6).with("in_flight")];
@@ -104,7 +104,7 @@ table! {
         /// How long the oldest of them has been waiting.
         now_ns: Known<Option<u64>> = gauge("ns").max();
         /// In words; not known where the wait was too short for a stack to be taken, or none could be read.
-        reason: Known<String> = label(), text [own("WAITING FOR", "waiting_for").wide()];
+        reason: Known<String> = label(), text [own("WAITING FOR", "waiting_for")];
         /// The call it waits in; not known outside of calls (a page fault).
         syscall: Known<String> = label();
         /// The device whose request ended the wait, or that the task (or the kernel thread that it waits for) last used.
@@ -160,7 +160,7 @@ table! {
         /// When it was completed.
         at: Timestamp = label().hidden(), text [clock("SLOW")];
         /// Kernel name of the device or partition.
-        device: String = label(), text [words("DEVICE").least(6)];
+        device: String = label(), text [own("DEVICE", "device").least(6)];
         /// What was asked of the device.
         op: Op = label(), text [words("OP").least(10)];
         /// From the start of the whole disk.
@@ -178,7 +178,7 @@ table! {
         /// The owner of most of it.
         who: Who = label().columns(Who::COLUMNS).flat(), text [own("OWNER", "owner").least(15), pid("PID")];
         /// How the owner came to use the device.
-        how: How = label(), text [own("HOW", "how").narrow("")];
+        how: How = label(), text [own("HOW", "how").wide()];
     }
 }
 

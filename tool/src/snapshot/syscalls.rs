@@ -85,7 +85,7 @@ table! {
     pub struct SlowCalls in "syscalls.slow" {
         /// Who called.
         who: Who = label().columns(Who::COLUMNS).flat(),
-            text [comm("SLOW"), pid("PID"), cgroup("CGROUP"), why("").after("total_ns")];
+            text [comm("SLOW"), pid("PID"), cgroup("CGROUP")];
         /// What.
         syscall: String = label(), text [words("SYSCALL").least(15)];
         /// Calls over the threshold; in blocked mode, sleeps.
@@ -101,20 +101,20 @@ table! {
     pub struct InFlight in "syscalls.in_flight" {
         /// Who called.
         who: Who = label().columns(Who::COLUMNS).flat(),
-            text [comm("IN FLIGHT"), pid("PID"), cgroup("CGROUP"), own("", "why").after("age_ns")];
+            text [comm("IN FLIGHT"), pid("PID"), cgroup("CGROUP")];
         /// The thread.
         tid: u32 = label(), text [number("TID").least(7)];
         /// What.
         syscall: String = label(), text [words("SYSCALL").least(15)];
         /// How long ago it began.
-        age_ns: Known<u64> = gauge("ns").max(), text [duration("AGE").least(5)];
+        age_ns: Known<u64> = gauge("ns").max(), text [own("AGE", "age").right().least(5)];
     }
 
     /// What one process (or one cgroup) did with one call.
     pub struct CallsBy in "syscalls.by" {
         /// Who called.
         who: Who = label().columns(Who::COLUMNS).flat(), text [
-            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "unknown"), why("").after("total_ns"),
+            comm("BY PROCESS"), pid("PID"), cgroup("CGROUP"), group("BY CGROUP", "unknown"),
         ];
         /// What; none where all calls are added up.
         syscall: Option<String> = label().optional(), text [words("SYSCALL").least(15).unless_zero()];

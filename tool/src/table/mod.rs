@@ -43,7 +43,7 @@
 //!
 //! **How text shows it** ([`Text`]), any number of times per column: `words` `count` `number` `rate` `kibibytes_rate`
 //! `mebibytes_rate` `time_rate` `duration` `bytes` `share` (0 to 1, as percent) `clock` (a moment of the day); of a distribution
-//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` (of a path, all of it) `why`, and
+//! `q50` `q90` `q99` `q999` `longest` `spark(room)`; of a process `comm` `pid` `cgroup` (of a path, all of it), and
 //! `group("HEAD", "unknown")` in place of the first three where rows are `grouped`; and `own("HEAD", "name")`, for which the sink has
 //! a function of the row.
 //!

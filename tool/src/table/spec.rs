@@ -56,7 +56,6 @@ formats! {
     comm Format::Comm, Left 15;
     pid Format::Pid, Right 7;
     cgroup Format::Cgroup, Left 0;
-    why Format::Why, Left 0;
 }
 
 /// Stands in place of the columns that name a process, where rows are of cgroups.

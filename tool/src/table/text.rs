@@ -38,7 +38,6 @@ pub enum Format {
     Cgroup,
     /// A cgroup in place of a process; what one that is not known is called.
     Group(&'static str),
-    Why,
     /// A function of the row that the sink has under this name.
     Own(&'static str),
 }

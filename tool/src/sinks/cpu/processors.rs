@@ -24,12 +24,12 @@ pub fn processors(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View
     text.push('\n');
     let share = |row: &Processor, ns: u64| format::percent(100.0 * ns as f64 / row.all_ns() as f64);
     Rows::new(view, snapshot.interval)
-        .own("user", &|row: &Processor| share(row, row.user_ns))
-        .own("system", &|row: &Processor| share(row, row.system_ns))
-        .own("irq", &|row: &Processor| share(row, row.irq_ns))
-        .own("softirq", &|row: &Processor| share(row, row.softirq_ns))
-        .own("steal", &|row: &Processor| share(row, row.steal_ns))
-        .own("idle", &|row: &Processor| share(row, row.idle_ns))
+        .own("user", |row: &Processor| share(row, row.user_ns))
+        .own("system", |row: &Processor| share(row, row.system_ns))
+        .own("irq", |row: &Processor| share(row, row.irq_ns))
+        .own("softirq", |row: &Processor| share(row, row.softirq_ns))
+        .own("steal", |row: &Processor| share(row, row.steal_ns))
+        .own("idle", |row: &Processor| share(row, row.idle_ns))
         .draw(text, &rows);
 }
 
@@ -42,7 +42,7 @@ pub fn interrupts(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View
     }
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("interrupt", &|row: &Interrupt| row.irq.map_or_else(|| "softirq".to_owned(), |irq| format!("irq {irq}")))
-        .own("name", &|row: &Interrupt| row.name.as_ref().map_or_else(|| UNKNOWN.to_owned(), |name| fit(name, 30)))
+        .own("interrupt", |row: &Interrupt| row.irq.map_or_else(|| "softirq".to_owned(), |irq| format!("irq {irq}")))
+        .own("name", |row: &Interrupt| row.name.as_ref().map_or_else(|| UNKNOWN.to_owned(), |name| fit(name, 30)))
         .draw(text, &rows.iter().collect::<Vec<_>>());
 }

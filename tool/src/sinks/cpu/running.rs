@@ -6,7 +6,6 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
-        who::why,
     },
     snapshot::{
         Snapshot,
@@ -30,19 +29,10 @@ pub fn running(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .grouped(view.by == Some(By::Cgroup))
-        .own("share", &|row: &Running| share(row.ran_ns, snapshot))
-        .own("places", &|row: &Running| places(row, snapshot))
-        .own("switches", &|row: &Running| format::rate(row.voluntary + row.involuntary, snapshot.interval))
-        .own("why", &ended)
+        .own("share", |row: &Running| share(row.ran_ns, snapshot))
+        .own("places", |row: &Running| places(row, snapshot))
+        .own("switches", |row: &Running| format::rate(row.voluntary + row.involuntary, snapshot.interval))
         .draw(text, &rows.iter().collect::<Vec<_>>());
-}
-
-/// Those that ended are told of anyway.
-fn ended(row: &Running) -> String {
-    match row.ended {
-        0 => why(&row.who).unwrap_or_default(),
-        ended => format!("({})", format::plural(ended, "task has ended", "tasks have ended")),
-    }
 }
 
 /// Of one processor.

@@ -153,10 +153,11 @@ fn who_waits_and_who_runs() {
     WAITING NOW          PID  CGROUP                        TID   CPU    AGE
     postgres             430  postgresql.service            431     1  2.2ms
 
-    RUNNING              PID  CGROUP                      CPU  ON              WAIT/s  SWITCH/s  INVOL/s
-    hog                  812  backup.service              70%  1: 69%, 0: 1%    290ms       212      211
-    cc1                    –  –                           12%  –                999ns         0        0  (23 tasks have ended)
-    unknown             9017  –                           <1%  0: <1%             0ns       1.0        0  (ended before it could be looked up)
+    RUNNING              PID  CGROUP                      CPU  ON              WAIT/s  SWITCH/s  INVOL/s  ENDED
+    hog                  812  backup.service              70%  1: 69%, 0: 1%    290ms       212      211      0
+    cc1                    –  –                           12%  –                999ns         0        0     23
+    unknown¹            9017  –                           <1%  0: <1%             0ns       1.0        0      0
+    ¹ ended before it could be looked up
 
     THROTTLED                                           PERIODS     OF  HELD/s
     pod7                                                      8     10   609ms

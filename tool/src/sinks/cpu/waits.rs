@@ -23,7 +23,7 @@ pub fn waited(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("WAITED", format!("WAITED >{over}"))
-        .own("behind", &|row: &Waited| row.behind.as_ref().map_or_else(|| "idle".to_owned(), one))
+        .own("behind", |row: &Waited| row.behind.as_ref().map_or_else(|| "idle".to_owned(), one))
         .draw(text, &cpu.waited.iter().collect::<Vec<_>>());
 }
 

@@ -14,8 +14,8 @@ pub fn draw(text: &mut String, blame: &[Blame], snapshot: &Snapshot, view: &View
     }
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("owner", &|row: &Blame| words::owner(&row.culprit, row.how))
-        .own("how", &|row: &Blame| words::how(&row.culprit, row.how, view))
-        .own("share", &|row: &Blame| format::percent(row.blamed_ns as f64 * 100.0 / row.wait_ns.max(1) as f64))
+        .own("owner", |row: &Blame| words::owner(&row.culprit, row.how))
+        .own("how", |row: &Blame| words::how(&row.culprit, row.how, view))
+        .own("share", |row: &Blame| format::percent(row.blamed_ns as f64 * 100.0 / row.wait_ns.max(1) as f64))
         .draw(text, &blame.iter().collect::<Vec<_>>());
 }

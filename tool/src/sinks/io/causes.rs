@@ -17,7 +17,7 @@ pub fn draw(text: &mut String, causes: &[Cause], snapshot: &Snapshot, view: &Vie
     }
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("owner", &|row: &Cause| words::owner(&row.who, row.how))
-        .own("how", &|row: &Cause| words::how(&row.who, row.how, view))
+        .own("owner", |row: &Cause| words::owner(&row.who, row.how))
+        .own("how", |row: &Cause| words::how(&row.who, row.how, view))
         .draw(text, &causes.iter().collect::<Vec<_>>());
 }

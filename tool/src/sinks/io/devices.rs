@@ -6,8 +6,12 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
     },
-    snapshot::{Snapshot, io::Device},
+    snapshot::{
+        Snapshot,
+        io::{BEFORE_START, Device},
+    },
 };
 
 pub fn draw(text: &mut String, devices: &[Device], snapshot: &Snapshot, view: &View) {
@@ -19,8 +23,8 @@ pub fn draw(text: &mut String, devices: &[Device], snapshot: &Snapshot, view: &V
     let mut rows = stuck_first(devices);
     let alias = |row: &Device| row.alias.clone().filter(|_| !view.narrow());
     Rows::new(view, snapshot.interval)
-        .own("device", &|row: &Device| words::device(&row.device, alias(row).as_deref()))
-        .own("oldest", &oldest)
+        .own("device", |row: &Device| words::device(&row.device, alias(row).as_deref()))
+        .own("oldest", oldest)
         .draw(text, &rows);
     rows.truncate(view.top);
     for note in notes(&rows) {
@@ -36,11 +40,11 @@ fn stuck_first(devices: &[Device]) -> Vec<&Device> {
     rows
 }
 
-fn oldest(device: &Device) -> String {
+fn oldest(device: &Device) -> Noted {
     match device.in_flight.value() {
-        Some(0) => String::new(),
-        Some(_) if device.before_start > 0 => "before start".into(),
-        _ => device.oldest().map_or_else(|| UNKNOWN.into(), format::duration),
+        Some(0) => Noted::default(),
+        Some(_) if device.before_start > 0 => Noted::new(UNKNOWN.to_owned(), [BEFORE_START.to_owned()]),
+        _ => device.oldest().map_or_else(|| UNKNOWN.into(), |age| format::duration(age).into()),
     }
 }
 

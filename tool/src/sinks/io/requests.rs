@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::words;
 use crate::{
-    sinks::{View, format, rows::Rows},
+    sinks::{View, format, rows::Rows, table::Noted},
     snapshot::{Snapshot, io::Request},
 };
 
@@ -17,8 +17,11 @@ pub fn draw(text: &mut String, requests: &[Request], snapshot: &Snapshot, view: 
     let over = over.map(|over| format!(" >{over}")).unwrap_or_default();
     Rows::new(view, snapshot.interval)
         .head("SLOW", format!("SLOW{over}"))
-        .own("owner", &|row: &Request| words::owner(&row.who, row.how))
-        .own("how", &|row: &Request| how(row, view))
+        .own("owner", |row: &Request| words::owner(&row.who, row.how))
+        .own("device", |row: &Request| {
+            Noted::new(words::device(&row.device, None), row.failed.then(|| "failed".to_owned()))
+        })
+        .own("how", |row: &Request| row.how.name())
         .draw_some(text, &slowest(requests, view.top), &requests.iter().collect::<Vec<_>>());
     text.push('\n');
 }
@@ -30,10 +33,4 @@ fn slowest(requests: &[Request], top: usize) -> Vec<&Request> {
     places.truncate(top);
     places.sort_unstable();
     places.into_iter().map(|at| &requests[at]).collect()
-}
-
-fn how(request: &Request, view: &View) -> String {
-    let how = (!view.narrow()).then(|| words::how(&request.who, request.how, view));
-    let failed = request.failed.then(|| "failed".to_owned());
-    [failed, how].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -1,17 +1,14 @@
 //! Who waited in uninterruptible sleep, and for what.
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::{
     escape::{escape, fit},
     sinks::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
-        who::why,
+        table::Noted,
     },
     snapshot::{Snapshot, io::Stalled},
-    table::Known,
 };
 
 /// Columns for who ended a wait, such as `kworker/u16:3+flush-8:0`.
@@ -28,31 +25,23 @@ pub fn draw(text: &mut String, stalled: &[Stalled], snapshot: &Snapshot, view: &
     }
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("now", &now)
-        .own("waiting_for", &waiting_for)
-        .below(&|row: &Stalled| below(row, view))
+        .own("now", now)
+        .own("waiting_for", waiting_for)
+        .below(&|row: &Stalled| stack(row, view))
         .draw(text, &rows);
 }
 
-/// What has no room in the row.
-fn below(row: &Stalled, view: &View) -> Vec<String> {
-    let mut lines = Vec::new();
-    lines.extend(view.narrow().then(|| format!("  {}", waiting_for(row))));
-    if view.stacks {
-        lines.extend(stack(&row.stack, view.width));
-    }
-    lines
+/// `a < b < c`, where asked for.
+fn stack(row: &Stalled, view: &View) -> Option<String> {
+    let frames: Vec<_> = row.stack.iter().map(|frame| escape(frame)).collect();
+    (view.stacks && !frames.is_empty()).then(|| format!("    {}", frames.join(" < ")))
 }
 
 /// Age of the oldest wait that goes on, and how many threads wait.
-fn now(row: &Stalled) -> String {
-    let age = match &row.now_ns {
-        _ if row.now == 0 => return UNKNOWN.into(),
-        Known::Not(why) => why.to_string(),
-        Known::Value(Some(age)) => format::duration(*age),
-        Known::Value(None) => UNKNOWN.into(),
-    };
-    if row.now > 1 { format!("{age} ×{}", format::count(row.now)) } else { age }
+fn now(row: &Stalled) -> Noted {
+    let age = row.age_ns().filter(|_| row.now > 0).map_or_else(|| UNKNOWN.to_owned(), format::duration);
+    let age = if row.now > 1 { format!("{age} ×{}", format::count(row.now)) } else { age };
+    Noted::new(age, row.now_ns.why().filter(|_| row.now > 0).map(ToString::to_string))
 }
 
 /// `fsync: journal commit on sda, woken by jbd2/sda1-8`
@@ -73,28 +62,5 @@ pub fn waiting_for(row: &Stalled) -> String {
     if let Some(waker) = &row.woken_by {
         text += &format!(", woken by {}", fit(waker, WAKER));
     }
-    if let Some(why) = why(&row.who) {
-        text += &format!(" {why}");
-    }
     text
-}
-
-/// `a < b < c`, on as many lines as it takes; a line that goes on ends with `<`.
-fn stack(frames: &[String], width: usize) -> Vec<String> {
-    const INDENT: &str = "    ";
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for frame in frames {
-        let frame = escape(frame);
-        if line.is_empty() {
-            line = format!("{INDENT}{frame}");
-        } else if line.width() + 3 + frame.width() + 2 <= width {
-            line += &format!(" < {frame}");
-        } else {
-            lines.push(line + " <");
-            line = format!("{INDENT}{frame}");
-        }
-    }
-    lines.extend((!line.is_empty()).then_some(line));
-    lines
 }

@@ -1,27 +1,22 @@
 //! Owners of requests in words.
 
 use crate::{
-    escape::escape,
-    sinks::{View, who},
+    escape::{escape, fit},
+    sinks::{View, table::Noted, who},
     snapshot::{Who, io::How},
 };
 
 /// The owner's name. Some work has no process behind it, which is an answer; everything else is unknown.
-pub fn owner(who: &Who, how: How) -> String {
+pub fn owner(who: &Who, how: How) -> Noted {
     let nobody = matches!(how, How::Journal | How::Metadata | How::Swap | How::KernelThread) && who.pid.is_none();
-    who::comm(who, if nobody { how.name() } else { "unknown" })
+    who::noted(who, who::comm(who, if nobody { how.name() } else { "unknown" }))
 }
 
-/// How the owner came to use the device, and what is not known of the owner.
-pub fn how(who: &Who, how: How, view: &View) -> String {
-    let words = if view.roomy() { at_length(how) } else { how.name() };
-    match (how, &who.unknown) {
-        (How::Unknown, Some(why)) => why.clone().into_owned(),
-        (_, None) => words.to_owned(),
-        // The words are about "it", which there is not.
-        (_, Some(why)) if who.comm.is_none() && who.pid.is_none() => format!("{}: {why}", how.name()),
-        (_, Some(why)) => format!("{words} ({why})"),
-    }
+/// How the owner came to use the device.
+pub fn how(who: &Who, how: How, view: &View) -> &'static str {
+    // The words are about "it", which there may not be.
+    let owned = who.comm.is_some() || who.pid.is_some();
+    if view.roomy() && owned { at_length(how) } else { how.name() }
 }
 
 fn at_length(how: How) -> &'static str {
@@ -35,10 +30,13 @@ fn at_length(how: How) -> &'static str {
     }
 }
 
+/// Columns of a name that people gave a device.
+const ALIAS: usize = 24;
+
 /// `dm-0 (vg0-root)`
 pub fn device(name: &str, alias: Option<&str>) -> String {
     match alias {
-        Some(alias) => format!("{} ({})", escape(name), escape(alias)),
+        Some(alias) => format!("{} ({})", escape(name), fit(alias, ALIAS)),
         None => escape(name).into_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The minutes before a kill, as pictures in lines of text.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::one;
 use crate::{
@@ -13,7 +13,9 @@ use crate::{
 };
 
 /// Characters of a picture.
-const WIDTH: usize = 40;
+const WIDTHS: RangeInclusive<usize> = 8..=40;
+/// Columns of what stands around it.
+const AROUND: usize = 4 + NAME + 1 + 2 + 38;
 /// Columns of a name.
 const NAME: usize = 23;
 /// Processes, and cgroups, that are drawn: the victim, and those that grew by this much at least.
@@ -24,13 +26,14 @@ pub fn draw(text: &mut String, kill: &Kill, view: &View) {
     let Some(lead_up) = kill.lead_up.as_ref().filter(|lead_up| !lead_up.before.is_empty()) else { return };
     let from = lead_up.before.first().copied().unwrap_or(Duration::ZERO);
     *text += &format!("  before    the last {}\n", format::interval(from));
+    let width = view.width.saturating_sub(AROUND).clamp(*WIDTHS.start(), *WIDTHS.end());
     // All lines of a column begin at the same place.
     let mut row = |name: &str, values: Vec<Option<f64>>, say: &dyn Fn(f64) -> String| {
         let known = || values.iter().flatten().copied();
         let (Some(first), Some(last)) = (known().next(), known().next_back()) else { return };
         let most = known().fold(0.0, f64::max);
         let ends = format!("{} → {} (most {})", say(first), say(last), say(most));
-        *text += &format!("    {name:<NAME$} {}  {ends}\n", bar::line(&values, most, WIDTH));
+        *text += &format!("    {name:<NAME$} {}  {ends}\n", bar::line(&values, most, width));
     };
     let bytes = |value: f64| format::bytes(value as u64);
     let whole = |values: &[u64]| values.iter().map(|&value| Some(value as f64)).collect::<Vec<_>>();

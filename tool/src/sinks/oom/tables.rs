@@ -2,19 +2,19 @@
 
 use super::{one, words};
 use crate::{
-    sinks::{View, rows::Rows, who::why},
+    sinks::{View, rows::Rows},
     snapshot::{
-        Snapshot, Who,
-        oom::{Inside, Kind, Limit, Oom, Reclaim, Signal},
+        Snapshot,
+        oom::{Inside, Limit, Oom, Reclaim, Signal},
     },
     table::Columns,
 };
 
 pub fn draw(text: &mut String, oom: &Oom, snapshot: &Snapshot, view: &View) {
     signals(text, &oom.signals, snapshot, view);
-    let reclaim = rows(snapshot, view).own("for", &|row: &Reclaim| reason(row.kind, &row.who));
+    let reclaim = rows(snapshot, view).own("for", |row: &Reclaim| words(row.kind));
     table(text, &reclaim, &oom.reclaim.iter().collect::<Vec<_>>());
-    let inside = rows(snapshot, view).own("for", &|task: &Inside| reason(task.kind, &task.who));
+    let inside = rows(snapshot, view).own("for", |task: &Inside| words(task.kind));
     table(text, &inside, &oom.inside.iter().collect::<Vec<_>>());
     table(text, &rows(snapshot, view), &oom.limits.iter().filter(|limit| is_close(limit)).collect::<Vec<_>>());
 }
@@ -39,15 +39,11 @@ fn signals(text: &mut String, signals: &[Signal], snapshot: &Snapshot, view: &Vi
         if signal.by_oom { "the kernel, out of memory".to_owned() } else { one(&signal.sender) }
     };
     text.push('\n');
-    rows(snapshot, view).own("from", &by).own("to", &|signal: &Signal| one(&signal.target)).draw_some(
+    rows(snapshot, view).own("from", by).own("to", |signal: &Signal| one(&signal.target)).draw_some(
         text,
         &all[all.len().saturating_sub(view.top)..],
         &all,
     );
-}
-
-fn reason(kind: Kind, who: &Who) -> String {
-    [Some(words(kind).to_owned()), why(who)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// It ran into its limit, or will soon.

@@ -13,7 +13,7 @@ const STATEMENTS: usize = 6;
 const OVER: usize = 3;
 
 /// At most `room` lines, unless the terminal is so narrow that one takes several.
-pub fn lines(found: &Findings, room: usize, view: &View) -> Vec<String> {
+pub fn lines(found: &Findings, ruled_out: bool, room: usize, view: &View) -> Vec<String> {
     let mut last: Vec<String> = found.over.iter().take(OVER).flat_map(|open| dim(&ended(open), view)).collect();
     let more = |all: &[Open], shown: usize, words: [&str; 2]| {
         let more = all.len().saturating_sub(shown) as u64;
@@ -21,7 +21,7 @@ pub fn lines(found: &Findings, room: usize, view: &View) -> Vec<String> {
     };
     last.extend(more(&found.over, OVER, ["more is over", "more are over"]));
     last.splice(0..0, more(&found.open, STATEMENTS, ["more finding", "more findings"]));
-    last.extend(dim(&rest(found), view));
+    last.extend(ruled_out.then(|| rest(found, view)).into_iter().flatten());
     let mut blocks: Vec<Vec<String>> = found.open.iter().take(STATEMENTS).map(|open| statement(open, view)).collect();
     let mut spare = room.saturating_sub(last.len() + blocks.iter().map(Vec::len).sum::<usize>());
     for (block, open) in blocks.iter_mut().zip(&found.open) {
@@ -80,7 +80,7 @@ fn one(evidence: &Evidence) -> String {
 }
 
 /// What is fine, and of what nothing is said.
-fn rest(found: &Findings) -> String {
+pub fn rest(found: &Findings, view: &View) -> Vec<String> {
     let fine: Vec<String> = found.ruled_out.iter().map(|area| format!("{} ({})", area.area, area.because)).collect();
     let fine = match &fine[..] {
         [] => "nothing is ruled out".to_owned(),
@@ -90,5 +90,5 @@ fn rest(found: &Findings) -> String {
         [] => String::new(),
         what => format!("; not measured: {}", escape(&what.join(", "))),
     };
-    fine + &not_measured
+    dim(&(fine + &not_measured), view)
 }

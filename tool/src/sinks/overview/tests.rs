@@ -47,8 +47,17 @@ fn fine() -> Findings {
     }
 }
 
+/// One that holds, one that does not now, and one that is over.
+pub fn findings() -> Findings {
+    Findings {
+        open: vec![open(State::Ongoing, 1), Open { now: false, ..open(State::Ongoing, 2) }],
+        over: vec![open(State::Over, 3)],
+        ..fine()
+    }
+}
+
 fn text(snapshot: &Snapshot, view: &View) -> String {
-    frame(snapshot, view)
+    frame(snapshot, true, view)
 }
 
 #[test]
@@ -59,12 +68,7 @@ fn a_quiet_host() {
 
 #[test]
 fn a_host_with_a_finding_and_one_that_is_over() {
-    let findings = Findings {
-        open: vec![open(State::Ongoing, 1), Open { now: false, ..open(State::Ongoing, 2) }],
-        over: vec![open(State::Over, 3)],
-        ..fine()
-    };
-    let snapshot = Snapshot { findings: Some(findings), io: Some(fixture::busy()), ..busy() };
+    let snapshot = Snapshot { findings: Some(findings()), io: Some(fixture::busy()), ..busy() };
     insta::assert_snapshot!(text(&snapshot, &view()));
 }
 
@@ -78,7 +82,7 @@ fn never_more_than_twenty_lines_and_nothing_that_moves_a_cursor() {
                 ..fine()
             };
             let snapshot = Snapshot { findings: Some(findings), io: Some(fixture::busy()), ..busy() };
-            let text = text(&snapshot, &View { width, ..view() });
+            let text = text(&snapshot, &View { width, limit: width, ..view() });
             let lines = text.lines().count() - 1;
             assert!(lines <= LINES, "{lines} lines with {number} findings at {width} columns:\n{text}");
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
@@ -87,6 +91,27 @@ fn never_more_than_twenty_lines_and_nothing_that_moves_a_cursor() {
             }
         }
     }
+}
+
+/// Its numbers differ each time; its areas are what matters.
+#[test]
+fn what_is_ruled_out_is_said_when_it_changes_and_at_the_end() {
+    let of = |because: &str, areas: usize| {
+        let mut found = fine();
+        found.ruled_out.truncate(areas);
+        found.ruled_out[0].because = because.to_owned();
+        Snapshot { findings: Some(found), ..idle() }
+    };
+    let mut out = Vec::new();
+    let mut sink = Overview::new(&mut out, view());
+    for (because, areas) in [("first", 2), ("second", 2), ("third", 1), ("fourth", 1)] {
+        sink.snapshot(&of(because, areas)).unwrap();
+    }
+    sink.finish().unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let said = |because: &str| text.matches(because).count();
+    assert_eq!(["first", "second", "third", "fourth"].map(said), [1, 0, 1, 1], "{text}");
+    assert!(text.ends_with(")\n"), "{text}");
 }
 
 #[test]

@@ -33,11 +33,13 @@ fn a_busy_interval() {
     SLOW >10ms           PID  CGROUP                    SYSCALL          COUNT   MAX TOTAL
     postgres             430  postgresql.service        fsync               38 390ms  7.4s
     \x1b[2J\x07…         812  backup.service            fsync                2  41ms  41ms
-    unknown             9017  –                         openat               1  12ms   6ms  (ended before it could be looked up)
+    unknown¹            9017  –                         openat               1  12ms   6ms
+    ¹ ended before it could be looked up
 
     IN FLIGHT >10ms      PID  CGROUP                        TID  SYSCALL            AGE
-    postgres             430  /                             431  fsync                –  since before start
+    postgres             430  /                             431  fsync               –¹
     rsync                812  backup.service                812  write             1.1s
+    ¹ since before start
     ");
 }
 
@@ -121,7 +123,8 @@ fn breakdowns() {
     BY CGROUP                                           SYSCALL          CALLS/s  ERR/s   MAX  TIME/s
     b.service                                           write                 28      0 900ns    13us
     /                                                   write                 28      0 900ns    13us
-    unknown                                             write                 28      0 900ns    13us  (ended before it could be looked up)
+    unknown¹                                            write                 28      0 900ns    13us
+    ¹ ended before it could be looked up
     ");
 }
 

@@ -6,6 +6,7 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        who,
     },
     snapshot::{
         Snapshot,
@@ -56,9 +57,9 @@ pub fn events(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let all: Vec<&Connect> = connects.iter().collect();
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("outcome", &outcome)
-        .own("connection", &|connect: &Connect| pair(&connect.local, &connect.remote, connect.netns))
-        .own("owner", &|connect: &Connect| one(&connect.who))
+        .own("outcome", outcome)
+        .own("connection", |connect: &Connect| pair(&connect.local, &connect.remote, connect.netns))
+        .own("owner", |connect: &Connect| who::noted(&connect.who, one(&connect.who)))
         .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
@@ -86,9 +87,9 @@ pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("REMOTE", head.to_owned())
-        .own("opened", &|row: &Remote| rate(row.outcomes[Outcome::Established as usize]))
-        .own("failed", &|row: &Remote| rate(failed(&row.outcomes)))
-        .own("remote", &|row: &Remote| row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)))
-        .own("why", &|row: &Remote| why(&row.outcomes))
+        .own("opened", |row: &Remote| rate(row.outcomes[Outcome::Established as usize]))
+        .own("failed", |row: &Remote| rate(failed(&row.outcomes)))
+        .own("remote", |row: &Remote| row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)))
+        .own("why", |row: &Remote| why(&row.outcomes))
         .draw(text, &tcp.remotes.iter().collect::<Vec<_>>());
 }

@@ -25,8 +25,8 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let netns = |site: &DropSite| site.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("reason", &|site: &DropSite| reason(&site.cause))
-        .own("function", &|site: &DropSite| function(&site.cause) + &netns(site))
+        .own("reason", |site: &DropSite| reason(&site.cause))
+        .own("function", |site: &DropSite| function(&site.cause) + &netns(site))
         .draw(text, &sites.iter().collect::<Vec<_>>());
 }
 
@@ -37,6 +37,6 @@ pub fn reason(cause: &DropCause) -> String {
 pub fn function(cause: &DropCause) -> String {
     match &cause.function {
         Known::Value(function) => escape(function).into_owned(),
-        Known::Not(why) => format!("unknown ({why})"),
+        Known::Not(why) => format!("unknown ({})", escape(&why.to_string())),
     }
 }

@@ -1,6 +1,6 @@
 //! Single attempts, one line each.
 
-use super::{owners, pair};
+use super::{noted, pair};
 use crate::{
     sinks::{
         View,
@@ -21,14 +21,12 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let all: Vec<&Retransmit> = events.iter().collect();
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("trip", &|event: &Retransmit| {
+        .own("trip", |event: &Retransmit| {
             event.srtt_us.map_or_else(unknown, |srtt| format::duration(u64::from(srtt) * 1000))
         })
-        .own("window", &|event: &Retransmit| event.window.map_or_else(unknown, |window| window.cwnd.to_string()))
-        .own("connection", &|event: &Retransmit| pair(&event.local, &event.remote, event.netns))
-        .own("owner", &|event: &Retransmit| {
-            std::iter::once(owners(&event.owners)).chain(why(event)).collect::<Vec<_>>().join(", ")
-        })
+        .own("window", |event: &Retransmit| event.window.map_or_else(unknown, |window| window.cwnd.to_string()))
+        .own("connection", |event: &Retransmit| pair(&event.local, &event.remote, event.netns))
+        .own("owner", |event: &Retransmit| noted(&event.owners).and(why(event)))
         // The latest are what goes on now.
         .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }

@@ -1,6 +1,6 @@
 //! Connections, or groups of them.
 
-use super::{owners, pair};
+use super::{noted, owners, pair};
 use crate::{
     escape::escape,
     sinks::{
@@ -31,13 +31,13 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     Rows::new(view, snapshot.interval)
         .head("CONNECTION", head.to_owned())
         .without(without)
-        .own("share", &|flow: &Flow| flow.share().map_or_else(unknown, |share| format::percent(share * 100.0)))
-        .own("connection", &|flow: &Flow| match &flow.group {
+        .own("share", |flow: &Flow| flow.share().map_or_else(unknown, |share| format::percent(share * 100.0)))
+        .own("connection", |flow: &Flow| match &flow.group {
             None => flow.ends.map_or_else(unknown, |ends| pair(&ends.local, &ends.remote, flow.netns)),
             Some(_) if tcp.by == Some(FlowsBy::Process) => owners(&flow.owners),
             Some(group) => escape(group).into_owned(),
         })
-        .own("owner", &|flow: &Flow| owners(&flow.owners))
+        .own("owner", |flow: &Flow| noted(&flow.owners))
         .draw(text, &tcp.flows.iter().collect::<Vec<_>>());
 }
 

@@ -3,7 +3,7 @@
 use super::{one_end, owners};
 use crate::{
     escape::escape,
-    sinks::{View, rows::Rows},
+    sinks::{View, rows::Rows, who},
     snapshot::{
         Snapshot,
         tcp::{Listener, Tcp},
@@ -17,10 +17,12 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(listeners @ [_, ..]) = tcp.listeners.value().map(Vec::as_slice) else { return };
-    let owner = |row: &Listener| owners(&row.owners) + if row.is_full() { " (full now)" } else { "" };
+    let owner = |row: &Listener| {
+        who::noted(&row.owners.who, owners(&row.owners) + if row.is_full() { " (full now)" } else { "" })
+    };
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("at", &|row: &Listener| one_end(&row.local, row.netns))
-        .own("owner", &owner)
+        .own("at", |row: &Listener| one_end(&row.local, row.netns))
+        .own("owner", owner)
         .draw(text, &listeners.iter().collect::<Vec<_>>());
 }

@@ -14,11 +14,12 @@ use crate::{
 
 /// Columns that hold most events, so that lines of different moments line up.
 const WHAT: usize = 17;
-const CONNECTION: usize = 50;
+const CONNECTION: usize = 45;
 const OWNER: usize = 22;
 
 fn table() -> Table {
     Table::new()
+        .fixed()
         .left("TIME", 12)
         .left("EVENT", WHAT)
         .left("CONNECTION", CONNECTION)
@@ -28,7 +29,7 @@ fn table() -> Table {
 
 pub fn head(view: &View) -> String {
     let mut text = String::new();
-    table().draw(&mut text, view);
+    table().draw_head(&mut text, view);
     text
 }
 
@@ -49,9 +50,9 @@ pub fn draw(text: &mut String, events: &Events, view: &View) {
     lines.sort_by_key(|line| line.at);
     let mut table = table();
     for Line { at, what, connection, owner, detail } in lines {
-        table.row(vec![time(at, view), what, connection, owner, detail]);
+        table.row([time(at, view), what, connection, owner, detail]);
     }
-    table.draw_rows(text);
+    table.draw_rows(text, view);
 }
 
 /// What closes an interval.

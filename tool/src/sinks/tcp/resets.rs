@@ -1,6 +1,6 @@
 //! Connections that one side broke off.
 
-use super::{owners, pair};
+use super::{noted, owners, pair};
 use crate::{
     sinks::{
         View,
@@ -32,9 +32,9 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let all: Vec<&Reset> = resets.iter().collect();
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("connection", &|reset: &Reset| pair(&reset.local, &reset.remote, reset.netns))
-        .own("owner", &owner)
-        .own("why", &|reset: &Reset| reset.reason.clone().unwrap_or_default())
+        .own("connection", |reset: &Reset| pair(&reset.local, &reset.remote, reset.netns))
+        .own("owner", |reset: &Reset| if reset.state.is_some() { noted(&reset.owners) } else { UNKNOWN.into() })
+        .own("why", |reset: &Reset| reset.reason.clone().unwrap_or_default())
         .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
