@@ -26,7 +26,7 @@ pub const fn every_kernel(name: &'static str, run: fn() -> Result<()>) -> Test {
 }
 
 /// What it looks at is ours, whatever the kernel is: arithmetic, grouping, filters, limits of tables, bounds of findings, text. Or its
-/// load needs the pace of a real processor, or several at the same instant. Once, on the host.
+/// load needs the pace of a real CPU, or several at the same instant. Once, on the host.
 pub const fn here(name: &'static str, run: fn() -> Result<()>) -> Test {
     Test { name, run, place: Place::Here }
 }

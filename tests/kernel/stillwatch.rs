@@ -280,17 +280,17 @@ pub fn losses(snapshots: &[Value]) -> BTreeMap<String, u64> {
 
 /// Events that the kernel kept from our programs, and that are said to be lost: newer kernels let a program be preempted, and withhold
 /// events from it until it goes on; now and then they don't show it that a request is complete. A count is short by so many at most.
-pub fn withheld(lost: &BTreeMap<String, u64>) -> u64 {
+pub fn missed(lost: &BTreeMap<String, u64>) -> u64 {
     [RUNNING, NOT_SEEN].iter().filter_map(|&cause| lost.get(cause)).sum()
 }
 
-/// Whether so many were seen, of those that were made: all, where nothing was withheld.
-pub fn is_count(seen: u64, made: u64, withheld: u64) -> bool {
-    seen <= made && seen + withheld >= made
+/// Whether so many were seen, of those that were made: all, where nothing was missed.
+pub fn is_count(seen: u64, made: u64, missed: u64) -> bool {
+    seen <= made && seen + missed >= made
 }
 
-/// Events that the kernel did not hand to a program because it was already running on that processor.
-pub const RUNNING: &str = "program already running";
+/// Events that the kernel did not hand to a program because it was already running on that CPU.
+pub const RUNNING: &str = "missed (program busy)";
 /// Waits for memory whose end was among these.
 pub const UNENDED: &str = "ends of waits for memory not seen";
 /// Requests whose completion the kernel did not show to a program, which the disk's own statistics tell.
@@ -334,27 +334,27 @@ impl Seen {
         Ok(seen)
     }
 
-    pub fn withheld(&self) -> u64 {
-        withheld(&self.lost)
+    pub fn missed(&self) -> u64 {
+        missed(&self.lost)
     }
 
-    /// Nothing is lost but what the kernel withheld.
+    /// Nothing is lost but what the kernel missed.
     pub fn nothing_else_is_lost(&self) -> Result<()> {
-        ensure!(self.lost.values().sum::<u64>() == self.withheld(), "{:?}", self.lost);
+        ensure!(self.lost.values().sum::<u64>() == self.missed(), "{:?}", self.lost);
         Ok(())
     }
 
     /// The row of a call that was made so many times.
     pub fn made(&self, name: &str, made: u64) -> Result<&Row> {
         let row = self.row(name)?;
-        ensure!(is_count(row.calls, made, self.withheld()), "{name}, {made} made: {row:?}, lost {:?}", self.lost);
+        ensure!(is_count(row.calls, made, self.missed()), "{name}, {made} made: {row:?}, lost {:?}", self.lost);
         Ok(row)
     }
 
     /// The same, each of them with its time.
     pub fn timed(&self, name: &str, made: u64) -> Result<&Row> {
         let row = self.made(name, made)?;
-        ensure!(row.untimed <= self.withheld(), "{name}: {row:?}, lost {:?}", self.lost);
+        ensure!(row.untimed <= self.missed(), "{name}: {row:?}, lost {:?}", self.lost);
         Ok(row)
     }
 

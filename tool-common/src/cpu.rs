@@ -1,7 +1,7 @@
 //! Wire types of the `cpu` probe.
 //!
-//! What a processor needs at each switch lies in its [`Cpu`]. Histograms lie in [`Shard`]s that a few processors of a large machine
-//! share: a machine of up to [`SHARDS`] processors shares none.
+//! What a CPU needs at each switch lies in its [`Cpu`]. Histograms lie in [`Shard`]s that a few CPUs of a large machine
+//! share: a machine of up to [`SHARDS`] CPUs shares none.
 
 use crate::hist;
 
@@ -30,7 +30,7 @@ impl Loss {
     pub const ALL: [Loss; 4] = [Loss::Waiters, Loss::By, Loss::Ended, Loss::Interrupts];
 }
 
-/// All that one processor writes at a switch, and `drift`, which user space writes.
+/// All that one CPU writes at a switch, and `drift`, which user space writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
@@ -50,7 +50,7 @@ pub struct Cpu {
     pub max_ns: u64,
     /// Waits of which the kernel did not keep the begin, or that ended before the clocks were compared.
     pub untimed: u64,
-    /// Waits that may have begun earlier, on another processor: the task was not in the table any more.
+    /// Waits that may have begun earlier, on another CPU: the task was not in the table any more.
     pub unsure: u64,
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
@@ -59,7 +59,7 @@ pub struct Cpu {
     pub pad: [u64; 4],
 }
 
-/// A long stay on a processor: the longest of late.
+/// A long stay on a CPU: the longest of late.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
@@ -77,7 +77,7 @@ pub struct Shard {
     pub counts: [u32; hist::BUCKETS],
 }
 
-/// Shared by all processors.
+/// Shared by all CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shared {
@@ -99,7 +99,7 @@ pub struct Waited {
     /// cgroup id on the unified hierarchy.
     pub cgroup: u64,
     pub comm: [u8; 16],
-    /// Who had the processor for longest while the last of these waited, as far as is known; 0: nobody, it was idle.
+    /// Who had the CPU for longest while the last of these waited, as far as is known; 0: nobody, it was idle.
     pub behind_comm: [u8; 16],
     pub behind_tgid: u32,
     /// Where the last of these waits ended.
@@ -131,9 +131,9 @@ pub struct Waits {
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// Time on processors.
+    /// Time on CPUs.
     pub ran_ns: u64,
-    /// Time in run queues, as the kernel counts it: a wait after which the processor was taken at once reads as 0.
+    /// Time in run queues, as the kernel counts it: a wait after which the CPU was taken at once reads as 0.
     pub waited_ns: u64,
     /// Switches of its own will, and others.
     pub voluntary: u64,
@@ -195,7 +195,7 @@ pub struct Vector {
     pub max_ns: u64,
 }
 
-/// Interrupts of one processor.
+/// Interrupts of one CPU.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Interrupts {

@@ -1,7 +1,7 @@
 //! Wire types of the `io` probe.
 //!
-//! Requests complete on any processor, in interrupts too, so what is counted for devices lies in a few [`Shard`]s that
-//! are added to atomically, not in a block per processor: their number bounds the memory on a machine with 256 of them.
+//! Requests complete on any CPU, in interrupts too, so what is counted for devices lies in a few [`Shard`]s that
+//! are added to atomically, not in a block per CPU: their number bounds the memory on a machine with 256 of them.
 
 mod devices;
 mod owners;
@@ -18,7 +18,7 @@ pub use stalls::{BEFORE_START, FRAMES, NO_CALL, Stack, Stall, Task, Waits};
 
 use crate::{hist, syscalls::NATIVE};
 
-/// Shared by all processors.
+/// Shared by all CPUs.
 #[repr(C)]
 pub struct Layout {
     /// Which cell holds an octave of (row × [`PARTS`] + part); 0 until it first occurs, so cell 0 is never used.
@@ -72,20 +72,20 @@ impl Run {
     pub const COUNT: usize = 10;
 }
 
-/// All that one processor writes.
+/// All that one CPU writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub struct Cpu {
     pub runs: [u64; Run::COUNT],
     pub lost: [u64; Loss::ALL.len()],
-    /// The request that this processor completed last: the one that the next wake-ups wait for.
+    /// The request that this CPU completed last: the one that the next wake-ups wait for.
     pub done_ns: u64,
     pub done_dev: u32,
     pub done_bytes: u32,
-    /// The row that this processor counted in last: what it stands for ([`row_key`]) << 16 | its number. One word, which an
+    /// The row that this CPU counted in last: what it stands for ([`row_key`]) << 16 | its number. One word, which an
     /// interrupt can't leave half-written.
     pub last_row: u64,
-    /// The owner whose name this processor kept last, and the first half of it.
+    /// The owner whose name this CPU kept last, and the first half of it.
     pub last_owner: OwnerId,
     pub last_name: u64,
     /// A number that the verifier is to forget what it knows of, by [`Run`].

@@ -216,7 +216,7 @@ pub struct Total {
     pub total_ns: u64,
 }
 
-/// All that one processor counts. Added to atomically: an interrupt may come in between.
+/// All that one CPU counts. Added to atomically: an interrupt may come in between.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Cpu {

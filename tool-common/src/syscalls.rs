@@ -1,7 +1,7 @@
 //! Wire types of the `syscalls` probe.
 //!
-//! One [`Cpu`] block per processor, written only by that processor and read by user space through one shared
-//! mapping; beside it the [`Layout`] that all processors share, and hash maps for what is rare.
+//! One [`Cpu`] block per CPU, written only by that CPU and read by user space through one shared
+//! mapping; beside it the [`Layout`] that all CPUs share, and hash maps for what is rare.
 
 use crate::hist;
 
@@ -41,7 +41,7 @@ impl Loss {
     pub const ALL: [Loss; 5] = [Loss::Tasks, Loss::Cells, Loss::Slow, Loss::Errno, Loss::By];
 }
 
-/// The call that the task now running on this processor is inside of.
+/// The call that the task now running on this CPU is inside of.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Call {
@@ -56,7 +56,7 @@ pub struct Call {
     pub pad: u32,
 }
 
-/// What is counted for one call, on one processor. `calls` is the sum of the histogram and of the untimed ones.
+/// What is counted for one call, on one CPU. `calls` is the sum of the histogram and of the untimed ones.
 /// Numbers of calls wrap; differences stay right.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Cell {
     pub counts: [u32; hist::ROW],
 }
 
-/// All that one processor writes.
+/// All that one CPU writes.
 #[repr(C, align(64))]
 pub struct Cpu {
     pub call: Call,
@@ -113,7 +113,7 @@ pub enum Waits {
 /// Columns of [`Layout::cell`]: [`hist::ROWS`], rounded up so that a bounded index is one shift away.
 pub const STRIDE: usize = 40;
 
-/// Shared by all processors.
+/// Shared by all CPUs.
 #[repr(C)]
 pub struct Layout {
     /// Which cell holds an octave of a call; 0 until it first occurs, so cell 0 is never used.

@@ -24,7 +24,7 @@ pub struct Ends {
     pub netns: u32,
 }
 
-/// Why a segment was sent again.
+/// Why a segment was retransmitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -59,7 +59,7 @@ impl Kind {
     }
 }
 
-/// One attempt to send again, on its way through the ring.
+/// One attempt to retransmit, on its way through the ring.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Retransmit {
@@ -93,7 +93,7 @@ pub struct Retransmit {
     pub pad: u32,
 }
 
-/// What was sent again on one connection. Added to atomically, the last state apart.
+/// What was retransmitted on one connection. Added to atomically, the last state apart.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Flow {
@@ -105,7 +105,7 @@ pub struct Flow {
     pub bytes: u64,
     pub sock: u64,
     pub inode: u64,
-    /// Since the connection began: segments sent, and of these sent again.
+    /// Since the connection began: segments sent, and of these retransmitted.
     pub sent: u32,
     pub sent_again: u32,
     pub srtt_us: u32,
@@ -163,7 +163,7 @@ impl Run {
     pub const COUNT: usize = 6;
 }
 
-/// All that one processor counts. Added to atomically: attempts are made in system calls and in interrupts.
+/// All that one CPU counts. Added to atomically: attempts are made in system calls and in interrupts.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Cpu {
@@ -196,7 +196,7 @@ pub struct Cpu {
     pub pad: [u64; 7],
 }
 
-/// Events that one processor hands over in a second: more than a person reads, less than hurts.
+/// Events that one CPU hands over in a second: more than a person reads, less than hurts.
 pub const EVENTS_PER_SECOND: u64 = 500;
 /// The same of dropped packets.
 pub const DROPS_PER_SECOND: u64 = 200;

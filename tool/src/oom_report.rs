@@ -26,7 +26,7 @@ pub struct Line {
 pub struct Report {
     /// Verbatim, those of the reaper included. Other messages may lie in between.
     pub lines: Vec<Line>,
-    /// The task that needed memory. `None`, as all that follows: the kernel held its report back, because there were many.
+    /// The task that needed memory. `None`, as all that follows: the kernel suppressed its report, because there were many.
     pub trigger: Option<Trigger>,
     pub summary: Option<Summary>,
     /// Of the cgroup whose limit was reached, in this order: memory, memory with swap (v1), swap (v2), kernel memory (v1).

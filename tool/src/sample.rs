@@ -61,7 +61,7 @@ pub struct StallTotals {
     pub full: Duration,
 }
 
-/// The maps of the `syscalls` probe, added up over processors.
+/// The maps of the `syscalls` probe, added up over CPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Syscalls {
     /// By row number (`stillwatch_common::syscalls::row`).

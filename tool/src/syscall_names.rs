@@ -96,7 +96,7 @@ const ON_FILE: &[&str] = &[
 
 /// Calls whose first argument decides: a terminal, pipe, socket, event descriptor or device waits by design.
 ///
-/// `ioctl` is among them for hypervisors (every idle virtual processor sleeps in `KVM_RUN`), binder and the like; on a
+/// `ioctl` is among them for hypervisors (every idle virtual CPU sleeps in `KVM_RUN`), binder and the like; on a
 /// disk or a file it is work. The price: an ioctl that hangs on a character device shows only with `--idle`.
 const BY_FILE: &[&str] = &["read", "readv", "preadv2", "splice", "tee", "ioctl"];
 

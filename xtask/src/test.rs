@@ -64,7 +64,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     let wanted = Wanted::parse(&args)?;
     let mut report = Report::default();
     thread::scope(|scope| {
-        // Packages and kernels come over the network while the processors build.
+        // Packages and kernels come over the network while the CPUs build.
         let prepared = wanted.kernel_tests.then(|| {
             scope.spawn(|| {
                 setup::peers();
@@ -110,7 +110,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     Ok(report.finish())
 }
 
-/// What takes the processors for minutes and can be done beside a machine.
+/// What takes the CPUs for minutes and can be done beside a machine.
 fn lints() -> Report {
     let mut report = Report::default();
     lint::clippy(&mut report);

@@ -45,7 +45,7 @@ fn ended() -> Result<()> {
     let own = || rows(&watch, "running").filter(|row| row["comm"] == "short-lived");
     let ended = sum(own(), "ended_tasks");
     ensure!(ended == PROCESSES, "{ended} have ended");
-    // The kernel's own account of each is in microseconds, and leaves out how it was taken off its processor.
+    // The kernel's own account of each is in microseconds, and leaves out how it was taken off its CPU.
     let ran = sum(own(), "ran_ns");
     ensure!(ran + 2000 * PROCESSES >= counted && ran * 10 <= counted * 11, "{ran} ns, {counted} as the kernel counts");
     Ok(())

@@ -24,7 +24,7 @@ fn now() -> Result<()> {
     })?;
     let mut watch = watch(&[])?;
     urgent.go();
-    // On its processor before the other wants it.
+    // On its CPU before the other wants it.
     std::thread::sleep(Duration::from_millis(20));
     victim.go();
     let [held, _] = urgent.report()?;

@@ -143,7 +143,7 @@ fn some(random: &mut u64) -> Duration {
     Duration::from_micros((*random >> 33) % 1000)
 }
 
-/// Twice as many tasks as processors, which compute and sleep for times of their own.
+/// Twice as many tasks as CPUs, which compute and sleep for times of their own.
 fn slices() -> Result<()> {
     let tasks = 2 * thread::available_parallelism()?.get() as u64;
     let work = |mut random: u64| {
@@ -155,7 +155,7 @@ fn slices() -> Result<()> {
     agree((0..tasks).map(|at| Workload::new(work(at))).collect::<Result<_>>()?)
 }
 
-/// Tasks that wake on a processor which receives what it sends, and switches when it is done with that.
+/// Tasks that wake on a CPU which receives what it sends, and switches when it is done with that.
 fn softirqs() -> Result<()> {
     let cpu = last_processor()?;
     let net = Net::new()?;

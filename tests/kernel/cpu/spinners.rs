@@ -1,4 +1,4 @@
-//! Two tasks that want the same processor all the time.
+//! Two tasks that want the same CPU all the time.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -42,7 +42,7 @@ fn spinners() -> Result<()> {
         let ran = sum(of(&watch, "running", pid), "ran_ns");
         let here: u64 = of(&watch, "running", pid).filter_map(|row| row["on_ns"][cpu.to_string()].as_u64()).sum();
         // It moves there when it is woken: of that interval the place is not said.
-        ensure!(here * 100 >= ran * 75, "{here} of {ran} ns on processor {cpu}");
+        ensure!(here * 100 >= ran * 75, "{here} of {ran} ns on CPU {cpu}");
         halves.push(ran);
         let waited = sum(of(&watch, "by", pid), "total_ns");
         let apart = (waited + ran).abs_diff(TIME.as_nanos() as u64);

@@ -1,4 +1,4 @@
-//! What tasks do to processors.
+//! What tasks do to CPUs.
 
 use std::{io, time::Duration};
 
@@ -9,7 +9,7 @@ use super::super::{
     workload::{Report, Workload, monotonic_ns},
 };
 
-/// The last processor that we may run on, and that there is another.
+/// The last CPU that we may run on, and that there is another.
 pub fn last_processor() -> Result<usize> {
     // SAFETY: all zeros are an empty set, which the kernel fills.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -20,7 +20,7 @@ pub fn last_processor() -> Result<usize> {
     let allowed: Vec<usize> = (0..1024).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
     match allowed[..] {
         [_, .., last] => Ok(last),
-        _ => Err(skip("one processor: nothing could watch it")),
+        _ => Err(skip("one CPU: nothing could watch it")),
     }
 }
 
@@ -43,7 +43,7 @@ pub fn pinned(cpu: usize, work: impl FnOnce() -> Report) -> Result<Workload> {
     Ok(workload)
 }
 
-/// Keeps the processor busy. How many nanoseconds went by.
+/// Keeps the CPU busy. How many nanoseconds went by.
 pub fn spin(time: Duration) -> u64 {
     let start = monotonic_ns();
     loop {

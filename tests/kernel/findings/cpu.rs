@@ -1,4 +1,4 @@
-//! More tasks than processors, and a cgroup that may not use one.
+//! More tasks than CPUs, and a cgroup that may not use one.
 
 use std::time::{Duration, Instant};
 
@@ -26,14 +26,14 @@ pub const TESTS: &[Test] = &[
 ];
 
 const LONG: Duration = Duration::from_secs(600);
-/// Tasks that want each processor.
+/// Tasks that want each CPU.
 const EACH: usize = 4;
 
 fn spinner() -> Result<Workload> {
     Workload::new(|| [spin(LONG), 0])
 }
 
-/// Spinners want processors: all of them, or the one that is the subject. Each is in one of the lists.
+/// Spinners want CPUs: all of them, or the one that is the subject. Each is in one of the lists.
 fn saturated(spinners: Vec<Workload>, subject: &str, lists: &[&str]) -> Result<()> {
     let mut watch = Watch::everything(&[])?;
     let start = Instant::now();
@@ -55,7 +55,7 @@ fn host() -> Result<()> {
     saturated((0..processors * EACH).map(|_| spinner()).collect::<Result<_>>()?, "", &["culprits"])
 }
 
-/// Three on one processor, while the others have nothing to do.
+/// Three on one CPU, while the others have nothing to do.
 fn one() -> Result<()> {
     let cpu = last_processor()?;
     let spinners = (0..3).map(|_| pinned(cpu, || [spin(LONG), 0])).collect::<Result<_>>()?;
@@ -75,7 +75,7 @@ fn quota() -> Result<()> {
     drop(spinner);
     let fault = start.elapsed();
     is_sound(&found)?;
-    // A fifth of one processor: four fifths of the time are lost.
+    // A fifth of one CPU: four fifths of the time are lost.
     let harm = found["harm"].as_f64().context("no harm")?;
     ensure!((0.5..=1.0).contains(&harm), "{found}");
     wait_until_over(&mut watch, &found, fault, LATE)?;

@@ -62,7 +62,7 @@ fn quiet() -> Result<()> {
     nothing_for(if in_machine() { BRIEF } else { Duration::from_secs(60) })
 }
 
-/// As many compilers as there are processors, one after the other.
+/// As many compilers as there are CPUs, one after the other.
 fn compilers() -> Result<()> {
     let processors = std::thread::available_parallelism()?.get();
     let dir = std::env::temp_dir().join(format!("stillwatch-busy-{}", std::process::id()));

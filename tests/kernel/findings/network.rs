@@ -135,6 +135,6 @@ fn full() -> Result<()> {
     let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
-    // The SYNs of those that are not let in are sent again.
+    // The SYNs of those that are not let in are retransmitted.
     only(&watch, &["accept_queue", "retransmits"])
 }

@@ -1,4 +1,4 @@
-//! A processor that does nothing but receive.
+//! A CPU that does nothing but receive.
 
 use std::{
     ffi::{CStr, CString},
@@ -20,10 +20,10 @@ use super::{
 
 pub const TESTS: &[Test] = &[here("findings_softirq", softirq)];
 
-/// Datagrams of many fragments over a loopback interface, which another processor has to put together.
+/// Datagrams of many fragments over a loopback interface, which another CPU has to put together.
 fn softirq() -> Result<()> {
     let cpu = last_processor()?;
-    ensure!(cpu != 0, "the sender and the receiver share a processor");
+    ensure!(cpu != 0, "the sender and the receiver share a CPU");
     let net = Net::new()?;
     let mask = CString::new(format!("{:x}\n", 1u64 << cpu))?;
     let sender = pinned(0, || {
@@ -37,7 +37,7 @@ fn softirq() -> Result<()> {
     sender.go();
     watch.next()?;
     if sender.has_reported() {
-        return Err(skip("no way to choose the processor that receives (RPS)"));
+        return Err(skip("no way to choose the CPU that receives (RPS)"));
     }
     let found = wait_for(&mut watch, "softirq", |finding| finding["subject"].as_str() == Some(&*cpu.to_string()))?;
     drop(sender);
@@ -47,7 +47,7 @@ fn softirq() -> Result<()> {
     only(&watch, &["softirq"])
 }
 
-/// What comes in at the loopback interface is worked off by these processors from now on. In mounts of its own.
+/// What comes in at the loopback interface is worked off by these CPUs from now on. In mounts of its own.
 fn received_on(mask: &CStr) -> bool {
     let none = std::ptr::null();
     // SAFETY: strings that end.

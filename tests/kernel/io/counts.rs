@@ -9,7 +9,7 @@ use super::{
         Test,
         devices::{LoopDevice, MIB, Mapper, NullBlk, SECTOR, Zram, buffered, direct, memory_file, seal},
         every_kernel, in_machine,
-        stillwatch::withheld,
+        stillwatch::missed,
         workload::Workload,
     },
     seen::{Seen, fresh, number, watch},
@@ -31,7 +31,7 @@ pub const TESTS: &[Test] = &[
 fn requests() -> Result<()> {
     let device = LoopDevice::new(4 * MIB)?;
     let fd = direct(&device.name)?;
-    // Each is a millisecond's work for an emulated processor.
+    // Each is a millisecond's work for an emulated CPU.
     let [read, written] = if in_machine() { [2_003, 1_009] } else { [10_007, 5_003] };
     let workload = Workload::new(|| [reads(&fd, read), writes(&fd, written)])?;
     let watch = watch(&[])?;
@@ -46,7 +46,7 @@ fn requests() -> Result<()> {
         ensure!([&row.queue, &row.service, &row.total].map(|part| part.count()) == [timed; 3], "{row:?}");
     }
     seen.has_caused(&device.name, read + written, |row| row["pid"] == workload.pid && row["how"] == "direct")?;
-    ensure!(seen.lost.values().sum::<u64>() == withheld(&seen.lost), "{:?}", seen.lost);
+    ensure!(seen.lost.values().sum::<u64>() == missed(&seen.lost), "{:?}", seen.lost);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::stillwatch::{Watch, add_buckets, is_count, losses, median_bucket, withheld},
+    super::stillwatch::{Watch, add_buckets, is_count, losses, median_bucket, missed},
     work::BLOCK,
 };
 
@@ -103,8 +103,8 @@ impl Seen {
 
     /// The same, of a device that did so many requests of one block, all of them timed but those that the kernel did not show.
     pub fn did(&self, device: &str, op: &str, ios: u64) -> Result<Device> {
-        let (row, withheld) = (self.device(device, op), withheld(&self.lost));
-        let right = is_count(row.ios, ios, withheld) && row.bytes == row.ios * BLOCK && row.untimed <= withheld;
+        let (row, missed) = (self.device(device, op), missed(&self.lost));
+        let right = is_count(row.ios, ios, missed) && row.bytes == row.ios * BLOCK && row.untimed <= missed;
         ensure!(right, "{device} did {ios} of {op}: {row:?}, lost {:?}", self.lost);
         Ok(row)
     }
@@ -112,7 +112,7 @@ impl Seen {
     /// Whether it caused so many requests of one block.
     pub fn has_caused(&self, device: &str, ios: u64, whose: impl Fn(&Value) -> bool) -> Result<()> {
         let [bytes, seen] = self.caused(device, whose);
-        let right = is_count(seen, ios, withheld(&self.lost)) && bytes == seen * BLOCK;
+        let right = is_count(seen, ios, missed(&self.lost)) && bytes == seen * BLOCK;
         ensure!(right, "{seen} of {ios}, {bytes} bytes: {:?}", self.rows("caused_by", "device", device));
         Ok(())
     }

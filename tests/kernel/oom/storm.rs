@@ -104,7 +104,7 @@ fn check(watch: &Watch, hogs: &[Workload]) -> Result<()> {
     let mut lost = losses(&watch.snapshots);
     // Newer kernels withhold switches, and begins and ends of waits, from a program that was preempted; no kill is among these: all
     // are here.
-    if lost.remove(RUNNING).is_some_and(|withheld| withheld > 0) {
+    if lost.remove(RUNNING).is_some_and(|missed| missed > 0) {
         lost.remove(UNENDED);
     }
     ensure!(lost.values().sum::<u64>() == 0, "lost: {lost:?}");

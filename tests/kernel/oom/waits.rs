@@ -51,7 +51,7 @@ fn high() -> Result<()> {
         [0, 0]
     })?;
     group.take_in(&process)?;
-    // The kernel counts pressure by processor, and takes the mean of those that were not idle. Of a task that moves within the two
+    // The kernel counts pressure by CPU, and takes the mean of those that were not idle. Of a task that moves within the two
     // seconds of its periods it shows too little (`collect_percpu_times`). Old kernels let go of a task that comes into a cgroup.
     pin(process.pid, last_processor()?);
     let mut watch = watch(&["-p", &process.pid.to_string()])?;

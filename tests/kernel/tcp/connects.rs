@@ -88,7 +88,7 @@ fn counts() -> Result<()> {
     Ok(())
 }
 
-/// The first SYN is lost, the one that is sent again after a second is not.
+/// The first SYN is lost, the one that is retransmitted after a second is not.
 fn slow() -> Result<()> {
     let net = Net::new()?;
     let listener = net.listen("127.0.0.1")?;

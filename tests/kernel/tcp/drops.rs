@@ -48,7 +48,7 @@ fn packets<'a>(rows: impl Iterator<Item = &'a Value>) -> u64 {
     rows.filter_map(|row| row["packets"].as_u64()).sum()
 }
 
-/// The packet is dropped, and so is what is sent again of it, until the last time.
+/// The packet is dropped, and so is what is retransmitted of it, until the last time.
 fn filtered(address: &str, function: &str) -> Result<()> {
     let net = Net::new()?;
     let mut watch = watch(&[])?;
@@ -151,10 +151,10 @@ fn none() -> Result<()> {
     watch.next()?;
     watch.stop()?;
     none_lost(&watch)?;
-    // What was sent again though it had arrived is dropped at the second time.
+    // What was retransmitted though it had arrived is dropped at the second time.
     let again = net.counter("RetransSegs")?;
     let rows: Vec<_> = sites(&watch, &net).collect();
-    ensure!(packets(sites(&watch, &net)) <= again, "{again} segments sent again, {rows:#?}");
+    ensure!(packets(sites(&watch, &net)) <= again, "{again} segments retransmitted, {rows:#?}");
     Ok(())
 }
 

@@ -72,7 +72,7 @@ fn full() -> Result<()> {
         drop((waiting, refused));
     }
     watch.stop()?;
-    // What was withheld are events: the walk over sockets reads what a queue dropped.
+    // What was missed are events: the walk over sockets reads what a queue dropped.
     lost(&watch)?;
     let mut after = Vec::new();
     for (field, before) in ["ListenOverflows", "ListenDrops"].into_iter().zip(before) {

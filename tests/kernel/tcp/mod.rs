@@ -64,7 +64,7 @@ fn none_lost(watch: &Watch) -> Result<()> {
 /// What may be lost where more happens at once than a slow machine takes in.
 struct Lost {
     /// By the kernel, from a program that was already running: kernels that may preempt one always do some.
-    withheld: u64,
+    missed: u64,
     /// Single events for which the ring had no room; the sums have them.
     unlisted: u64,
 }
@@ -73,7 +73,7 @@ struct Lost {
 fn lost(watch: &Watch) -> Result<Lost> {
     let lost = losses(&watch.snapshots);
     let of = |cause: &str| lost.get(cause).copied().unwrap_or(0);
-    let (withheld, unlisted) = (of(RUNNING), of("tcp events full"));
-    ensure!(lost.values().sum::<u64>() == withheld + unlisted, "lost: {lost:?}");
-    Ok(Lost { withheld, unlisted })
+    let (missed, unlisted) = (of(RUNNING), of("tcp events full"));
+    ensure!(lost.values().sum::<u64>() == missed + unlisted, "lost: {lost:?}");
+    Ok(Lost { missed, unlisted })
 }

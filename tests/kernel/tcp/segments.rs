@@ -44,7 +44,7 @@ fn sum(watch: &Watch, net: &Net, field: &str) -> u64 {
 /// A lossy connection, from its begin to its end.
 struct Transfer {
     net: Net,
-    /// What the kernel had sent again before.
+    /// What the kernel had retransmitted before.
     before: u64,
     reader: JoinHandle<(usize, TcpStream)>,
     writer: JoinHandle<Result<()>>,
@@ -71,7 +71,7 @@ impl Transfer {
         Ok(Self { net, before, reader, writer })
     }
 
-    /// How many segments the kernel has sent again meanwhile.
+    /// How many segments the kernel has retransmitted meanwhile.
     fn end(self) -> Result<(Net, u64)> {
         self.writer.join().ok().context("the writer panicked")??;
         let (read, _server) = self.reader.join().ok().context("the reader panicked")?;
@@ -79,7 +79,7 @@ impl Transfer {
         // Until what is on its way has been acknowledged.
         thread::sleep(Duration::from_secs(1));
         let counted = self.net.counter("RetransSegs")? - self.before;
-        ensure!(counted > 50, "{counted} segments of a lossy connection were sent again");
+        ensure!(counted > 50, "{counted} segments of a lossy connection were retransmitted");
         Ok((self.net, counted))
     }
 }
@@ -93,18 +93,18 @@ fn counts(address: &str) -> Result<()> {
     let before = transfer.before;
     let (net, counted) = transfer.end()?;
     watch.stop()?;
-    // Something may still be sent again until the last interval is over.
+    // Something may still be retransmitted until the last interval is over.
     let until = net.counter("RetransSegs")? - before;
-    let Lost { withheld, unlisted } = lost(&watch)?;
+    let Lost { missed, unlisted } = lost(&watch)?;
     let sampled: u64 =
         watch.snapshots.iter().filter_map(|snapshot| snapshot["totals"]["events_sampled"].as_u64()).sum();
     let seen = sum(&watch, &net, "segments");
-    let right = |count: u64| (counted..=until).any(|counted| is_count(count, counted, withheld));
-    ensure!(right(seen), "{seen} segments in the table of flows, {counted} to {until} sent again");
+    let right = |count: u64| (counted..=until).any(|counted| is_count(count, counted, missed));
+    ensure!(right(seen), "{seen} segments in the table of flows, {counted} to {until} retransmitted");
     let events = watch.events.iter().filter(|event| event["netns"] == net.number);
     let listed: u64 = events.clone().filter_map(|event| event["segments"].as_u64()).sum();
     let all_listed = right(listed) || sampled + unlisted > 0;
-    ensure!(all_listed, "{listed} segments among the events, {counted} sent again");
+    ensure!(all_listed, "{listed} segments among the events, {counted} retransmitted");
     let own = std::process::id();
     let strange = events.clone().find(|event| event["event"] == "retransmit" && event["pid"] != own);
     ensure!(strange.is_none(), "not of this process: {strange:#?}");
@@ -173,7 +173,7 @@ fn fast() -> Result<()> {
         watch.next()?;
         let ours = of(&client)?;
         let events: Vec<&Value> = watch.events.iter().filter(|&event| ours(event)).collect();
-        ensure!(!events.is_empty(), "the lost segment was sent again, and not seen");
+        ensure!(!events.is_empty(), "the lost segment was retransmitted, and not seen");
         if let Some(event) = events.iter().find(|event| event["kind"] == "fast") {
             ensure!(event["bytes"] == 4 && event["segments"] == 1, "{event:#?}");
             return Ok(());
@@ -233,7 +233,7 @@ fn syn_acks() -> Result<()> {
     let until = net.counter("RetransSegs")? - before;
     let seen = sum(&watch, &net, "segments");
     let right = (counted..=until).contains(&seen);
-    ensure!(right, "{seen} SYNs and SYN-ACKs in the table of flows, {counted} to {until} sent again");
+    ensure!(right, "{seen} SYNs and SYN-ACKs in the table of flows, {counted} to {until} retransmitted");
     Ok(())
 }
 

@@ -51,14 +51,14 @@ fn storm() -> Result<()> {
     watch.next()?;
     watch.next()?;
     watch.stop()?;
-    let Lost { withheld, unlisted } = lost(&watch)?;
-    let nearly = |count: u64, of: u64| count <= of && count + withheld >= of;
+    let Lost { missed, unlisted } = lost(&watch)?;
+    let nearly = |count: u64, of: u64| count <= of && count + missed >= of;
     let refused = sum(&watch, |it| it["opened"]["refused"].as_u64());
-    ensure!(refused + withheld >= ATTEMPTS, "{refused} refused in the totals, of {ATTEMPTS}, {withheld} withheld");
+    ensure!(refused + missed >= ATTEMPTS, "{refused} refused in the totals, of {ATTEMPTS}, {missed} missed");
     let rows = watch.snapshots.iter().flat_map(|it| it["drops"].as_array().into_iter().flatten());
     let dropped: u64 = rows.filter(|row| row["netns"] == net.number).filter_map(|row| row["packets"].as_u64()).sum();
     let right = nearly(dropped, ATTEMPTS) && resets == ATTEMPTS;
-    ensure!(right, "{dropped} dropped, {withheld} withheld, {resets} resets, of {ATTEMPTS}");
+    ensure!(right, "{dropped} dropped, {missed} missed, {resets} resets, of {ATTEMPTS}");
     // What is not listed is said to be so, and all of it together is all there was.
     let sampled = sum(&watch, |it| it["totals"]["events_sampled"].as_u64());
     let failed = sum(&watch, |it| {
@@ -82,7 +82,7 @@ fn storm() -> Result<()> {
     eprintln!("{all} events in {took:?}, {listed} listed");
     let own = std::process::id();
     let wrong = watch.events.iter().find(|&event| {
-        let known = withheld == 0 || !event["pid"].is_null();
+        let known = missed == 0 || !event["pid"].is_null();
         in_net(&net)(event) && event["event"] == "connect" && known && event["pid"] != own
     });
     ensure!(wrong.is_none(), "{wrong:#?}");
@@ -145,19 +145,19 @@ fn churn() -> Result<()> {
     watch.next()?;
     let pid = client.pid;
     watch.stop()?;
-    let Lost { withheld, .. } = lost(&watch)?;
+    let Lost { missed, .. } = lost(&watch)?;
     let remotes = watch.snapshots.iter().flat_map(|it| it["remotes"].as_array().into_iter().flatten());
     let remotes: Vec<_> = remotes.filter(|row| row["netns"] == net.number).collect();
     let count = |outcome: &str| remotes.iter().filter_map(|row| row["connections"][outcome].as_u64()).sum::<u64>();
     let right = [("established", CONNECTIONS), ("refused", REFUSED)].iter().all(|&(outcome, wanted)| {
         let seen = count(outcome);
-        seen <= wanted && seen + withheld >= wanted
+        seen <= wanted && seen + missed >= wanted
     });
-    ensure!(right, "{withheld} withheld: {remotes:#?}");
+    ensure!(right, "{missed} missed: {remotes:#?}");
     let connects: Vec<_> =
         watch.events.iter().filter(|&event| in_net(&net)(event) && event["event"] == "connect").collect();
-    // Whose call was withheld is not known; never is it another's.
-    let right = |event: &&Value| event["pid"] == pid || (withheld > 0 && event["pid"].is_null());
+    // Whose call was missed is not known; never is it another's.
+    let right = |event: &&Value| event["pid"] == pid || (missed > 0 && event["pid"].is_null());
     ensure!(connects.iter().all(right), "{connects:#?}");
     let last = watch.snapshots.last().context("no snapshot")?;
     let rss = last["self"]["rss_bytes"].as_u64().context("no memory")?;

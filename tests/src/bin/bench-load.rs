@@ -9,7 +9,7 @@
 //! `echo CPU COUNT`: a byte to the other end of a TCP connection and back. `echo-tail` answers with the 99th percentile of its rounds.
 //! `connects CPU COUNT`: opens, accepts and closes a connection. Both in a network namespace of their own.
 //! `lossy CPU COUNT`: writes a kilobyte to a TCP connection that loses one packet in twenty, 3000 times a second, and answers with the
-//! number of segments that were sent again.
+//! number of segments that were retransmitted.
 //! `busy THREADS`: many threads that make many different system calls, until standard input ends.
 //! `files DEVICE`: writes a file on the device's ext4, syncs it and reads it back, until standard input ends.
 //!
@@ -277,7 +277,7 @@ fn busy(threads: u64) -> Result<()> {
 }
 
 /// Every thread makes all the calls, then sleeps for a while that differs from pass to pass: with 200 threads, two
-/// processors have no idle time.
+/// CPUs have no idle time.
 fn work(seed: u64) {
     let mut pass = seed;
     let mut buffer = vec![0u64; BUFFER / 8];

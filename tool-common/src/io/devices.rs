@@ -57,7 +57,7 @@ pub const PARTS: usize = 3;
 
 /// Histogram rows (one octave of one distribution) that a host can use.
 pub const CELLS: usize = 2048;
-/// Processors share a shard by the low bits of their number.
+/// CPUs share a shard by the low bits of their number.
 pub const SHARDS: usize = 16;
 /// Columns of [`Layout::cell`]: [`hist::ROWS`], rounded up so that a bounded index is one shift away.
 pub const STRIDE: usize = 40;

@@ -15,7 +15,7 @@ pub struct Listener {
     /// Connections that wait to be accepted, and how many may.
     pub queue: u32,
     pub limit: u32,
-    /// Requests for connections that were thrown away since it began to listen; wraps.
+    /// Requests for connections that were dropped since it began to listen; wraps.
     pub drops: u32,
     pub pad: u32,
 }

@@ -20,8 +20,8 @@ Examples:
   stillwatch -p 430,812             only these two processes
   stillwatch syscalls               where the time of system calls goes
   stillwatch io                     block I/O: who is stalled, because of whom
-  stillwatch tcp                    what TCP sends again, what fails to connect
-  stillwatch cpu                    who waits for a processor, who has it
+  stillwatch tcp                    what TCP retransmits, what fails to connect
+  stillwatch cpu                    who waits in a run queue, who runs
   stillwatch oom                    out of memory: who was killed, and why
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
@@ -56,7 +56,7 @@ table of devices always counts everybody's requests.";
 
 pub const TCP_EXAMPLES: &str = "\
 Examples:
-  stillwatch tcp                       what is sent again, and whose it is
+  stillwatch tcp                       what is retransmitted, and whose it is
   stillwatch tcp --events              only single events, as they come
   stillwatch tcp --by process          who loses segments
   stillwatch tcp --slow 100ms          connections that take 100 ms to open
@@ -64,7 +64,7 @@ Examples:
   stillwatch tcp -p 430 5              one process, every five seconds
 
 An owner is the process that holds the socket, not the one that happened to
-run when the kernel sent a segment again.";
+run when the kernel retransmitted a segment.";
 
 pub const OOM_EXAMPLES: &str = "\
 Examples:
@@ -79,7 +79,7 @@ A kill is printed at once, whatever INTERVAL says.";
 
 pub const CPU_EXAMPLES: &str = "\
 Examples:
-  stillwatch cpu                       who waits for a processor, who has it
+  stillwatch cpu                       who waits in a run queue, who runs
   stillwatch cpu --by cgroup 5         the same by cgroup, every five seconds
   stillwatch cpu --slow 10ms           who had to wait for over 10 ms
   stillwatch cpu -p 430                one process
@@ -118,11 +118,11 @@ pub enum Word {
     Syscalls(Syscalls),
     /// Block I/O: devices, who is stalled on what, and because of whom
     Io(Io),
-    /// TCP: what is sent again, dropped, slow to connect or fails, and whose
+    /// TCP: what is retransmitted, dropped, slow to connect or fails, and whose
     Tcp(Tcp),
     /// Out of memory: who was killed, because of whom, and who waits
     Oom(Oom),
-    /// Processors: who waits for one, for how long, and who has it
+    /// CPU: who waits in run queues, for how long, and who runs
     Cpu(Cpu),
     /// What can be measured on this machine, and why not the rest
     Doctor {
@@ -258,7 +258,7 @@ pub struct Io {
     pub common: Common,
 }
 
-/// TCP: what is sent again, dropped, slow to connect or fails, and whose
+/// TCP: what is retransmitted, dropped, slow to connect or fails, and whose
 #[derive(Debug, Args)]
 #[command(override_usage = "stillwatch tcp [INTERVAL [COUNT]] [FLAGS]", after_help = TCP_EXAMPLES)]
 #[command(max_term_width = 80)]
@@ -315,7 +315,7 @@ pub struct Oom {
     pub common: Common,
 }
 
-/// Processors: who waits for one, for how long, and who has it
+/// CPU: who waits in run queues, for how long, and who runs
 #[derive(Debug, Args)]
 #[command(override_usage = "stillwatch cpu [INTERVAL [COUNT]] [FLAGS]", after_help = CPU_EXAMPLES)]
 #[command(max_term_width = 80)]

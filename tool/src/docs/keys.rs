@@ -81,7 +81,6 @@ fn named(key: &str, column: &Column, shape: &Shape) -> Key {
 
 /// One part of a distribution.
 fn part(key: &str, part: &str) -> Key {
-    let time = |name: &str| Latency::PARTS.iter().find(|part| part.name == name).map(|part| part.meaning);
     match part {
         "count" => Key::new(key, "How many.", value(&Shape::Count)),
         "sum_ns" => Key::new(key, "All together; of none, 0.", value(&Shape::Count)),
@@ -90,8 +89,8 @@ fn part(key: &str, part: &str) -> Key {
             Key::new(key, "Why there are no times; absent where there are.", json!({ "type": "string" })).sometimes()
         }
         _ => {
-            let us = part.strip_suffix("_us").map(|name| format!("{name}_ns"));
-            let meaning = time(part).or_else(|| us.and_then(|name| time(&name))).unwrap_or_default();
+            let time = Latency::PARTS.iter().find(|time| time.name == part);
+            let meaning = time.map(|time| time.meaning).unwrap_or_default();
             Key::new(key, meaning, value(&Shape::Count)).or_null()
         }
     }

@@ -1,6 +1,6 @@
-//! A process that does not accept its connections fast enough, so that requests for new ones are thrown away.
+//! An accept queue that overflows, because its process does not accept connections fast enough.
 //!
-//! Holds when at least one per second is: the client will wait a second and try again.
+//! Holds at one dropped request per second: the client will wait a second and try again.
 
 use super::{Scene, harm, words::name};
 use crate::{
@@ -26,7 +26,7 @@ fn one(scene: &Scene, row: &Listener) -> Finding {
         rule: RULE,
         subject: row.local.to_string(),
         statement: format!(
-            "{} does not accept at {} fast enough: {}/s requests for connections are thrown away, {} wait to be accepted (limit {})",
+            "{} does not accept at {} fast enough: {}/s accept queue overflows, {} wait to be accepted (limit {})",
             name(&row.owners.who),
             row.local,
             format::rate(row.dropped, scene.now.interval),
@@ -36,7 +36,7 @@ fn one(scene: &Scene, row: &Listener) -> Finding {
         // Those who lose time are on other hosts, or unknown here.
         harm: scene.rate(row.dropped) * harm::SYN,
         evidence: vec![
-            of("requests thrown away", Value::PerSecond(scene.rate(row.dropped))),
+            of("accept queue overflows", Value::PerSecond(scene.rate(row.dropped))),
             of("connections that wait to be accepted", Value::Count(row.queue.into())),
             of("that may wait", Value::Count(row.limit.into())),
         ],

@@ -1,7 +1,7 @@
-//! More tasks want to run than there are processors: on all of the host, or on one processor that tasks are bound to.
+//! More tasks want to run than there are CPUs: on all of the host, or on one CPU that tasks are bound to.
 //!
-//! Of the host: it is hardly ever idle, and waits take at least 1.5 s per second and processor, so that at all times more than one
-//! task waits for each. A build with two jobs per processor waits for less. Of one processor: it is never idle while
+//! Of the host: it is hardly ever idle, and waits take at least 1.5 s per second and CPU, so that at all times more than one
+//! task waits for each. A build with two jobs per CPU waits for less. Of one CPU: it is never idle while
 //! others are, and waits of 1 ms and more that ended there take 0.7 s per second.
 
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -24,7 +24,7 @@ const RULE: &str = "cpu_saturated";
 const WAITS_PER_PROCESSOR: f64 = 1.5;
 const WAITS_ON_ONE: f64 = 0.7;
 const IDLE: f64 = 0.1;
-/// Of a full processor, or of all: who runs less is no hog.
+/// Of a full CPU, or of all: who runs less is no hog.
 const HOG: f64 = 0.25;
 const STEAL: f64 = 0.1;
 
@@ -49,7 +49,7 @@ fn idle_of<'a>(processors: impl Iterator<Item = &'a Processor> + Clone) -> f64 {
     processors.map(|row| row.idle_ns).sum::<u64>() as f64 / all.max(1) as f64
 }
 
-/// Processes, the one that ran most first: of one processor or of all. Those of one name, such as compilers, are taken together.
+/// Processes, the one that ran most first: of one CPU or of all. Those of one name, such as compilers, are taken together.
 fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
     let on = |row: &Running| match only {
         Some(number) => row.on.get(&number).copied().unwrap_or(0),
@@ -94,7 +94,7 @@ fn host(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Finding {
         statement: format!(
             "{} {} full: tasks wait {} to run, p99 {}; {words}; {}",
             number,
-            verb(number, "processor is", "processors are"),
+            verb(number, "CPU is", "CPUs are"),
             each_second(scene.ns_rate(waits.total_ns)),
             format::duration(waits.p99_ns),
             match victims.len() {
@@ -122,7 +122,7 @@ fn evidence(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Vec<Evidence> {
     ]
 }
 
-/// Time that the processors were not there at all is in every wait.
+/// Time that the CPUs were not there at all is in every wait.
 fn doubts(cpu: &Cpu) -> Vec<String> {
     let all: u64 = cpu.processors.iter().map(Processor::all_ns).sum();
     let steal = cpu.processors.iter().map(|row| row.steal_ns).sum::<u64>() as f64 / all.max(1) as f64;
@@ -132,7 +132,7 @@ fn doubts(cpu: &Cpu) -> Vec<String> {
     stolen.into_iter().chain(no_walk).collect()
 }
 
-/// One processor, of those of which others are idle.
+/// One CPU, of those of which others are idle.
 fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
     let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number);
     let waits_ns: u64 = here().map(|row| row.total_ns).sum();
@@ -152,7 +152,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
         rule: RULE,
         subject: number.to_string(),
         statement: format!(
-            "processor {number} is full while the others are idle {} of the time: {} {} {} for it; {words}",
+            "CPU {number} is full while the others are idle {} of the time: {} {} {} for it; {words}",
             format::percent(100.0 * others),
             names(&victims),
             verb(victims.len(), "waits", "wait"),
@@ -162,10 +162,10 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
         evidence: vec![
             Evidence {
                 probe: "cpu",
-                what: format!("waits of 1 ms and more that ended on processor {number}"),
+                what: format!("waits of 1 ms and more that ended on CPU {number}"),
                 value: Value::NanosecondsPerSecond(scene.ns_rate(waits_ns)),
             },
-            Evidence { probe: "cpu", what: format!("processor {number} idle"), value: Value::Percent(100.0 * idle) },
+            Evidence { probe: "cpu", what: format!("CPU {number} idle"), value: Value::Percent(100.0 * idle) },
             Evidence { probe: "cpu", what: "the others idle".into(), value: Value::Percent(100.0 * others) },
         ],
         victims,
@@ -183,7 +183,7 @@ fn cannot_tell(cpu: &Cpu, why: &Why) -> Finding {
         rule: RULE,
         statement: format!(
             "{number} {} busy all the time; cannot tell whether anybody waits for {}, because {why}",
-            verb(number, "processor is", "processors are"),
+            verb(number, "CPU is", "CPUs are"),
             verb(number, "it", "them"),
         ),
         evidence: vec![Evidence {
@@ -191,10 +191,7 @@ fn cannot_tell(cpu: &Cpu, why: &Why) -> Finding {
             what: "idle".into(),
             value: Value::Percent(100.0 * idle_of(cpu.processors.iter())),
         }],
-        doubts: vec![
-            format!("waits are not measured: {why}"),
-            "a processor that is busy may be in nobody's way".into(),
-        ],
+        doubts: vec![format!("waits are not measured: {why}"), "a CPU that is busy may be in nobody's way".into()],
         next: "stillwatch cpu".into(),
         ..Finding::default()
     }

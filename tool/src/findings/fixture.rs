@@ -18,7 +18,7 @@ use crate::{
 
 pub const SECOND: u64 = 1_000_000_000;
 
-/// All probes, a second, two idle processors.
+/// All probes, a second, two idle CPUs.
 pub fn quiet() -> Snapshot {
     let mut snapshot = Snapshot { interval: Duration::from_secs(1), ..idle() };
     snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.mode = Mode::Blocked);

@@ -4,7 +4,7 @@
 pub const KILLED: f64 = 1000.0;
 /// An operation that failed at once: the caller's time is not lost, but what it wanted to do is.
 pub const FAILED: f64 = 0.1;
-/// A segment that was sent again because nothing was heard: the least that the kernel waits for (`TCP_RTO_MIN`).
+/// A segment that was retransmitted because nothing was heard: the least that the kernel waits for (`TCP_RTO_MIN`).
 pub const TIMEOUT: f64 = 0.2;
-/// A SYN that was sent again: the first wait for an answer (`TCP_TIMEOUT_INIT`).
+/// A SYN that was retransmitted: the first wait for an answer (`TCP_TIMEOUT_INIT`).
 pub const SYN: f64 = 1.0;

@@ -1,6 +1,6 @@
 //! A cgroup that may not run although it could, because it has used up its quota.
 //!
-//! Holds when it was held back for at least 0.1 s per second (added up over processors, as the kernel counts it).
+//! Holds when it was throttled for at least 0.1 s per second (added up over CPUs, as the kernel counts it).
 
 use std::cmp::Reverse;
 
@@ -43,14 +43,14 @@ fn one(scene: &Scene, cpu: &Cpu, row: &Throttled) -> Finding {
         rule: RULE,
         subject: row.cgroup.clone(),
         statement: format!(
-            "{} is held back {} by its CPU quota, in {} of its periods{whom}",
+            "{} is throttled {} by its CPU quota, in {} of its periods{whom}",
             escape(&row.cgroup),
             each_second(scene.ns_rate(row.throttled_ns)),
             format::percent(share)
         ),
         harm: scene.share(row.throttled_ns),
         evidence: vec![
-            of("time held back", Value::NanosecondsPerSecond(scene.ns_rate(row.throttled_ns))),
+            of("throttled time", Value::NanosecondsPerSecond(scene.ns_rate(row.throttled_ns))),
             of("periods", Value::Count(row.periods)),
             of("periods in which the quota was used up", Value::Count(row.throttled)),
         ],

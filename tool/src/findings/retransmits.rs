@@ -1,4 +1,4 @@
-//! Segments that are sent again to one remote, or from one interface to several.
+//! Segments that are retransmitted to one remote, or from one interface to several.
 //!
 //! Holds when what is lost by it takes at least 0.2 s per second (a timeout per second), or when it is 20 segments per second and 1 %
 //! of what these connections sent. A segment now and then is how TCP finds out what a path can carry.
@@ -119,14 +119,14 @@ fn one(scene: &Scene, tcp: &Tcp, whereto: &str, group: &Group) -> Option<Finding
         rule: RULE,
         subject: whereto.to_owned(),
         statement: format!(
-            "{} segments/s are sent again {whereto} ({}): {}",
+            "{} segments/s are retransmitted {whereto} ({}): {}",
             format::rate(segments, scene.now.interval),
             details.join(", "),
             names(&victims)
         ),
         harm: lost,
         evidence: vec![
-            of("segments sent again", Value::PerSecond(scene.rate(segments))),
+            of("segments retransmitted", Value::PerSecond(scene.rate(segments))),
             of("of what these connections sent since they began", Value::Percent(100.0 * share)),
             of("connections", Value::Count(group.flows.len() as u64)),
             of("on the whole host", Value::PerSecond(scene.rate(tcp.totals.segments))),

@@ -21,7 +21,7 @@ struct Area {
 }
 
 const AREAS: &[Area] = &[
-    Area { name: "processors", because: processors, rules: &["cpu_saturated", "quota", "softirq"] },
+    Area { name: "CPU", because: processors, rules: &["cpu_saturated", "quota", "softirq"] },
     Area {
         name: "disks",
         because: disks,
@@ -51,11 +51,11 @@ pub fn look(scene: &Scene, findings: &[Finding]) -> (Vec<RuledOut>, Vec<String>)
 }
 
 fn processors(scene: &Scene) -> Result<String, String> {
-    let cpu = scene.now.cpu.as_ref().ok_or_else(|| scene.lacks("cpu", "processors"))?;
+    let cpu = scene.now.cpu.as_ref().ok_or_else(|| scene.lacks("cpu", "CPU"))?;
     let waits = match &cpu.scheduler.run_queue {
-        Known::Not(why) => return Err(format!("waits for processors ({why})")),
+        Known::Not(why) => return Err(format!("run queue ({why})")),
         Known::Value(waits) if waits.count == 0 => "no wait".to_owned(),
-        Known::Value(waits) => format!("waits p99 {}", format::duration(waits.p99_ns)),
+        Known::Value(waits) => format!("run queue p99 {}", format::duration(waits.p99_ns)),
     };
     let sum = |of: fn(&Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
     let (idle, all) = (sum(|row| row.idle_ns), sum(Processor::all_ns));
@@ -101,7 +101,7 @@ fn network(scene: &Scene) -> Result<String, String> {
     }
     let rate = |count| format::rate(count, scene.now.interval);
     let failed = tcp::failed(&tcp.opened);
-    Ok(format!("{}/s segments sent again, {}/s connections failed", rate(tcp.totals.segments), rate(failed)))
+    Ok(format!("{}/s segments retransmitted, {}/s connections failed", rate(tcp.totals.segments), rate(failed)))
 }
 
 fn calls(scene: &Scene) -> Result<String, String> {

@@ -26,7 +26,7 @@ const LONG_NS: u64 = 1_000_000_000;
 /// Of the worst only: the table of the probe has the rest.
 const WORST: usize = 3;
 
-/// They wait by design, or may: for a virtual processor, a device of any kind, a FIFO, a child.
+/// They wait by design, or may: for a virtual CPU, a device of any kind, a FIFO, a child.
 const MEANT: &[&str] =
     &["ioctl", "open", "openat", "openat2", "vfork", "clone", "clone3", "execve", "execveat", "ptrace"];
 

@@ -1,6 +1,6 @@
-//! A processor that is taken by interrupts, mostly those that are worked off later (softirqs): packets, timers, disks.
+//! A CPU that is taken by interrupts, mostly those that are worked off later (softirqs): packets, timers, disks.
 //!
-//! Holds when they take half of a processor's time. Whoever runs there loses it, and no process has it.
+//! Holds when they take half of a CPU's time. Whoever runs there loses it, and no process has it.
 
 use super::{Scene, words::names};
 use crate::{
@@ -40,12 +40,12 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
     let mut evidence = vec![
         Evidence {
             probe: "cpu",
-            what: format!("softirqs of processor {number}"),
+            what: format!("softirqs of CPU {number}"),
             value: Value::NanosecondsPerSecond(scene.ns_rate(processor.softirq_ns)),
         },
         Evidence {
             probe: "cpu",
-            what: format!("interrupts of processor {number}"),
+            what: format!("interrupts of CPU {number}"),
             value: Value::NanosecondsPerSecond(scene.ns_rate(processor.irq_ns)),
         },
     ];
@@ -58,7 +58,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
         rule: RULE,
         subject: number.to_string(),
         statement: format!(
-            "interrupts take {} of processor {number}, {} of it in softirqs; {waiting}{mainly}",
+            "interrupts take {} of CPU {number}, {} of it in softirqs; {waiting}{mainly}",
             format::percent(100.0 * share),
             format::percent(100.0 * processor.softirq_ns as f64 / taken_ns.max(1) as f64)
         ),

@@ -230,7 +230,7 @@ fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
     assert_eq!(first_pid(&findings[0].victims), Some(2));
 }
 
-/// Two busy processors, whose tasks wait so long in all.
+/// Two busy CPUs, whose tasks wait so long in all.
 fn busy(waits_ns: u64) -> Snapshot {
     with(quiet(), |snapshot| {
         let cpu = snapshot.cpu.as_mut().unwrap();
@@ -285,7 +285,7 @@ fn a_quota_and_softirqs() {
     };
     let found = only(&throttled(100 * MS));
     assert_eq!((found.rule, found.subject.as_str(), first_pid(&found.victims)), ("quota", "/batch", Some(430)));
-    assert_eq!(found.statement, "/batch is held back 100ms/s by its CPU quota, in 90% of its periods: postgres 430");
+    assert_eq!(found.statement, "/batch is throttled 100ms/s by its CPU quota, in 90% of its periods: postgres 430");
     assert!(look(&throttled(99 * MS)).is_empty());
     let softirq = |softirq_ns| {
         with(quiet(), |snapshot| {
@@ -374,17 +374,17 @@ fn an_area_is_fine_found_or_not_measured() {
         (fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), not_measured)
     };
     let (fine, not_measured) = areas(&quiet());
-    assert_eq!(fine, ["processors", "disks", "memory", "network", "system calls"]);
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
     assert_eq!(not_measured, ["calls that fail (--exact)"]);
     let (fine, _) = areas(&hung(None));
-    assert_eq!(fine, ["processors", "memory", "network", "system calls"]);
+    assert_eq!(fine, ["CPU", "memory", "network", "system calls"]);
     let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
     assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
     let refused = with(quiet(), |snapshot| {
         snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
     });
     let (fine, not_measured) = areas(&refused);
-    assert_eq!(fine, ["processors", "disks", "memory", "system calls"]);
+    assert_eq!(fine, ["CPU", "disks", "memory", "system calls"]);
     assert_eq!(not_measured[0], "queues of connections to be accepted (iter bpf_map_elem: refused)");
     let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
     let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });

@@ -27,7 +27,7 @@ struct Attributes {
 pub struct Batch<K, V> {
     keys: Vec<K>,
     values: Vec<V>,
-    /// Values per entry: one, or one per possible processor.
+    /// Values per entry: one, or one per possible CPU.
     per_entry: usize,
 }
 

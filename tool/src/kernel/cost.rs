@@ -106,9 +106,9 @@ fn read(ebpf: &Ebpf) -> Option<Vec<(String, Duration, u64)>> {
 }
 
 /// What [`recursion_misses`] are called.
-pub const RUNNING: &str = "program already running";
+pub const RUNNING: &str = "missed (program busy)";
 
-/// Events that the kernel did not hand to a program because it was already running on that processor
+/// Events that the kernel did not hand to a program because it was already running on that CPU
 /// (`recursion_misses`, 5.12; 0 before).
 pub fn recursion_misses(ebpf: &Ebpf) -> u64 {
     ebpf.programs()

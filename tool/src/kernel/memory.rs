@@ -12,7 +12,7 @@ pub struct MapSize {
     key: u64,
     value: u64,
     entries: u64,
-    /// An entry per processor: [`MapSize::entries`] is then for one.
+    /// An entry per CPU: [`MapSize::entries`] is then for one.
     per_processor: bool,
 }
 
@@ -22,14 +22,14 @@ const BUCKET: u64 = 16;
 const PAGE: u64 = 4096;
 
 impl MapSize {
-    /// Bytes on a machine with this many possible processors, without the kernel's own bookkeeping of a map (some hundred
+    /// Bytes on a machine with this many possible CPUs, without the kernel's own bookkeeping of a map (some hundred
     /// bytes). All our maps are allocated whole when they are created.
     #[allow(non_upper_case_globals, reason = "the kernel's names")]
     pub fn bytes(&self, processors: u64) -> u64 {
         let entries = if self.per_processor { self.entries * processors } else { self.entries };
         let value = self.value.next_multiple_of(8);
         let hash = |per_entry: u64| {
-            // One spare element per processor, so that an update can allocate before it frees.
+            // One spare element per CPU, so that an update can allocate before it frees.
             (entries + processors) * (ELEMENT + self.key.next_multiple_of(8) + per_entry)
                 + entries.next_power_of_two() * BUCKET
         };

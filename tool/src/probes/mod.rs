@@ -31,7 +31,7 @@ pub struct Probe {
     pub name: &'static str,
     /// Prefix of its maps' names.
     pub maps: &'static str,
-    /// Maps that hold an entry for each possible processor.
+    /// Maps that hold an entry for each possible CPU.
     pub per_processor: &'static [&'static str],
     /// In the order in which they are attached.
     pub hooks: fn(&Plan) -> Vec<Hook>,

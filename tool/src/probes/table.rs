@@ -20,7 +20,7 @@ pub struct Table<K, V> {
 }
 
 impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
-    /// `per_entry`: values per key; one, or one per possible processor.
+    /// `per_entry`: values per key; one, or one per possible CPU.
     pub fn new(map: Map, per_entry: usize) -> Result<Self, LoadError> {
         let (Map::HashMap(data) | Map::PerCpuHashMap(data) | Map::LruHashMap(data)) = &map else {
             return Err(LoadError::Absent("hash map"));

@@ -98,7 +98,7 @@ pub const ROWS: &[Row] = &[
         below: "",
         asked_by: "ext4_writepages ext4_change_inode_journal_flag ext4_ext_migrate ext4_ind_migrate",
     },
-    // The others of this kind belong to cgroups, processors and modules, none of them a filesystem's.
+    // The others of this kind belong to cgroups, CPUs and modules, none of them a filesystem's.
     Row {
         kind: Kind::FilesystemFrozen,
         frames: FREEZE_LOCK,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use stillwatch_common::{cpu, io};
 
-/// The maps of the `cpu` probe, added up over processors.
+/// The maps of the `cpu` probe, added up over CPUs.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     /// Waits by bucket.
@@ -75,7 +75,7 @@ pub enum RanKey {
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
     pub times: cpu::Times,
-    /// Time by processor, of tasks that stayed on one.
+    /// Time by CPU, of tasks that stayed on one.
     pub on: BTreeMap<u32, u64>,
     /// Tasks that have ended.
     pub ended: u64,
@@ -107,7 +107,7 @@ impl Ran {
     }
 }
 
-/// A task that waits for a processor at the moment of the sample.
+/// A task that waits in a run queue at the moment of the sample.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitsNow {
     pub owner: io::OwnerId,
@@ -118,7 +118,7 @@ pub struct WaitsNow {
     pub waits_ns: u64,
 }
 
-/// What the kernel accounts of processors, since boot.
+/// What the kernel accounts of CPUs, since boot.
 #[derive(Clone, Debug, Default)]
 pub struct HostTimes {
     pub processors: BTreeMap<u32, ProcessorTimes>,
@@ -143,8 +143,8 @@ pub struct Throttling {
     pub periods: u64,
     /// Periods in which the quota was used up.
     pub throttled: u64,
-    /// Time that its run queues were held back, added up over processors.
+    /// Time that it was throttled, added up over CPUs.
     pub throttled_ns: u64,
-    /// Its processes, and those of cgroups below it; only if it was held back since the last sample, and of many only some.
+    /// Its processes, and those of cgroups below it; only if it was throttled since the last sample, and of many only some.
     pub members: Vec<u32>,
 }

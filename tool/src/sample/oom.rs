@@ -12,7 +12,7 @@ use crate::{
     snapshot::oom::{LeadUp, Memory},
 };
 
-/// The maps of the `oom` probe, added up over processors, and what the kernel says of memory elsewhere.
+/// The maps of the `oom` probe, added up over CPUs, and what the kernel says of memory elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Oom {
     /// Kills whose story is told now, in order.

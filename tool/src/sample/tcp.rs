@@ -9,14 +9,14 @@ use stillwatch_common::tcp;
 
 use crate::kernel::facts::Reasons;
 
-/// The maps of the `tcp` probe, added up over processors.
+/// The maps of the `tcp` probe, added up over CPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     /// Since the last sample.
     pub events: TcpEvents,
     pub totals: Retransmits,
     pub flows: HashMap<tcp::Ends, tcp::Flow>,
-    /// Of connections on which something was sent again since the last sample.
+    /// Of connections on which something was retransmitted since the last sample.
     pub trips: HashMap<tcp::Ends, TripTimes>,
     /// By [`tcp::Direction`].
     pub reset_totals: [u64; 2],

@@ -1,4 +1,4 @@
-//! Who waited for a processor, and who had it, as text.
+//! Who waited in a run queue, and who had it, as text.
 
 mod processors;
 mod running;
@@ -35,8 +35,8 @@ pub fn draw(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
 /// All waits of the host.
 fn run_queue(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     match &cpu.scheduler.run_queue {
-        Known::Not(why) => *text += &format!("waits for a processor unavailable ({why})\n"),
-        Known::Value(waits) if waits.count == 0 => *text += "nothing waited for a processor in this interval\n",
+        Known::Not(why) => *text += &format!("run queue unavailable ({why})\n"),
+        Known::Value(waits) if waits.count == 0 => *text += "nothing waited in a run queue in this interval\n",
         Known::Value(_) => Rows::new(view, snapshot.interval).draw(text, &[&cpu.scheduler]),
     }
 }
@@ -45,7 +45,7 @@ fn notes(cpu: &Cpu, snapshot: &Snapshot) -> Vec<String> {
     let scheduler = &cpu.scheduler;
     let rate = |count| format::rate(count, snapshot.interval);
     let (all, involuntary) = (rate(scheduler.switches), rate(scheduler.involuntary));
-    let mut notes = vec![format!("{all} switches/s, {involuntary}/s of tasks that could have gone on")];
+    let mut notes = vec![format!("{all} context switches/s, {involuntary}/s involuntary")];
     if !cpu.softirqs.is_empty() {
         let softirqs: Vec<_> =
             cpu.softirqs.iter().take(4).map(|(name, count)| format!("{name} {}/s", rate(*count))).collect();

@@ -42,7 +42,7 @@ pub fn unavailable(snapshot: &Snapshot, probe: &str) -> Option<String> {
     Some(format!("{probe} is unavailable: {}\n", escape(snapshot.unavailable(probe)?)))
 }
 
-/// Some tasks waited / all tasks waited. For processors the second does not exist on the level of the host.
+/// Some tasks waited / all tasks waited. For CPUs the second does not exist on the level of the host.
 fn both(stall: Stall) -> String {
     if stall.some == 0.0 { percent(0.0) } else { format!("{}/{}", percent(stall.some), percent(stall.full)) }
 }

@@ -1,4 +1,4 @@
-//! What TCP sent again, and the connections that it opened, as text.
+//! What TCP retransmitted, and the connections that it opened, as text.
 
 mod connects;
 mod drops;
@@ -45,13 +45,13 @@ fn totals(tcp: &Tcp, snapshot: &Snapshot) -> Vec<String> {
     let totals = &tcp.totals;
     let mut lines = Vec::new();
     if totals.attempts == 0 {
-        lines.push("nothing was sent again in this interval".to_owned());
+        lines.push("nothing was retransmitted in this interval".to_owned());
     } else {
         let kinds = Kind::ALL.into_iter().zip(totals.by_kind).filter(|&(_, count)| count > 0);
         let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{} {}", format::count(count), kind.name())).collect();
         let segments = format::plural(totals.segments, "segment", "segments");
         let rate = format::rate(totals.segments, snapshot.interval);
-        let mut line = format!("{segments} sent again ({rate}/s): {}", kinds.join(", "));
+        let mut line = format!("{segments} retransmitted ({rate}/s): {}", kinds.join(", "));
         if totals.failed > 0 {
             line += &format!("; {} failed on this host", format::plural(totals.failed, "attempt", "attempts"));
         }

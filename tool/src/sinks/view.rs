@@ -38,7 +38,7 @@ pub struct View {
     pub stall: Duration,
     /// Threshold of single requests, where asked for.
     pub slow_requests: Option<Duration>,
-    /// Threshold of the table of those who waited for a processor.
+    /// Threshold of the table of those who waited in a run queue.
     pub slow_waits: Duration,
     /// Waits of kernel threads are listed too.
     pub kernel_threads: bool,

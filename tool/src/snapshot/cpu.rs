@@ -1,4 +1,4 @@
-//! Who waited for a processor, and who had it.
+//! Who waited in a run queue, and who had it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::table::{Known, named, table};
 named!(InterruptKind);
 
 /// Reasons why something is not known.
-pub const NONE_WAITED: &str = "nothing waited for a processor";
+pub const NONE_WAITED: &str = "nothing waited in a run queue";
 pub const NOT_MEASURED: &str = "not measured";
 
 /// The `cpu` probe's part of a snapshot.
@@ -23,7 +23,7 @@ pub struct Cpu {
     pub running: Known<Vec<Running>>,
     /// All waits by process or cgroup, where asked for.
     pub by: Option<Vec<WaitsBy>>,
-    /// Cgroups that were held back.
+    /// Cgroups that were throttled.
     pub throttled: Known<Vec<Throttled>>,
     pub processors: Vec<Processor>,
     /// What interrupts took, where asked for; the longest in all first.
@@ -33,7 +33,7 @@ pub struct Cpu {
 }
 
 table! {
-    /// What the scheduler did on all processors.
+    /// What the scheduler did on all CPUs.
     pub struct Scheduler in "cpu" {
         /// Waits of all tasks of the host, from being runnable to running.
         waits: Known<u64> = counter("waits").source("sched_switch").as_of("run_queue");
@@ -54,7 +54,7 @@ table! {
         ];
         /// From one task to another.
         switches: u64 = counter("switches").source("sched_switch");
-        /// Of these: those of tasks that could have gone on.
+        /// Of these: involuntary ones, of tasks that could have gone on.
         involuntary: u64 = counter("switches").source("sched_switch").key("involuntary_switches");
     }
 
@@ -71,7 +71,7 @@ table! {
         max_ns: u64 = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
         /// Where the last of them ended.
         cpu: u32 = info(), text [number("CPU").least(4)];
-        /// Who had that processor for longest meanwhile, as far as is known; none: nobody, it was idle.
+        /// Who had that CPU for longest meanwhile, as far as is known; none: nobody, it was idle.
         behind: Option<Who> = info().columns(Who::COLUMNS), text [own("BEHIND", "behind")];
     }
 
@@ -82,7 +82,7 @@ table! {
             text [comm("WAITING NOW"), pid("PID"), cgroup("CGROUP")];
         /// The thread.
         tid: u32 = label(), text [number("TID").least(7)];
-        /// For which processor.
+        /// For which CPU.
         cpu: u32 = info(), text [number("CPU").least(4)];
         /// Since it could run.
         age_ns: u64 = gauge("ns").max(), text [duration("AGE").least(5)];
@@ -95,16 +95,16 @@ table! {
             text [comm("RUNNING"), pid("PID"), cgroup("CGROUP"), group("RUNNING", "–")];
         /// Time that its tasks ran.
         ran_ns: u64 = counter("ns"), text [own("CPU", "share").right().least(5)];
-        /// Of tasks that stayed on one processor, by its number.
+        /// Of tasks that stayed on one CPU, by its number.
         on: BTreeMap<u32, u64> = counter("ns").key("on_ns"), text [own("ON", "places").least(14).wide()];
-        /// Of tasks that were moved from one processor to another, or ended.
+        /// Of tasks that were moved from one CPU to another, or ended.
         moved_ns: u64 = counter("ns");
         /// Time in run queues, as the kernel counts it.
         waited_ns: Known<u64> = counter("ns"), text [time_rate("WAIT/s").least(6)];
-        /// Switches of tasks that waited for something.
+        /// Voluntary switches, of tasks that waited for something.
         voluntary: u64 = counter("switches").key("voluntary_switches"),
             text [own("SWITCH/s", "switches").right().least(8)];
-        /// Switches of tasks that could have gone on.
+        /// Involuntary switches, of tasks that could have gone on.
         involuntary: u64 = counter("switches").key("involuntary_switches"), text [rate("INVOL/s").least(7)];
         /// Tasks that ended; of a row without a process, all of its tasks.
         ended: u64 = counter("tasks").key("ended_tasks"), text [count("ENDED").least(5).unless_zero()];
@@ -139,14 +139,14 @@ table! {
         /// Of these: those in which the quota was used up.
         throttled: u64 = counter("periods").source("cpu.stat").key("throttled_periods"),
             text [count("PERIODS").least(7)];
-        /// Time that it was held back, added up over processors.
-        throttled_ns: u64 = counter("ns").source("cpu.stat"), text [time_rate("HELD/s").least(6)];
+        /// Time that it was throttled, added up over CPUs.
+        throttled_ns: u64 = counter("ns").source("cpu.stat"), text [time_rate("TIME/s").least(6)];
         /// Its processes, and those of cgroups below it; of many, some.
         members: Vec<Who> = info().hidden();
     }
 
-    /// What one processor did: shares of the interval, rounded to the kernel's ticks.
-    pub struct Processor in "cpu.processors" derive(Copy, Default, Eq) {
+    /// What one CPU did: shares of the interval, rounded to the kernel's ticks.
+    pub struct Processor in "cpu.cpus" derive(Copy, Default, Eq) {
         /// Its number.
         number: u32 = label().key("cpu"), text [number("CPU").least(4)];
         /// Programs.

@@ -99,7 +99,7 @@ pub struct Held {
     /// `None`: the kernel's log does not say.
     pub swap: Option<u64>,
     pub total_vm: u64,
-    /// As the kernel's log has it. Otherwise from counters of which each processor keeps a part back.
+    /// As the kernel's log has it. Otherwise from counters of which each CPU keeps a part back.
     pub logged: bool,
 }
 

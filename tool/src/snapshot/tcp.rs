@@ -39,7 +39,7 @@ of_owners!(Retransmit, Reset, Dropped, Flow, Listener);
 /// Kernels before 5.17.
 pub const NO_REASONS: &str = "this kernel tells no reasons";
 
-/// What TCP sent again in one interval, which connections it opened, and what else went wrong.
+/// What TCP retransmitted in one interval, which connections it opened, and what else went wrong.
 #[derive(Clone, Debug)]
 pub struct Tcp {
     pub totals: Totals,

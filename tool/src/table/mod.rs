@@ -32,7 +32,7 @@
 //! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it, as do those
 //!   of a distribution.
 //! - `.parts(&[("waits", "count"), ("p99_ns", "p99_ns")])`: of a distribution or a row, only these, under these keys, flat. Of a
-//!   distribution there are `count`, those of `Latency::PARTS` (with `_us` in place of `_ns`: microseconds), `sum_ns` (`total_ns`,
+//!   distribution there are `count`, those of `Latency::PARTS`, `sum_ns` (`total_ns`,
 //!   but 0 of an empty one), `histogram`, and `why`: the place of the reason, with which a histogram that is not known is empty. Of a
 //!   row, `x_unknown` is left out where its part `x` is known.
 //! - `.empty("…")`: why a distribution of nothing has no times, which is said where the reason would be.

@@ -23,7 +23,7 @@ super::table! {
         /// Counts by name.
         outcomes: BTreeMap<String, u64> = counter("connections").sparse();
         /// Times of which some are shown.
-        trips: Known<Latency> = histogram().parts(&[("waits", "count"), ("srtt_p50_us", "p50_us"), ("histogram", "histogram")]);
+        trips: Known<Latency> = histogram().parts(&[("waits", "count"), ("srtt_p50_ns", "p50_ns"), ("histogram", "histogram")]);
         /// A process that is shown in part.
         owner: Option<Who> = label().columns(Who::COLUMNS).parts(&[("pid", "pid"), ("pid_unknown", "unknown")]);
         /// Nobody, or another one.

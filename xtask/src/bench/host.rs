@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::Bench;
 use crate::workspace::read;
 
-/// The load has a processor to itself; whoever observes, runs on another one if there is one.
+/// The load has a CPU to itself; whoever observes, runs on another one if there is one.
 pub struct Cpus {
     pub observer: usize,
     pub load: usize,
@@ -23,13 +23,13 @@ impl Cpus {
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         let list = list.context("no Cpus_allowed_list in /proc/self/status")?.trim();
         let mut numbers = list.split(['-', ',']).map(str::parse);
-        let observer = numbers.next().context("no processor is allowed")??;
+        let observer = numbers.next().context("no CPU is allowed")??;
         let load = numbers.next_back().transpose()?.unwrap_or(observer);
         Ok(Self { observer, load })
     }
 }
 
-/// Share of the processors that may be busy with something else.
+/// Share of the CPUs that may be busy with something else.
 const IDLE: f64 = 0.05;
 const LOOK: Duration = Duration::from_millis(300);
 /// For waiting and doing again, per figure: on a host that is never idle the bench must still end, and say so.
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const RUNS: usize = 11;
 /// After a disturbed one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What the processors without load may do during a run, in clock ticks: they have an observer and the kernel's own to run.
+/// What the CPUs without load may do during a run, in clock ticks: they have an observer and the kernel's own to run.
 const TICKS: u64 = 1;
 
 /// Waits for an idle host, sorts out disturbed runs, and counts how often that was in vain.
@@ -58,7 +58,7 @@ impl Quiet {
         self.lost.set(Duration::ZERO);
     }
 
-    /// Until all processors are idle, or patience ends.
+    /// Until all CPUs are idle, or patience ends.
     pub fn wait(&self) {
         loop {
             let before = times(|_| true);
@@ -89,9 +89,9 @@ impl Quiet {
         }
     }
 
-    /// The lower quartile of runs during which only the load's processor was busy: what disturbs a run makes it longer,
+    /// The lower quartile of runs during which only the load's CPU was busy: what disturbs a run makes it longer,
     /// never shorter. A run should be short, so that there are quiet ones between other people's doings.
-    /// A `helped` load has kernel threads at work on other processors: there, only what programs do is a disturbance.
+    /// A `helped` load has kernel threads at work on other CPUs: there, only what programs do is a disturbance.
     pub fn typical(&self, cpus: &Cpus, helped: bool, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
         let (mut clean, mut all) = (Vec::new(), Vec::new());
         while all.len() < RUNS || (clean.len() < RUNS && self.is_patient()) {
@@ -135,7 +135,7 @@ impl Times {
     }
 }
 
-/// Of the processors that are `counted`. Time that a hypervisor took away counts as other programs'.
+/// Of the CPUs that are `counted`. Time that a hypervisor took away counts as other programs'.
 fn times(counted: impl Fn(usize) -> bool) -> Times {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let mut sum = Times::default();

@@ -10,7 +10,7 @@ use super::programs::{per_event, rounds, spread};
 use super::report::{Figure, Promise};
 use super::stats::ratio;
 
-/// Of one run, of which there are many in a round: 20 ms where the device answers at once, 100 ms where an idle processor has to wake up for it.
+/// Of one run, of which there are many in a round: 20 ms where the device answers at once, 100 ms where an idle CPU has to wake up for it.
 const READS: u64 = 4_000;
 const COMPLETION: &str = "block_rq_complete";
 

@@ -88,7 +88,7 @@ impl Drop for Load {
 /// Some 50 ms.
 const LOOPS: u32 = 10_000;
 
-/// Nanoseconds per context switch on one processor, in the same way.
+/// Nanoseconds per context switch on one CPU, in the same way.
 pub fn sched_pipe(bench: &Bench) -> Result<f64> {
     bench.quiet.typical(&bench.cpus, false, || {
         let output = read(Command::new("taskset").args(["--cpu-list", &bench.cpus.load.to_string()]).args([

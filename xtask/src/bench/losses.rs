@@ -1,4 +1,4 @@
-//! What it takes to show every segment that TCP sends again, beside the tool that people use for that.
+//! What it takes to show every segment that TCP retransmits, beside the tool that people use for that.
 //!
 //! libbpf-tools' and bcc's `tcpretrans` need kprobes. The program here is bpftrace's own `tcpretrans` with the tracepoint in place of
 //! its kprobe, and prints the same.
@@ -47,7 +47,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
             row.2.push(resident_mib(attached.pid())?);
         }
     }
-    let title = "Segments sent again on a connection that loses 5 %, each shown";
+    let title = "Segments retransmitted on a connection that loses 5 %, each shown";
     let mut figure = Figure::new(title, &["process", "segments", "its CPU time per segment, µs", "RSS, MiB"]);
     let spread = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
     for (variant, (segments, used, rss)) in variants.iter().zip(&rows) {

@@ -79,7 +79,7 @@ impl Observer {
         self.start(&["taskset", "--cpu-list", &cpu], words)
     }
 
-    /// The same, with all processors open to it.
+    /// The same, with all CPUs open to it.
     pub fn attach_anywhere(&self) -> Result<Attached> {
         self.start(&[], self.command.iter().flatten().cloned())
     }

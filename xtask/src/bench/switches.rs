@@ -1,9 +1,9 @@
-//! What a context switch costs more, in `perf bench sched pipe` on one processor.
+//! What a context switch costs more, in `perf bench sched pipe` on one CPU.
 //!
 //! Two processes wake each other through pipes: a `write`, a `read` and a switch each. Exact mode pays for the two calls as
 //! well, and the promise is about the switch. So the same two calls are measured without a switch, through a pipe that
 //! never blocks, while the same programs are attached, and taken off. What remains is what switching costs: the program on
-//! `sched_switch`, and that a call's start is found in a table afterwards instead of in the processor's slot.
+//! `sched_switch`, and that a call's start is found in a table afterwards instead of in the CPU's slot.
 //! The other modes have nothing on calls: for them, the kernel's account of the scheduler's programs tells it with less noise.
 
 use anyhow::Result;

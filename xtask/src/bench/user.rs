@@ -67,7 +67,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     Ok(figure)
 }
 
-/// Percent of one processor, and resident MiB.
+/// Percent of one CPU, and resident MiB.
 fn measure(bench: &Bench, disk: &Disk, variant: &Observer) -> Result<(f64, f64)> {
     let _busy = Load::busy(bench, THREADS)?;
     let _files = (0..FILES).map(|_| Load::files(bench, disk)).collect::<Result<Vec<_>>>()?;

@@ -26,7 +26,7 @@ pub struct Machine<'a> {
     pub timeout: Duration,
 }
 
-/// Its processors do an instruction in two nanoseconds of its own time, however long the emulator takes; while they all sleep, its
+/// Its CPUs do an instruction in two nanoseconds of its own time, however long the emulator takes; while they all sleep, its
 /// time jumps to the next timer (docs/decisions/0017-machines-count-instructions.md).
 const CLOCK: &str = "shift=1,sleep=off";
 /// The storms fill it again and again.
@@ -68,7 +68,7 @@ impl Machine<'_> {
         initramfs::write(&initrd, self.kernel, self.binaries, self.files, self.command)?;
 
         let started = Instant::now();
-        // Should xtask be killed, the machine goes with it. The processors take turns in one thread: with one each,
+        // Should xtask be killed, the machine goes with it. The CPUs take turns in one thread: with one each,
         // QEMU runs breakpoints that the kernel has taken away (docs/decisions/0008-processors-in-turn.md).
         let clock: &[&str] = if self.kernel.counts_instructions { &["-icount", CLOCK] } else { &[] };
         let mut qemu = Command::new("setpriv")

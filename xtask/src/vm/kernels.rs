@@ -16,7 +16,7 @@ pub struct Kernel {
     suite: &'static str,
     prefix: &'static str,
     suffix: &'static str,
-    /// Whether it comes up with two processors where the clock counts instructions: kernels before 6.5 wait for the second one in a
+    /// Whether it comes up with two CPUs where the clock counts instructions: kernels before 6.5 wait for the second one in a
     /// way that keeps it from ever getting there.
     pub counts_instructions: bool,
 }

@@ -1,4 +1,4 @@
-//! The tests on every kernel, two machines at once: a machine keeps one processor busy, and at least one of the two has a clock that
+//! The tests on every kernel, two machines at once: a machine keeps one CPU busy, and at least one of the two has a clock that
 //! counts its own instructions (docs/decisions/0017-machines-count-instructions.md), so that it does not notice the other.
 
 use std::path::Path;

@@ -15,7 +15,7 @@ fn end(address: &str, port: u16) -> End {
     End { address: address.parse::<IpAddr>().unwrap(), port }
 }
 
-/// A connection of which `timeouts` were sent again because nothing was heard.
+/// A connection of which `timeouts` were retransmitted because nothing was heard.
 fn resent(remote: &str, timeouts: u64) -> (Flow, Vec<Retransmit>) {
     let (local, remote) = (end("10.0.0.1", 40_000), end(remote, 5432));
     let owners = Owners { who: victim(), ..Owners::default() };
@@ -75,7 +75,7 @@ fn a_timeout_per_second_to_one_remote_and_to_several_of_one_interface() {
 }
 
 #[test]
-fn connections_that_fail_and_those_that_are_thrown_away() {
+fn connections_that_fail_and_those_that_are_dropped() {
     let failing = |outcome: Outcome, failed: u64, established: u64, waited: Duration| {
         with(quiet(), |snapshot| {
             let tcp = snapshot.tcp.as_mut().unwrap();
@@ -117,13 +117,13 @@ fn connections_that_fail_and_those_that_are_thrown_away() {
     let found = only(&mixed);
     assert_eq!((found.victims.len(), found.harm), (1, 0.1), "who gave up has lost nothing");
     assert!(holds(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(500)), "connects_failing"));
-    let thrown = |dropped| {
+    let dropping = |dropped| {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
             let row = Listener { local: end("0.0.0.0", 80), netns: None, owners, dropped, queue: 129, limit: 128 };
             snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };
-    assert!(holds(&thrown(1), "accept_queue") && !holds(&thrown(0), "accept_queue"));
-    assert_eq!(first_pid(&only(&thrown(1)).culprits), Some(430));
+    assert!(holds(&dropping(1), "accept_queue") && !holds(&dropping(0), "accept_queue"));
+    assert_eq!(first_pid(&only(&dropping(1)).culprits), Some(430));
 }

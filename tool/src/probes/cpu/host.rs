@@ -1,4 +1,4 @@
-//! What the kernel accounts of processors as a whole.
+//! What the kernel accounts of CPUs as a whole.
 
 use std::{collections::BTreeMap, fs};
 
@@ -31,7 +31,7 @@ fn processors(stat: &str, tick_ns: u64) -> BTreeMap<u32, ProcessorTimes> {
     stat.lines().filter_map(line).collect()
 }
 
-/// The head names processors; the rows have a count for each.
+/// The head names CPUs; the rows have a count for each.
 fn rows(text: &str) -> BTreeMap<String, u64> {
     let row = |line: &str| {
         let (name, counts) = line.trim_start().split_once(':')?;

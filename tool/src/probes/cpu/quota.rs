@@ -1,4 +1,4 @@
-//! Cgroups that may use processors only for a part of the time, and how often they were held back.
+//! Cgroups that may use CPUs only for a part of the time, and how often they were throttled.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,12 +22,12 @@ const REST: Duration = Duration::from_secs(2);
 const SEARCHED: usize = 65_536;
 /// Cgroups read at each tick.
 const KEPT: usize = 1024;
-/// Processes of a cgroup that was held back that are looked at.
+/// Processes of a cgroup that was throttled that are looked at.
 const MEMBERS: usize = 256;
 
 pub struct Quotas {
     hierarchy: Option<Hierarchy>,
-    /// With the time that it was held back for, as read last.
+    /// With the time that it was throttled for, as read last.
     limited: Vec<(PathBuf, u64)>,
     /// On the programs' clock.
     next_search: Option<Duration>,

@@ -53,7 +53,7 @@ pub struct Reader {
     drifts: Vec<Drift>,
 }
 
-/// Where the clocks of a processor stood to each other some time ago.
+/// Where the clocks of a CPU stood to each other some time ago.
 #[derive(Clone, Copy, Default)]
 struct Drift {
     offset_ns: u64,

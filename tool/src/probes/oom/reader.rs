@@ -169,7 +169,7 @@ impl Reader {
     }
 
     /// Who waits now. A wait that the last walk should have found, and did not, is over: the kernel did not show its end, because it
-    /// had preempted the program on that processor (7.2).
+    /// had preempted the program on that CPU (7.2).
     fn read_inside(&mut self, sample: &mut Oom) -> io::Result<()> {
         let mut over = Vec::new();
         self.tasks.read(|&task, inside| {

@@ -23,7 +23,7 @@ pub fn protect() -> Vec<String> {
     missing
 }
 
-/// Tasks that look for memory take all of the processors' time; we take a thousandth.
+/// Tasks that look for memory take all of the CPUs' time; we take a thousandth.
 fn come_first() -> io::Result<()> {
     const NICE: libc::c_int = -10;
     // SAFETY: no precondition.

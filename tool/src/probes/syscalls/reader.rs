@@ -185,7 +185,7 @@ fn add(sum: &mut Row, row: Row) {
     sum.unreturned = sum.unreturned.wrapping_add(row.unreturned);
 }
 
-/// The call that a processor is inside of right now, if it stayed the same while we looked.
+/// The call that a CPU is inside of right now, if it stayed the same while we looked.
 ///
 /// # Safety
 /// `cpu` points into the mapping.

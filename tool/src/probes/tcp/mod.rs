@@ -25,8 +25,8 @@ use crate::{
 pub const PROBE: Probe =
     Probe { name: "tcp", maps: "TCP_", per_processor: &["TCP_CPU"], hooks, entries, resolve: Facts::resolve_tcp, set };
 
-const RETRANSMIT: Hook = Hook::tp_btf("tcp_retransmit_skb", "segments that are sent again");
-const SYNACK: Hook = Hook::tp_btf("tcp_retransmit_synack", "SYN-ACKs that are sent again").optional();
+const RETRANSMIT: Hook = Hook::tp_btf("tcp_retransmit_skb", "segments that are retransmitted");
+const SYNACK: Hook = Hook::tp_btf("tcp_retransmit_synack", "SYN-ACKs that are retransmitted").optional();
 const STATE: Hook =
     Hook::tp_btf("inet_sock_set_state", "connections that are opened, and owners of those that were closed").optional();
 
@@ -50,7 +50,7 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
     hooks
 }
 
-/// Connections on which something was sent again.
+/// Connections on which something was retransmitted.
 const FLOWS: u32 = 2048;
 /// Sockets that were opened or closed.
 const OPENERS: u32 = 4096;

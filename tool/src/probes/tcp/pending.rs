@@ -66,7 +66,7 @@ impl Pending {
         self.since.is_some_and(|since| now.saturating_sub(since) >= LONGEST)
     }
 
-    /// All that were collected, in order: processors fill the ring in turns.
+    /// All that were collected, in order: CPUs fill the ring in turns.
     pub fn take(&mut self) -> TcpEvents {
         self.since = None;
         let mut events = std::mem::take(&mut self.events);

@@ -1,4 +1,4 @@
-//! What processors did, and what interrupts took of them.
+//! What CPUs did, and what interrupts took of them.
 
 use crate::{
     escape::fit,

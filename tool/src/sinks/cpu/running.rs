@@ -1,4 +1,4 @@
-//! Who had the processors, and who was not let.
+//! Who had the CPUs, and who was not let.
 
 use crate::{
     cli::plan::By,
@@ -35,7 +35,7 @@ pub fn running(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         .draw(text, &rows.iter().collect::<Vec<_>>());
 }
 
-/// Of one processor.
+/// Of one CPU.
 fn share(ns: u64, snapshot: &Snapshot) -> String {
     format::percent(ns as f64 / snapshot.interval.as_nanos().max(1) as f64 * 100.0)
 }

@@ -138,7 +138,7 @@ fn who_waits_and_who_runs() {
     insta::assert_snapshot!(text(busy(), &sample::view()), @r"
     WAITS/s   p50   p90   p99 p99.9   MAX  TIME/s  100ns LATENCY 10s
        1.1k 2.2us 3.1ms 3.1ms   9ms   9ms   364ms    █ ▄   ▂▁
-    1.5k switches/s, 230/s of tasks that could have gone on
+    1.5k context switches/s, 230/s involuntary
     softirqs: net_rx 12k/s, timer 250/s
     3 waits have no length
 
@@ -159,7 +159,7 @@ fn who_waits_and_who_runs() {
     unknown¹            9017  –                           <1%  0: <1%             0ns       1.0        0      0
     ¹ ended before it could be looked up
 
-    THROTTLED                                           PERIODS     OF  HELD/s
+    THROTTLED                                           PERIODS     OF  TIME/s
     pod7                                                      8     10   609ms
     ");
 }
@@ -167,8 +167,8 @@ fn who_waits_and_who_runs() {
 #[test]
 fn nothing_happened() {
     insta::assert_snapshot!(text(empty(), &sample::view()), @r"
-    nothing waited for a processor in this interval
-    0 switches/s, 0/s of tasks that could have gone on
+    nothing waited in a run queue in this interval
+    0 context switches/s, 0/s involuntary
     no wait over 1ms
     no task waits now
     nothing ran in this interval

@@ -38,7 +38,7 @@ struct Cpu<'a> {
     throttled: Option<Rows<'a, Throttled>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     throttled_unknown: Option<String>,
-    processors: Rows<'a, Processor>,
+    cpus: Rows<'a, Processor>,
     /// Absent unless asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     interrupts: Option<Rows<'a, Interrupt>>,
@@ -57,7 +57,7 @@ impl<'a> Cpu<'a> {
             by: cpu.by.as_deref().map(Rows),
             throttled: cpu.throttled.value().map(|rows| Rows(rows)),
             throttled_unknown: cpu.throttled.why().map(ToString::to_string),
-            processors: Rows(&cpu.processors),
+            cpus: Rows(&cpu.processors),
             interrupts: cpu.interrupts.as_deref().map(Rows),
             softirqs: cpu.softirqs.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         }

@@ -55,7 +55,6 @@ pub fn parts<M: SerializeMap>(
     let none = Latency::default();
     let latency = known.unwrap_or(&none);
     for &(key, part) in parts {
-        let ns = |name: &str| Latency::PARTS.iter().find(|part| part.name == name).map(|part| (part.of)(latency));
         match part {
             "count" => map.serialize_entry(key, &known.map(|latency| latency.count))?,
             "sum_ns" => map.serialize_entry(key, &known.map(|latency| latency.total_ns))?,
@@ -63,8 +62,8 @@ pub fn parts<M: SerializeMap>(
             WHY if latency.count > 0 || why.is_empty() => {}
             WHY => map.serialize_entry(key, why)?,
             _ => {
-                let us = part.strip_suffix("_us").and_then(|name| ns(&format!("{name}_ns"))).map(|ns| ns / 1000);
-                map.serialize_entry(key, &ns(part).or(us).filter(|_| latency.count > 0))?;
+                let time = Latency::PARTS.iter().find(|time| time.name == part).map(|time| (time.of)(latency));
+                map.serialize_entry(key, &time.filter(|_| latency.count > 0))?;
             }
         }
     }

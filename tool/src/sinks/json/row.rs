@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             text,
             concat!(
-                r#"{"on_ns":{"2":5,"10":3},"outcomes":{"timed_out":4},"waits":2,"srtt_p50_us":4990,"#,
+                r#"{"on_ns":{"2":5,"10":3},"outcomes":{"timed_out":4},"waits":2,"srtt_p50_ns":4990368,"#,
                 r#""histogram":[[4980736,2]],"pid":7,"#,
                 r#""behind":{"pid":8,"comm":"b","cgroup":"/"},"age_ns":2000000,"adj":-17,"small":3}"#
             )
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(
             value,
             json!({
-                "on_ns": {"2": 5, "10": 3}, "waits": null, "srtt_p50_us": null, "histogram": null,
+                "on_ns": {"2": 5, "10": 3}, "waits": null, "srtt_p50_ns": null, "histogram": null,
                 "trips_unknown": "no connection", "pid": null, "pid_unknown": null, "behind": null, "age_ns": 2_000_000, "small": 3,
             })
         );

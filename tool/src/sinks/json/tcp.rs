@@ -1,4 +1,4 @@
-//! What TCP sent again, and the connections that it opened, as JSON.
+//! What TCP retransmitted, and the connections that it opened, as JSON.
 
 use std::{collections::BTreeMap, io::Result};
 

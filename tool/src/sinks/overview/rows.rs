@@ -75,13 +75,17 @@ fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
     }
     let mut parts = vec![format!("{} busy of {number}", format::percent(100.0 * (1.0 - idle / all.max(1.0))))];
     parts.push(match &cpu.scheduler.run_queue {
-        Known::Not(why) => format!("waits unavailable ({why})"),
+        Known::Not(why) => format!("run queue unavailable ({why})"),
         Known::Value(waits) => {
-            format!("waits {}/s p99 {}", format::time_rate(waits.total_ns, interval), format::duration(waits.p99_ns))
+            format!(
+                "run queue {}/s p99 {}",
+                format::time_rate(waits.total_ns, interval),
+                format::duration(waits.p99_ns)
+            )
         }
     });
     if throttled_ns > 0 {
-        parts.push(format!("held back by quotas {}/s", format::time_rate(throttled_ns, interval)));
+        parts.push(format!("throttled by quotas {}/s", format::time_rate(throttled_ns, interval)));
     }
     let most: Vec<String> = cpu
         .ran()
@@ -181,18 +185,18 @@ fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
 
 fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
     let failed = tcp::failed(&tcp.opened);
-    let thrown: u64 = tcp.listeners.value().into_iter().flatten().map(|row| row.dropped).sum();
-    if share(tcp.totals.segments * 1_000_000_000, interval) < 1.0 && failed == 0 && thrown == 0 {
+    let overflows: u64 = tcp.listeners.value().into_iter().flatten().map(|row| row.dropped).sum();
+    if share(tcp.totals.segments * 1_000_000_000, interval) < 1.0 && failed == 0 && overflows == 0 {
         return Vec::new();
     }
     let all: u64 = tcp.opened.iter().sum();
     let rate = |count| format::rate(count, interval);
-    let mut parts = vec![format!("{}/s segments sent again", rate(tcp.totals.segments))];
+    let mut parts = vec![format!("{}/s segments retransmitted", rate(tcp.totals.segments))];
     if failed > 0 {
         parts.push(format!("{}/s of {}/s connections failed", rate(failed), rate(all)));
     }
-    if thrown > 0 {
-        parts.push(format!("{}/s requests for connections thrown away", rate(thrown)));
+    if overflows > 0 {
+        parts.push(format!("{}/s accept queue overflows", rate(overflows)));
     }
     if tcp.dropped > 0 {
         parts.push(format!("{}/s packets dropped", rate(tcp.dropped)));

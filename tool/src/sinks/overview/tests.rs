@@ -41,7 +41,7 @@ fn open(state: State, at: usize) -> Open {
 fn fine() -> Findings {
     let row = |area, because: &str| RuledOut { area, because: because.into() };
     Findings {
-        ruled_out: vec![row("processors", "88% idle, waits p99 310us"), row("memory", "nobody waited, no kill")],
+        ruled_out: vec![row("CPU", "88% idle, run queue p99 310us"), row("memory", "nobody waited, no kill")],
         not_measured: vec!["calls that fail (--exact)".into()],
         ..Findings::default()
     }

@@ -211,7 +211,7 @@ fn single_events_stand_above_what_closes_their_interval() {
     live::close(&mut text, snapshot.tcp.as_ref().unwrap(), &snapshot, &view("tcp --events"));
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}"));
     assert!(at("retransmit rto") < at("self ") && at("self ") < at("5 events are in the sums only"), "{text}");
-    assert!(!text.contains("sent again") && !text.contains("SEGS/s"), "{text}");
+    assert!(!text.contains("retransmitted") && !text.contains("SEGS/s"), "{text}");
 }
 
 #[test]
@@ -250,5 +250,5 @@ fn accept_queues_that_could_not_be_looked_at_are_not_shown_as_fine() {
 fn a_quiet_interval_says_so() {
     let mut snapshot = snapshot();
     snapshot.tcp = Some(Tcp::default());
-    assert_eq!(text(&snapshot, "tcp"), "nothing was sent again in this interval\n");
+    assert_eq!(text(&snapshot, "tcp"), "nothing was retransmitted in this interval\n");
 }

@@ -10,9 +10,9 @@ table! {
     pub struct Sent in "tcp.sent" derive(Copy) {
         /// Segments.
         segments: u64 = gauge("segments").key("sent_segments");
-        /// Of these: sent again.
-        again: u64 = gauge("segments").key("sent_again_segments");
-        /// The part that was sent again; none where nothing was sent.
+        /// Of these: retransmitted.
+        again: u64 = gauge("segments").key("retransmitted_segments");
+        /// The part that was retransmitted; none where nothing was sent.
         share: Option<f64> = gauge("of 1");
     }
 
@@ -39,7 +39,7 @@ table! {
         local: End = label(), text [own("LISTENS AT", "at").after("limit")];
         /// Number of the network namespace, if it is not ours.
         netns: Option<u32> = label().optional();
-        /// Requests for connections that were thrown away.
+        /// Requests for connections that were dropped, nearly always because the accept queue overflowed.
         dropped: u64 = counter("requests"), text [rate("DROP/s").least(6)];
         /// Connections that wait to be accepted now.
         queue: u32 = gauge("connections"), text [number("QUEUE").least(5)];
@@ -71,7 +71,7 @@ table! {
         ];
     }
 
-    /// What was sent again on one connection, or on several taken together.
+    /// What was retransmitted on one connection, or on several taken together.
     pub struct Flow in "tcp.flows" {
         /// What the row stands for, in words, where it is not one connection.
         group: Option<String> = label().optional();
@@ -88,7 +88,7 @@ table! {
         interface: Option<String> = info().hidden();
         /// As `ss` writes it.
         state: Option<Cow<'static, str>> = info().optional(), text [words("STATE").least(11).after("connections")];
-        /// How often something was sent again.
+        /// How often something was retransmitted.
         attempts: u64 = counter("attempts").source("tcp_retransmit_skb");
         /// Of the attempts: those that this host could not send.
         failed: u64 = counter("attempts").source("tcp_retransmit_skb");
@@ -98,8 +98,8 @@ table! {
         bytes: u64 = counter("bytes").source("tcp_retransmit_skb"), text [kibibytes_rate("KiB/s").least(6)];
         /// Since the connections began; none: there is no connection yet.
         sent: Option<Sent> = info().columns(Sent::COLUMNS).flat(), text [own("OF SENT", "share").right().least(7)];
-        /// Smoothed round-trip times, whenever something was sent again.
-        trips: Latency = histogram().parts(&[("srtt_p50_us", "p50_us"), ("srtt_p99_us", "p99_us")]),
+        /// Smoothed round-trip times, whenever something was retransmitted.
+        trips: Latency = histogram().parts(&[("srtt_p50_ns", "p50_ns"), ("srtt_p99_ns", "p99_ns"), ("srtt_histogram", "histogram")]),
             text [q50("RTT p50").least(7), q99("p99").close().least(5)];
     }
 }
@@ -117,7 +117,7 @@ impl Listener {
 }
 
 impl Flow {
-    /// Of the segments that the connections sent since they began, the share that was sent again.
+    /// Of the segments that the connections sent since they began, the share that was retransmitted.
     pub fn share(&self) -> Option<f64> {
         self.sent?.share
     }

@@ -69,7 +69,7 @@ struct Victim<'a> {
     pgtables_bytes: Option<u64>,
     swap_bytes: Option<u64>,
     total_vm_bytes: Option<u64>,
-    /// `kernel_log`, or `counters`, of which each processor keeps a part back.
+    /// `kernel_log`, or `counters`, of which each CPU keeps a part back.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_from: Option<&'static str>,
 }

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-const HELD_BACK: &str = "the kernel held its report back, because there were many";
+const HELD_BACK: &str = "the kernel suppressed its report, because there were many";
 const NO_REPORT: &str = "only the kernel's log says it, and it is not available";
 /// A charge may be made for so many bytes at once, and fail for these.
 const MARGIN: u64 = 64 * 4096;
