@@ -70,7 +70,7 @@ fn has_lasted(over: &Value, fault: Duration, late: Duration) -> Result<()> {
 
 /// All lines of findings of a run, without those of what is fine.
 fn told(watch: &Watch) -> impl Iterator<Item = &Value> {
-    watch.findings.iter().filter(|finding| finding["rule"] != "ruled_out")
+    watch.findings.iter().filter(|finding| finding["rule"] != "ruled_out" && finding["rule"] != "unclear")
 }
 
 /// No other rule had anything to say, apart from those that the scenario makes true as well.

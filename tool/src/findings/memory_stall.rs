@@ -4,10 +4,15 @@
 //! kernel's own thread frees it in time. Waits in a cgroup that is at its limit are that cgroup's finding, and so are the pauses of
 //! those that the kernel slows down at `memory.high`: that this is why, the stack of the wait tells.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     Scene,
+    waits::{self, Class},
     words::{each_second, names, verb},
 };
 use crate::{
@@ -40,36 +45,79 @@ struct Group<'a> {
     by_kind: BTreeMap<&'static str, u64>,
     waits: u64,
     longest_ns: u64,
+    /// One of them began before the run.
+    before_start: bool,
     now: u64,
 }
+
+/// One process's waits of one kind.
+pub struct Waits<'a> {
+    pub who: &'a Who,
+    place: Place,
+    pub words: &'static str,
+    pub lost_ns: u64,
+    /// 0 of those that began before the run.
+    pub longest_ns: u64,
+    pub before_start: bool,
+    ended: u64,
+    now: u64,
+}
+
+/// As the kernel's own hooks tell them; and those that a stack tells where no hook was seen, because they began before the run.
+pub fn waits<'a>(scene: &'a Scene) -> Vec<Waits<'a>> {
+    let Some(oom) = &scene.now.oom else { return Vec::new() };
+    let interval_ns = scene.interval_ns();
+    let of = |who: &'a Who, kind, lost_ns, longest_ns| {
+        let place = place(scene, oom, kind, who);
+        let words = if matches!(place, Place::High(_)) { "at memory.high" } else { words(kind) };
+        Waits { who, place, words, lost_ns, longest_ns, before_start: false, ended: 0, now: 0 }
+    };
+    let ended = oom.reclaim.iter().filter(|row| !row.who.kernel_thread).map(|row| {
+        let latency = &row.latency;
+        let lost_ns = latency.total_ns.min(latency.count * interval_ns);
+        Waits { ended: latency.count, ..of(&row.who, row.kind, lost_ns, latency.max_ns) }
+    });
+    let now = oom.inside.iter().filter(|row| !row.who.kernel_thread).map(|row| {
+        let age_ns = row.age.as_nanos() as u64;
+        Waits { now: 1, ..of(&row.who, row.kind, age_ns.min(interval_ns), age_ns) }
+    });
+    let mut all: Vec<Waits> = ended.chain(now).collect();
+    let seen: BTreeSet<Option<u32>> = all.iter().map(|wait| wait.who.pid).collect();
+    let unseen = waits::all(scene).filter(|wait| wait.class == Class::Memory && !seen.contains(&wait.row.who.pid));
+    all.extend(unseen.map(|wait| {
+        let row = wait.row;
+        let place = at_limit(oom, &row.who).map_or(Place::Host, Place::Limit);
+        let reason = row.reason.value().map_or("", String::as_str);
+        let words = if reason == reasons::Kind::OutOfMemory.words() { KILLER } else { words(Kind::Sleep) };
+        let (longest_ns, before_start) = (row.ended_max_ns.max(row.age_ns().unwrap_or(0)), row.before_start());
+        Waits {
+            who: &row.who,
+            place,
+            words,
+            lost_ns: wait.lost_ns,
+            longest_ns,
+            before_start,
+            ended: row.waits,
+            now: row.now,
+        }
+    }));
+    all
+}
+
+/// Of a cgroup whose OOM killer is switched off, or that leaves it to a program.
+const KILLER: &str = "until somebody makes room or kills: the kernel may not";
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(oom) = &scene.now.oom else { return Vec::new() };
     let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
-    let mut add = |who, kind: Kind, lost_ns: u64, longest_ns, waits, now| {
-        let place = place(scene, oom, kind, who);
-        let words = if matches!(place, Place::High(_)) { "at memory.high" } else { words(kind) };
-        let group = groups.entry(place).or_default();
-        group.by_pid.entry(who.pid).or_insert((0, who)).0 += lost_ns;
-        *group.by_kind.entry(words).or_default() += lost_ns;
-        group.longest_ns = group.longest_ns.max(longest_ns);
-        group.waits += waits;
-        group.now += now;
-    };
-    for row in oom.reclaim.iter().filter(|row| !row.who.kernel_thread) {
-        let latency = &row.latency;
-        add(
-            &row.who,
-            row.kind,
-            latency.total_ns.min(latency.count * scene.interval_ns()),
-            latency.max_ns,
-            latency.count,
-            0,
-        );
-    }
-    for row in oom.inside.iter().filter(|row| !row.who.kernel_thread) {
-        let age_ns = row.age.as_nanos() as u64;
-        add(&row.who, row.kind, age_ns.min(scene.interval_ns()), age_ns, 0, 1);
+    for wait in waits(scene) {
+        let group = groups.entry(wait.place).or_default();
+        group.by_pid.entry(wait.who.pid).or_insert((0, wait.who)).0 += wait.lost_ns;
+        *group.by_kind.entry(wait.words).or_default() += wait.lost_ns;
+        group.longest_ns = group.longest_ns.max(wait.longest_ns);
+        group.before_start |= wait.before_start;
+        group.waits += wait.ended;
+        group.now += wait.now;
     }
     groups.into_iter().filter_map(|(place, group)| one(scene, oom, &place, group)).collect()
 }
@@ -128,7 +176,7 @@ fn one(scene: &Scene, oom: &Oom, place: &Place, group: Group) -> Option<Finding>
     rows.sort_by_key(|&(lost_ns, _)| Reverse(lost_ns));
     let lost_ns: u64 = rows.iter().map(|(lost_ns, _)| lost_ns).sum();
     let lost = scene.share(lost_ns);
-    let long = group.now > 0 && group.longest_ns >= LONG.as_nanos() as u64;
+    let long = group.before_start || group.now > 0 && group.longest_ns >= LONG.as_nanos() as u64;
     if lost < LOST && !long {
         return None;
     }
@@ -143,7 +191,9 @@ fn one(scene: &Scene, oom: &Oom, place: &Place, group: Group) -> Option<Finding>
         .collect();
     evidence.push(of("waits that ended".into(), Value::Count(group.waits)));
     evidence.push(of("tasks that wait".into(), Value::Count(group.now)));
-    evidence.push(of("longest".into(), Value::Nanoseconds(group.longest_ns)));
+    if group.longest_ns > 0 {
+        evidence.push(of("longest".into(), Value::Nanoseconds(group.longest_ns)));
+    }
     evidence.push(of("memory available".into(), Value::Bytes(oom.memory.available)));
     Some(Finding {
         rule: RULE,
@@ -161,6 +211,7 @@ fn one(scene: &Scene, oom: &Oom, place: &Place, group: Group) -> Option<Finding>
         harm: lost,
         evidence,
         victims,
+        doubts: group.before_start.then(|| "it began before this run".to_owned()).into_iter().collect(),
         unknown: vec!["who took the memory: it may be another process than the one that waits".into()],
         next: "stillwatch oom".into(),
         ..Finding::default()

@@ -16,6 +16,7 @@ mod failing_calls;
 mod fixture;
 pub mod harm;
 mod io_hung;
+mod ledger;
 mod memory_stall;
 mod oom_kill;
 mod quota;
@@ -29,13 +30,15 @@ mod sync_stall;
 #[cfg(test)]
 mod tests;
 pub mod track;
+mod unexplained;
 mod waits;
 mod words;
 
 pub use scene::Scene;
 pub use words::name;
 
-use crate::snapshot::finding::Finding;
+use self::ledger::Ledger;
+use crate::snapshot::{finding::Finding, ledger::Entry};
 
 /// Looks at an interval, and at what is kept of those before it.
 type Rule = fn(&Scene) -> Vec<Finding>;
@@ -58,12 +61,14 @@ const RULES: &[Rule] = &[
     failing_calls::look,
 ];
 
-/// Findings of one interval, the most harm first, whether they have held long enough or not.
-fn look(scene: &Scene) -> Vec<Finding> {
+/// Findings of one interval, the most harm first, whether they have held long enough or not; and where the time went.
+fn look(scene: &Scene) -> (Vec<Finding>, Vec<Entry>) {
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(scene)).collect();
+    let ledger = Ledger::of(scene, &findings).rows();
+    findings.extend(unexplained::look(scene, &ledger));
     for finding in &mut findings {
         finding.doubts.extend(scene.losses());
     }
     findings.sort_by(|a, b| b.harm.total_cmp(&a.harm).then_with(|| (a.rule, &a.subject).cmp(&(b.rule, &b.subject))));
-    findings
+    (findings, ledger)
 }

@@ -1,114 +1,227 @@
-//! What was measured and is fine, with the figures that say so; and what was not measured, of which nothing is said.
+//! What was measured and is fine, with the figures that prove it; what is not clear, with those that stand against it; and what was not
+//! measured, of which nothing is said.
+//!
+//! That no rule holds proves nothing. Each area says by which figures it is fine; the kernel's own pressure stall information is one of
+//! them wherever there is any. An area of which one figure is beyond its bound, and no finding tells why, is not clear.
 
 use super::{Scene, waits};
 use crate::{
     format,
     snapshot::{
+        Stall,
         cpu::Processor,
         finding::{Finding, RuledOut},
+        ledger::{Entry, For},
         syscalls::Mode,
         tcp,
     },
     table::Known,
 };
 
+/// Time lost per second in an area that is fine.
+const LOST: f64 = 0.1;
+/// Share of time in which a task waits, in percent. A disk that is busy and well has some.
+const CPU_PRESSURE: f64 = 50.0;
+const IO_PRESSURE: f64 = 30.0;
+const MEMORY_PRESSURE: f64 = 5.0;
+const RUN_QUEUE_P99_NS: u64 = 10_000_000;
+const REQUEST_P99_NS: u64 = 50_000_000;
+const REQUEST_AGE_NS: u64 = 1_000_000_000;
+const STEAL: f64 = 10.0;
+/// Of all memory.
+const AVAILABLE: f64 = 0.03;
+const RETRANSMITTED: f64 = 20.0;
+const RESETS: f64 = 1.0;
+/// Of the connections that were tried.
+const FAILED: f64 = 0.1;
+
+/// What was found out of an area.
+#[derive(Default)]
+struct Figures {
+    /// What says that it is fine.
+    fine: Vec<String>,
+    /// What says that it may not be.
+    against: Vec<String>,
+}
+
+impl Figures {
+    fn add(&mut self, is_fine: bool, figure: String) {
+        if is_fine { &mut self.fine } else { &mut self.against }.push(figure);
+    }
+
+    /// Said only where it is beyond its bound.
+    fn only(&mut self, is_fine: bool, figure: impl FnOnce() -> String) {
+        if !is_fine {
+            self.against.push(figure());
+        }
+    }
+
+    fn pressure(&mut self, scene: &Scene, of: fn(&crate::snapshot::Pressure) -> Stall, most: f64, name: &str) {
+        if let Ok(pressure) = &scene.now.pressure {
+            let some = of(pressure).some;
+            self.only(some < most, || format!("{name} pressure {}", format::percent(some)));
+        }
+    }
+
+    fn ledger(&mut self, scene: &Scene, ledger: &[Entry], is_of: impl Fn(For) -> bool) {
+        let rows = ledger.iter().filter(|row| is_of(row.what));
+        let lost_ns: u64 = rows.clone().map(|row| row.lost_ns).sum();
+        let rate = || format::duration(scene.ns_rate(lost_ns));
+        self.only(scene.share(lost_ns) < LOST, || format!("waits of 10ms and more take {}/s", rate()));
+        let old = rows.filter(|row| !row.longest_ns.is_known()).map(|row| row.processes).sum::<u64>();
+        self.only(old == 0, || {
+            format!("{} since before this run", format::plural(old, "process waits", "processes wait"))
+        });
+    }
+}
+
 struct Area {
     name: &'static str,
-    /// Figures that say that it is fine, unless it is not; or what was not measured.
-    because: fn(&Scene) -> Result<String, String>,
+    /// Or what was not measured.
+    look: fn(&Scene, &[Entry]) -> Result<Figures, String>,
     /// Those that speak of it.
     rules: &'static [&'static str],
 }
 
 const AREAS: &[Area] = &[
-    Area { name: "CPU", because: processors, rules: &["cpu_saturated", "quota", "softirq"] },
+    Area { name: "CPU", look: processors, rules: &["cpu_saturated", "quota", "softirq"] },
     Area {
         name: "disks",
-        because: disks,
+        look: disks,
         rules: &["device_saturated", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
     },
-    Area { name: "memory", because: memory, rules: &["memory_stall", "oom_kill"] },
-    Area { name: "network", because: network, rules: &["retransmits", "connects_failing", "accept_queue"] },
-    Area { name: "system calls", because: calls, rules: &["slow_calls", "failing_calls"] },
+    Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
+    Area { name: "network", look: network, rules: &["retransmits", "connects_failing"] },
+    Area { name: "accept queues", look: accept_queues, rules: &["accept_queue"] },
+    Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "unexplained"] },
 ];
 
-/// An area in which something was found is in neither list.
-pub fn look(scene: &Scene, findings: &[Finding]) -> (Vec<RuledOut>, Vec<String>) {
-    let (mut fine, mut not_measured) = (Vec::new(), Vec::new());
-    for &Area { name: area, because, rules } in AREAS {
-        match because(scene) {
-            Err(why) => not_measured.push(why),
-            Ok(because) if !findings.iter().any(|finding| rules.contains(&finding.rule)) => {
-                fine.push(RuledOut { area, because });
+/// An area in which something was found is in none of the lists.
+#[derive(Debug, Default)]
+pub struct Looked {
+    pub fine: Vec<RuledOut>,
+    pub unclear: Vec<RuledOut>,
+    pub not_measured: Vec<String>,
+}
+
+pub fn look(scene: &Scene, ledger: &[Entry], findings: &[Finding]) -> Looked {
+    let mut looked = Looked::default();
+    for &Area { name: area, look, rules } in AREAS {
+        match look(scene, ledger) {
+            Err(why) => looked.not_measured.push(why),
+            Ok(_) if findings.iter().any(|finding| rules.contains(&finding.rule)) => {}
+            Ok(Figures { fine, against }) if against.is_empty() => {
+                looked.fine.push(RuledOut { area, because: fine.join(", ") });
             }
-            Ok(_) => {}
+            Ok(Figures { against, .. }) => looked.unclear.push(RuledOut { area, because: against.join(", ") }),
         }
     }
     if scene.now.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Blocked) {
-        not_measured.push("calls that fail (--exact)".to_owned());
+        looked.not_measured.push("calls that fail (--exact)".to_owned());
     }
-    (fine, not_measured)
+    looked
 }
 
-fn processors(scene: &Scene) -> Result<String, String> {
+fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let cpu = scene.now.cpu.as_ref().ok_or_else(|| scene.lacks("cpu", "CPU"))?;
-    let waits = match &cpu.scheduler.run_queue {
-        Known::Not(why) => return Err(format!("run queue ({why})")),
-        Known::Value(waits) if waits.count == 0 => "no wait".to_owned(),
-        Known::Value(waits) => format!("run queue p99 {}", format::duration(waits.p99_ns)),
-    };
+    let mut figures = Figures::default();
     let sum = |of: fn(&Processor) -> u64| cpu.processors.iter().map(of).sum::<u64>() as f64;
-    let (idle, all) = (sum(|row| row.idle_ns), sum(Processor::all_ns));
-    Ok(format!("{} idle, {waits}", format::percent(100.0 * idle / all.max(1.0))))
-}
-
-fn disks(scene: &Scene) -> Result<String, String> {
-    let io = scene.now.io.as_ref().ok_or_else(|| scene.lacks("io", "disks"))?;
-    let disks = waits::disks(scene);
-    let worst = disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns);
-    let waited = io
-        .stalled
-        .value()
-        .into_iter()
-        .flatten()
-        .filter(|row| !row.kernel_thread)
-        .map(|row| row.ended_max_ns)
-        .max()
-        .unwrap_or(0);
-    let longest =
-        if waited > 0 { format!("longest wait {}", format::duration(waited)) } else { "nobody waited".to_owned() };
-    Ok(match worst {
-        Some(disk) => format!("{} p99 {}, {longest}", disk.name, format::duration(disk.total.p99_ns)),
-        None => format!("no I/O, {longest}"),
-    })
-}
-
-fn memory(scene: &Scene) -> Result<String, String> {
-    let oom = scene.now.oom.as_ref().ok_or_else(|| scene.lacks("oom", "memory"))?;
-    let lost_ns: u64 = oom.totals.iter().map(|total| total.total_ns).sum();
-    let waited = if lost_ns > 0 {
-        format!("waits {}/s", format::duration(scene.ns_rate(lost_ns)))
-    } else {
-        "nobody waited".to_owned()
-    };
-    Ok(format!("{} available, {waited}, no kill", format::bytes(oom.memory.available)))
-}
-
-fn network(scene: &Scene) -> Result<String, String> {
-    let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "network"))?;
-    if let Some(why) = tcp.listeners.why() {
-        return Err(format!("queues of connections to be accepted ({why})"));
+    let all = sum(Processor::all_ns).max(1.0);
+    let percent = |part: f64| 100.0 * part / all;
+    figures.add(true, format!("{} idle", format::percent(percent(sum(|row| row.idle_ns)))));
+    match &cpu.scheduler.run_queue {
+        Known::Not(why) => return Err(format!("run queue ({why})")),
+        Known::Value(waits) if waits.count == 0 => figures.add(true, "no wait".to_owned()),
+        Known::Value(waits) => {
+            figures.add(waits.p99_ns < RUN_QUEUE_P99_NS, format!("run queue p99 {}", format::duration(waits.p99_ns)));
+        }
     }
-    let rate = |count| format::rate(count, scene.now.interval);
-    let failed = tcp::failed(&tcp.opened);
-    Ok(format!("{}/s segments retransmitted, {}/s connections failed", rate(tcp.totals.segments), rate(failed)))
+    let steal = percent(sum(|row| row.steal_ns));
+    figures.only(steal < STEAL, || format!("{} steal", format::percent(steal)));
+    figures.pressure(scene, |pressure| pressure.cpu, CPU_PRESSURE, "CPU");
+    figures.ledger(scene, ledger, |what| matches!(what, For::RunQueue | For::Quota));
+    Ok(figures)
 }
 
-fn calls(scene: &Scene) -> Result<String, String> {
+fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
+    let io = scene.now.io.as_ref().ok_or_else(|| scene.lacks("io", "disks"))?;
+    let mut figures = Figures::default();
+    let disks = waits::disks(scene);
+    match disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns) {
+        Some(worst) => {
+            let p99 = worst.total.p99_ns;
+            figures.add(p99 < REQUEST_P99_NS, format!("{} p99 {}", worst.name, format::duration(p99)));
+        }
+        None => figures.add(true, "no I/O".to_owned()),
+    }
+    for disk in &disks {
+        let age = || format!("{} has a request that is {} old", disk.name, format::duration(disk.oldest_ns));
+        figures.only(disk.oldest_ns < REQUEST_AGE_NS, age);
+        let requests = || format::plural(disk.before_start, "request", "requests");
+        figures.only(disk.before_start == 0, || format!("{} has {} from before this run", disk.name, requests()));
+    }
+    let rows = io.stalled.value().into_iter().flatten().filter(|row| !row.kernel_thread);
+    match rows.map(|row| row.ended_max_ns).max().unwrap_or(0) {
+        0 => figures.add(true, "nobody waited".to_owned()),
+        ns => figures.add(true, format!("longest wait {}", format::duration(ns))),
+    }
+    figures.pressure(scene, |pressure| pressure.io, IO_PRESSURE, "I/O");
+    figures.ledger(scene, ledger, For::is_storage);
+    Ok(figures)
+}
+
+fn memory(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
+    let oom = scene.now.oom.as_ref().ok_or_else(|| scene.lacks("oom", "memory"))?;
+    let mut figures = Figures::default();
+    let lost_ns: u64 = oom.totals.iter().map(|total| total.total_ns).sum();
+    let available = oom.memory.available as f64 >= AVAILABLE * oom.memory.total as f64;
+    figures.add(available, format!("{} available", format::bytes(oom.memory.available)));
+    let waited = match lost_ns {
+        0 => "nobody waited".to_owned(),
+        ns => format!("waits {}/s", format::duration(scene.ns_rate(ns))),
+    };
+    figures.add(scene.share(lost_ns) < LOST, waited);
+    figures.add(true, "no kill".to_owned());
+    figures.pressure(scene, |pressure| pressure.memory, MEMORY_PRESSURE, "memory");
+    figures.ledger(scene, ledger, |what| what == For::Memory);
+    Ok(figures)
+}
+
+fn network(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
+    let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "network"))?;
+    let mut figures = Figures::default();
+    let rate = |count| format::rate(count, scene.now.interval);
+    let retransmitted = tcp.totals.segments;
+    figures.add(scene.rate(retransmitted) < RETRANSMITTED, format!("{}/s segments retransmitted", rate(retransmitted)));
+    let (failed, tried) = (tcp::failed(&tcp.opened), tcp.opened.iter().sum::<u64>());
+    let words = format!("{} of {} connections failed", format::count(failed), format::count(tried));
+    figures.add(failed as f64 <= FAILED * tried as f64, words);
+    let resets: u64 = tcp.reset_totals.iter().sum();
+    figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets", rate(resets)));
+    Ok(figures)
+}
+
+fn accept_queues(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
+    let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "accept queues"))?;
+    let listeners = match &tcp.listeners {
+        Known::Value(rows) => rows,
+        Known::Not(why) => return Err(format!("accept queues ({why})")),
+    };
+    let mut figures = Figures::default();
+    match listeners.iter().filter(|row| row.is_full() || row.dropped > 0).count() as u64 {
+        0 => figures.add(true, "none is full".to_owned()),
+        full => figures.add(false, format::plural(full, "is full", "are full")),
+    }
+    Ok(figures)
+}
+
+fn calls(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let syscalls = scene.now.syscalls.as_ref().ok_or_else(|| scene.lacks("syscalls", "system calls"))?;
-    let longest = syscalls.slow.iter().map(|account| account.max_ns).max();
-    Ok(match longest {
-        Some(ns) => format!("longest {}", format::duration(ns)),
-        None => "none over 10ms".to_owned(),
-    })
+    let mut figures = Figures::default();
+    match syscalls.slow.iter().map(|account| account.max_ns).max() {
+        Some(ns) => figures.add(true, format!("longest {}", format::duration(ns))),
+        None => figures.add(true, "none over 10ms".to_owned()),
+    }
+    figures.ledger(scene, ledger, |what| matches!(what, For::Call | For::Lock | For::NotKnown));
+    Ok(figures)
 }

@@ -31,15 +31,25 @@ const MEANT: &[&str] =
     &["ioctl", "open", "openat", "openat2", "vfork", "clone", "clone3", "execve", "execveat", "ptrace"];
 
 /// One call of one process.
-struct Slow<'a> {
-    who: &'a Who,
-    lost_ns: u64,
-    max_ns: u64,
+pub struct Slow<'a> {
+    pub who: &'a Who,
+    pub name: &'a str,
+    pub lost_ns: u64,
+    /// Of those whose begin was seen.
+    pub max_ns: u64,
+    /// One of them began before the run.
+    pub before_start: bool,
     calls: u64,
     now: u64,
 }
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
+    let slow = calls(scene).into_iter().filter(|row| scene.share(row.lost_ns) >= LOST);
+    slow.take(WORST).map(|row| one(scene, &row)).collect()
+}
+
+/// Long calls that are no other rule's, the most time first.
+pub fn calls<'a>(scene: &Scene<'a>) -> Vec<Slow<'a>> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
     // Those of the rules about memory, disks and stuck tasks.
     let theirs = |wait: &Wait| wait.class != Class::Meant;
@@ -50,36 +60,36 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
     let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
     for slow in syscalls.slow.iter().filter(|slow| counts(slow.who.pid, &slow.syscall)) {
-        let row = rows.entry((slow.who.pid, &slow.syscall)).or_insert(Slow {
-            who: &slow.who,
-            lost_ns: 0,
-            max_ns: 0,
-            calls: 0,
-            now: 0,
-        });
+        let row = rows.entry((slow.who.pid, &slow.syscall)).or_insert(Slow::none(&slow.who, &slow.syscall));
         row.lost_ns += slow.total_ns.min(slow.count.saturating_mul(scene.interval_ns()));
         row.max_ns = row.max_ns.max(slow.max_ns);
         row.calls += slow.count;
     }
     for call in syscalls.in_flight.iter().filter(|call| counts(call.who.pid, &call.syscall)) {
-        let Some(age_ns) = call.age_ns.value().copied().filter(|&age_ns| age_ns >= LONG_NS) else { continue };
-        let row = rows.entry((call.who.pid, &call.syscall)).or_insert(Slow {
-            who: &call.who,
-            lost_ns: 0,
-            max_ns: 0,
-            calls: 0,
-            now: 0,
-        });
-        row.lost_ns += age_ns.min(scene.interval_ns());
-        row.max_ns = row.max_ns.max(age_ns);
+        let age_ns = call.age_ns.value().copied();
+        if age_ns.is_some_and(|age_ns| age_ns < LONG_NS) {
+            continue;
+        }
+        let row = rows.entry((call.who.pid, &call.syscall)).or_insert(Slow::none(&call.who, &call.syscall));
+        // Since before the run is at least all of this interval.
+        row.lost_ns += age_ns.map_or(scene.interval_ns(), |age_ns| age_ns.min(scene.interval_ns()));
+        row.max_ns = row.max_ns.max(age_ns.unwrap_or(0));
+        row.before_start |= age_ns.is_none();
         row.now += 1;
     }
-    let mut rows: Vec<_> = rows.into_iter().filter(|(_, row)| scene.share(row.lost_ns) >= LOST).collect();
-    rows.sort_by_key(|(_, row)| Reverse(row.lost_ns));
-    rows.iter().take(WORST).map(|((pid, call), row)| one(scene, *pid, call, row)).collect()
+    let mut rows: Vec<_> = rows.into_values().collect();
+    rows.sort_by_key(|row| Reverse(row.lost_ns));
+    rows
 }
 
-fn one(scene: &Scene, pid: Option<u32>, call: &str, row: &Slow) -> Finding {
+impl<'a> Slow<'a> {
+    fn none(who: &'a Who, name: &'a str) -> Self {
+        Self { who, name, lost_ns: 0, max_ns: 0, before_start: false, calls: 0, now: 0 }
+    }
+}
+
+fn one(scene: &Scene, row: &Slow) -> Finding {
+    let (pid, call) = (row.who.pid, row.name);
     let of = |what: String, value| Evidence { probe: "syscalls", what, value };
     let now = if row.now > 0 {
         format!("; {} not returned", format::plural(row.now, "call has", "calls have"))
@@ -87,15 +97,18 @@ fn one(scene: &Scene, pid: Option<u32>, call: &str, row: &Slow) -> Finding {
         String::new()
     };
     let pid_words = pid.map_or_else(String::new, |pid| pid.to_string());
+    let longest = match row.before_start {
+        true => "one since before this run".to_owned(),
+        false => format!("at most {} a call", format::duration(row.max_ns)),
+    };
     Finding {
         rule: RULE,
         subject: format!("{pid_words} {call}"),
         statement: format!(
-            "{} spends {} in {}, at most {} a call{now}",
+            "{} spends {} in {}, {longest}{now}",
             name(row.who),
             each_second(scene.ns_rate(row.lost_ns)),
             escape(call),
-            format::duration(row.max_ns)
         ),
         harm: scene.share(row.lost_ns),
         evidence: vec![

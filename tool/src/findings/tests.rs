@@ -1,5 +1,6 @@
 //! Each rule just above its bounds and just below them, on intervals made by hand.
 
+mod ledger;
 mod network;
 
 use std::collections::VecDeque;
@@ -136,7 +137,7 @@ fn a_task_is_stuck_after_five_seconds_on_what_is_no_disk() {
     assert_eq!(found.statement, "postgres 430 is stuck for 5s on \"filesystem frozen\"");
     assert!(look(&stuck(5 * SECOND - 1, "filesystem frozen")).is_empty());
     assert!(look(&stuck(50 * SECOND, "frozen by the freezer")).is_empty(), "that is meant");
-    assert!(!holds(&stuck(50 * SECOND, "memory reclaim"), "stuck_tasks"), "that is another rule's");
+    assert!(holds(&stuck(50 * SECOND, "memory reclaim"), "memory_stall"), "that is another rule's");
 }
 
 #[test]
@@ -218,7 +219,7 @@ fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
     let ago = |seconds: u64| snapshot.at.checked_sub(jiff::SignedDuration::from_secs(seconds as i64)).unwrap();
     let look = |kills: &[Kill]| -> Vec<Finding> {
         let kills: VecDeque<Kill> = kills.iter().cloned().collect();
-        super::look(&Scene { now: &snapshot, kills: &kills })
+        super::look(&Scene { now: &snapshot, kills: &kills }).0
     };
     let findings = look(&[kill(1, Some("/shop"), ago(20)), kill(2, Some("/shop"), ago(8)), kill(3, None, ago(31))]);
     let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
@@ -370,22 +371,23 @@ fn an_area_is_fine_found_or_not_measured() {
     let kills = VecDeque::new();
     let areas = |snapshot: &Snapshot| {
         let scene = Scene { now: snapshot, kills: &kills };
-        let (fine, not_measured) = ruled_out::look(&scene, &super::look(&scene));
-        (fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), not_measured)
+        let (findings, ledger) = super::look(&scene);
+        let looked = ruled_out::look(&scene, &ledger, &findings);
+        (looked.fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), looked.not_measured)
     };
     let (fine, not_measured) = areas(&quiet());
-    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "accept queues", "system calls"]);
     assert_eq!(not_measured, ["calls that fail (--exact)"]);
     let (fine, _) = areas(&hung(None));
-    assert_eq!(fine, ["CPU", "memory", "network", "system calls"]);
+    assert_eq!(fine, ["CPU", "memory", "network", "accept queues", "system calls"]);
     let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
     assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
     let refused = with(quiet(), |snapshot| {
         snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
     });
     let (fine, not_measured) = areas(&refused);
-    assert_eq!(fine, ["CPU", "disks", "memory", "system calls"]);
-    assert_eq!(not_measured[0], "queues of connections to be accepted (iter bpf_map_elem: refused)");
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
+    assert_eq!(not_measured[0], "accept queues (iter bpf_map_elem: refused)");
     let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
     let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
     assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));

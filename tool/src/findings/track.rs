@@ -7,7 +7,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Scene, look, ruled_out};
+use super::{
+    Scene, look,
+    ruled_out::{self, Looked},
+};
 use crate::snapshot::{
     Snapshot,
     finding::{Finding, Findings, Open, State},
@@ -59,8 +62,8 @@ impl Tracker {
             self.killed(&oom.kills);
         }
         let scene = Scene { now: snapshot, kills: &self.kills };
-        let seen = look(&scene);
-        let (ruled_out, mut not_measured) = ruled_out::look(&scene, &seen);
+        let (seen, ledger) = look(&scene);
+        let Looked { fine: ruled_out, unclear, mut not_measured } = ruled_out::look(&scene, &ledger, &seen);
         // A hook that is missing is also the reason why an area is not known.
         let more: Vec<String> = self.missing.iter().filter(|it| !not_measured.contains(it)).cloned().collect();
         not_measured.extend(more);
@@ -75,7 +78,7 @@ impl Tracker {
             !ended
         });
         open.sort_by(|a, b| b.finding.harm.total_cmp(&a.finding.harm));
-        Findings { open, over, ruled_out, not_measured }
+        Findings { open, over, ruled_out, unclear, not_measured, ledger }
     }
 
     fn update(&mut self, seen: Vec<Finding>, snapshot: &Snapshot) -> Vec<Open> {

@@ -89,7 +89,11 @@ impl<W: Write> Sink for Json<W> {
                 for finding in finding::Finding::all(findings, snapshot) {
                     lines.add(&finding)?;
                 }
-                lines.add(&finding::RuledOut::of(findings, snapshot))?;
+                lines.add(&finding::Areas::fine(findings, snapshot))?;
+                if !findings.unclear.is_empty() {
+                    lines.add(&finding::Areas::unclear(findings, snapshot))?;
+                }
+                lines.add(&Line::of("overview", snapshot, finding::Ledger::of(findings)))?;
             }
             Ok(())
         })

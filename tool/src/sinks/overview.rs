@@ -89,7 +89,7 @@ fn frame(snapshot: &Snapshot, rest: bool, view: &View) -> String {
     let nothing = Findings::default();
     let found = snapshot.findings.as_ref().unwrap_or(&nothing);
     let rows: Vec<String> = rows::all(snapshot).iter().flat_map(|row| wrapped(row, view)).take(ROWS).collect();
-    if rows.is_empty() && found.open.is_empty() && found.over.is_empty() {
+    if rows.is_empty() && found.open.is_empty() && found.over.is_empty() && found.unclear.is_empty() {
         text += "nothing above thresholds\n";
     }
     for line in rows.iter().chain(&findings::lines(found, rest, LINES - rows.len() - 1, view)) {

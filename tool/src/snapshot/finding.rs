@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Who;
+use super::{Who, ledger::Entry};
 
 /// Of one interval. The most harm first.
 #[derive(Clone, Debug, Default)]
@@ -12,10 +12,14 @@ pub struct Findings {
     pub open: Vec<Open>,
     /// Those that ended.
     pub over: Vec<Open>,
-    /// Areas that were measured and in which nothing was found.
+    /// Areas that were measured and are fine.
     pub ruled_out: Vec<RuledOut>,
+    /// Areas of which a figure says that they may not be, and no finding tells why.
+    pub unclear: Vec<RuledOut>,
     /// What was not measured, and why: nothing is said about it.
     pub not_measured: Vec<String>,
+    /// The most time first.
+    pub ledger: Vec<Entry>,
 }
 
 /// A finding over time.
@@ -103,7 +107,7 @@ pub enum Value {
     Bytes(u64),
 }
 
-/// An area that is fine, with the figures that say so.
+/// An area, with the figures that say that it is fine, or that it may not be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuledOut {
     pub area: &'static str,

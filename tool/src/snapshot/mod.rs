@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod finding;
 pub mod io;
 pub mod latency;
+pub mod ledger;
 pub mod oom;
 pub mod syscalls;
 pub mod tcp;

@@ -10,6 +10,7 @@ pub use crate::snapshot::{
     Latency, Who,
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
+    ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     tcp::{Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
@@ -72,6 +73,7 @@ macro_rules! each_table {
         $check::<Signal>($($with),*);
         $check::<Reclaim>($($with),*);
         $check::<Inside>($($with),*);
+        $check::<Entry>($($with),*);
     };
 }
 

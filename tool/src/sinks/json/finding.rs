@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{line::ns, who::Who};
+use super::{line::ns, row::Rows, who::Who};
 use crate::snapshot::{
     Snapshot,
     finding::{self, Findings, Open, Value},
+    ledger::Entry,
 };
 
 #[derive(Serialize)]
@@ -100,13 +101,14 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What was looked at and is fine.
+/// What was looked at and is fine, or not clear.
 #[derive(Serialize)]
-pub struct RuledOut<'a> {
+pub struct Areas<'a> {
     #[serde(flatten)]
     head: Head<'a>,
     areas: Vec<Area<'a>>,
-    not_measured: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_measured: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -115,9 +117,29 @@ struct Area<'a> {
     because: &'a str,
 }
 
-impl<'a> RuledOut<'a> {
-    pub fn of(found: &'a Findings, snapshot: &Snapshot) -> Self {
-        let areas = found.ruled_out.iter().map(|row| Area { area: row.area, because: &row.because }).collect();
-        Self { head: Head::of("ruled_out", snapshot), areas, not_measured: &found.not_measured }
+impl<'a> Areas<'a> {
+    pub fn fine(found: &'a Findings, snapshot: &Snapshot) -> Self {
+        Self { not_measured: Some(&found.not_measured), ..Self::of("ruled_out", &found.ruled_out, snapshot) }
+    }
+
+    pub fn unclear(found: &'a Findings, snapshot: &Snapshot) -> Self {
+        Self::of("unclear", &found.unclear, snapshot)
+    }
+
+    fn of(rule: &'a str, areas: &'a [finding::RuledOut], snapshot: &Snapshot) -> Self {
+        let areas = areas.iter().map(|row| Area { area: row.area, because: &row.because }).collect();
+        Self { head: Head::of(rule, snapshot), areas, not_measured: None }
+    }
+}
+
+/// Where the time of processes went.
+#[derive(Serialize)]
+pub struct Ledger<'a> {
+    ledger: Rows<'a, Entry>,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn of(found: &'a Findings) -> Self {
+        Self { ledger: Rows(&found.ledger) }
     }
 }

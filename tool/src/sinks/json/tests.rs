@@ -166,7 +166,9 @@ fn findings_and_what_is_ruled_out() {
         open: vec![open(State::Started)],
         over: vec![open(State::Over)],
         ruled_out: vec![RuledOut { area: "memory", because: "nobody waited".into() }],
+        unclear: vec![RuledOut { area: "disks", because: "sda p99 405ms".into() }],
         not_measured: vec!["calls that fail".into()],
+        ledger: Vec::new(),
     };
     let snapshot = Snapshot { syscalls: None, findings: Some(findings), ..idle() };
     let mut out = Vec::new();
@@ -174,7 +176,7 @@ fn findings_and_what_is_ruled_out() {
     let text = String::from_utf8(out).unwrap();
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     let lines = lines(&text);
-    let [started, over, ruled_out] = &lines[..] else { panic!("{lines:#?}") };
+    let [started, over, ruled_out, unclear, overview] = &lines[..] else { panic!("{lines:#?}") };
     assert_eq!(
         started,
         &json!({
@@ -188,6 +190,9 @@ fn findings_and_what_is_ruled_out() {
     );
     assert_eq!((&over["state"], &over["rank"]), (&json!("over"), &Value::Null));
     assert_eq!(ruled_out["areas"], json!([{"area": "memory", "because": "nobody waited"}]));
+    assert_eq!((&unclear["rule"], &unclear["areas"][0]["because"]), (&json!("unclear"), &json!("sda p99 405ms")));
+    assert!(unclear.get("not_measured").is_none());
+    assert_eq!((&overview["probe"], &overview["ledger"]), (&json!("overview"), &json!([])));
     assert_eq!((&ruled_out["rule"], &ruled_out["not_measured"]), (&json!("ruled_out"), &json!(["calls that fail"])));
 }
 

@@ -21,6 +21,9 @@ pub fn lines(found: &Findings, ruled_out: bool, room: usize, view: &View) -> Vec
     };
     last.extend(more(&found.over, OVER, ["more is over", "more are over"]));
     last.splice(0..0, more(&found.open, STATEMENTS, ["more finding", "more findings"]));
+    last.extend(
+        found.unclear.iter().flat_map(|area| wrapped(&format!("unclear {}: {}", area.area, area.because), view)),
+    );
     last.extend(ruled_out.then(|| rest(found, view)).into_iter().flatten());
     let mut blocks: Vec<Vec<String>> = found.open.iter().take(STATEMENTS).map(|open| statement(open, view)).collect();
     let mut spare = room.saturating_sub(last.len() + blocks.iter().map(Vec::len).sum::<usize>());

@@ -1,0 +1,178 @@
+//! Where the time went, what is unexplained, and what is fine: each bound, just crossed and just kept.
+
+use std::collections::VecDeque;
+
+use super::{super::look as all, *};
+use crate::{
+    findings::ruled_out::Looked,
+    snapshot::{
+        Pressure, Stall,
+        cpu::Waiting,
+        ledger::{Entry, For},
+        tcp::Outcome,
+    },
+};
+
+fn looked(snapshot: &Snapshot) -> (Vec<Entry>, Looked) {
+    let kills = VecDeque::new();
+    let scene = Scene { now: snapshot, kills: &kills };
+    let (findings, ledger) = all(&scene);
+    let looked = ruled_out::look(&scene, &ledger, &findings);
+    (ledger, looked)
+}
+
+/// Areas that are not clear, with the figures.
+fn unclear(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    looked(snapshot).1.unclear.into_iter().map(|area| (area.area, area.because)).collect()
+}
+
+fn is_unclear(snapshot: &Snapshot, area: &str) -> bool {
+    let (_, looked) = looked(snapshot);
+    let fine = looked.fine.iter().any(|row| row.area == area);
+    let unclear = looked.unclear.iter().any(|row| row.area == area);
+    assert_ne!(fine, unclear, "{looked:?}");
+    unclear
+}
+
+fn stalls(rows: Vec<crate::snapshot::io::Stalled>) -> Snapshot {
+    with(quiet(), |snapshot| snapshot.io.as_mut().unwrap().stalled = rows.into())
+}
+
+fn before_start(reason: &str, call: &str, disk: Option<&str>) -> Snapshot {
+    let row = stalled(victim(), disk, call, reason, 0, 0);
+    stalls(vec![crate::snapshot::io::Stalled { now: 1, now_ns: Known::unknown("since before start"), ..row }])
+}
+
+#[test]
+fn each_wait_is_in_one_entry() {
+    let mut rows = vec![
+        stalled(victim(), Some("sda"), "fsync", "journal commit", 2, 100 * MS),
+        stalled(victim(), Some("sda"), "read", "page read", 3, 20 * MS),
+        stalled(culprit(), None, "write", "dirty-page throttling", 1, 50 * MS),
+        stalled(culprit(), None, "", "vfork: the child has not executed yet", 1, 900 * MS),
+    ];
+    rows.push(stalled(culprit(), None, "unlink", "filesystem lock", 1, 30 * MS));
+    let mut snapshot = stalls(rows);
+    let syscalls = snapshot.syscalls.as_mut().unwrap();
+    // The disk's wait is not told again as a call; another call is.
+    syscalls.slow = vec![slow_calls(victim(), "fsync", 2, 100 * MS), slow_calls(victim(), "flock", 2, 100 * MS)];
+    let cpu = snapshot.cpu.as_mut().unwrap();
+    cpu.waiting = vec![Waiting { who: victim(), age_ns: 20 * MS, ..Waiting::default() }].into();
+    let (ledger, _) = looked(&snapshot);
+    let told: Vec<_> = ledger.iter().map(|row| (row.what, row.on.as_str(), row.lost_ns / MS, row.processes)).collect();
+    assert_eq!(
+        told,
+        [
+            (For::Sync, "sda", 200, 1),
+            (For::Call, "flock", 100, 1),
+            (For::Disk, "sda", 60, 1),
+            (For::DirtyPages, "", 50, 1),
+            (For::Lock, "filesystem lock", 30, 1),
+            (For::RunQueue, "", 20, 1),
+        ]
+    );
+    assert!(ledger.iter().all(|row| row.rule.is_none()), "nothing is above a rule's bound");
+    let saturated = looked(&busy_disk(50 * MS, "read", 10, 30 * MS)).0;
+    assert_eq!(saturated[0].rule.as_deref(), Some("device_saturated"));
+}
+
+#[test]
+fn what_began_before_the_run_counts_as_long_as_the_interval() {
+    for (reason, call, disk) in
+        [("journal commit", "fsync", Some("sda")), ("flush", "", Some("sda")), ("page read", "read", Some("sda"))]
+    {
+        let (ledger, looked) = looked(&before_start(reason, call, disk));
+        assert_eq!((ledger[0].lost_ns, ledger[0].longest_ns.is_known()), (SECOND, false), "{reason}");
+        assert!(looked.fine.iter().all(|area| area.area != "disks"), "{reason}");
+    }
+    let call =
+        InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Known::unknown("since before start") };
+    let mut snapshot = quiet();
+    snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+    let found = only(&snapshot);
+    assert_eq!((found.rule, found.harm), ("slow_calls", 1.0));
+    assert!(found.statement.contains("since before this run"), "{}", found.statement);
+}
+
+/// A cgroup whose OOM killer is off: the hooks saw nothing, since it began before the run.
+#[test]
+fn a_wait_for_an_oom_killer_that_is_off_is_for_memory() {
+    let found = only(&before_start("out of memory", "", None));
+    assert_eq!((found.rule, first_pid(&found.victims)), ("memory_stall", Some(430)));
+    assert!(found.statement.contains("the kernel may not"), "{}", found.statement);
+}
+
+#[test]
+fn what_nobody_can_explain_is_said() {
+    // Each for itself is below the bounds of other rules.
+    let waits = |each_ns| {
+        let row = |pid| stalled(who(pid, "worker", "/jobs"), None, "openat", "other: strange_wait", 1, each_ns);
+        stalls((1..=5).map(row).collect())
+    };
+    let found = only(&waits(100 * MS));
+    assert_eq!((found.rule, found.harm), ("unexplained", 0.5));
+    assert_eq!(found.statement, "unexplained: 500ms/s lost in waits of 5 processes: other: strange_wait 500ms/s");
+    assert!(look(&waits(99 * MS)).is_empty());
+}
+
+#[test]
+fn a_disk_is_fine_by_its_figures_only() {
+    let slow =
+        |length_ns| with(quiet(), |snapshot| snapshot.io.as_mut().unwrap().devices = vec![disk("sda", length_ns, 30)]);
+    assert!(!is_unclear(&slow(45 * MS), "disks") && is_unclear(&slow(60 * MS), "disks"));
+    let pressure = |some| {
+        let io = Stall { some, full: 0.0 };
+        Snapshot { pressure: Ok(Pressure { io, ..Pressure::default() }), ..quiet() }
+    };
+    assert!(!is_unclear(&pressure(29.0), "disks") && is_unclear(&pressure(30.0), "disks"));
+    let short = |each_ns| stalls(vec![stalled(victim(), Some("sda"), "fsync", "flush", 1, each_ns)]);
+    assert!(!is_unclear(&short(99 * MS), "disks") && is_unclear(&short(100 * MS), "disks"));
+    let mut old = slow(MS);
+    old.io.as_mut().unwrap().devices[0].oldest_ns = Some(SECOND).into();
+    assert_eq!(unclear(&old), [("disks", "sda has a request that is 1s old".to_owned())]);
+    old.io.as_mut().unwrap().devices[0] = crate::snapshot::io::Device { before_start: 2, ..disk("sda", MS, 30) };
+    assert_eq!(unclear(&old), [("disks", "sda has 2 requests from before this run".to_owned())]);
+}
+
+#[test]
+fn memory_is_fine_by_its_figures_only() {
+    let available = |bytes| with(quiet(), |snapshot| snapshot.oom.as_mut().unwrap().memory.available = bytes);
+    assert!(!is_unclear(&available(300 << 20), "memory") && is_unclear(&available(200 << 20), "memory"));
+    let pressure = |some| {
+        let memory = Stall { some, full: 0.0 };
+        Snapshot { pressure: Ok(Pressure { memory, ..Pressure::default() }), ..quiet() }
+    };
+    assert!(!is_unclear(&pressure(4.9), "memory") && is_unclear(&pressure(5.0), "memory"));
+}
+
+#[test]
+fn cpus_are_fine_by_their_figures_only() {
+    let waits = |each_ns| {
+        with(quiet(), |snapshot| {
+            snapshot.cpu.as_mut().unwrap().scheduler = Scheduler::of(latency(&[(each_ns, 10)]), 0);
+        })
+    };
+    assert!(!is_unclear(&waits(9 * MS), "CPU") && is_unclear(&waits(11 * MS), "CPU"));
+    let steal = |steal_ns| {
+        with(quiet(), |snapshot| {
+            let idle_ns = SECOND - steal_ns;
+            snapshot.cpu.as_mut().unwrap().processors = vec![Processor { steal_ns, idle_ns, ..Processor::default() }];
+        })
+    };
+    assert!(!is_unclear(&steal(99 * MS), "CPU") && is_unclear(&steal(100 * MS), "CPU"));
+}
+
+#[test]
+fn the_network_is_fine_by_its_figures_only() {
+    let opened = |established, refused| {
+        with(quiet(), |snapshot| {
+            let tcp = snapshot.tcp.as_mut().unwrap();
+            tcp.opened[Outcome::Established as usize] = established;
+            tcp.opened[Outcome::Refused as usize] = refused;
+        })
+    };
+    assert!(!is_unclear(&opened(9, 1), "network") && is_unclear(&opened(8, 1), "network"));
+    assert!(is_unclear(&opened(0, 1), "network"), "all that was tried failed");
+    let resets = |resets| with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().reset_totals = [0, resets]);
+    assert!(!is_unclear(&resets(0), "network") && is_unclear(&resets(1), "network"));
+}
