@@ -1,7 +1,7 @@
 //! stillwatch, seen as a corridor: data enters at the kernel and leaves at a sink, one way.
 //!
 //! ```text
-//! hooks → maps → probes → Sample → Snapshot → findings → sinks
+//! hooks → maps → probes → Sample → Snapshot → names → findings → selection → sinks
 //! (tool-ebpf)    kernel/, probes/   snapshot/   sinks/
 //! ```
 //!
