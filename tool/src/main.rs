@@ -12,11 +12,12 @@ use stillwatch::{
     names::find_cgroup,
     probes::{self, examine::examine},
     run,
+    sinks::Errors,
 };
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(|| Errors)
         .without_time()
         .with_target(false)
         .with_env_filter(
@@ -37,7 +38,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("stillwatch: {error:#}");
+            // Without a standard error there is nobody to tell.
+            let _ = Errors.write_all(format!("stillwatch: {error:#}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

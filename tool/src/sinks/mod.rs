@@ -23,6 +23,7 @@ mod values;
 mod view;
 mod who;
 
+pub use page::Errors;
 pub use view::View;
 
 use crate::{

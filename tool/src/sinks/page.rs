@@ -1,10 +1,10 @@
-//! The last step of every sink of text: no line is wider than the screen.
+//! The last step of all text, of the log, too: no line is wider than the screen.
 
 use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm, core::display_width};
 
-use super::View;
+use super::{View, view::columns};
 
 /// A label of a line, with the blanks behind it, takes at most this much; what is wrapped goes on under the text.
 const LABEL: usize = 16;
@@ -15,6 +15,23 @@ const INDENT: usize = 2;
 pub fn print(out: &mut impl Write, text: &str, view: &View) -> io::Result<()> {
     out.write_all(fit(text, view.limit).as_bytes())?;
     out.flush()
+}
+
+/// The standard error: what goes wrong, in words.
+pub struct Errors;
+
+impl Write for Errors {
+    /// Whole lines.
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let err = io::stderr();
+        let limit = columns(&err).unwrap_or(usize::MAX);
+        err.lock().write_all(fit(&String::from_utf8_lossy(text), limit).as_bytes())?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Lines as they are; those that are too wide, on as many as it takes.

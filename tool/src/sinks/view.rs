@@ -1,6 +1,6 @@
 //! What drawing depends on, apart from the snapshot.
 
-use std::time::Duration;
+use std::{os::fd::AsFd, time::Duration};
 
 use jiff::tz::TimeZone;
 
@@ -57,7 +57,7 @@ pub struct View {
 impl View {
     pub fn of(plan: &Plan) -> Self {
         let (syscalls, io, filter) = (plan.syscalls.as_ref(), plan.io.as_ref(), &plan.filter);
-        let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| LEAST.max(width.0.into()));
+        let columns = columns(std::io::stdout());
         Self {
             top: plan.top,
             colour: plan.colour,
@@ -111,6 +111,11 @@ impl View {
     pub fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Of the terminal that it is, if it is one.
+pub fn columns(of: impl AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(of).map(|(width, _)| LEAST.max(width.0.into()))
 }
 
 fn only(plan: &Plan) -> String {

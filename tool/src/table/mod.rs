@@ -58,7 +58,7 @@
 //! `named!(Op, How)`; others by a [`Value`] of their own.
 //!
 //! **A sink** draws with `sinks::rows::Rows` and writes JSON with `sinks::json::row::{Row, Rows}`. What depends on the run is handed
-//! to the former: `head` (`SLOW` is `SLOW >10ms`), `without` (columns by their heads), `own` (functions of the row), `below` (lines
+//! to the former: `head` (`SLOW` is `SLOW >10ms`), `without` (columns by their heads), `own` (functions of the row), `below` (a line
 //! under each row); `table` gives what can have rows of its own added, such as a sum.
 //!
 //! **To convert a probe**: make its rows in `snapshot/` tables, in the order of JSON's keys, with reasons as [`Known`] where

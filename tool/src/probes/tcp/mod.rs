@@ -35,7 +35,7 @@ const RESET_RECEIVED: Hook = Hook::tp_btf("tcp_receive_reset", "connections that
 
 const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optional();
 /// Read at ticks.
-const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "queues of connections to be accepted").later();
+const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "accept queues").later();
 /// Read when a socket's holder is not known.
 const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
 const LISTENER_ITER: &str = "listener_iter";

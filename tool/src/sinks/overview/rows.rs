@@ -102,6 +102,8 @@ fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
 fn short(who: &Who) -> String {
     match (&who.comm, who.pid) {
         (Some(comm), Some(pid)) => format!("{} {pid}", fit(comm, COMM)),
+        // The finding says why.
+        (None, None) => "unknown".to_owned(),
         _ => name(who),
     }
 }
@@ -203,7 +205,7 @@ fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
     }
     if let Some(flow) = tcp.flows.first() {
         let to = flow.ends.map_or_else(String::new, |ends| format!(" to {}", ends.remote));
-        parts.push(format!("most: {}{to}", name(&flow.owners.who)));
+        parts.push(format!("most: {}{to}", short(&flow.owners.who)));
     }
     vec![parts.join(", ")]
 }
