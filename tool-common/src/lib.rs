@@ -3,6 +3,7 @@
 #![no_std]
 
 pub mod cpu;
+pub mod facts;
 pub mod hist;
 pub mod io;
 pub mod oom;

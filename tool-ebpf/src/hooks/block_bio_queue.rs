@@ -7,6 +7,6 @@ use crate::{facts, probes::io, support::argument_behind_queue};
 #[btf_tracepoint(function = "block_bio_queue")]
 fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the arguments are trusted.
-    unsafe { io::bio_queue(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::BIO_QUEUE_HAS_QUEUE))) };
+    unsafe { io::bio_queue(argument_behind_queue(ctx.as_ptr(), facts::BIO_QUEUE_HAS_QUEUE.is_there())) };
     0
 }

@@ -7,6 +7,6 @@ use crate::{facts, probes::io, support::argument_behind_queue};
 #[btf_tracepoint(function = "block_getrq")]
 fn block_getrq(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the arguments are trusted.
-    unsafe { io::getrq(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::GETRQ_HAS_QUEUE))) };
+    unsafe { io::getrq(argument_behind_queue(ctx.as_ptr(), facts::GETRQ_HAS_QUEUE.is_there())) };
     0
 }

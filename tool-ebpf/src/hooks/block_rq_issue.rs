@@ -7,6 +7,6 @@ use crate::{facts, probes::io, support::argument_behind_queue};
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_rq_issue(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the arguments are trusted.
-    unsafe { io::issue(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::ISSUE_HAS_QUEUE))) };
+    unsafe { io::issue(argument_behind_queue(ctx.as_ptr(), facts::ISSUE_HAS_QUEUE.is_there())) };
     0
 }

@@ -7,6 +7,6 @@ use crate::{facts, probes::io, support::argument_behind_queue};
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_rq_merge(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the arguments are trusted.
-    unsafe { io::merge(argument_behind_queue(ctx.as_ptr(), facts::on(&facts::MERGE_HAS_QUEUE))) };
+    unsafe { io::merge(argument_behind_queue(ctx.as_ptr(), facts::MERGE_HAS_QUEUE.is_there())) };
     0
 }

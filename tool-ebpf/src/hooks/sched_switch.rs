@@ -13,14 +13,14 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let preempted = ctx.arg::<u64>(0) & 0xff != 0;
     // SAFETY: arguments 1 and 2 are trusted tasks.
     let (prev, next) = unsafe { (Task::trusted(ctx.arg(1)), Task::trusted(ctx.arg(2))) };
-    let state = if facts::on(&facts::HAVE_PREV_STATE) { ctx.arg::<u32>(3) } else { prev.state() };
+    let state = if facts::HAVE_PREV_STATE.is_there() { ctx.arg::<u32>(3) } else { prev.state() };
     let dead = state & TASK_DEAD != 0;
     #[cfg(feature = "log")]
     if dead {
         aya_log_ebpf::debug!(&ctx, "task {} of process {} has ended", prev.tid(), prev.tgid());
     }
     let switch = Switch { prev, next, state, sleeps: state != 0 && !preempted && !dead, dead };
-    if facts::on(&facts::CPU_WAITS) || facts::on(&facts::CPU_TIMES) {
+    if facts::on(&facts::CPU_TIMES) {
         cpu::switch(&switch);
     }
     if facts::on(&facts::SYSCALLS_EXACT) || facts::on(&facts::SYSCALLS_BLOCKED) {

@@ -7,7 +7,7 @@ use crate::{facts, probes::tcp};
 
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
-    let error = if facts::on(&facts::RETRANSMIT_HAS_ERROR) { ctx.arg::<u64>(2) as i32 } else { 0 };
+    let error = if facts::RETRANSMIT_HAS_ERROR.is_there() { ctx.arg::<u64>(2) as i32 } else { 0 };
     // SAFETY: the arguments are trusted.
     unsafe { tcp::retransmit(ctx.arg(0), ctx.arg(1), error) };
     0

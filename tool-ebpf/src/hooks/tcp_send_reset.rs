@@ -7,7 +7,7 @@ use crate::{facts, probes::tcp};
 
 #[btf_tracepoint(function = "tcp_send_reset")]
 fn tcp_send_reset(ctx: BtfTracePointContext) -> i32 {
-    let reason = if facts::on(&facts::RESET_HAS_REASON) { ctx.arg::<u64>(2) as u32 } else { 0 };
+    let reason = if facts::RESET_HAS_REASON.is_there() { ctx.arg::<u64>(2) as u32 } else { 0 };
     // SAFETY: the arguments are trusted, or null.
     unsafe { tcp::sent(ctx.arg(0), ctx.arg(1), reason) };
     0

@@ -9,13 +9,20 @@ mod layout {
     pub const ARG0: u64 = 112;
     pub const ORIG_AX: u64 = 120;
     pub const ENOSYS: u64 = -38i64 as u64;
+    /// `TS_COMPAT` of the thread's status.
+    pub const COMPAT: u32 = 2;
 }
 
 #[cfg(bpf_target_arch = "aarch64")]
 mod layout {
     pub const ARG0: u64 = 272;
     pub const SYSCALLNO: u64 = 280;
+    /// `TIF_32BIT` of the thread's flags.
+    pub const COMPAT: u32 = 1 << 22;
 }
+
+/// Bit of [`facts::TASK_COMPAT`] that says: inside a 32-bit call.
+pub use layout::COMPAT;
 
 /// First argument of the call that these registers entered with.
 ///
@@ -49,7 +56,7 @@ pub unsafe fn entered_with(regs: *const u8) -> u32 {
 /// `task` is a trusted pointer to a user task's `task_struct`.
 #[inline(always)]
 unsafe fn saved(task: *const u8, offset: u64) -> Option<u64> {
-    if facts::on(&facts::HAVE_TASK_PT_REGS) {
+    if facts::HAVE_TASK_PT_REGS.is_there() {
         // SAFETY: the pointer is a trusted task, as the helper demands; it returns a trusted pointer to `pt_regs`.
         unsafe {
             let regs = aya_ebpf::helpers::generated::bpf_task_pt_regs(task as *mut _) as *const u8;

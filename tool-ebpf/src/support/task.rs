@@ -1,10 +1,13 @@
 //! Fields of a task: of one that a tracepoint hands us, and of the current one.
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated};
-use stillwatch_common::io::{OwnerId, owner_id};
+use stillwatch_common::{
+    facts::{Bits, Offset},
+    io::{OwnerId, owner_id},
+};
 
-use super::memory;
-use crate::facts::{self, ABSENT};
+use super::{arch, memory};
+use crate::facts::{self, Optional};
 
 /// `task_struct.flags`: it may use the last pages, because it makes others free.
 const PF_MEMALLOC: u32 = 0x0000_0800;
@@ -42,7 +45,7 @@ impl Task {
     /// The task that this processor runs.
     #[inline(always)]
     pub fn current() -> Self {
-        if facts::on(&facts::HAVE_CURRENT_BTF) {
+        if facts::HAVE_CURRENT_BTF.is_there() {
             // SAFETY: the helper has no precondition, and the verifier trusts what it returns.
             Self { address: unsafe { generated::bpf_get_current_task_btf() } as *const u8, trusted: true }
         } else {
@@ -70,6 +73,20 @@ impl Task {
             unsafe { memory::load(self.address, offset) }
         } else {
             memory::read_or_zero(self.address as u64, offset)
+        }
+    }
+
+    /// The same where this kernel may not have the member.
+    #[inline(always)]
+    fn find<T: Copy + Default>(self, offset: &Optional<Offset>) -> Option<T> {
+        Some(self.get(offset.get()?))
+    }
+
+    #[inline(always)]
+    fn has(self, bits: &Optional<Bits>) -> bool {
+        match bits.get() {
+            Some(bits) => bits.any(self.get(bits.offset())),
+            None => false,
         }
     }
 
@@ -115,15 +132,13 @@ impl Task {
     /// It waits for I/O, as the kernel accounts it.
     #[inline(always)]
     pub fn in_iowait(self) -> bool {
-        let offset = facts::TASK_IOWAIT.load();
-        offset != ABSENT && u32::from(self.get::<u8>(offset)) & facts::IOWAIT_BIT.load() != 0
+        self.has(&facts::TASK_IOWAIT)
     }
 
     /// It is stalled for want of memory, as the kernel's pressure accounting has it.
     #[inline(always)]
     pub fn in_memstall(self) -> bool {
-        let offset = facts::TASK_MEMSTALL.load();
-        offset != ABSENT && u32::from(self.get::<u8>(offset)) & facts::MEMSTALL_BIT.load() != 0
+        self.has(&facts::TASK_MEMSTALL)
     }
 
     /// Address of the memory it runs in; 0: it has none, or none any more.
@@ -141,8 +156,7 @@ impl Task {
     /// Address of its `css_set`; 0 where that is not known.
     #[inline(always)]
     pub fn css_set(self) -> u64 {
-        let offset = facts::TASK_CGROUPS.load();
-        if offset == ABSENT { 0 } else { self.get(offset) }
+        self.find(&facts::TASK_CGROUPS).unwrap_or(0)
     }
 
     /// Not one that runs or waits to. A task that is about to sleep is that already while it still runs.
@@ -173,43 +187,43 @@ impl Task {
         self.tid() == 0
     }
 
-    /// The run queue that it is in, or was last. Of a trusted task only.
-    #[inline(always)]
-    fn runqueue(self) -> *const u8 {
-        let cfs = self.get::<u64>(facts::SE_CFS.load()) as *const u8;
-        // SAFETY: reached from a trusted task; a fault reads as 0.
-        unsafe { memory::load::<u64>(cfs, facts::CFS_RUNQUEUE.load()) as *const u8 }
-    }
-
-    /// The clock of that run queue: as it was when the kernel looked last.
+    /// The clock of the run queue that it is in, or was last: as it was when the kernel looked last. Of a trusted task only; where
+    /// [`waits_are_known`], like what follows.
     #[inline(always)]
     pub fn runqueue_clock(self) -> u64 {
-        // SAFETY: as above.
-        unsafe { memory::load(self.runqueue(), facts::RUNQUEUE_CLOCK.load()) }
+        let Some(cfs) = self.find::<u64>(&facts::SE_CFS) else { return 0 };
+        let (Some(runqueue_at), Some(clock_at)) = (facts::CFS_RUNQUEUE.get(), facts::RUNQUEUE_CLOCK.get()) else {
+            return 0;
+        };
+        // SAFETY: reached from a trusted task; a fault reads as 0.
+        unsafe {
+            let runqueue = memory::load::<u64>(cfs as *const u8, runqueue_at) as *const u8;
+            memory::load(runqueue, clock_at)
+        }
     }
 
     /// When it began to wait for a processor, in the run queue's clock; 0: it does not, or the kernel did not note it.
     #[inline(always)]
     pub fn queued(self) -> u64 {
-        self.get(facts::SCHED_QUEUED.load())
+        self.find(&facts::SCHED_QUEUED).unwrap_or(0)
     }
 
     /// When it ran last, in the run queue's clock.
     #[inline(always)]
     pub fn arrived(self) -> u64 {
-        self.get(facts::SCHED_ARRIVED.load())
+        self.find(&facts::SCHED_ARRIVED).unwrap_or(0)
     }
 
     /// How often it was given a processor.
     #[inline(always)]
     pub fn arrivals(self) -> u64 {
-        self.get(facts::SCHED_ARRIVALS.load())
+        self.find(&facts::SCHED_ARRIVALS).unwrap_or(0)
     }
 
     /// What it has waited for processors, without the wait that goes on.
     #[inline(always)]
     pub fn delay(self) -> u64 {
-        self.get(facts::SCHED_DELAY.load())
+        self.find(&facts::SCHED_DELAY).unwrap_or(0)
     }
 
     #[inline(always)]
@@ -264,45 +278,44 @@ impl Task {
     /// 64-bit programs too, so that the program says nothing.
     #[inline(always)]
     pub fn in_compat_call(self) -> bool {
-        let offset = facts::TASK_COMPAT.load();
-        offset != ABSENT && self.get::<u32>(offset) & facts::COMPAT_BIT.load() != 0
+        self.find::<u32>(&facts::TASK_COMPAT).is_some_and(|word| word & arch::COMPAT != 0)
     }
 
     #[inline(always)]
     pub fn under_seccomp(self) -> bool {
-        let offset = facts::TASK_SECCOMP.load();
-        offset != ABSENT && self.get::<u32>(offset) != 0
+        self.find::<u32>(&facts::TASK_SECCOMP).is_some_and(|mode| mode != 0)
     }
 
     /// The inode of the file behind descriptor `fd`. Reads through helpers: for rare paths.
     #[inline(always)]
     fn inode(self, fd: u64) -> Option<u64> {
-        let offset = facts::TASK_FILES.load();
-        if offset == ABSENT || fd > 1 << 20 {
+        let files: u64 = self.find(&facts::TASK_FILES)?;
+        if fd > 1 << 20 {
             return None;
         }
-        let files: u64 = self.get(offset);
-        let table: u64 = memory::read(files, facts::FILES_FDT.load())?;
-        let descriptors: u64 = memory::read(table, facts::FDT_FD.load())?;
+        let table: u64 = memory::read(files, facts::FILES_FDT.get()?)?;
+        let descriptors: u64 = memory::read(table, facts::FDT_FD.get()?)?;
         let file: u64 = memory::read(descriptors, fd.wrapping_mul(8))?;
-        memory::read(file, facts::FILE_INODE.load())
+        memory::read(file, facts::FILE_INODE.get()?)
     }
 
     /// `i_mode` of the file behind a descriptor.
     #[inline(always)]
     pub fn file_mode(self, fd: u64) -> Option<u16> {
-        memory::read(self.inode(fd)?, facts::INODE_MODE.load())
+        memory::read(self.inode(fd)?, facts::INODE_MODE.get()?)
     }
 
     /// Number of the block device that the file behind a descriptor is, or lies on; 0 where there is none.
     #[inline(always)]
     pub fn file_dev(self, fd: u64) -> u32 {
         let inode = self.inode(fd).unwrap_or(0);
-        if memory::read_or_zero::<u16>(inode, facts::INODE_MODE.load()) & S_IFMT == S_IFBLK {
-            return memory::read_or_zero(inode, facts::INODE_RDEV.load());
+        let (Some(mode_at), Some(rdev_at)) = (facts::INODE_MODE.get(), facts::INODE_RDEV.get()) else { return 0 };
+        if memory::read_or_zero::<u16>(inode, mode_at) & S_IFMT == S_IFBLK {
+            return memory::read_or_zero(inode, rdev_at);
         }
-        let sb: u64 = memory::read_or_zero(inode, facts::INODE_SUPER.load());
-        let dev: u32 = memory::read_or_zero(sb, facts::SUPER_DEV.load());
+        let (Some(super_at), Some(dev_at)) = (facts::INODE_SUPER.get(), facts::SUPER_DEV.get()) else { return 0 };
+        let sb: u64 = memory::read_or_zero(inode, super_at);
+        let dev: u32 = memory::read_or_zero(sb, dev_at);
         // Major number 0: a file system without a device of its own.
         if dev >> 20 == 0 { 0 } else { dev }
     }
@@ -311,35 +324,44 @@ impl Task {
     /// tasks the current one is still the one that leaves.
     #[inline(always)]
     pub fn cgroup_id(self) -> u64 {
-        let offset = facts::TASK_CGROUPS.load();
-        if offset == ABSENT {
-            return 0;
-        }
-        memory::read::<u64>(self.get(offset), facts::CSET_DEFAULT.load())
-            .and_then(|cgroup| memory::read::<u64>(cgroup, facts::CGROUP_KN.load()))
-            .and_then(|node| memory::read(node, facts::KN_ID.load()))
-            .unwrap_or(0)
+        let cgroup = || memory::read::<u64>(self.css_set(), facts::CSET_DEFAULT.get()?);
+        cgroup().and_then(id_of_cgroup).unwrap_or(0)
     }
 
     /// In or below the cgroup whose directory has this kernfs id.
     #[inline(always)]
     pub fn is_below(self, id: u64) -> bool {
-        let set: u64 = self.get(facts::TASK_CGROUPS.load());
-        let Some(mut cgroup) = memory::read::<u64>(set, facts::CSET_CGROUP.load()) else { return false };
-        if facts::CSS_CGROUP.load() != ABSENT {
-            cgroup = memory::read_or_zero(cgroup, facts::CSS_CGROUP.load());
+        self.finds_above(id).is_some()
+    }
+
+    #[inline(always)]
+    fn finds_above(self, id: u64) -> Option<()> {
+        let (parent_at, cgroup_at) = (facts::CGROUP_PARENT.get()?, facts::PARENT_CGROUP.get()?);
+        let mut cgroup: u64 = memory::read(self.css_set(), facts::CSET_CGROUP.get()?)?;
+        if let Some(offset) = facts::CSS_CGROUP.get() {
+            cgroup = memory::read_or_zero(cgroup, offset);
         }
         // Deeper trees than this are not known, and the verifier wants an end.
         for _ in 0..12 {
-            let Some(node) = memory::read::<u64>(cgroup, facts::CGROUP_KN.load()) else { return false };
-            if memory::read(node, facts::KN_ID.load()) == Some(id) {
-                return true;
+            if id_of_cgroup(cgroup)? == id {
+                return Some(());
             }
-            let parent: u64 = memory::read_or_zero(cgroup, facts::CGROUP_PARENT.load());
-            cgroup = memory::read_or_zero(parent, facts::PARENT_CGROUP.load());
+            cgroup = memory::read_or_zero(memory::read_or_zero(cgroup, parent_at), cgroup_at);
         }
-        false
+        None
     }
+}
+
+/// Number of a cgroup's directory.
+#[inline(always)]
+pub fn id_of_cgroup(cgroup: u64) -> Option<u64> {
+    memory::read(memory::read(cgroup, facts::CGROUP_KN.get()?)?, facts::KN_ID.get()?)
+}
+
+/// Waits for processors can be measured.
+#[inline(always)]
+pub fn waits_are_known() -> bool {
+    facts::SCHED_QUEUED.is_there()
 }
 
 /// A state whose time is somebody's stall.

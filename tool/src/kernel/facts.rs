@@ -1,78 +1,169 @@
-//! From kernel types to the read-only globals of `tool-ebpf/src/facts.rs`, name by name.
+//! From kernel types to what the programs are told before they are loaded: `stillwatch_common::facts` declares it all.
 
-mod cpu;
-mod io;
-mod oom;
-mod tcp;
+mod formula;
 
-pub use cpu::WAITS_KNOWN;
-pub use tcp::Reasons;
+use std::{collections::BTreeMap, marker::PhantomData};
 
-use std::collections::BTreeMap;
+use stillwatch_common::facts::{Bits, Flag, Number, Offset, Presence};
 
-use super::btf::{BtfError, KernelBtf, Member};
-
-/// An offset that this kernel does not have; `ABSENT` on the kernel side.
-const ABSENT: u64 = u64::MAX;
-
-/// Where the current task's saved registers lie, counted from the top of its stack, on kernels that need to be told
-/// (before 5.15): 16 KiB stacks without padding, and `struct pt_regs` right below their end.
-const OLD_STACK: u64 = 16 * 1024;
+use self::formula::Solve;
+use super::btf::{BtfError, KernelBtf};
 
 /// What was found out, and what stays unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    words: BTreeMap<&'static str, u64>,
-    halves: BTreeMap<&'static str, u32>,
-    switches: BTreeMap<&'static str, u8>,
+    values: BTreeMap<&'static str, Value>,
     /// Facts that this kernel does not have, and what is lost without them.
     pub missing: Vec<(&'static str, String)>,
 }
 
-impl Facts {
-    /// Resolves everything the programs need. An error means that no program can work; what merely costs a feature is
-    /// in [`Facts::missing`].
-    pub fn resolve(btf: &KernelBtf) -> Result<Self, BtfError> {
-        let mut facts = Self::default();
-        for (name, of, paths) in NEEDED {
-            facts.words.insert(name, btf.member_any(of, paths)?.offset);
-        }
-        for (group, lost) in OPTIONAL {
-            match group.iter().map(|&(name, of, path)| Ok((name, btf.member(of, path)?.offset))).collect() {
-                Ok(offsets) => facts.words.extend::<Vec<(&str, u64)>>(offsets),
-                Err(error) => facts.lack(lost, &error),
+/// A global of the programs.
+pub struct Global<T> {
+    name: &'static str,
+    of: PhantomData<T>,
+}
+
+impl<T> Global<T> {
+    const fn new(name: &'static str) -> Self {
+        Self { name, of: PhantomData }
+    }
+}
+
+/// What the programs' global holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Value {
+    Byte(u8),
+    Half(u32),
+    Word(u64),
+}
+
+impl From<u8> for Value {
+    fn from(value: u8) -> Self {
+        Self::Byte(value)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Half(value)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Word(value)
+    }
+}
+
+impl From<Bits> for Value {
+    fn from(value: Bits) -> Self {
+        Self::Word(value.word())
+    }
+}
+
+impl From<Flag> for Value {
+    fn from(value: Flag) -> Self {
+        Self::Word(value.mask())
+    }
+}
+
+/// Facts that are there for the same purpose.
+struct Group {
+    /// Who needs them; `every` probe.
+    of: &'static str,
+    policy: Policy,
+    lost: Option<&'static str>,
+    facts: &'static [Declared],
+}
+
+enum Policy {
+    Needed,
+    OneOf,
+    Optional,
+}
+
+struct Declared {
+    name: &'static str,
+    formulas: &'static [&'static str],
+    solve: fn(&KernelBtf, &str) -> Result<Option<Value>, BtfError>,
+}
+
+macro_rules! declarations {
+    (
+        settings { $($(#[$what:meta])* $setting:ident: $of:ty = $default:expr;)* }
+        $($policy:ident $probe:ident $($lost:literal)? {
+            $($(#[$doc:meta])* $name:ident: $type:ty = $($formula:literal)|+;)*
+        })*
+    ) => {
+        $($(#[$what])* pub const $setting: Global<$of> = Global::new(stringify!($setting));)*
+        $($($(#[$doc])* pub const $name: Global<$type> = Global::new(stringify!($name));)*)*
+
+        const GROUPS: &[Group] = &[$(Group {
+            of: stringify!($probe),
+            policy: Policy::$policy,
+            lost: [$(Some($lost),)? None][0],
+            facts: &[$(Declared { name: stringify!($name), formulas: &[$($formula),+], solve: solve::<$type> }),*],
+        }),*];
+    };
+}
+
+stillwatch_common::facts!(declarations);
+
+fn solve<T: Solve + Into<Value>>(btf: &KernelBtf, formula: &str) -> Result<Option<Value>, BtfError> {
+    Ok(T::solve(btf, formula)?.map(Into::into))
+}
+
+impl Declared {
+    /// The first formula that this kernel has something for; else why it has nothing for the first.
+    fn find(&self, btf: &KernelBtf) -> Result<Value, BtfError> {
+        let mut missing = None;
+        for formula in self.formulas {
+            match (self.solve)(btf, formula) {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => {}
+                Err(error) if error.is_absence() => missing = missing.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
-        facts.compat(btf);
-        facts.word("STACK_REGS", OLD_STACK - btf.size_of("pt_regs")?);
+        Err(missing.unwrap_or_else(|| BtfError::NoType { what: "fact", name: self.name.into() }))
+    }
+}
 
-        let helpers: Vec<String> =
-            btf.enum_values("bpf_func_id").unwrap_or_default().into_iter().map(|(name, _)| name).collect();
-        let has = |name: &str| u8::from(helpers.iter().any(|helper| helper == name));
-        facts.switch("HAVE_CURRENT_BTF", has("BPF_FUNC_get_current_task_btf"));
-        facts.switch("HAVE_TASK_PT_REGS", has("BPF_FUNC_task_pt_regs"));
-        facts.switch("HAVE_PREV_STATE", u8::from(btf.tracepoint("sched_switch")?.len() >= 4));
+impl Facts {
+    /// What every probe needs. An error means that no program can work; what merely costs a feature is in [`Facts::missing`].
+    pub fn of_every_probe(btf: &KernelBtf) -> Result<Self, BtfError> {
+        let mut facts = Self::default();
+        facts.resolve("every", btf)?;
         Ok(facts)
     }
 
-    /// The bit that says "inside a 32-bit call": `TS_COMPAT` of the thread's status on x86, `TIF_32BIT` on arm64.
-    fn compat(&mut self, btf: &KernelBtf) {
-        let (path, bit) =
-            if cfg!(target_arch = "aarch64") { ("thread_info.flags", 1 << 22) } else { ("thread_info.status", 2) };
-        match btf.member("task_struct", path) {
-            Ok(Member { offset, .. }) => {
-                self.word("TASK_COMPAT", offset);
-                self.half("COMPAT_BIT", bit);
+    /// Adds what one probe needs beyond that.
+    pub fn resolve(&mut self, of: &str, btf: &KernelBtf) -> Result<(), BtfError> {
+        GROUPS.iter().filter(|group| group.of == of).try_for_each(|group| self.resolve_group(group, btf))
+    }
+
+    fn resolve_group(&mut self, group: &Group, btf: &KernelBtf) -> Result<(), BtfError> {
+        let mut missing = None;
+        let mut found = Vec::new();
+        for fact in group.facts {
+            match fact.find(btf) {
+                Ok(value) => found.push((fact.name, value)),
+                Err(error) if error.is_absence() || group.lost.is_some() => missing = missing.or(Some(error)),
+                Err(error) => return Err(error),
             }
-            Err(error) => self.lack("32-bit calls appear under 64-bit names", &error),
         }
+        match (missing, &group.policy, group.lost) {
+            (Some(error), Policy::Needed, _) => return Err(error),
+            (Some(error), Policy::OneOf, _) if found.is_empty() => return Err(error),
+            (Some(error), Policy::Optional, Some(lost)) => self.missing.push((lost, error.to_string())),
+            _ => self.values.extend(found),
+        }
+        Ok(())
     }
 
     /// Takes over what was found out for one probe more.
     pub fn add(&mut self, more: &Self) {
-        self.words.extend(&more.words);
-        self.halves.extend(&more.halves);
-        self.switches.extend(&more.switches);
+        self.values.extend(&more.values);
         for missing in &more.missing {
             if !self.missing.contains(missing) {
                 self.missing.push(missing.clone());
@@ -80,101 +171,36 @@ impl Facts {
         }
     }
 
-    fn lack(&mut self, lost: &'static str, error: &BtfError) {
-        self.missing.push((lost, error.to_string()));
+    #[expect(private_bounds, reason = "what a global can be is nobody else's business")]
+    pub fn set<T: Into<Value>>(&mut self, global: &Global<T>, value: T) {
+        self.values.insert(global.name, value.into());
     }
 
-    pub fn word(&mut self, name: &'static str, value: u64) {
-        self.words.insert(name, value);
+    /// Whether this kernel has it.
+    pub fn has<T>(&self, fact: &Global<T>) -> bool {
+        self.values.contains_key(fact.name)
     }
 
-    pub fn half(&mut self, name: &'static str, value: u32) {
-        self.halves.insert(name, value);
-    }
-
-    pub fn switch(&mut self, name: &'static str, value: u8) {
-        self.switches.insert(name, value);
-    }
-
-    /// Whether an optional offset is known.
-    pub fn has(&self, name: &str) -> bool {
-        self.words.get(name).is_some_and(|&offset| offset != ABSENT)
-    }
-
-    /// Whether a switch is on.
-    pub fn is_on(&self, name: &str) -> bool {
-        self.switches.get(name).is_some_and(|&switch| switch != 0)
-    }
-
-    /// Hands every fact to the loader. A name that the programs do not have is a mistake of ours, and an error at load.
+    /// Hands everything to the loader. What is not known stays as the programs have it: absent.
     pub fn hand_over<'a>(&'a self, loader: &mut aya::EbpfLoader<'a>) {
-        for (name, value) in &self.words {
-            loader.override_global(name, value, true);
-        }
-        for (name, value) in &self.halves {
-            loader.override_global(name, value, true);
-        }
-        for (name, value) in &self.switches {
-            loader.override_global(name, value, true);
+        for (name, value) in &self.values {
+            match value {
+                Value::Byte(value) => loader.override_global(name, value, true),
+                Value::Half(value) => loader.override_global(name, value, true),
+                Value::Word(value) => loader.override_global(name, value, true),
+            };
         }
     }
-}
 
-type Fact = (&'static str, &'static str, &'static str);
-
-/// Without these there is nothing to see. Several paths: the kernel renamed the member.
-const NEEDED: &[(&str, &str, &[&str])] = &[
-    ("TASK_PID", "task_struct", &["pid"]),
-    ("TASK_TGID", "task_struct", &["tgid"]),
-    ("TASK_FLAGS", "task_struct", &["flags"]),
-    ("TASK_STATE", "task_struct", &["__state", "state"]),
-    ("TASK_STACK", "task_struct", &["stack"]),
-    ("TASK_COMM", "task_struct", &["comm"]),
-    ("TASK_LEADER", "task_struct", &["group_leader"]),
-    ("TASK_ON_CPU", "task_struct", &["on_cpu"]),
-    ("TASK_START", "task_struct", &["start_time"]),
-];
-
-/// Facts that belong together, and what is lost without them.
-const OPTIONAL: &[(&[Fact], &str)] = &[
-    (&[("TASK_SECCOMP", "task_struct", "seccomp.mode")], "calls that seccomp refuses are not counted"),
-    (
-        &[
-            ("TASK_FILES", "task_struct", "files"),
-            ("FILES_FDT", "files_struct", "fdt"),
-            ("FDT_FD", "fdtable", "fd"),
-            ("FILE_INODE", "file", "f_inode"),
-            ("INODE_MODE", "inode", "i_mode"),
-            ("INODE_SUPER", "inode", "i_sb"),
-            ("INODE_RDEV", "inode", "i_rdev"),
-            ("SUPER_DEV", "super_block", "s_dev"),
-        ],
-        "reads that wait by design appear among the slow calls",
-    ),
-    (
-        &[
-            ("TASK_CGROUPS", "task_struct", "cgroups"),
-            ("CSET_DEFAULT", "css_set", "dfl_cgrp"),
-            ("CSET_CGROUP", "css_set", "dfl_cgrp"),
-            ("CGROUP_PARENT", "cgroup", "self.parent"),
-            ("PARENT_CGROUP", "cgroup_subsys_state", "cgroup"),
-            ("CGROUP_KN", "cgroup", "kn"),
-            ("KN_ID", "kernfs_node", "id"),
-        ],
-        "no filter by cgroup, and no cgroup for processes that have ended",
-    ),
-];
-
-/// Points the cgroup filter at a v1 controller: from a task's `css_set` through `subsys[id]`.
-pub fn through_controller(facts: &mut Facts, btf: &KernelBtf, controller: &str) -> Result<(), BtfError> {
-    let ids = btf.enum_values("cgroup_subsys_id")?;
-    // The one controller whose mount option is not its name in the kernel.
-    let wanted = format!("{}_cgrp_id", if controller == "blkio" { "io" } else { controller });
-    let id = ids.into_iter().find(|(name, _)| *name == wanted);
-    let Some((_, id)) = id else { return Err(BtfError::NoType { what: "cgroup controller", name: controller.into() }) };
-    facts.word("CSET_CGROUP", btf.member("css_set", "subsys")?.offset + id as u64 * 8);
-    facts.word("CSS_CGROUP", btf.member("cgroup_subsys_state", "cgroup")?.offset);
-    Ok(())
+    /// Points the cgroup filter at a v1 controller: from a task's `css_set` through the subsystem's state.
+    pub fn filter_by_controller(&mut self, btf: &KernelBtf, controller: &str) -> Result<(), BtfError> {
+        // The one controller whose mount option is not its name in the kernel.
+        let id = if controller == "blkio" { "io" } else { controller };
+        self.resolve("filter", btf)?;
+        let state = Offset::solve(btf, &format!("css_set.subsys[cgroup_subsys_id.{id}_cgrp_id]"))?;
+        state.into_iter().for_each(|state| self.set(&CSET_CGROUP, state));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -182,15 +208,81 @@ mod tests {
     use super::*;
     use crate::kernel::btf::fixture;
 
+    fn facts(kernel: &str) -> Facts {
+        let btf = fixture::open(kernel);
+        let mut facts = Facts::of_every_probe(&btf).unwrap_or_else(|error| panic!("{kernel}: {error}"));
+        for probe in crate::probes::ALL {
+            facts.resolve(probe.name, &btf).unwrap_or_else(|error| panic!("{kernel}: {error}"));
+        }
+        facts
+    }
+
     #[test]
     fn every_kernel_of_the_matrix_has_all_facts() {
         for kernel in fixture::KERNELS {
-            let facts = Facts::resolve(&fixture::open(kernel)).unwrap_or_else(|error| panic!("{kernel}: {error}"));
+            let facts = facts(kernel);
             assert!(facts.missing.is_empty(), "{kernel}: {:?}", facts.missing);
-            let modern = kernel != "5.10";
-            for fact in ["HAVE_CURRENT_BTF", "HAVE_TASK_PT_REGS", "HAVE_PREV_STATE"] {
-                assert_eq!(facts.is_on(fact), modern, "{kernel} {fact}");
+            let old = kernel == "5.10";
+            for fact in [HAVE_CURRENT_BTF, HAVE_TASK_PT_REGS, HAVE_PREV_STATE, HAVE_EXIT_MMAP, DROP_HAS_REASON] {
+                assert_eq!(facts.has(&fact), !old, "{kernel} {}", fact.name);
             }
+            assert!(facts.has(&MARK_HAS_TASK) && facts.has(&TASK_COMPAT), "{kernel}");
+            assert!(facts.has(&RQ_DISK) != facts.has(&QUEUE_DISK), "{kernel}");
+            assert!(facts.has(&BIO_DISK) != facts.has(&BIO_BDEV), "{kernel}");
+            assert_eq!([facts.has(&BIO_DISK), facts.has(&BIO_QUEUE_HAS_QUEUE)], [old; 2], "{kernel}");
+            assert_eq!(facts.has(&DROP_HAS_SOCKET), !["5.10", "6.1"].contains(&kernel), "{kernel}");
+            let apart = if ["5.10", "6.1"].contains(&kernel) { 8 } else { 40 };
+            assert_eq!(facts.values.get(MM_PAGES_STRIDE.name), Some(&Value::Word(apart)), "{kernel}");
+        }
+    }
+
+    /// What a kernel may lack without a word would hide a slip of the pen.
+    #[test]
+    fn every_fact_is_found_somewhere() {
+        // In the first releases of 5.10, until it took over what 5.11 had changed.
+        const EARLIER: [&str; 3] = [INSERT_HAS_QUEUE.name, ISSUE_HAS_QUEUE.name, MERGE_HAS_QUEUE.name];
+        let found = fixture::KERNELS.map(facts);
+        for fact in GROUPS.iter().filter(|group| group.of != "filter").flat_map(|group| group.facts) {
+            let somewhere = found.iter().any(|facts| facts.values.contains_key(fact.name));
+            assert!(somewhere || EARLIER.contains(&fact.name), "{}", fact.name);
+        }
+    }
+
+    #[test]
+    fn a_fact_has_one_declaration() {
+        let mut names: Vec<_> = GROUPS.iter().flat_map(|group| group.facts).map(|fact| fact.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let known =
+            |of: &str| ["every", "filter"].contains(&of) || crate::probes::ALL.iter().any(|probe| probe.name == of);
+        assert!(GROUPS.iter().all(|group| known(group.of)));
+    }
+
+    #[test]
+    fn the_filter_finds_a_controller() {
+        for kernel in fixture::KERNELS {
+            let mut facts = facts(kernel);
+            let unified = facts.values.get(CSET_CGROUP.name).copied();
+            facts.filter_by_controller(&fixture::open(kernel), "blkio").unwrap();
+            assert!(facts.has(&CSS_CGROUP) && facts.values.get(CSET_CGROUP.name).copied() != unified, "{kernel}");
+        }
+    }
+
+    /// Reclaim and compaction are told by pairs whose arguments moved; the programs read none of them.
+    #[test]
+    fn every_kernel_of_the_matrix_has_all_pairs() {
+        for kernel in fixture::KERNELS {
+            let btf = fixture::open(kernel);
+            for pair in ["mm_vmscan_direct_reclaim", "mm_vmscan_memcg_reclaim", "mm_compaction"] {
+                for end in ["begin", "end"] {
+                    let name = format!("{pair}_{end}");
+                    assert!(btf.tracepoint(&name).is_ok(), "{kernel} {name}");
+                }
+            }
+            let first = &btf.tracepoint("mm_vmscan_direct_reclaim_begin").unwrap()[0];
+            assert_eq!(first, if kernel == "7.2" { "gfp_t" } else { "int" }, "{kernel}");
         }
     }
 }

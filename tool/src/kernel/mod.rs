@@ -8,5 +8,6 @@ pub mod features;
 pub mod loader;
 pub mod mapping;
 pub mod memory;
+pub mod reasons;
 pub mod symbols;
 pub mod walk;

@@ -61,8 +61,8 @@ fn states(
         return all(state);
     }
     let facts = KernelBtf::open().and_then(|btf| {
-        let mut facts = Facts::resolve(&btf)?;
-        (probe.resolve)(&mut facts, &btf)?;
+        let mut facts = Facts::of_every_probe(&btf)?;
+        facts.resolve(probe.name, &btf)?;
         Ok(facts)
     });
     let mut facts = match facts {

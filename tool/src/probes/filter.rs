@@ -9,7 +9,7 @@ use crate::{
     cli::plan::{Cgroup, Filter},
     kernel::{
         btf::KernelBtf,
-        facts::{Facts, through_controller},
+        facts::{self, Facts},
         features::Features,
     },
 };
@@ -19,32 +19,36 @@ pub fn set(filter: &Filter, facts: &mut Facts, btf: &KernelBtf, features: &Featu
     match filter.pids[..] {
         [] => {}
         [pid] => {
-            facts.switch("FILTER_PIDS", 1);
-            facts.half("FILTER_TGID", pid);
+            facts.set(&facts::FILTER_PIDS, 1);
+            facts.set(&facts::FILTER_TGID, pid);
         }
-        _ => facts.switch("FILTER_PIDS", 2),
+        _ => facts.set(&facts::FILTER_PIDS, 2),
     }
     if let Some(comm) = &filter.comm {
         let mut bytes = [0; 16];
         bytes[..comm.len().min(15)].copy_from_slice(&comm.as_bytes()[..comm.len().min(15)]);
         let (low, high) = bytes.split_at(8);
-        facts.switch("FILTER_COMM", 1);
-        facts.word("FILTER_COMM_0", u64::from_ne_bytes(low.try_into()?));
-        facts.word("FILTER_COMM_1", u64::from_ne_bytes(high.try_into()?));
+        facts.set(&facts::FILTER_COMM, 1);
+        facts.set(&facts::FILTER_COMM_0, u64::from_ne_bytes(low.try_into()?));
+        facts.set(&facts::FILTER_COMM_1, u64::from_ne_bytes(high.try_into()?));
     }
     if let Some(Cgroup { dir, .. }) = &filter.cgroup {
-        anyhow::ensure!(facts.has("TASK_CGROUPS"), "this kernel's BTF does not say where a task keeps its cgroup");
+        anyhow::ensure!(
+            facts.has(&facts::TASK_CGROUPS),
+            "this kernel's BTF does not say where a task keeps its cgroup"
+        );
         match features.cgroups.of_dir(dir) {
             Some(hierarchy) if !hierarchy.is_v2() => {
                 let controller = hierarchy.controllers.split(',').next().unwrap_or_default();
-                through_controller(facts, btf, controller)
+                facts
+                    .filter_by_controller(btf, controller)
                     .with_context(|| format!("can't filter by a cgroup of the v1 hierarchy '{controller}'"))?;
             }
             _ => {}
         }
         // A cgroup's kernfs id is the inode number of its directory.
         let id = dir.metadata().with_context(|| format!("cgroup {}", dir.display()))?.ino();
-        facts.word("FILTER_CGROUP", id);
+        facts.set(&facts::FILTER_CGROUP, id);
     }
     Ok(())
 }

@@ -17,9 +17,9 @@ use aya::Ebpf;
 use crate::{
     cli::plan::Plan,
     kernel::{
-        btf::{BtfError, KernelBtf},
-        facts::{Facts, Reasons},
+        facts::Facts,
         loader::{Hook, LoadError},
+        reasons::Reasons,
     },
     names::Names,
     sample::Moment,
@@ -37,8 +37,6 @@ pub struct Probe {
     pub hooks: fn(&Plan) -> Vec<Hook>,
     /// Sizes of the maps that depend on the machine and the plan.
     pub entries: fn(&Plan, processors: u32) -> Vec<(&'static str, u32)>,
-    /// What its programs need to know of the kernel, beyond what all need.
-    pub resolve: fn(&mut Facts, &KernelBtf) -> Result<(), BtfError>,
     /// Switches and thresholds of the programs.
     pub set: fn(&Plan, &mut Facts),
 }

@@ -16,10 +16,11 @@ use crate::{
     kernel::{
         btf::KernelBtf,
         cost::{self, RunCost, Usage, Window},
-        facts::{Facts, Reasons},
+        facts::{self, Facts},
         features::Features,
         loader::{self, Hook, Loaded},
         memory,
+        reasons::Reasons,
     },
     names::Names,
     probes::{self, Tick, With, filter},
@@ -47,21 +48,21 @@ const CALIBRATION: Duration = Duration::from_millis(50);
 pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let processors = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
     let btf = KernelBtf::open()?;
-    let mut common = Facts::resolve(&btf)?;
+    let mut common = Facts::of_every_probe(&btf)?;
     filter::set(&plan.filter, &mut common, &btf, features)?;
     let mut start = Start::new(plan);
     let mut resolved = Vec::new();
     for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
         // Each by itself: half of what a probe needs would be in the way of others.
         let mut facts = common.clone();
-        match (probe.resolve)(&mut facts, &btf) {
+        match facts.resolve(probe.name, &btf) {
             Ok(()) => resolved.push((probe.name, facts)),
             Err(error) => start.leave_out(probe.name, error.into())?,
         }
     }
     let reasons = Rc::new(plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default());
     drop(btf);
-    common.word("STARTED_NS", now().ns());
+    common.set(&facts::STARTED_NS, now().ns());
     let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {
         let mut facts = common.clone();
         let running = plan.probes();

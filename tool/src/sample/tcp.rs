@@ -7,7 +7,7 @@ use std::{
 
 use stillwatch_common::tcp;
 
-use crate::kernel::facts::Reasons;
+use crate::kernel::reasons::Reasons;
 
 /// The maps of the `tcp` probe, added up over CPUs.
 #[derive(Clone, Debug, Default)]

@@ -40,6 +40,5 @@ pub fn ended(cpu: CpuPtr, task: Task) {
 #[inline(always)]
 pub fn times(task: Task) -> Times {
     let [voluntary, involuntary] = task.switches();
-    let waited_ns = if crate::facts::on(&crate::facts::CPU_WAITS) { task.delay() } else { 0 };
-    Times { ran_ns: task.ran_ns(), waited_ns, voluntary, involuntary }
+    Times { ran_ns: task.ran_ns(), waited_ns: task.delay(), voluntary, involuntary }
 }

@@ -20,10 +20,7 @@ mod walk;
 pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
-use crate::{
-    facts::{self, on},
-    support::task::Switch,
-};
+use crate::support::task::{Switch, waits_are_known};
 
 /// `sched_switch`.
 #[inline(always)]
@@ -35,10 +32,10 @@ pub fn switch(switch: &Switch) {
         // SAFETY: as above.
         unsafe { (*cpu).involuntary += 1 };
     }
-    if on(&facts::CPU_TIMES) && switch.dead {
+    if switch.dead {
         ended::ended(cpu, switch.prev);
     }
-    if on(&facts::CPU_WAITS) {
+    if waits_are_known() {
         waits::end(number, cpu, switch);
     }
 }

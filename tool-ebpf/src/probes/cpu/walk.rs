@@ -10,12 +10,9 @@ use aya_ebpf::helpers::generated::bpf_seq_write;
 use stillwatch_common::cpu::Walked;
 
 use super::{ended::times, tables};
-use crate::{
-    facts::{self, on},
-    support::{
-        opaque,
-        task::{TASK_DEAD, Task},
-    },
+use crate::support::{
+    opaque,
+    task::{TASK_DEAD, Task, waits_are_known},
 };
 
 /// Tasks are walked over one after the other: what they did meanwhile is in one interval or the next.
@@ -36,7 +33,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     let Some(cpu) = tables::cpu_of(walked.cpu) else { return };
     let runs = task.on_cpu();
     let ran_before = ran_at_walk(cpu, walks, &walked, runs);
-    if on(&facts::CPU_WAITS) {
+    if waits_are_known() {
         // SAFETY: a map value.
         let (offset_ns, compared_ns) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns) };
         // A processor that has not switched since we started: its clock is at most a timer tick old.

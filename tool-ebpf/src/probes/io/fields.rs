@@ -1,8 +1,11 @@
 //! Fields of requests and bios, and of what is reached from one.
 
-use stillwatch_common::io::Op;
+use stillwatch_common::{facts::Flag, io::Op};
 
-use crate::facts::{self, ABSENT};
+use crate::{
+    facts::{self, Optional},
+    support::memory::load,
+};
 
 /// A field of a request or bio, or of what is reached from one.
 macro_rules! field {
@@ -22,10 +25,10 @@ pub const OP_WRITE_ZEROES: u32 = 9;
 
 #[inline(always)]
 pub fn operation(flags: u32) -> Op {
-    let sync = 1 << facts::REQ_SYNC.load() | 1 << facts::REQ_FUA.load() | 1 << facts::REQ_PREFLUSH.load();
+    let sync = facts::REQ_SYNC.mask() | facts::REQ_FUA.mask() | facts::REQ_PREFLUSH.mask();
     match flags & 0xff {
         OP_READ => Op::Read,
-        OP_WRITE if flags & sync != 0 => Op::SyncWrite,
+        OP_WRITE if u64::from(flags) & sync != 0 => Op::SyncWrite,
         OP_WRITE | OP_WRITE_ZEROES => Op::Write,
         OP_FLUSH => Op::Flush,
         OP_DISCARD | OP_SECURE_ERASE => Op::Discard,
@@ -33,9 +36,15 @@ pub fn operation(flags: u32) -> Op {
     }
 }
 
+/// Whether a request's flags have this one.
+#[inline(always)]
+pub fn has(flags: u32, flag: &Optional<Flag>) -> bool {
+    u64::from(flags) & flag.mask() != 0
+}
+
 #[inline(always)]
 pub fn wants_flush(flags: u32) -> bool {
-    flags & (1 << facts::REQ_PREFLUSH.load() | 1 << facts::REQ_FUA.load()) != 0
+    u64::from(flags) & (facts::REQ_PREFLUSH.mask() | facts::REQ_FUA.mask()) != 0
 }
 
 /// Number of a disk: 12 bits major, 20 bits minor, as `dev_t` has them. 0: there is none, as for commands by which a device is found
@@ -50,11 +59,14 @@ pub fn number_of(disk: *const u8) -> u32 {
 
 #[inline(always)]
 pub fn disk_of(rq: *const u8) -> *const u8 {
-    if facts::RQ_DISK.load() != ABSENT {
-        return field!(rq, RQ_DISK: *const u8);
+    if let Some(offset) = facts::RQ_DISK.get() {
+        // SAFETY: as in `field`.
+        return unsafe { load(rq, offset) };
     }
+    let Some(offset) = facts::QUEUE_DISK.get() else { return core::ptr::null() };
     let queue = field!(rq, RQ_QUEUE: *const u8);
-    field!(queue, QUEUE_DISK: *const u8)
+    // SAFETY: as in `field`.
+    unsafe { load(queue, offset) }
 }
 
 /// Number of the partition that a request is for, or of the disk.
@@ -67,10 +79,15 @@ pub fn dev_of(rq: *const u8) -> u32 {
 /// The disk that a bio is for, and the number of the device or partition.
 #[inline(always)]
 pub fn target_of(bio: *const u8) -> (*const u8, u32) {
-    if facts::BIO_BDEV.load() != ABSENT {
-        let bdev = field!(bio, BIO_BDEV: *const u8);
+    if let Some(offset) = facts::BIO_BDEV.get() {
+        // SAFETY: as in `field`.
+        let bdev: *const u8 = unsafe { load(bio, offset) };
         return (field!(bdev, BDEV_DISK: *const u8), field!(bdev, BDEV_DEV: u32));
     }
-    let disk = field!(bio, BIO_DISK: *const u8);
-    (disk, number_of(disk) + u32::from(field!(bio, BIO_PARTNO: u8)))
+    let (Some(disk_at), Some(part_at)) = (facts::BIO_DISK.get(), facts::BIO_PARTNO.get()) else {
+        return (core::ptr::null(), 0);
+    };
+    // SAFETY: as in `field`.
+    let (disk, part): (*const u8, u8) = unsafe { (load(bio, disk_at), load(bio, part_at)) };
+    (disk, number_of(disk) + u32::from(part))
 }

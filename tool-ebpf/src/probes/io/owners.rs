@@ -7,11 +7,11 @@
 use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Request, Run, SHARES, Share, Submitter, Unknown};
 
 use super::{
-    fields::{OP_DISCARD, OP_READ, OP_WRITE},
+    fields::{OP_DISCARD, OP_READ, OP_WRITE, has},
     tables::{self, CpuPtr},
 };
 use crate::{
-    facts::{self, ABSENT},
+    facts,
     support::{
         count::add_shared,
         memory::{load, read_or_zero},
@@ -90,9 +90,9 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
 #[inline(always)]
 unsafe fn size_of_folio(page: *const u8) -> u64 {
     let bytes = u64::from(facts::PAGE_BYTES.load());
-    let order_at = facts::FOLIO_ORDER.load();
+    let Some(order_at) = facts::FOLIO_ORDER.get() else { return bytes };
     // SAFETY: promised by the caller; the flags are the first word.
-    if order_at == ABSENT || unsafe { load::<u64>(page, 0) } >> facts::PAGE_HEAD.load() & 1 == 0 {
+    if unsafe { load::<u64>(page, 0) } & facts::PAGE_HEAD.mask() == 0 {
         return bytes;
     }
     // In the second `struct page` of the folio, the low byte of a word or a byte of its own.
@@ -134,17 +134,17 @@ pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flag
     // SAFETY: promised by the caller.
     let (submitter, kind) = unsafe { ((*to).submitter, (*to).kind) };
     let how = match (flags & 0xff, kind) {
-        (OP_READ, _) if flags >> facts::REQ_SWAP.load() & 1 != 0 => How::Swap,
+        (OP_READ, _) if has(flags, &facts::REQ_SWAP) => How::Swap,
         (_, kind) if kind == Submitter::Journal as u32 => How::Journal,
         (_, kind) if kind == Submitter::KernelThread as u32 => {
-            if flags >> facts::REQ_META.load() & 1 != 0 {
+            if has(flags, &facts::REQ_META) {
                 How::Metadata
             } else {
                 How::KernelThread
             }
         }
         (OP_DISCARD, _) => How::Discard,
-        (OP_READ, _) if flags >> facts::REQ_RAHEAD.load() & 1 != 0 => How::Readahead,
+        (OP_READ, _) if has(flags, &facts::REQ_RAHEAD) => How::Readahead,
         (OP_READ, _) => {
             // SAFETY: promised by the caller.
             if unsafe { is_for_file(cpu, run, bio) } { How::Read } else { How::Direct }
@@ -158,7 +158,7 @@ pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flag
     }
     let bio = tables::as_number(cpu, run, bio);
     // SAFETY: promised by the caller.
-    unsafe { find_writers(to, bio, &own, flags >> facts::REQ_SWAP.load() & 1 != 0) };
+    unsafe { find_writers(to, bio, &own, has(flags, &facts::REQ_SWAP)) };
 }
 
 /// # Safety

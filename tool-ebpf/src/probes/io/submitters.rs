@@ -3,7 +3,7 @@
 use stillwatch_common::io::{Making, OwnerId, Run, Submitter, Unknown};
 
 use super::{
-    fields::{disk_of, field, number_of, target_of},
+    fields::{disk_of, field, has, number_of, target_of},
     tables::{self, CpuPtr},
 };
 use crate::{facts, support::task::Task};
@@ -42,7 +42,7 @@ pub unsafe fn getrq(bio: *const u8) {
         // SAFETY: a map value.
         unsafe { *making = Making { bio: address, owner, kind, pad: 0 } };
     }
-    if flags >> facts::REQ_PREFLUSH.load() & 1 == 0 {
+    if !has(flags, &facts::REQ_PREFLUSH) {
         return;
     }
     let (disk, _) = target_of(bio);

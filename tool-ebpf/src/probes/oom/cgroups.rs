@@ -3,10 +3,10 @@
 use stillwatch_common::oom::DEPTH;
 
 use crate::{
-    facts::{self, ABSENT},
+    facts,
     support::{
         memory::{read, read_or_zero},
-        task::Task,
+        task::{Task, id_of_cgroup},
     },
 };
 
@@ -29,36 +29,35 @@ const UNLIMITED: Limit = Limit { cgroup: 0, usage_pages: 0, limit_pages: 0, fail
 /// The state of the memory controller that a task is charged to: the start of a `mem_cgroup`. 0: not known.
 #[inline(always)]
 pub fn of(task: Task) -> u64 {
-    let offset = facts::CSET_MEMORY.load();
-    if offset == ABSENT { 0 } else { read_or_zero(task.css_set(), offset) }
+    facts::CSET_MEMORY.get().map_or(0, |offset| read_or_zero(task.css_set(), offset))
 }
 
 /// Id of its cgroup; 0: not known.
 #[inline(always)]
 pub fn id(memory: u64) -> u64 {
-    read::<u64>(memory, facts::MEMORY_CSS_CGROUP.load())
-        .and_then(|cgroup| read::<u64>(cgroup, facts::CGROUP_KN.load()))
-        .and_then(|node| read(node, facts::KN_ID.load()))
-        .unwrap_or(0)
+    let cgroup = || read(memory, facts::MEMORY_CSS_CGROUP.get()?);
+    cgroup().and_then(id_of_cgroup).unwrap_or(0)
 }
 
 /// The first cgroup, from this one upwards, that has a limit; with `reached`, one that is at it.
 #[inline(always)]
 pub fn limit(mut memory: u64, reached: bool) -> Limit {
-    if facts::CSET_MEMORY.load() == ABSENT {
-        return UNLIMITED;
-    }
     for _ in 0..DEPTH {
+        let (Some(max_at), Some(usage_at)) = (facts::MEMORY_MAX.get(), facts::MEMORY_USAGE.get()) else { break };
+        let (Some(failures_at), Some(parent_at)) = (facts::MEMORY_FAILURES.get(), facts::MEMORY_CSS_PARENT.get())
+        else {
+            break;
+        };
         if memory == 0 {
             break;
         }
-        let limit_pages: u64 = read_or_zero(memory, facts::MEMORY_MAX.load());
-        let usage_pages: u64 = read_or_zero(memory, facts::MEMORY_USAGE.load());
+        let limit_pages: u64 = read_or_zero(memory, max_at);
+        let usage_pages: u64 = read_or_zero(memory, usage_at);
         if limit_pages < NONE && (!reached || usage_pages.wrapping_add(BATCH) >= limit_pages) {
-            let failures = read_or_zero(memory, facts::MEMORY_FAILURES.load());
+            let failures = read_or_zero(memory, failures_at);
             return Limit { cgroup: id(memory), usage_pages, limit_pages, failures };
         }
-        memory = read_or_zero(memory, facts::MEMORY_CSS_PARENT.load());
+        memory = read_or_zero(memory, parent_at);
     }
     UNLIMITED
 }

@@ -29,7 +29,7 @@ pub unsafe fn mark(ctx: *mut c_void) {
     unsafe {
         (*kill).at_ns = now_ns();
         fill(&raw mut (*kill).trigger, Task::current());
-        if facts::on(&facts::MARK_HAS_TASK) {
+        if facts::MARK_HAS_TASK.is_there() {
             let victim = Task::trusted(*ctx.cast::<*const u8>());
             (*kill).uid = *ctx.cast::<u64>().add(1) as u32;
             of_task(cpu, kill, victim);
@@ -56,7 +56,7 @@ unsafe fn of_task(cpu: CpuPtr, kill: *mut Kill, victim: Task) {
     unsafe {
         fill(&raw mut (*kill).victim, victim);
         ((*kill).have_task, (*kill).mm) = (1, mm);
-        (*kill).tells_free = facts::on(&facts::HAVE_EXIT_MMAP).into();
+        (*kill).tells_free = facts::HAVE_EXIT_MMAP.is_there().into();
         pages(mm, &raw mut (*kill).pages);
         (*kill).pgtables_bytes = read_or_zero(mm, facts::MM_PGTABLES.load());
         (*kill).total_vm_pages = read_or_zero(mm, facts::MM_TOTAL_VM.load());
@@ -64,7 +64,7 @@ unsafe fn of_task(cpu: CpuPtr, kill: *mut Kill, victim: Task) {
         ((*kill).limit_cgroup, (*kill).usage_pages) = (limit.cgroup, limit.usage_pages);
         (*kill).limit_pages = limit.limit_pages;
     }
-    if facts::on(&facts::HAVE_EXIT_MMAP) {
+    if facts::HAVE_EXIT_MMAP.is_there() {
         tables::add_victim(cpu, mm, victim.tid());
     }
 }

@@ -3,11 +3,14 @@
 //! `kfree_skb` is for packets that end before their time: those that did what they were sent for are freed elsewhere
 //! (`consume_skb`). It runs for every protocol, and what is not TCP leaves after four reads.
 
-use stillwatch_common::tcp::{DropSite, Run};
+use stillwatch_common::{
+    facts::Number,
+    tcp::{DropSite, Run},
+};
 
 use super::{resets, sockets, tables};
 use crate::{
-    facts,
+    facts::{self, Optional},
     support::{count::add_shared, memory::read_or_zero, now_ns},
 };
 
@@ -66,9 +69,8 @@ fn is_done_with(transport: u64, bytes: u32, reason: u32) -> bool {
     const LENGTH: u64 = 12;
     const FLAGS: u64 = 13;
     const SYN: u8 = 2;
-    let harmless = reason == facts::DROP_UNSPECIFIED.load()
-        || reason == facts::DROP_PURGED.load()
-        || reason == facts::DROP_RESET.load();
+    let is = |harmless: &Optional<Number>| harmless.get() == Some(reason);
+    let harmless = is(&facts::DROP_UNSPECIFIED) || is(&facts::DROP_PURGED) || is(&facts::DROP_RESET);
     let length = u32::from(read_or_zero::<u8>(transport, LENGTH) >> 4) * 4;
     harmless && bytes <= length && read_or_zero::<u8>(transport, FLAGS) & SYN == 0
 }

@@ -92,8 +92,8 @@ fn kind(sk: u64, state: u8) -> Kind {
     if u32::from(state) == TCP_SYN_SENT {
         return Kind::Syn;
     }
-    // Five bits of the byte.
-    match read_or_zero::<u8>(sk, facts::ICSK_CA_STATE.load()) & 0x1f {
+    let state = facts::ICSK_CA_STATE.load();
+    match state.value(read_or_zero(sk, state.offset())) {
         CA_LOSS => Kind::Timeout,
         CA_RECOVERY => Kind::Fast,
         _ if read_or_zero::<u8>(sk, facts::ICSK_PENDING.load()) == TIME_LOSS_PROBE => Kind::TailLossProbe,

@@ -17,12 +17,15 @@ pub unsafe fn ends(common: u64, to: *mut Ends) {
         (*to).local_port = read_or_zero(common, facts::SKC_LOCAL_PORT.load());
         (*to).remote_port = u16::from_be(read_or_zero(common, facts::SKC_REMOTE_PORT.load()));
         (*to).netns = netns(common);
-        if read_or_zero::<u16>(common, facts::SKC_FAMILY.load()) == AF_INET6 {
-            (*to).local = read_or_zero(common, facts::SKC_LOCAL6.load());
-            (*to).remote = read_or_zero(common, facts::SKC_REMOTE6.load());
-        } else {
-            (*to).local = mapped(read_or_zero(common, facts::SKC_LOCAL.load()));
-            (*to).remote = mapped(read_or_zero(common, facts::SKC_REMOTE.load()));
+        match (facts::SKC_LOCAL6.get(), facts::SKC_REMOTE6.get()) {
+            (Some(local), Some(remote)) if read_or_zero::<u16>(common, facts::SKC_FAMILY.load()) == AF_INET6 => {
+                (*to).local = read_or_zero(common, local);
+                (*to).remote = read_or_zero(common, remote);
+            }
+            _ => {
+                (*to).local = mapped(read_or_zero(common, facts::SKC_LOCAL.load()));
+                (*to).remote = mapped(read_or_zero(common, facts::SKC_REMOTE.load()));
+            }
         }
     }
 }

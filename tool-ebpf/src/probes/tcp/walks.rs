@@ -26,8 +26,9 @@ pub unsafe fn descriptor(output: *mut c_void, task: Task, file: u64) {
     if task.tid() != task.tgid() {
         return;
     }
-    let inode: u64 = read_or_zero(file, facts::FILE_INODE.load());
-    if read_or_zero::<u16>(inode, facts::INODE_MODE.load()) & S_IFMT != S_IFSOCK {
+    let (Some(inode_at), Some(mode_at)) = (facts::FILE_INODE.get(), facts::INODE_MODE.get()) else { return };
+    let inode: u64 = read_or_zero(file, inode_at);
+    if read_or_zero::<u16>(inode, mode_at) & S_IFMT != S_IFSOCK {
         return;
     }
     let socket = inode.wrapping_add(facts::INODE_SOCKET.load());

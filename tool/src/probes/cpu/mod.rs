@@ -16,14 +16,13 @@ use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
     kernel::{
-        facts::Facts,
+        facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH},
     },
     sample,
 };
 
-pub const PROBE: Probe =
-    Probe { name: "cpu", maps: "CPU_", per_processor: &["CPU_CPU"], hooks, entries, resolve: Facts::resolve_cpu, set };
+pub const PROBE: Probe = Probe { name: "cpu", maps: "CPU_", per_processor: &["CPU_CPU"], hooks, entries, set };
 
 /// Read at ticks.
 const WALK: Hook = Hook::iter(RUN_ITER, "task", "who runs, and who waits now").later();
@@ -74,12 +73,12 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 
 fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.cpu else { return };
-    facts.switch("CPU_TIMES", 1);
-    facts.switch("CPU_BY", plan.by.is_some().into());
+    facts.set(&facts::CPU_TIMES, 1);
+    facts.set(&facts::CPU_BY, plan.by.is_some().into());
     // Where the number is not known, sharing is right.
     let processors = aya::util::nr_cpus().unwrap_or(usize::MAX);
-    facts.switch("CPU_SHARED_HISTOGRAMS", (processors > SHARDS).into());
-    facts.word("CPU_SLOW_NS", u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
+    facts.set(&facts::CPU_SHARED_HISTOGRAMS, (processors > SHARDS).into());
+    facts.set(&facts::CPU_SLOW_NS, u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX));
 }
 
 impl Read for Reader {

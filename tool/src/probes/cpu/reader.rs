@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{
-        facts::{Facts, WAITS_KNOWN},
+        facts::{self, Facts},
         loader::LoadError,
         mapping::Mapping,
         walk::Walk,
@@ -88,7 +88,7 @@ impl Reader {
             walk: Walk::new(ebpf, RUN_ITER, None).map_err(unreadable)?,
             tasks: Tasks::default(),
             quotas: Quotas::new(),
-            waits: facts.is_on(WAITS_KNOWN),
+            waits: facts.has(&facts::SCHED_QUEUED),
             last_waited: HashMap::new(),
             last_by: HashMap::new(),
             drifts: vec![Drift::default(); processors],

@@ -17,14 +17,13 @@ use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
     cli::plan::{self, Plan},
     kernel::{
-        facts::Facts,
+        facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
     },
     sample,
 };
 
-pub const PROBE: Probe =
-    Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, resolve: Facts::resolve_io, set };
+pub const PROBE: Probe = Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, set };
 
 const COMPLETE: Hook = Hook::tp_btf("block_rq_complete", "requests that devices complete");
 const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a queue");
@@ -96,9 +95,15 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.io else { return };
     let ns = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    facts.switch("IO_WHO", u8::from(!plan.devices_only));
-    facts.word("IO_STALL_NS", ns(plan.stall));
-    facts.word("IO_SLOW_NS", plan.slow.map_or(u64::MAX, ns));
+    // SAFETY: no precondition.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    facts.set(&facts::PAGE_BYTES, u32::try_from(page).unwrap_or(4096));
+    // SAFETY: no precondition.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    facts.set(&facts::PAGE_BYTES, u32::try_from(page).unwrap_or(4096));
+    facts.set(&facts::IO_WHO, u8::from(!plan.devices_only));
+    facts.set(&facts::IO_STALL_NS, ns(plan.stall));
+    facts.set(&facts::IO_SLOW_NS, plan.slow.map_or(u64::MAX, ns));
 }
 
 impl Read for Reader {

@@ -18,14 +18,13 @@ use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
     kernel::{
-        facts::Facts,
+        facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH},
     },
     sample,
 };
 
-pub const PROBE: Probe =
-    Probe { name: "oom", maps: "OOM_", per_processor: &["OOM_CPU"], hooks, entries, resolve: Facts::resolve_oom, set };
+pub const PROBE: Probe = Probe { name: "oom", maps: "OOM_", per_processor: &["OOM_CPU"], hooks, entries, set };
 
 const MARK: Hook = Hook::tp_btf("mark_victim", "kills");
 const REAPED: Hook = Hook::tp_btf("finish_task_reaping", "when a victim's memory was taken away").optional();
@@ -84,7 +83,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 
 fn set(plan: &Plan, facts: &mut Facts) {
     if let Some(oom) = &plan.oom {
-        facts.switch("OOM_SLEEPS", oom.sleeps.into());
+        facts.set(&facts::OOM_SLEEPS, oom.sleeps.into());
     }
 }
 

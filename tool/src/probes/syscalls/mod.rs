@@ -13,22 +13,15 @@ use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
     cli::plan::{self, By, Plan},
     kernel::{
-        facts::Facts,
+        facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
     },
     sample,
     snapshot::syscalls::Mode,
 };
 
-pub const PROBE: Probe = Probe {
-    name: "syscalls",
-    maps: "SYSCALLS_",
-    per_processor: &["SYSCALLS_CPU"],
-    hooks,
-    entries,
-    resolve: |_, _| Ok(()),
-    set,
-};
+pub const PROBE: Probe =
+    Probe { name: "syscalls", maps: "SYSCALLS_", per_processor: &["SYSCALLS_CPU"], hooks, entries, set };
 
 const SYS_EXIT: Hook = Hook::tp_btf("sys_exit", "exact mode");
 const SYS_ENTER: Hook = Hook::tp_btf("sys_enter", "exact mode");
@@ -62,13 +55,13 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 
 fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.syscalls else { return };
-    facts.switch("SYSCALLS_EXACT", u8::from(plan.mode == Mode::Exact));
-    facts.switch("SYSCALLS_BLOCKED", u8::from(plan.mode == Mode::Blocked));
-    facts.switch("SYSCALLS_BY", u8::from(matches!(plan.by, Some(By::Process | By::Cgroup))));
-    facts.switch("SYSCALLS_FAILING", u8::from(plan.failing));
-    facts.switch("SYSCALLS_ERRORS", u8::from(plan.errors));
+    facts.set(&facts::SYSCALLS_EXACT, u8::from(plan.mode == Mode::Exact));
+    facts.set(&facts::SYSCALLS_BLOCKED, u8::from(plan.mode == Mode::Blocked));
+    facts.set(&facts::SYSCALLS_BY, u8::from(matches!(plan.by, Some(By::Process | By::Cgroup))));
+    facts.set(&facts::SYSCALLS_FAILING, u8::from(plan.failing));
+    facts.set(&facts::SYSCALLS_ERRORS, u8::from(plan.errors));
     let slow_ns = u64::try_from(plan.slow.as_nanos()).unwrap_or(u64::MAX);
-    facts.word("SYSCALLS_SLOW_NS", if slow_ns == 0 { u64::MAX } else { slow_ns });
+    facts.set(&facts::SYSCALLS_SLOW_NS, if slow_ns == 0 { u64::MAX } else { slow_ns });
 }
 
 impl Read for Reader {

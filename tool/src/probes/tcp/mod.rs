@@ -16,14 +16,13 @@ use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
     kernel::{
-        facts::Facts,
+        facts::{self, Facts},
         loader::{Hook, LoadError},
     },
     sample,
 };
 
-pub const PROBE: Probe =
-    Probe { name: "tcp", maps: "TCP_", per_processor: &["TCP_CPU"], hooks, entries, resolve: Facts::resolve_tcp, set };
+pub const PROBE: Probe = Probe { name: "tcp", maps: "TCP_", per_processor: &["TCP_CPU"], hooks, entries, set };
 
 const RETRANSMIT: Hook = Hook::tp_btf("tcp_retransmit_skb", "segments that are retransmitted");
 const SYNACK: Hook = Hook::tp_btf("tcp_retransmit_synack", "SYN-ACKs that are retransmitted").optional();
@@ -77,10 +76,10 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 
 fn set(plan: &Plan, facts: &mut Facts) {
     if let Some(tcp) = &plan.tcp {
-        facts.word("TCP_SLOW_NS", u64::try_from(tcp.slow.as_nanos()).unwrap_or(u64::MAX));
+        facts.set(&facts::TCP_SLOW_NS, u64::try_from(tcp.slow.as_nanos()).unwrap_or(u64::MAX));
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
         if let Some(first) = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok()) {
-            facts.half("EPHEMERAL_PORTS", first);
+            facts.set(&facts::EPHEMERAL_PORTS, first);
         }
     }
 }

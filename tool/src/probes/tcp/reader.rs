@@ -29,7 +29,7 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    kernel::{facts::Reasons, loader::LoadError, mapping::Mapping, walk::Walk},
+    kernel::{loader::LoadError, mapping::Mapping, reasons::Reasons, walk::Walk},
     sample::{Tcp, TcpEvents},
     snapshot::Lost,
 };
