@@ -12,22 +12,18 @@ pub const SHARDS: usize = 32;
 pub const BASES: usize = 1 << BASE_BITS;
 pub const BASE_BITS: u32 = 13;
 
-/// Why something was not measured. Every one is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Loss {
-    /// The table of long waits was full.
-    Waiters,
-    /// The table of waits by process (`--by`) was full.
-    By,
-    /// The table of tasks that have ended was full: the time that one ran is missing among those who ran.
-    Ended,
-    /// The table of interrupts by number was full.
-    Interrupts,
-}
-
-impl Loss {
-    pub const ALL: [Loss; 4] = [Loss::Waiters, Loss::By, Loss::Ended, Loss::Interrupts];
+named! {
+    /// Why something was not measured, as users read it. Every one is shown.
+    Loss {
+        /// The table of long waits was full.
+        Waiters: "waiters full",
+        /// The table of waits by process (`--by`) was full.
+        By: "waits by process full",
+        /// The table of tasks that have ended was full: the time that one ran is missing among those who ran.
+        Ended: "ended tasks full",
+        /// The table of interrupts by number was full.
+        Interrupts: "interrupts full",
+    }
 }
 
 /// All that one CPU writes at a switch, and `drift`, which user space writes.

@@ -30,53 +30,45 @@ pub struct Layout {
     pub works_on_file: [u8; NATIVE],
 }
 
-/// Why something was not measured. Every one is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Loss {
-    /// The table of requests was full: a request was not seen in flight, and its owner is not known.
-    Requests,
-    /// All [`ROWS`] or [`CELLS`] were taken.
-    Cells,
-    /// The table of tasks was full: a wait was not seen.
-    Tasks,
-    /// The table of stalls was full.
-    Stalls,
-    /// The table of causes was full.
-    Causes,
-    /// A single slow request found no room on its way to user space.
-    Slow,
+named! {
+    /// Why something was not measured, as users read it. Every one is shown.
+    Loss {
+        /// The table of requests was full: a request was not seen in flight, and its owner is not known.
+        Requests: "request table full",
+        /// All [`ROWS`] or [`CELLS`] were taken.
+        Cells: "device histograms full",
+        /// The table of tasks was full: a wait was not seen.
+        Tasks: "stalled tasks full",
+        /// The table of stalls was full.
+        Stalls: "stall table full",
+        /// The table of causes was full.
+        Causes: "cause table full",
+        /// A single slow request found no room on its way to user space.
+        Slow: "slow requests full",
+    }
 }
 
-impl Loss {
-    pub const ALL: [Loss; 6] = [Loss::Requests, Loss::Cells, Loss::Tasks, Loss::Stalls, Loss::Causes, Loss::Slow];
-}
-
-/// Programs whose runs are counted: our own cost is computed from these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Run {
-    Switch,
-    Waking,
-    Insert,
-    Issue,
-    Merge,
-    Complete,
-    Getrq,
-    Dirty,
-    BioQueue,
-    BioComplete,
-}
-
-impl Run {
-    pub const COUNT: usize = 10;
+named! {
+    /// Programs whose runs are counted: our own cost is computed from these.
+    Program {
+        Switch: "sched_switch",
+        Waking: "sched_waking",
+        Insert: "block_rq_insert",
+        Issue: "block_rq_issue",
+        Merge: "block_rq_merge",
+        Complete: "block_rq_complete",
+        Getrq: "block_getrq",
+        Dirty: "writeback_dirty_folio",
+        BioQueue: "block_bio_queue",
+        BioComplete: "block_bio_complete",
+    }
 }
 
 /// All that one CPU writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub struct Cpu {
-    pub runs: [u64; Run::COUNT],
+    pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// The request that this CPU completed last: the one that the next wake-ups wait for.
     pub done_ns: u64,
@@ -88,8 +80,8 @@ pub struct Cpu {
     /// The owner whose name this CPU kept last, and the first half of it.
     pub last_owner: OwnerId,
     pub last_name: u64,
-    /// A number that the verifier is to forget what it knows of, by [`Run`].
-    pub forgotten: [u64; Run::COUNT],
+    /// A number that the verifier is to forget what it knows of, by [`Program`].
+    pub forgotten: [u64; Program::ALL.len()],
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.

@@ -2,6 +2,9 @@
 //! map value. Nothing here depends on anything, so that both sides mean the same by the same name.
 #![no_std]
 
+#[macro_use]
+mod named;
+
 pub mod cpu;
 pub mod facts;
 pub mod hist;

@@ -168,44 +168,36 @@ pub struct Resident {
     pub comm: [u8; 16],
 }
 
-/// Why something was not shown. Every one is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Loss {
-    /// The ring was full.
-    Events,
-    /// The table of tasks that wait was full: a wait is not counted.
-    Tasks,
-    /// The table of processes that waited was full: a wait is in the totals only.
-    Stalls,
-    /// The table of victims was full: it is not seen when their memory is free.
-    Victims,
+named! {
+    /// Why something was not shown, as users read it. Every one is counted.
+    Loss {
+        /// The ring was full.
+        Events: "kill events full",
+        /// The table of tasks that wait was full: a wait is not counted.
+        Tasks: "tasks that wait for memory full",
+        /// The table of processes that waited was full: a wait is in the totals only.
+        Stalls: "processes that waited for memory full",
+        /// The table of victims was full: it is not seen when their memory is free.
+        Victims: "victims full",
+    }
 }
 
-impl Loss {
-    pub const ALL: [Loss; 4] = [Loss::Events, Loss::Tasks, Loss::Stalls, Loss::Victims];
-}
-
-/// Programs whose runs are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Run {
-    Mark,
-    Reaped,
-    Exit,
-    Freed,
-    DirectBegin,
-    DirectEnd,
-    MemcgBegin,
-    MemcgEnd,
-    CompactionBegin,
-    CompactionEnd,
-    Switch,
-    Signal,
-}
-
-impl Run {
-    pub const COUNT: usize = 12;
+named! {
+    /// Programs whose runs are counted.
+    Program {
+        Mark: "mark_victim",
+        Reaped: "finish_task_reaping",
+        Exit: "sched_process_exit",
+        Freed: "exit_mmap",
+        DirectBegin: "mm_vmscan_direct_reclaim_begin",
+        DirectEnd: "mm_vmscan_direct_reclaim_end",
+        MemcgBegin: "mm_vmscan_memcg_reclaim_begin",
+        MemcgEnd: "mm_vmscan_memcg_reclaim_end",
+        CompactionBegin: "mm_compaction_begin",
+        CompactionEnd: "mm_compaction_end",
+        Switch: "sched_switch",
+        Signal: "signal_generate",
+    }
 }
 
 /// Waits of one kind, of everybody.
@@ -220,7 +212,7 @@ pub struct Total {
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Cpu {
-    pub runs: [u64; Run::COUNT],
+    pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// By [`Kind`].
     pub totals: [Total; Kind::ALL.len()],

@@ -21,24 +21,20 @@ pub const COMPAT: u32 = 1 << 31;
 /// 609, with a hundred different calls.
 pub const CELLS: usize = 928;
 
-/// Why something was not measured. Every one is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Loss {
-    /// The table of tasks was full: a call that slept lost its start.
-    Tasks,
-    /// All [`CELLS`] were taken: a call was counted without its latency.
-    Cells,
-    /// The table of slow calls was full.
-    Slow,
-    /// The table of errors by kind was full: the error was counted, its kind was not.
-    Errno,
-    /// The table of the full breakdown (`--by`) was full.
-    By,
-}
-
-impl Loss {
-    pub const ALL: [Loss; 5] = [Loss::Tasks, Loss::Cells, Loss::Slow, Loss::Errno, Loss::By];
+named! {
+    /// Why something was not measured, as users read it. Every one is shown.
+    Loss {
+        /// The table of tasks was full: a call that slept lost its start.
+        Tasks: "task table full",
+        /// All [`CELLS`] were taken: a call was counted without its latency.
+        Cells: "histograms full",
+        /// The table of slow calls was full.
+        Slow: "slow table full",
+        /// The table of errors by kind was full: the error was counted, its kind was not.
+        Errno: "error table full",
+        /// The table of the full breakdown (`--by`) was full.
+        By: "breakdown full",
+    }
 }
 
 /// The call that the task now running on this CPU is inside of.

@@ -127,47 +127,39 @@ pub struct Opener {
     pub comm: [u8; 16],
 }
 
-/// Why something was not shown. Every one is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Loss {
-    /// The ring was full: an attempt is in the sums, but not among the events.
-    Events,
-    /// The table of flows was full: an attempt is in the totals only.
-    Flows,
-    /// The table of remotes was full: a connection is in the totals only.
-    Remotes,
-    /// The table of drops was full: a packet is in the totals only.
-    Drops,
-    /// The table of listeners was full: one is not shown.
-    Listeners,
+named! {
+    /// Why something was not shown, as users read it. Every one is counted.
+    Loss {
+        /// The ring was full: an attempt is in the sums, but not among the events.
+        Events: "tcp events full",
+        /// The table of flows was full: an attempt is in the totals only.
+        Flows: "retransmitting flows full",
+        /// The table of remotes was full: a connection is in the totals only.
+        Remotes: "remotes full",
+        /// The table of drops was full: a packet is in the totals only.
+        Drops: "drops full",
+        /// The table of listeners was full: one is not shown.
+        Listeners: "listeners full",
+    }
 }
 
-impl Loss {
-    pub const ALL: [Loss; 5] = [Loss::Events, Loss::Flows, Loss::Remotes, Loss::Drops, Loss::Listeners];
-}
-
-/// Programs whose runs are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Run {
-    Retransmit,
-    SynAck,
-    State,
-    ResetSent,
-    ResetReceived,
-    Drop,
-}
-
-impl Run {
-    pub const COUNT: usize = 6;
+named! {
+    /// Programs whose runs are counted.
+    Program {
+        Retransmit: "tcp_retransmit_skb",
+        SynAck: "tcp_retransmit_synack",
+        State: "inet_sock_set_state",
+        ResetSent: "tcp_send_reset",
+        ResetReceived: "tcp_receive_reset",
+        Drop: "kfree_skb",
+    }
 }
 
 /// All that one CPU counts. Added to atomically: attempts are made in system calls and in interrupts.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Cpu {
-    pub runs: [u64; Run::COUNT],
+    pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// Segments by [`Kind`], as the kernel's own counter has them.
     pub segments: [u64; Kind::ALL.len()],
@@ -185,7 +177,7 @@ pub struct Cpu {
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Resets, by [`Direction`].
     pub resets: [u64; 2],
-    /// An attempt while it is looked at, by [`Run`]: a program's stack has no room for it.
+    /// An attempt while it is looked at, by [`Program`]: a program's stack has no room for it.
     pub attempt: [Retransmit; 2],
     pub connect: Connect,
     /// By [`Direction`].

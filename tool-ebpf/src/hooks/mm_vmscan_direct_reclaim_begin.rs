@@ -1,12 +1,12 @@
 //! `mm_vmscan_direct_reclaim_begin(order, gfp)`, in other order on new kernels: a task begins to look for pages itself.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use stillwatch_common::oom::{Kind, Run};
+use stillwatch_common::oom::{Kind, Program};
 
 use crate::probes::oom;
 
 #[btf_tracepoint(function = "mm_vmscan_direct_reclaim_begin")]
 fn mm_vmscan_direct_reclaim_begin(_ctx: BtfTracePointContext) -> i32 {
-    oom::begin(Run::DirectBegin, Kind::Direct);
+    oom::begin(Program::DirectBegin, Kind::Direct);
     0
 }

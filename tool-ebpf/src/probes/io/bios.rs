@@ -1,6 +1,6 @@
 //! Devices without a request queue (dm, md, zram): what they do shows at the bios that they are given.
 
-use stillwatch_common::io::{How, Op, Request, Run, Share};
+use stillwatch_common::io::{How, Op, Program, Request, Share};
 
 use super::{
     done::{Ended, finish},
@@ -17,7 +17,7 @@ use crate::support::now_ns;
 /// `bio` is trusted.
 #[inline(always)]
 pub unsafe fn bio_queue(bio: *const u8) {
-    let Some(cpu) = tables::cpu(Run::BioQueue) else { return };
+    let Some(cpu) = tables::cpu(Program::BioQueue) else { return };
     let (disk, dev) = target_of(bio);
     let queue = field!(disk, DISK_QUEUE: *const u8);
     if field!(queue, QUEUE_MQ_OPS: u64) != 0 {
@@ -39,7 +39,7 @@ pub unsafe fn bio_queue(bio: *const u8) {
         if op as u8 == Op::Flush as u8 {
             owners::only(known, Share { owner: submitter, bytes: 1, how: How::Flush as u32 });
         } else {
-            owners::find(cpu, Run::BioQueue, known, bio, flags, bytes);
+            owners::find(cpu, Program::BioQueue, known, bio, flags, bytes);
         }
     }
     tables::begin(known, now_ns());
@@ -51,13 +51,13 @@ pub unsafe fn bio_queue(bio: *const u8) {
 /// `bio` is trusted.
 #[inline(always)]
 pub unsafe fn bio_complete(bio: *const u8) {
-    let Some(cpu) = tables::cpu(Run::BioComplete) else { return };
+    let Some(cpu) = tables::cpu(Program::BioComplete) else { return };
     let Some(known) = tables::request_in_flight(bio as u64) else { return };
     // SAFETY: a map value.
     let Request { queued_ns, bytes, row, dev, sector, .. } = unsafe { *known };
     let failed = field!(bio, BIO_STATUS: u8) != 0;
     let op = operation(field!(bio, BIO_FLAGS: u32));
     let ended = Ended { at_ns: now_ns(), queued_ns, issued_ns: 0, bytes, dev, row, op, failed };
-    finish(cpu, Run::BioComplete, Some(known), &ended, sector);
+    finish(cpu, Program::BioComplete, Some(known), &ended, sector);
     tables::forget_bio(bio as u64);
 }

@@ -4,7 +4,7 @@
 //! inode we keep how many bytes each of a few processes has dirtied and no device has been given yet, and take them away again
 //! as they are written, so that writers of one file share its requests in proportion.
 
-use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Request, Run, SHARES, Share, Submitter, Unknown};
+use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Program, Request, SHARES, Share, Submitter, Unknown};
 
 use super::{
     fields::{OP_DISCARD, OP_READ, OP_WRITE, has},
@@ -32,7 +32,7 @@ const MAPPING_FLAGS: u64 = 3;
 /// `page` (the folio) and `mapping` are trusted, or null.
 #[inline(always)]
 pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
-    let Some(cpu) = tables::cpu(Run::Dirty) else { return };
+    let Some(cpu) = tables::cpu(Program::Dirty) else { return };
     if page.is_null() || mapping.is_null() {
         return;
     }
@@ -130,7 +130,7 @@ pub unsafe fn only(to: *mut Request, share: Share) {
 /// # Safety
 /// `to` points into a map value, `bio` is trusted.
 #[inline(always)]
-pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flags: u32, bytes: u32) {
+pub unsafe fn find(cpu: CpuPtr, program: Program, to: *mut Request, bio: *const u8, flags: u32, bytes: u32) {
     // SAFETY: promised by the caller.
     let (submitter, kind) = unsafe { ((*to).submitter, (*to).kind) };
     let how = match (flags & 0xff, kind) {
@@ -147,7 +147,7 @@ pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flag
         (OP_READ, _) if has(flags, &facts::REQ_RAHEAD) => How::Readahead,
         (OP_READ, _) => {
             // SAFETY: promised by the caller.
-            if unsafe { is_for_file(cpu, run, bio) } { How::Read } else { How::Direct }
+            if unsafe { is_for_file(cpu, program, bio) } { How::Read } else { How::Direct }
         }
         _ => How::Direct,
     };
@@ -156,7 +156,7 @@ pub unsafe fn find(cpu: CpuPtr, run: Run, to: *mut Request, bio: *const u8, flag
         // SAFETY: promised by the caller.
         return unsafe { only(to, own) };
     }
-    let bio = tables::as_number(cpu, run, bio);
+    let bio = tables::as_number(cpu, program, bio);
     // SAFETY: promised by the caller.
     unsafe { find_writers(to, bio, &own, has(flags, &facts::REQ_SWAP)) };
 }
@@ -259,19 +259,19 @@ unsafe fn add(to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
 /// # Safety
 /// `bio` is trusted.
 #[inline(always)]
-unsafe fn is_for_file(cpu: CpuPtr, run: Run, bio: *const u8) -> bool {
+unsafe fn is_for_file(cpu: CpuPtr, program: Program, bio: *const u8) -> bool {
     // SAFETY: promised by the caller; the rest is reached from there.
     unsafe {
         if load::<u32>(bio, facts::BIO_INDEX.load()) != 0 {
-            return file_mapping(first_page(tables::as_number(cpu, run, bio))) != 0;
+            return file_mapping(first_page(tables::as_number(cpu, program, bio))) != 0;
         }
         let vecs: *const u8 = load(bio, facts::BIO_VECS.load());
         let page: *const u8 = load(vecs, 0);
-        let head = tables::as_number(cpu, run, load(page, facts::PAGE_COMPOUND.load()));
+        let head = tables::as_number(cpu, program, load(page, facts::PAGE_COMPOUND.load()));
         if head & 1 != 0 {
             return file_mapping(head - 1) != 0;
         }
-        let mapping = tables::as_number(cpu, run, load(page, facts::PAGE_MAPPING.load()));
+        let mapping = tables::as_number(cpu, program, load(page, facts::PAGE_MAPPING.load()));
         mapping != 0 && mapping & MAPPING_FLAGS == 0
     }
 }

@@ -1,6 +1,6 @@
 //! What devices with a request queue do: the kernel makes a request of one or more bios, queues it, and hands it to the driver.
 
-use stillwatch_common::io::{How, Request, Run, Share, Submitter};
+use stillwatch_common::io::{How, Program, Request, Share, Submitter};
 
 use super::{
     done::{Ended, finish},
@@ -20,8 +20,8 @@ use crate::{
 /// `rq` is trusted.
 #[inline(always)]
 pub unsafe fn insert(rq: *const u8) {
-    let Some(cpu) = tables::cpu(Run::Insert) else { return };
-    find_or_add(cpu, Run::Insert, rq);
+    let Some(cpu) = tables::cpu(Program::Insert) else { return };
+    find_or_add(cpu, Program::Insert, rq);
 }
 
 /// `block_rq_issue`: a request is handed to its driver.
@@ -30,8 +30,8 @@ pub unsafe fn insert(rq: *const u8) {
 /// `rq` is trusted.
 #[inline(always)]
 pub unsafe fn issue(rq: *const u8) {
-    let Some(cpu) = tables::cpu(Run::Issue) else { return };
-    let Some(known) = find_or_add(cpu, Run::Issue, rq) else { return };
+    let Some(cpu) = tables::cpu(Program::Issue) else { return };
+    let Some(known) = find_or_add(cpu, Program::Issue, rq) else { return };
     let flags = field!(rq, RQ_FLAGS: u32);
     let (bytes, sector) = (field!(rq, RQ_LEN: u32), field!(rq, RQ_SECTOR: u64));
     let bio = field!(rq, RQ_BIO: *const u8);
@@ -47,7 +47,7 @@ pub unsafe fn issue(rq: *const u8) {
         if flags & 0xff == OP_FLUSH {
             owners::only(known, Share { owner: take_flush(rq), bytes: 1, how: How::Flush as u32 });
         } else {
-            owners::find(cpu, Run::Issue, known, bio, flags, bytes);
+            owners::find(cpu, Program::Issue, known, bio, flags, bytes);
         }
     }
 }
@@ -55,7 +55,7 @@ pub unsafe fn issue(rq: *const u8) {
 /// The entry of a request. Where its bio is not known, the first that shows a request to us mostly runs at the hand of its
 /// submitter: only later the queue is run by whoever comes along.
 #[inline(always)]
-fn find_or_add(cpu: CpuPtr, run: Run, rq: *const u8) -> Option<*mut Request> {
+fn find_or_add(cpu: CpuPtr, program: Program, rq: *const u8) -> Option<*mut Request> {
     let queued_ns = field!(rq, RQ_START: u64);
     let known = tables::request(rq as u64);
     if let Some(known) = known {
@@ -67,7 +67,7 @@ fn find_or_add(cpu: CpuPtr, run: Run, rq: *const u8) -> Option<*mut Request> {
         }
     }
     let flags = field!(rq, RQ_FLAGS: u32);
-    let bio = tables::as_number(cpu, run, field!(rq, RQ_BIO: *const u8));
+    let bio = tables::as_number(cpu, program, field!(rq, RQ_BIO: *const u8));
     let (submitter, kind) = made_by(bio).unwrap_or_else(|| submitter(cpu));
     let dev = dev_of(rq);
     let known = match known {
@@ -95,7 +95,7 @@ fn find_or_add(cpu: CpuPtr, run: Run, rq: *const u8) -> Option<*mut Request> {
 /// `rq` is trusted.
 #[inline(always)]
 pub unsafe fn merge(rq: *const u8) {
-    if tables::cpu(Run::Merge).is_some()
+    if tables::cpu(Program::Merge).is_some()
         && let Some(known) = tables::request(rq as u64)
     {
         tables::end(known);
@@ -108,7 +108,7 @@ pub unsafe fn merge(rq: *const u8) {
 /// `rq` is trusted.
 #[inline(always)]
 pub unsafe fn complete(rq: *const u8, failed: bool, bytes: u32) {
-    let Some(cpu) = tables::cpu(Run::Complete) else { return };
+    let Some(cpu) = tables::cpu(Program::Complete) else { return };
     let flags = field!(rq, RQ_FLAGS: u32);
     let op = operation(flags);
     let left = field!(rq, RQ_LEN: u32);
@@ -138,7 +138,7 @@ pub unsafe fn complete(rq: *const u8, failed: bool, bytes: u32) {
         }
     }
     let ended = Ended { at_ns: now_ns(), queued_ns, issued_ns, bytes, dev, row, op, failed };
-    finish(cpu, Run::Complete, known, &ended, field!(rq, RQ_SECTOR: u64));
+    finish(cpu, Program::Complete, known, &ended, field!(rq, RQ_SECTOR: u64));
     if let Some(known) = known {
         tables::end(known);
     }

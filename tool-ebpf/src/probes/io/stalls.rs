@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 use stillwatch_common::{
-    io::{BEFORE_START, NO_CALL, Run, Stall, Task as Entry, Waits},
+    io::{BEFORE_START, NO_CALL, Program, Stall, Task as Entry, Waits},
     syscalls::COMPAT,
 };
 
@@ -31,7 +31,7 @@ const AT_ONCE_NS: u64 = 100_000;
 /// `sched_switch`.
 #[inline(always)]
 pub fn switch(switch: &Switch) {
-    let Some(cpu) = tables::cpu(Run::Switch) else { return };
+    let Some(cpu) = tables::cpu(Program::Switch) else { return };
     if switch.dead {
         return tables::forget_task(switch.prev.key());
     }
@@ -54,7 +54,7 @@ fn sleep(cpu: CpuPtr, task: Task, since_ns: u64) {
 /// `sched_waking`: a task is about to be woken, and still has the state that it sleeps in.
 #[inline(always)]
 pub fn waking(ctx: *mut c_void, task: Task) {
-    let Some(cpu) = tables::cpu(Run::Waking) else { return };
+    let Some(cpu) = tables::cpu(Program::Waking) else { return };
     if !is_stall(task.state()) {
         return;
     }

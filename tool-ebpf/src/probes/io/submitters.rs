@@ -1,6 +1,6 @@
 //! Who submits requests. Some first show themselves at the hand of a kernel worker, long after their submitter has gone on.
 
-use stillwatch_common::io::{Making, OwnerId, Run, Submitter, Unknown};
+use stillwatch_common::io::{Making, OwnerId, Program, Submitter, Unknown};
 
 use super::{
     fields::{disk_of, field, has, number_of, target_of},
@@ -34,10 +34,10 @@ pub fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
 /// `bio` is trusted.
 #[inline(always)]
 pub unsafe fn getrq(bio: *const u8) {
-    let Some(cpu) = tables::cpu(Run::Getrq) else { return };
+    let Some(cpu) = tables::cpu(Program::Getrq) else { return };
     let flags = field!(bio, BIO_FLAGS: u32);
     let (owner, kind) = submitter(cpu);
-    let address = tables::as_number(cpu, Run::Getrq, bio);
+    let address = tables::as_number(cpu, Program::Getrq, bio);
     if let Some(making) = tables::making(address) {
         // SAFETY: a map value.
         unsafe { *making = Making { bio: address, owner, kind, pad: 0 } };

@@ -9,8 +9,8 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, ROWS, Request,
-        Row, Run, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
+        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, Program, ROWS,
+        Request, Row, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
 
@@ -92,20 +92,20 @@ pub fn this_cpu() -> Option<CpuPtr> {
 
 /// The same; counts a run of the program.
 #[inline(always)]
-pub fn cpu(run: Run) -> Option<CpuPtr> {
+pub fn cpu(program: Program) -> Option<CpuPtr> {
     let cpu = this_cpu()?;
     // SAFETY: this processor's block; the index is an enum's.
-    unsafe { (*cpu).runs[run as usize] += 1 };
+    unsafe { (*cpu).runs[program as usize] += 1 };
     Some(cpu)
 }
 
 /// The same number, of which the verifier knows nothing: only what went through a map. Of a number that each path through the
 /// program knows otherwise, it would follow every path to the end.
 #[inline(always)]
-pub fn forget(cpu: CpuPtr, run: Run, number: u64) -> u64 {
+pub fn forget(cpu: CpuPtr, program: Program, number: u64) -> u64 {
     // SAFETY: this processor's block. A program is not interrupted by itself, but by others.
     unsafe {
-        let through = &raw mut (*cpu).forgotten[run as usize];
+        let through = &raw mut (*cpu).forgotten[program as usize];
         through.write_volatile(number);
         through.read_volatile()
     }
@@ -113,8 +113,8 @@ pub fn forget(cpu: CpuPtr, run: Run, number: u64) -> u64 {
 
 /// A pointer that the verifier knows the type of, as a number: it would not let the two be mixed.
 #[inline(always)]
-pub fn as_number(cpu: CpuPtr, run: Run, pointer: *const u8) -> u64 {
-    forget(cpu, run, pointer as u64)
+pub fn as_number(cpu: CpuPtr, program: Program, pointer: *const u8) -> u64 {
+    forget(cpu, program, pointer as u64)
 }
 
 #[inline(always)]
@@ -192,9 +192,9 @@ fn row_ptr(row: u32) -> Option<*mut Row> {
 
 /// Counts one latency; false when there is no room for it.
 #[inline(always)]
-pub fn record(cpu: CpuPtr, run: Run, row: u32, part: Part, latency_ns: u64) -> bool {
+pub fn record(cpu: CpuPtr, program: Program, row: u32, part: Part, latency_ns: u64) -> bool {
     let Some(shard) = shard() else { return false };
-    let bucket = forget(cpu, run, hist::bucket(latency_ns).into());
+    let bucket = forget(cpu, program, hist::bucket(latency_ns).into());
     let octave = opaque(bucket as usize / hist::ROW) & 63;
     let Some(cell) = cell(row as usize, part, octave) else { return false };
     let at = opaque(row as usize) & (ROWS - 1);

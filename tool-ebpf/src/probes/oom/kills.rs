@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use stillwatch_common::oom::{self, Kill, Progress, Run, Signal, Step};
+use stillwatch_common::oom::{self, Kill, Program, Progress, Signal, Step};
 
 use super::{
     cgroups,
@@ -20,7 +20,7 @@ use crate::{
 /// `ctx` is the context of that tracepoint.
 #[inline(always)]
 pub unsafe fn mark(ctx: *mut c_void) {
-    let Some(cpu) = tables::cpu(Run::Mark) else { return };
+    let Some(cpu) = tables::cpu(Program::Mark) else { return };
     // SAFETY: a map value.
     unsafe { add_shared(&raw mut (*cpu).kills, 1) };
     let Some(mut room) = tables::room::<Kill>(cpu) else { return };
@@ -86,7 +86,7 @@ unsafe fn fill(to: *mut oom::Task, task: Task) {
 /// `finish_task_reaping`.
 #[inline(always)]
 pub fn reaped(pid: u32) {
-    if let Some(cpu) = tables::cpu(Run::Reaped) {
+    if let Some(cpu) = tables::cpu(Program::Reaped) {
         tell(cpu, pid, Step::Reaped);
     }
 }
@@ -94,7 +94,7 @@ pub fn reaped(pid: u32) {
 /// `sched_process_exit`, of every task of the host.
 #[inline(always)]
 pub fn exit(task: Task) {
-    let Some(cpu) = tables::cpu(Run::Exit) else { return };
+    let Some(cpu) = tables::cpu(Program::Exit) else { return };
     let signal = task.signal();
     if read_or_zero::<u64>(signal, facts::SIGNAL_OOM_MM.load()) == 0 {
         return;
@@ -108,7 +108,7 @@ pub fn exit(task: Task) {
 /// `exit_mmap`, of every process of the host.
 #[inline(always)]
 pub fn freed(mm: u64) {
-    let Some(cpu) = tables::cpu(Run::Freed) else { return };
+    let Some(cpu) = tables::cpu(Program::Freed) else { return };
     if let Some(pid) = tables::take_victim(mm) {
         tell(cpu, pid, Step::Freed);
     }
@@ -127,7 +127,7 @@ const SIGKILL: u32 = 9;
 /// `signal_generate`.
 #[inline(always)]
 pub fn signal(signal: u32, target: Task) {
-    let Some(cpu) = tables::cpu(Run::Signal) else { return };
+    let Some(cpu) = tables::cpu(Program::Signal) else { return };
     if signal != SIGKILL {
         return;
     }

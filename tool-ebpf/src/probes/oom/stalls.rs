@@ -2,7 +2,7 @@
 
 use stillwatch_common::{
     hist,
-    oom::{Inside, Kind, Run, Stall},
+    oom::{Inside, Kind, Program, Stall},
 };
 
 use super::tables::{self, CpuPtr};
@@ -14,8 +14,8 @@ use crate::support::{
 
 /// The first of a pair of tracepoints, in the context of the task that waits from now on.
 #[inline(always)]
-pub fn begin(run: Run, kind: Kind) {
-    let Some(cpu) = tables::cpu(run) else { return };
+pub fn begin(program: Program, kind: Kind) {
+    let Some(cpu) = tables::cpu(program) else { return };
     let task = Task::current();
     if !is_background(task, kind) {
         enter(cpu, task, kind);
@@ -24,15 +24,15 @@ pub fn begin(run: Run, kind: Kind) {
 
 /// The second of the pair.
 #[inline(always)]
-pub fn end(run: Run, kind: Kind) {
-    let Some(cpu) = tables::cpu(run) else { return };
+pub fn end(program: Program, kind: Kind) {
+    let Some(cpu) = tables::cpu(program) else { return };
     leave(cpu, Task::current(), kind);
 }
 
 /// `sched_switch`: a stalled task goes to sleep, or runs again.
 #[inline(always)]
 pub fn switch(switch: &Switch) {
-    let Some(cpu) = tables::cpu(Run::Switch) else { return };
+    let Some(cpu) = tables::cpu(Program::Switch) else { return };
     let (prev, next) = (switch.prev, switch.next);
     if prev.in_memstall() && switch.sleeps && prev.is_user() && tables::inside(prev).is_none() {
         enter(cpu, prev, Kind::Sleep);

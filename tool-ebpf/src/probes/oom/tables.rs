@@ -6,7 +6,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, RingBuf, ring_buf::RingBufEntry},
 };
-use stillwatch_common::oom::{Cpu, Inside, Loss, Run, Stall, Waits};
+use stillwatch_common::oom::{Cpu, Inside, Loss, Program, Stall, Waits};
 
 use crate::support::{count::add_shared, task::Task};
 
@@ -34,11 +34,11 @@ pub type CpuPtr = *mut Cpu;
 
 /// The block of the processor that we run on; counts a run of the program.
 #[inline(always)]
-pub fn cpu(run: Run) -> Option<CpuPtr> {
+pub fn cpu(program: Program) -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.
     let cpu = OOM_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
     // SAFETY: a map value; the index is an enum's.
-    unsafe { add_shared(&raw mut (*cpu).runs[run as usize], 1) };
+    unsafe { add_shared(&raw mut (*cpu).runs[program as usize], 1) };
     Some(cpu)
 }
 

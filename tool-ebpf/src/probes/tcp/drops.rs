@@ -5,7 +5,7 @@
 
 use stillwatch_common::{
     facts::Number,
-    tcp::{DropSite, Run},
+    tcp::{DropSite, Program},
 };
 
 use super::{resets, sockets, tables};
@@ -20,7 +20,7 @@ use crate::{
 /// `skb` is trusted.
 #[inline(always)]
 pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64) {
-    let Some(cpu) = tables::cpu(Run::Drop) else { return };
+    let Some(cpu) = tables::cpu(Program::Drop) else { return };
     let skb = skb as u64;
     let Some(transport) = sockets::tcp_header(skb) else { return };
     let bytes: u32 = read_or_zero(skb, facts::SKB_LEN.load());

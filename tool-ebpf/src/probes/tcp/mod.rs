@@ -25,7 +25,7 @@ pub use self::{
     walks::{descriptor, listener},
 };
 
-use stillwatch_common::tcp::{Kind, Opener, Retransmit, Run};
+use stillwatch_common::tcp::{Kind, Opener, Program, Retransmit};
 
 use crate::{
     facts,
@@ -61,7 +61,7 @@ pub unsafe fn retransmit(sk: *const u8, skb: *const u8, error: i32) {
     let number = |offset: u64| read_or_zero::<u32>(sk, offset);
     let out = number(facts::TCP_PACKETS_OUT.load()).wrapping_add(number(facts::TCP_RETRANS_OUT.load()));
     let left = number(facts::TCP_SACKED_OUT.load()).wrapping_add(number(facts::TCP_LOST_OUT.load()));
-    let Some((cpu, event)) = tables::attempt(Run::Retransmit) else { return };
+    let Some((cpu, event)) = tables::attempt(Program::Retransmit) else { return };
     // SAFETY: this program's room in this processor's block.
     unsafe {
         (*event).at_ns = now_ns();
@@ -106,7 +106,7 @@ fn kind(sk: u64, state: u8) -> Kind {
 #[inline(always)]
 pub unsafe fn retransmit_synack(sk: *const u8, req: *const u8) {
     let (sk, req) = (sk as u64, req as u64);
-    let Some((cpu, event)) = tables::attempt(Run::SynAck) else { return };
+    let Some((cpu, event)) = tables::attempt(Program::SynAck) else { return };
     // SAFETY: this program's room in this processor's block, of which it never writes what a SYN-ACK does not have.
     unsafe {
         (*event).at_ns = now_ns();
@@ -167,7 +167,7 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
 /// `sk` is trusted.
 #[inline(always)]
 pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
-    let Some(cpu) = tables::cpu(Run::State) else { return };
+    let Some(cpu) = tables::cpu(Program::State) else { return };
     let sk = sk as u64;
     if read_or_zero::<u16>(sk, facts::SK_PROTOCOL.load()) != IPPROTO_TCP {
         return;

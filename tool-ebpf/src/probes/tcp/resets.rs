@@ -1,6 +1,6 @@
 //! Connections that one side breaks off.
 
-use stillwatch_common::tcp::{Direction, Reset, Run};
+use stillwatch_common::tcp::{Direction, Program, Reset};
 
 use super::{TCP_SYN_SENT, note_current, sockets, tables};
 use crate::{
@@ -23,7 +23,7 @@ pub fn is_whole(state: u8) -> bool {
 /// `sk` and `skb` are trusted, or null.
 #[inline(always)]
 pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
-    let Some(cpu) = tables::cpu(Run::ResetSent) else { return };
+    let Some(cpu) = tables::cpu(Program::ResetSent) else { return };
     // SAFETY: this program's room in this processor's block.
     unsafe {
         let reset = &raw mut (*cpu).reset[Direction::Sent as usize];
@@ -54,7 +54,7 @@ pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
 /// `sk` is trusted.
 #[inline(always)]
 pub unsafe fn received(sk: *const u8) {
-    let Some(cpu) = tables::cpu(Run::ResetReceived) else { return };
+    let Some(cpu) = tables::cpu(Program::ResetReceived) else { return };
     let sk = sk as u64;
     // A connection that is refused, which is told when the socket is closed.
     if u32::from(read_or_zero::<u8>(sk, facts::SKC_STATE.load())) == TCP_SYN_SENT {

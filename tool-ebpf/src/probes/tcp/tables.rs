@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use stillwatch_common::tcp::{
     Connect, Cpu, DROPS_PER_SECOND, DropSite, Dropped, Drops, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener,
-    Remote, Reset, Retransmit, Run,
+    Program, Remote, Reset, Retransmit,
 };
 
 use crate::support::count::add_shared;
@@ -52,19 +52,19 @@ fn block() -> Option<CpuPtr> {
 
 /// The same; counts a run of the program.
 #[inline(always)]
-pub fn cpu(run: Run) -> Option<CpuPtr> {
+pub fn cpu(program: Program) -> Option<CpuPtr> {
     let cpu = block()?;
     // SAFETY: a map value; the index is an enum's.
-    unsafe { add_shared(&raw mut (*cpu).runs[run as usize], 1) };
+    unsafe { add_shared(&raw mut (*cpu).runs[program as usize], 1) };
     Some(cpu)
 }
 
 /// The same, with the program's room for the attempt that it looks at. A program is not interrupted by itself on one processor.
 #[inline(always)]
-pub fn attempt(run: Run) -> Option<(CpuPtr, *mut Retransmit)> {
-    let cpu = cpu(run)?;
+pub fn attempt(program: Program) -> Option<(CpuPtr, *mut Retransmit)> {
+    let cpu = cpu(program)?;
     // SAFETY: a map value; the index is one of two.
-    Some((cpu, unsafe { &raw mut (*cpu).attempt[usize::from(run as usize == Run::SynAck as usize)] }))
+    Some((cpu, unsafe { &raw mut (*cpu).attempt[usize::from(program as usize == Program::SynAck as usize)] }))
 }
 
 #[inline(always)]

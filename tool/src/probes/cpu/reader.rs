@@ -143,7 +143,7 @@ impl Reader {
                 unsafe { (&raw mut (*cpu).drift).write_volatile(slope) };
             }
         }
-        let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
+        let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
         Counters { runs: vec![("sched_switch", sample.switches)], lost: lost.to_vec() }
     }
 
@@ -258,16 +258,7 @@ const SOFTIRQ_NAMES: [&str; stillwatch_common::cpu::SOFTIRQS] =
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.map(cause).to_vec()
-}
-
-fn cause(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Waiters => "waiters full",
-        Loss::By => "waits by process full",
-        Loss::Ended => "ended tasks full",
-        Loss::Interrupts => "interrupts full",
-    }
+    Loss::ALL.map(Loss::name).to_vec()
 }
 
 #[cfg(test)]

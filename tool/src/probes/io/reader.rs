@@ -15,8 +15,8 @@ use aya::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, ROWS, Request, Row, Run, SHARDS, STRIDE, Shard, Slow,
-        Stack, Stall, Task, Waits, Work,
+        CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, Program, ROWS, Request, Row, SHARDS, STRIDE, Shard,
+        Slow, Stack, Stall, Task, Waits, Work,
     },
     syscalls::NATIVE,
 };
@@ -170,7 +170,7 @@ impl Reader {
     }
 
     fn counters(&self) -> Counters {
-        let (mut runs, mut lost) = ([0; Run::COUNT], [0; Loss::ALL.len()]);
+        let (mut runs, mut lost) = ([0; Program::ALL.len()], [0; Loss::ALL.len()]);
         for cpu in self.cpus.values() {
             for (at, sum) in runs.iter_mut().enumerate() {
                 // SAFETY: inside the mapping.
@@ -182,43 +182,18 @@ impl Reader {
             }
         }
         Counters {
-            runs: PROGRAMS.iter().zip(runs).map(|(&program, runs)| (program, runs)).collect(),
-            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect(),
+            runs: Program::ALL.map(|program| (program.name(), runs[program as usize])).to_vec(),
+            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: loss.name(), count }).collect(),
         }
     }
 }
-
-/// In the order of [`Run`].
-const PROGRAMS: [&str; Run::COUNT] = [
-    "sched_switch",
-    "sched_waking",
-    "block_rq_insert",
-    "block_rq_issue",
-    "block_rq_merge",
-    "block_rq_complete",
-    "block_getrq",
-    "writeback_dirty_folio",
-    "block_bio_queue",
-    "block_bio_complete",
-];
 
 /// The only loss that is not counted by the programs.
 const MISSED: &str = "completed requests not seen";
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.into_iter().map(cause).chain([MISSED]).collect()
-}
-
-fn cause(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Requests => "request table full",
-        Loss::Cells => "device histograms full",
-        Loss::Tasks => "stalled tasks full",
-        Loss::Stalls => "stall table full",
-        Loss::Causes => "cause table full",
-        Loss::Slow => "slow requests full",
-    }
+    Loss::ALL.into_iter().map(Loss::name).chain([MISSED]).collect()
 }
 
 /// What ends before what begins, so that no bio is noted that nobody takes away.

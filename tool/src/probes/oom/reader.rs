@@ -12,7 +12,7 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
-use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Progress, Resident, Run, Signal, Stall, Waits};
+use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Program, Progress, Resident, Signal, Stall, Waits};
 
 use super::{
     super::{
@@ -47,22 +47,7 @@ const SIGNAL: usize = size_of::<Signal>();
 /// A walk over all tasks is cut short after this time.
 const BUDGET: Duration = Duration::from_millis(20);
 
-/// Programs, in the order of [`Run`].
-const PROGRAMS: [&str; Run::COUNT] = [
-    "mark_victim",
-    "finish_task_reaping",
-    "sched_process_exit",
-    "exit_mmap",
-    "mm_vmscan_direct_reclaim_begin",
-    "mm_vmscan_direct_reclaim_end",
-    "mm_vmscan_memcg_reclaim_begin",
-    "mm_vmscan_memcg_reclaim_end",
-    "mm_compaction_begin",
-    "mm_compaction_end",
-    "sched_switch",
-    "signal_generate",
-];
-
+/// Programs, in the order of [`Program`].
 /// Between the first tracepoint of a wait and the mark of a task that reclaims lie a few instructions, or an interruption.
 const BEGUN_NS: u64 = 100_000_000;
 /// Reports stay this long, for kills that are told late.
@@ -240,7 +225,7 @@ impl Reader {
     }
 
     fn add_up(&self, sample: &mut Oom) -> Counters {
-        let (mut runs, mut lost) = ([0; Run::COUNT], [0; Loss::ALL.len()]);
+        let (mut runs, mut lost) = ([0; Program::ALL.len()], [0; Loss::ALL.len()]);
         for cpu in self.cpus.values() {
             // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
             let cpu = unsafe { cpu.read_volatile() };
@@ -251,8 +236,11 @@ impl Reader {
             runs.iter_mut().zip(cpu.runs).for_each(|(sum, part)| *sum += part);
             lost.iter_mut().zip(cpu.lost).for_each(|(sum, part)| *sum += part);
         }
-        let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
-        Counters { runs: PROGRAMS.into_iter().zip(runs).collect(), lost: lost.to_vec() }
+        let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
+        Counters {
+            runs: Program::ALL.map(|program| (program.name(), runs[program as usize])).to_vec(),
+            lost: lost.to_vec(),
+        }
     }
 }
 
@@ -278,14 +266,5 @@ const OVERWRITTEN: &str = "kernel log overwritten";
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.into_iter().map(cause).chain([UNENDED, UNSEEN, OVERWRITTEN]).collect()
-}
-
-fn cause(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Events => "kill events full",
-        Loss::Tasks => "tasks that wait for memory full",
-        Loss::Stalls => "processes that waited for memory full",
-        Loss::Victims => "victims full",
-    }
+    Loss::ALL.into_iter().map(Loss::name).chain([UNENDED, UNSEEN, OVERWRITTEN]).collect()
 }

@@ -102,7 +102,7 @@ impl Reader {
                 Mode::Exact => vec![("sys_enter", enters), ("sys_exit", enters), ("sched_switch", switches)],
                 Mode::Blocked => vec![("sched_switch", switches)],
             },
-            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: cause(loss), count }).collect(),
+            lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: loss.name(), count }).collect(),
         };
         self.errnos.read(|&key, counts| sample.errnos.extend([(key, counts.iter().sum::<u64>())]))?;
         self.tasks.read(|&key, tasks| {
@@ -199,15 +199,5 @@ unsafe fn running(cpu: *mut Cpu) -> Option<(u64, Task)> {
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.map(cause).to_vec()
-}
-
-fn cause(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Tasks => "task table full",
-        Loss::Cells => "histograms full",
-        Loss::Slow => "slow table full",
-        Loss::Errno => "error table full",
-        Loss::By => "breakdown full",
-    }
+    Loss::ALL.map(Loss::name).to_vec()
 }

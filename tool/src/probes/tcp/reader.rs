@@ -15,7 +15,7 @@ use aya::{
     Ebpf,
     maps::{Map, MapData, RingBuf},
 };
-use stillwatch_common::tcp::{Cpu, DropSite, Drops, Ends, Flow, Listener, Loss, Opened, Opener, Remote, Run};
+use stillwatch_common::tcp::{Cpu, DropSite, Drops, Ends, Flow, Listener, Loss, Opened, Opener, Program, Remote};
 
 use super::{
     super::{
@@ -148,7 +148,7 @@ impl Reader {
     }
 
     fn add_up(&self, sample: &mut Tcp) -> Counters {
-        let (mut runs, mut lost) = ([0; Run::COUNT], [0; Loss::ALL.len()]);
+        let (mut runs, mut lost) = ([0; Program::ALL.len()], [0; Loss::ALL.len()]);
         for cpu in self.cpus.values() {
             // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
             let cpu = unsafe { cpu.read_volatile() };
@@ -169,16 +169,11 @@ impl Reader {
             runs.iter_mut().zip(cpu.runs).for_each(|(sum, part)| *sum += part);
             lost.iter_mut().zip(cpu.lost).for_each(|(sum, part)| *sum += part);
         }
-        let programs = [
-            "tcp_retransmit_skb",
-            "tcp_retransmit_synack",
-            "inet_sock_set_state",
-            "tcp_send_reset",
-            "tcp_receive_reset",
-            "kfree_skb",
-        ];
-        let lost = Loss::ALL.map(|loss| Lost { cause: cause(loss), count: lost[loss as usize] });
-        Counters { runs: programs.into_iter().zip(runs).collect(), lost: lost.to_vec() }
+        let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
+        Counters {
+            runs: Program::ALL.map(|program| (program.name(), runs[program as usize])).to_vec(),
+            lost: lost.to_vec(),
+        }
     }
 
     /// Who holds the sockets that something happened to in this interval, and who opened or closed them.
@@ -239,15 +234,5 @@ fn sockets(events: &TcpEvents) -> impl Iterator<Item = (u64, u64)> + '_ {
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.map(cause).to_vec()
-}
-
-fn cause(loss: Loss) -> &'static str {
-    match loss {
-        Loss::Events => "tcp events full",
-        Loss::Flows => "retransmitting flows full",
-        Loss::Remotes => "remotes full",
-        Loss::Drops => "drops full",
-        Loss::Listeners => "listeners full",
-    }
+    Loss::ALL.map(Loss::name).to_vec()
 }
