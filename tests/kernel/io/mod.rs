@@ -1,6 +1,7 @@
 //! The `io` probe against devices whose answer is known.
 
 mod counts;
+mod failures;
 mod latency;
 mod modes;
 mod owners;
@@ -11,5 +12,5 @@ pub mod work;
 use super::Test;
 
 pub fn tests() -> Vec<Test> {
-    [counts::TESTS, latency::TESTS, owners::TESTS, stalls::TESTS, modes::TESTS].concat()
+    [counts::TESTS, latency::TESTS, owners::TESTS, stalls::TESTS, modes::TESTS, failures::TESTS].concat()
 }

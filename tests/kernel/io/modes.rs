@@ -1,7 +1,6 @@
 //! Flags, and losses that are forced.
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 
 use super::{
     super::{
@@ -19,7 +18,6 @@ pub const TESTS: &[Test] = &[
     every_kernel("io_counts_the_same_with_devices_only", devices_only),
     here("io_filters_owners_and_victims_by_pid", by_pid),
     here("io_counts_and_shows_losses", losses),
-    here("io_fails_alone", fails_alone),
 ];
 
 fn devices_only() -> Result<()> {
@@ -75,29 +73,5 @@ fn losses() -> Result<()> {
     ensure!(seen.lost.get("request table full").is_some_and(|&lost| lost > 0), "{:?}", seen.lost);
     let unknown = seen.caused(&device.name, |row| row["pid"].is_null() && row["unknown"].is_string());
     ensure!(unknown[1] > 0, "{:?}", seen.rows("caused_by", "device", &*device.name));
-    Ok(())
-}
-
-/// A table that no kernel makes: of all probes, the one whose it is does not run, and nothing of its is taken for fine.
-fn fails_alone() -> Result<()> {
-    let mut watch = Watch::every("1", "", &[], &[("STILLWATCH_REQUESTS", "4000000000")])?;
-    while watch.findings.is_empty() {
-        watch.line()?;
-    }
-    watch.stop()?;
-    let lines = |probe: &str| watch.snapshots.iter().filter(|line| line["probe"] == *probe).collect::<Vec<_>>();
-    let io = lines("io");
-    let right = |line: &&Value| line["unavailable"].as_str().is_some_and(|why| why.contains("IO_REQUESTS"));
-    ensure!(!io.is_empty() && io.iter().all(right) && io.iter().all(|line| line["devices"].is_null()), "{io:?}");
-    for probe in ["syscalls", "tcp", "oom", "cpu"] {
-        let others = lines(probe);
-        ensure!(!others.is_empty() && others.iter().all(|line| line["unavailable"].is_null()), "{probe}: {others:?}");
-    }
-    for finding in watch.findings.iter().filter(|line| line["rule"] == "ruled_out") {
-        let areas = finding["areas"].as_array().into_iter().flatten();
-        ensure!(areas.into_iter().all(|area| area["area"] != "disks"), "{finding}");
-        let mut not_measured = finding["not_measured"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        ensure!(not_measured.any(|what| what.starts_with("disks (io is unavailable")), "{finding}");
-    }
     Ok(())
 }

@@ -23,6 +23,8 @@ use std::{
 use btf_rs::{Backend, Btf, BtfType, Type};
 use thiserror::Error;
 
+use super::without;
+
 /// The type information that the running kernel publishes about itself.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
@@ -127,6 +129,10 @@ impl KernelBtf {
     /// anonymous structs and unions are found as C finds them. Pointers are not followed: look up the pointed-to
     /// type by its own name.
     pub fn member(&self, of: &str, path: &str) -> Result<Member, BtfError> {
+        let missing = || BtfError::NoMember { of: of.into(), paths: vec![path.into()] };
+        if without::member(of, path) {
+            return Err(missing());
+        }
         // Where a name is defined twice (a private struct of one driver beside the one that is meant), ask each.
         for id in self.ids(of)? {
             if let Some(place) = self.walk(of, id, path)? {
@@ -135,7 +141,7 @@ impl KernelBtf {
         }
         // Only now tell a missing struct from a missing member.
         self.layout(of)?;
-        Err(BtfError::NoMember { of: of.into(), paths: vec![path.into()] })
+        Err(missing())
     }
 
     /// The first that exists of several spellings of a member that the kernel has renamed over time.

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use stillwatch_common::facts::{Bits, Flag, Number, Offset, Presence};
 
 use self::formula::Solve;
-use super::btf::{BtfError, KernelBtf};
+use super::{
+    btf::{BtfError, KernelBtf},
+    without,
+};
 
 /// What was found out, and what stays unknown.
 #[derive(Clone, Debug, Default)]
@@ -183,7 +186,7 @@ impl Facts {
 
     /// Hands everything to the loader. What is not known stays as the programs have it: absent.
     pub fn hand_over<'a>(&'a self, loader: &mut aya::EbpfLoader<'a>) {
-        for (name, value) in &self.values {
+        for (name, value) in self.values.iter().filter(|(name, _)| !without::fact(name)) {
             match value {
                 Value::Byte(value) => loader.override_global(name, value, true),
                 Value::Half(value) => loader.override_global(name, value, true),

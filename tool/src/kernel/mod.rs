@@ -11,3 +11,4 @@ pub mod memory;
 pub mod reasons;
 pub mod symbols;
 pub mod walk;
+mod without;
