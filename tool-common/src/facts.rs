@@ -405,7 +405,7 @@ macro_rules! facts {
                 TASK_CPU: Offset = "task_struct.thread_info.cpu" | "task_struct.cpu";
             }
 
-            Optional cpu "no waits for processors" {
+            Optional cpu "no run queue waits" {
                 /// From a task to the run queue that it was put into last.
                 SE_CFS: Offset = "task_struct.se.cfs_rq";
                 CFS_RUNQUEUE: Offset = "cfs_rq.rq";

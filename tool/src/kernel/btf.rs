@@ -48,8 +48,8 @@ pub enum BtfError {
     Damaged { at: String, source: btf_rs::Error },
     #[error("this kernel has no {what} {name}")]
     NoType { what: &'static str, name: String },
-    #[error("this kernel's {of} has no member {}", paths.join(" or "))]
-    NoMember { of: String, paths: Vec<String> },
+    #[error("this kernel's {of} has no member {path}")]
+    NoMember { of: String, path: String },
     #[error("member {path} of this kernel's {of} can't be read with one load: {why}")]
     Unloadable { of: String, path: String, why: &'static str },
     #[error("this kernel has no tracepoint {0}, or none that BTF programs can attach to")]
@@ -129,7 +129,7 @@ impl KernelBtf {
     /// anonymous structs and unions are found as C finds them. Pointers are not followed: look up the pointed-to
     /// type by its own name.
     pub fn member(&self, of: &str, path: &str) -> Result<Member, BtfError> {
-        let missing = || BtfError::NoMember { of: of.into(), paths: vec![path.into()] };
+        let missing = || BtfError::NoMember { of: of.into(), path: path.into() };
         if without::member(of, path) {
             return Err(missing());
         }
@@ -144,27 +144,10 @@ impl KernelBtf {
         Err(missing())
     }
 
-    /// The first that exists of several spellings of a member that the kernel has renamed over time.
-    pub fn member_any(&self, of: &str, paths: &[&str]) -> Result<Member, BtfError> {
-        for path in paths {
-            match self.member(of, path) {
-                Err(BtfError::NoMember { .. }) => {}
-                found_or_failed => return found_or_failed,
-            }
-        }
-        Err(BtfError::NoMember { of: of.into(), paths: paths.iter().map(|&path| path.into()).collect() })
-    }
-
     /// Size of a struct, union or typedef, in bytes.
     pub fn size_of(&self, of: &str) -> Result<u64, BtfError> {
         let id = self.layout(of)?;
         self.size(of, id)
-    }
-
-    /// Whether the kernel has a function of this name (it may still be out of reach for probes).
-    pub fn has_func(&self, name: &str) -> bool {
-        let is_func = |&id: &u32| matches!(self.btf.resolve_type_by_id(id), Ok(Type::Func(_)));
-        self.ids(name).is_ok_and(|ids| ids.iter().any(is_func))
     }
 
     /// Names and values of an enum, in the order of declaration.

@@ -59,7 +59,7 @@ fn enumerator(btf: &KernelBtf, path: &str) -> Result<Number, BtfError> {
     let (of, name) = path.split_once('.').unwrap_or((path, ""));
     let value = btf.enum_values(of)?.into_iter().find(|(known, _)| known == name);
     let value = value.and_then(|(_, value)| Number::try_from(value).ok());
-    value.ok_or_else(|| BtfError::NoMember { of: of.into(), paths: vec![name.into()] })
+    value.ok_or_else(|| BtfError::NoMember { of: of.into(), path: name.into() })
 }
 
 impl Solve for Bits {
