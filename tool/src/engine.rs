@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Segments that were sent again, on one connection of process 7.
+    /// Segments that were retransmitted, on one connection of process 7.
     fn tcp(attempts: u64) -> sample::Tcp {
         let holder = sample::Holder { pid: 7, comm: "nginx".into() };
         let flow = wire_tcp::Flow { inode: 9, attempts, segments: attempts, ..wire_tcp::Flow::default() };

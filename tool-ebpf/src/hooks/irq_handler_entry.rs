@@ -1,4 +1,4 @@
-//! `irq_handler_entry(irq, action)`: a device's interrupt handler begins on this processor.
+//! `irq_handler_entry(irq, action)`: a device's interrupt handler begins on this CPU.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -1,4 +1,4 @@
-//! `sched_switch(preempt, prev, next[, prev_state])`: a processor changes from one task to another, with interrupts off.
+//! `sched_switch(preempt, prev, next[, prev_state])`: a CPU changes from one task to another, with interrupts off.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

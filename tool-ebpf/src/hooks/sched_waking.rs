@@ -1,4 +1,4 @@
-//! `sched_waking(task)`: a task is about to be woken, by whoever runs on this processor or by an interrupt of it.
+//! `sched_waking(task)`: a task is about to be woken, by whoever runs on this CPU or by an interrupt of it.
 
 use aya_ebpf::{EbpfContext, macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -1,4 +1,4 @@
-//! `softirq_entry(vector)`: deferred work of interrupts begins on this processor.
+//! `softirq_entry(vector)`: deferred work of interrupts begins on this CPU.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -1,4 +1,4 @@
-//! `tcp_retransmit_skb(sk, skb[, error])`: data was sent again, mostly at the hand of a timer or of an incoming segment: the
+//! `tcp_retransmit_skb(sk, skb[, error])`: data was retransmitted, mostly at the hand of a timer or of an incoming segment: the
 //! current task has nothing to do with it.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};

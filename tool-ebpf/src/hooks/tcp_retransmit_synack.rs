@@ -1,4 +1,4 @@
-//! `tcp_retransmit_synack(sk, req)`: the answer to a SYN was sent again; `sk` listens, `req` is not a socket yet.
+//! `tcp_retransmit_synack(sk, req)`: the answer to a SYN was retransmitted; `sk` listens, `req` is not a socket yet.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -1,4 +1,4 @@
-//! Counting where several processors, or an interrupt of this one, may count at the same moment.
+//! Counting where several CPUs, or an interrupt of this one, may count at the same moment.
 
 use core::arch::asm;
 

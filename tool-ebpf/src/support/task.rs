@@ -42,7 +42,7 @@ impl Task {
         Self { address, trusted: true }
     }
 
-    /// The task that this processor runs.
+    /// The task that this CPU runs.
     #[inline(always)]
     pub fn current() -> Self {
         if facts::HAVE_CURRENT_BTF.is_there() {
@@ -181,7 +181,7 @@ impl Task {
         self.get(facts::TASK_START.load())
     }
 
-    /// Of a processor's own task, which runs when no other can.
+    /// Of a CPU's own task, which runs when no other can.
     #[inline(always)]
     pub fn is_idle(self) -> bool {
         self.tid() == 0
@@ -202,7 +202,7 @@ impl Task {
         }
     }
 
-    /// When it began to wait for a processor, in the run queue's clock; 0: it does not, or the kernel did not note it.
+    /// When it began to wait in a run queue, in the run queue's clock; 0: it does not, or the kernel did not note it.
     #[inline(always)]
     pub fn queued(self) -> u64 {
         self.find(&facts::SCHED_QUEUED).unwrap_or(0)
@@ -214,13 +214,13 @@ impl Task {
         self.find(&facts::SCHED_ARRIVED).unwrap_or(0)
     }
 
-    /// How often it was given a processor.
+    /// How often it was given a CPU.
     #[inline(always)]
     pub fn arrivals(self) -> u64 {
         self.find(&facts::SCHED_ARRIVALS).unwrap_or(0)
     }
 
-    /// What it has waited for processors, without the wait that goes on.
+    /// What it has waited in run queues, without the wait that goes on.
     #[inline(always)]
     pub fn delay(self) -> u64 {
         self.find(&facts::SCHED_DELAY).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Names of those who wait for processors and of those who have them.
+//! Names of those who wait in run queues and of those who run.
 
 use super::{name, rows};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 
 pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
     rows(&mut cpu.waited, names, plan);
-    // Those who had the processor, of rows whose process has a name.
+    // Those who had the CPU, of rows whose process has a name.
     let named = cpu.waited.iter_mut().filter(|row| row.who.cgroup.is_some() || row.who.unknown.is_some());
     named.filter_map(|row| row.behind.as_mut()).for_each(|behind| name(behind, names));
     rows(cpu.waiting.value_mut().into_iter().flatten(), names, plan);

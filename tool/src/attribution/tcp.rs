@@ -1,4 +1,4 @@
-//! Names for what TCP sent again.
+//! Names for what TCP retransmitted.
 
 use super::name;
 use crate::{

@@ -1,4 +1,4 @@
-//! Some of those who wait for processors and have them; the histogram counts everybody.
+//! Some of those who wait in run queues and who run; the histogram counts everybody.
 
 use std::{cmp::Reverse, collections::HashMap};
 

@@ -1,4 +1,4 @@
-//! Some of what TCP sent again, and rows taken together.
+//! Some of what TCP retransmitted, and rows taken together.
 
 mod remotes;
 

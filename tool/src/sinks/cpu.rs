@@ -1,4 +1,4 @@
-//! Who waited in a run queue, and who had it, as text.
+//! Who waited in a run queue, and who had the CPU, as text.
 
 mod processors;
 mod running;

@@ -1,4 +1,4 @@
-//! Who waited in a run queue, and who had it.
+//! Who waited in a run queue, and who had the CPU.
 
 use std::collections::BTreeMap;
 

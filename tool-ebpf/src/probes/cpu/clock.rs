@@ -1,12 +1,12 @@
 //! What time it is in the clock of a run queue.
 //!
 //! The kernel stamps tasks with the clock of their run queue, which it sets when it looks at it. That clock does not always say when
-//! a switch is: a wake-up that makes the processor switch has set it, and the kernel spares itself to set it again, however long the
+//! a switch is: a wake-up that makes the CPU switch has set it, and the kernel spares itself to set it again, however long the
 //! way to the switch was (interrupts off, softirqs, leaving idle). So unless it was surely set anew, the time is taken from the
 //! other clock, and the difference between the two from switches at which the run queue's was just set: the smallest one seen, as it
 //! is never ahead.
 //!
-//! The clocks drift apart (NTP); user space tells how fast, for processors that have slept long. A difference older than [`RECENT_NS`] is
+//! The clocks drift apart (NTP); user space tells how fast, for CPUs that have slept long. A difference older than [`RECENT_NS`] is
 //! replaced by the next one that is surely fresh, and follows one that only may be as far as what is left of the drift.
 
 use super::tables::CpuPtr;
@@ -18,15 +18,15 @@ const SLEWED_BITS: u32 = 14;
 
 pub const UNKNOWN: u64 = u64::MAX;
 
-/// The time of a switch in the clock of this processor's run queue, which was set to `clock` last; [`UNKNOWN`]: the
+/// The time of a switch in the clock of this CPU's run queue, which was set to `clock` last; [`UNKNOWN`]: the
 /// clocks were not compared yet. Not an `Option`, whose empty half the verifier sees as a read of a register that nobody wrote.
 ///
-/// `sleeps`: the task that leaves waits for something. Then no wake-up has made the processor switch, unless the last one to be
+/// `sleeps`: the task that leaves waits for something. Then no wake-up has made the CPU switch, unless the last one to be
 /// woken is the one that comes: that was stamped (`queued`) with the very time that the clock shows. If the task that leaves is
 /// preempted, another time than that may be one at which yet another task was woken.
 #[inline(always)]
 pub fn runqueue_ns(cpu: CpuPtr, clock: u64, queued: u64, sleeps: bool) -> u64 {
-    // SAFETY: this processor's block; interrupts are off.
+    // SAFETY: this CPU's block; interrupts are off.
     let (known_ns, at_ns, drift) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns, (*cpu).drift) };
     let recent = clock.wrapping_sub(at_ns.wrapping_sub(known_ns)) <= RECENT_NS;
     let fresh = sleeps && queued != clock;

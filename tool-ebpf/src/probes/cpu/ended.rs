@@ -1,4 +1,4 @@
-//! A task leaves its processor for the last time.
+//! A task leaves its CPU for the last time.
 //!
 //! What it ran is counted at once, because no walk will see it. If it is older than the last walk, user space knows a part of it
 //! already, and takes that off.
@@ -26,7 +26,7 @@ pub fn ended(cpu: CpuPtr, task: Task) {
     }
     let Some(ended) = tables::ended(cpu, &key) else { return };
     let Times { ran_ns, waited_ns, voluntary, involuntary } = times(task);
-    // SAFETY: a map value, shared between processors.
+    // SAFETY: a map value, shared between CPUs.
     unsafe {
         add_shared(&raw mut (*ended).tasks, 1);
         add_shared(&raw mut (*ended).times.ran_ns, ran_ns);

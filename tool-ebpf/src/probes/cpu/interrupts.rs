@@ -1,6 +1,6 @@
 //! What interrupts take, by vector. Two entries and two clock reads for each: only where asked for.
 //!
-//! Softirqs do not interrupt each other on a processor, nor do handlers of devices. A handler interrupts a softirq, whose time
+//! Softirqs do not interrupt each other on a CPU, nor do handlers of devices. A handler interrupts a softirq, whose time
 //! it is part of.
 
 use stillwatch_common::cpu::{SOFTIRQS, Vector};
@@ -14,7 +14,7 @@ use crate::support::{
 #[inline(always)]
 pub fn softirq_begins() {
     if let Some(own) = tables::interrupts() {
-        // SAFETY: this processor's block.
+        // SAFETY: this CPU's block.
         unsafe { (*own).softirq_since_ns = now_ns() };
     }
 }
@@ -26,7 +26,7 @@ pub fn softirq_ends(vector: u32) {
     if vector >= SOFTIRQS {
         return;
     }
-    // SAFETY: this processor's block; the index was just bounded.
+    // SAFETY: this CPU's block; the index was just bounded.
     unsafe {
         let since_ns = core::mem::replace(&mut (*own).softirq_since_ns, 0);
         // It began before the hook for that was attached.
@@ -39,7 +39,7 @@ pub fn softirq_ends(vector: u32) {
 #[inline(always)]
 pub fn irq_begins() {
     if let Some(own) = tables::interrupts() {
-        // SAFETY: this processor's block.
+        // SAFETY: this CPU's block.
         unsafe { (*own).irq_since_ns = now_ns() };
     }
 }
@@ -47,7 +47,7 @@ pub fn irq_begins() {
 #[inline(always)]
 pub fn irq_ends(irq: u32) {
     let Some(own) = tables::interrupts() else { return };
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     let since_ns = unsafe { core::mem::replace(&mut (*own).irq_since_ns, 0) };
     if since_ns == 0 {
         return;
@@ -62,7 +62,7 @@ pub fn irq_ends(irq: u32) {
 /// `vector` points into a map value.
 #[inline(always)]
 unsafe fn add(vector: *mut Vector, took_ns: u64) {
-    // SAFETY: promised by the caller; processors may share it.
+    // SAFETY: promised by the caller; CPUs may share it.
     unsafe {
         add_shared(&raw mut (*vector).count, 1);
         add_shared(&raw mut (*vector).total_ns, took_ns);

@@ -1,4 +1,4 @@
-//! Who waits for a processor, how long, and who has it meanwhile?
+//! Who waits in a run queue, how long, and who has the CPU meanwhile?
 //!
 //! [`waits`]: the kernel notes in each task when it began to wait, so the switch that ends the wait tells its length, without a
 //! hook on wake-ups and without a table of tasks. [`walk`]: who has run, and who waits now, is in the tasks themselves, which are
@@ -26,7 +26,7 @@ use crate::support::task::{Switch, waits_are_known};
 #[inline(always)]
 pub fn switch(switch: &Switch) {
     let Some((number, cpu)) = tables::cpu() else { return };
-    // SAFETY: this processor's block; interrupts are off.
+    // SAFETY: this CPU's block; interrupts are off.
     unsafe { (*cpu).switches += 1 };
     if !switch.sleeps && !switch.dead && !switch.prev.is_idle() {
         // SAFETY: as above.

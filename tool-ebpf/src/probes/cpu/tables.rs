@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// One block per processor, read by user space through a mapping.
+/// One block per CPU, read by user space through a mapping.
 #[map]
 static CPU_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -31,7 +31,7 @@ static CPU_SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static CPU_SHARED: Array<Shared> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// What tasks had waited (`run_delay`) when they were given a processor last, and how much too early the kernel stamped them when
+/// What tasks had waited (`run_delay`) when they were given a CPU last, and how much too early the kernel stamped them when
 /// it was taken from them.
 #[map]
 static CPU_BASES: Array<u64> = Array::with_max_entries(1, 0);
@@ -52,7 +52,7 @@ static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
 #[map]
 static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
 
-/// Interrupts by processor, where asked for.
+/// Interrupts by CPU, where asked for.
 #[map]
 static CPU_INTERRUPTS: Array<Interrupts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -62,7 +62,7 @@ static CPU_IRQS: HashMap<u32, Vector> = HashMap::with_max_entries(1, 0);
 
 pub type CpuPtr = *mut Cpu;
 
-/// Number and block of the processor that we run on.
+/// Number and block of the CPU that we run on.
 #[inline(always)]
 pub fn cpu() -> Option<(u32, CpuPtr)> {
     // SAFETY: the helper has no precondition.
@@ -70,7 +70,7 @@ pub fn cpu() -> Option<(u32, CpuPtr)> {
     Some((number, CPU_CPU.get_ptr_mut(number)?))
 }
 
-/// The block of any processor.
+/// The block of any CPU.
 #[inline(always)]
 pub fn cpu_of(number: u32) -> Option<CpuPtr> {
     CPU_CPU.get_ptr_mut(number)
@@ -83,7 +83,7 @@ pub fn shared() -> Option<*mut Shared> {
 
 #[inline(always)]
 fn lose(cpu: CpuPtr, loss: Loss) {
-    // SAFETY: a map value; the index is an enum's. Atomic: user space may walk while this processor switches.
+    // SAFETY: a map value; the index is an enum's. Atomic: user space may walk while this CPU switches.
     unsafe { add_shared(&raw mut (*cpu).lost[loss as usize], 1) };
 }
 
@@ -95,7 +95,7 @@ pub fn count(number: u32, bucket: usize) {
     if bucket >= hist::BUCKETS {
         return;
     }
-    // SAFETY: a map value, this processor's or shared by some; the index was just bounded.
+    // SAFETY: a map value, this CPU's or shared by some; the index was just bounded.
     unsafe {
         let count = &raw mut (*shard).counts[bucket];
         if on(&facts::CPU_SHARED_HISTOGRAMS) {
@@ -127,7 +127,7 @@ pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
     let (place, tag) = place(task);
     let Some(base) = CPU_BASES.get_ptr_mut(place) else { return 0 };
     let sum = task.delay();
-    // SAFETY: a map value; another processor may write it meanwhile for another task, whole.
+    // SAFETY: a map value; another CPU may write it meanwhile for another task, whole.
     let known = unsafe { base.read_volatile() };
     // SAFETY: as above.
     unsafe { base.write_volatile(tag | (sum.wrapping_add(counted_ns) & SUM)) };
@@ -135,14 +135,14 @@ pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
         return sum;
     }
     if known & !SUM != tag {
-        // SAFETY: this processor's block; interrupts are off.
+        // SAFETY: this CPU's block; interrupts are off.
         unsafe { (*cpu).unsure += 1 };
         return 0;
     }
     grown(sum, known)
 }
 
-/// The task loses the processor, and is stamped as one that waits since so long ago: the way to the switch, on which it ran.
+/// The task loses the CPU, and is stamped as one that waits since so long ago: the way to the switch, on which it ran.
 #[inline(always)]
 pub fn early(task: Task, early_ns: u64) {
     let (place, tag) = place(task);
@@ -199,7 +199,7 @@ pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
     let mut known = CPU_WAITED.get_ptr_mut(owner);
     if known.is_none() {
         let new = Waited { cgroup: task.cgroup_id(), ..Waited::default() };
-        // Full, or another processor was faster: then the entry is there now.
+        // Full, or another CPU was faster: then the entry is there now.
         let _ = CPU_WAITED.insert(owner, new, BPF_NOEXIST.into());
         known = CPU_WAITED.get_ptr_mut(owner);
     }
@@ -238,7 +238,7 @@ pub fn ended(cpu: CpuPtr, key: &EndedKey) -> Option<*mut Ended> {
     known
 }
 
-/// The interrupts of the processor that we run on.
+/// The interrupts of the CPU that we run on.
 #[inline(always)]
 pub fn interrupts() -> Option<*mut Interrupts> {
     // SAFETY: the helper has no precondition.

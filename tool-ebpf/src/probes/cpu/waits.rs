@@ -1,4 +1,4 @@
-//! The end of a wait for a processor.
+//! The end of a wait in a run queue.
 
 use stillwatch_common::{cpu::By, hist};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// `next` gets the processor.
+/// `next` gets the CPU.
 #[inline(always)]
 pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let next = switch.next;
@@ -30,7 +30,7 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
         return;
     }
     if now == UNKNOWN || queued == 0 {
-        // SAFETY: this processor's block; interrupts are off.
+        // SAFETY: this CPU's block; interrupts are off.
         unsafe { (*cpu).untimed += 1 };
         return;
     }
@@ -61,14 +61,14 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     }
 }
 
-/// `prev` leaves the processor. Of those who had it for long, the one that had it longest of late is kept.
+/// `prev` leaves the CPU. Of those who had it for long, the one that had it longest of late is kept.
 #[inline(always)]
 fn note_run(cpu: CpuPtr, prev: Task, clock: u64) {
     let ran_ns = clock.wrapping_sub(prev.arrived());
     if ran_ns < facts::CPU_SLOW_NS.load() >> 1 || prev.is_idle() {
         return;
     }
-    // SAFETY: this processor's block; interrupts are off.
+    // SAFETY: this CPU's block; interrupts are off.
     unsafe {
         let run = &raw mut (*cpu).long_run;
         // One that ended before this one began may be in nobody's way any more.
@@ -87,7 +87,7 @@ const OLD_NS: u64 = 1_000_000_000;
 #[inline(always)]
 fn slow(number: u32, cpu: CpuPtr, prev: Task, next: Task, queued: u64, wait_ns: u64) {
     let Some(waited) = tables::waited(cpu, next) else { return };
-    // SAFETY: a map value, shared between processors; and this processor's block.
+    // SAFETY: a map value, shared between CPUs; and this CPU's block.
     unsafe {
         add_shared(&raw mut (*waited).waits, 1);
         add_shared(&raw mut (*waited).total_ns, wait_ns);
@@ -113,7 +113,7 @@ fn by(cpu: CpuPtr, next: Task, wait_ns: u64, bucket: u32) {
     let key = By { owner: next.owner(), octave: (bucket / hist::ROW as u32).into() };
     let Some(waits) = tables::by(cpu, &key, next) else { return };
     let sub = crate::support::opaque(bucket as usize) & (hist::ROW - 1);
-    // SAFETY: a map value, shared between processors; the index is masked.
+    // SAFETY: a map value, shared between CPUs; the index is masked.
     unsafe {
         add_shared_half(&raw mut (*waits).counts[sub], 1);
         add_shared(&raw mut (*waits).total_ns, wait_ns);

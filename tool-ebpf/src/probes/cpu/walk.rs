@@ -1,7 +1,7 @@
 //! Who has run since the last tick, and who waits now.
 //!
 //! Kernels with delayed dequeueing (6.12) leave a task that goes to sleep in its run queue for a moment. If it is moved to another
-//! processor in that moment, the kernel stamps it as one that begins to wait, and the stamp stays while it sleeps: its next wait
+//! CPU in that moment, the kernel stamps it as one that begins to wait, and the stamp stays while it sleeps: its next wait
 //! looks as long as its sleep. Whoever is found asleep with a stamp is noted, and [`super::waits`] leaves that one out.
 
 use core::ffi::c_void;
@@ -25,7 +25,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     let Some(shared) = tables::shared() else { return };
     // SAFETY: a map value.
     let (walked_ns, before_ns, walks) = unsafe { ((*shared).walked_ns, (*shared).walked_before_ns, (*shared).walks) };
-    // Younger ones belong to the next interval, and so do those about to leave their processor for the last time.
+    // Younger ones belong to the next interval, and so do those about to leave their CPU for the last time.
     if task.is_idle() || task.start_ns() > walked_ns || task.state() & TASK_DEAD != 0 {
         return;
     }
@@ -36,7 +36,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     if waits_are_known() {
         // SAFETY: a map value.
         let (offset_ns, compared_ns) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns) };
-        // A processor that has not switched since we started: its clock is at most a timer tick old.
+        // A CPU that has not switched since we started: its clock is at most a timer tick old.
         let now = if compared_ns == 0 { task.runqueue_clock() } else { walked_ns.wrapping_sub(offset_ns) };
         let queued = task.queued();
         let here_ns = now.wrapping_sub(queued);
@@ -65,7 +65,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     unsafe { bpf_seq_write(output.cast(), (&raw const walked).cast(), size_of::<Walked>() as u32) };
 }
 
-/// Whether the task ran on its processor at the last walk: it may have gone to sleep since then without having been given one anew.
+/// Whether the task ran on its CPU at the last walk: it may have gone to sleep since then without having been given one anew.
 /// Notes those that run at this walk.
 #[inline(always)]
 fn ran_at_walk(cpu: tables::CpuPtr, walks: u64, walked: &Walked, runs: bool) -> bool {

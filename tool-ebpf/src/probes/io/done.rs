@@ -42,7 +42,7 @@ pub fn finish(cpu: CpuPtr, program: Program, known: Option<*mut Request>, ended:
     let untimed = u64::from(!timed);
     tables::count(row, &Done { bytes: ended.bytes.into(), ios: 1, errors: ended.failed.into(), untimed });
     if on(&facts::IO_WHO) {
-        // SAFETY: this processor's block.
+        // SAFETY: this CPU's block.
         unsafe {
             (*cpu).done_ns = at_ns;
             (*cpu).done_dev = ended.dev;

@@ -1,6 +1,6 @@
 //! Who sleeps uninterruptibly, for how long, and on what.
 //!
-//! A wait begins when the task leaves its processor and ends when it is woken: the time until it runs again is not the device's.
+//! A wait begins when the task leaves its CPU and ends when it is woken: the time until it runs again is not the device's.
 //! What it waits for is in its kernel stack, which is taken when a long wait ends; short ones cost no stack.
 
 use core::ffi::c_void;
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// The end of a request wakes those who wait for it, on the same processor and at once; a large one has many pages to unlock
+/// The end of a request wakes those who wait for it, on the same CPU and at once; a large one has many pages to unlock
 /// first, at some 100 ns each.
 const AT_ONCE_NS: u64 = 100_000;
 
@@ -71,7 +71,7 @@ pub fn waking(ctx: *mut c_void, task: Task) {
     }
     let at_ns = now_ns();
     let wait_ns = at_ns.wrapping_sub(since_ns);
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     let (done_ns, done_bytes, done_dev) = unsafe { ((*cpu).done_ns, (*cpu).done_bytes, (*cpu).done_dev) };
     let by_request = task.in_iowait() && at_ns.wrapping_sub(done_ns) < AT_ONCE_NS + u64::from(done_bytes >> 3);
     let long = wait_ns >= facts::IO_STALL_NS.load();
@@ -88,7 +88,7 @@ pub fn waking(ctx: *mut c_void, task: Task) {
     let stack = if long { stacks::of_task(task) } else { 0 };
     let key = Stall { stack, tgid, dev, nr, kernel_thread };
     let Some(waits) = tables::stall(cpu, &key, task) else { return };
-    // SAFETY: a map value, shared between processors.
+    // SAFETY: a map value, shared between CPUs.
     unsafe {
         add_shared(&raw mut (*waits).waits, 1);
         add_shared(&raw mut (*waits).total_ns, wait_ns);

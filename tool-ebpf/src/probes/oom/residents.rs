@@ -14,8 +14,8 @@ use crate::{
 /// Smaller processes are nobody's reason for a lack of memory.
 const SMALLEST_PAGES: i64 = 256;
 
-/// Counters as the kernel keeps them. From 6.2 on each processor has a part of its own, which is not added: the sum is off by at
-/// most some dozen pages per processor.
+/// Counters as the kernel keeps them. From 6.2 on each CPU has a part of its own, which is not added: the sum is off by at
+/// most some dozen pages per CPU.
 ///
 /// # Safety
 /// `to` is writable.

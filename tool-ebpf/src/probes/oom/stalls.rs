@@ -49,7 +49,7 @@ fn is_background(task: Task, kind: Kind) -> bool {
 }
 
 /// The task iterator: a task that waits is marked as one that does. The kernel does not show the end of a wait when it has preempted
-/// the program for another task of that processor (7.2): user space takes an entry away that a walk did not mark.
+/// the program for another task of that CPU (7.2): user space takes an entry away that a walk did not mark.
 #[inline(always)]
 pub fn visit(task: Task) {
     let Some(known) = tables::inside(task) else { return };
@@ -72,7 +72,7 @@ fn enter(cpu: CpuPtr, task: Task, kind: Kind) {
 #[inline(always)]
 fn leave(cpu: CpuPtr, task: Task, kind: Kind) {
     let Some(known) = tables::inside(task) else { return };
-    // SAFETY: a map value; only the task itself, or the processor that switches to it, touches its entry.
+    // SAFETY: a map value; only the task itself, or the CPU that switches to it, touches its entry.
     let Inside { since_ns, owner, kind: begun, .. } = unsafe { *known };
     if begun != kind as u32 {
         return;

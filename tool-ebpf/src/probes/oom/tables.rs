@@ -10,7 +10,7 @@ use stillwatch_common::oom::{Cpu, Inside, Loss, Program, Stall, Waits};
 
 use crate::support::{count::add_shared, task::Task};
 
-/// One block per processor, read by user space through a mapping.
+/// One block per CPU, read by user space through a mapping.
 #[map]
 static OOM_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -32,7 +32,7 @@ static OOM_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut Cpu;
 
-/// The block of the processor that we run on; counts a run of the program.
+/// The block of the CPU that we run on; counts a run of the program.
 #[inline(always)]
 pub fn cpu(program: Program) -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.

@@ -45,12 +45,12 @@ fn add_to(table: &HashMap<Caller, Account>, cpu: CpuPtr, loss: Loss, task: Task,
         // SAFETY: all zeros are an empty account.
         let mut new: Account = unsafe { core::mem::zeroed() };
         new.cgroup = task.cgroup_id();
-        // Full, or another processor was faster: then the entry is there now.
+        // Full, or another CPU was faster: then the entry is there now.
         let _ = table.insert(caller, new, BPF_NOEXIST.into());
         known = table.get_ptr_mut(caller);
     }
     let Some(account) = known else { return tables::lose(cpu, loss) };
-    // SAFETY: a map value, shared between processors.
+    // SAFETY: a map value, shared between CPUs.
     unsafe {
         add_shared(&raw mut (*account).calls, 1);
         add_shared(&raw mut (*account).total_ns, call.latency_ns);

@@ -1,6 +1,6 @@
 //! Where does the time of system calls go?
 //!
-//! Exact mode. `sys_enter` notes the call in this processor's slot, `sys_exit` takes it from there. Only when the task is
+//! Exact mode. `sys_enter` notes the call in this CPU's slot, `sys_exit` takes it from there. Only when the task is
 //! switched out inside the call does `sched_switch` move the note to the table of tasks, which thereby is the list of
 //! calls in flight. The slot always speaks of the task that runs, because every change of tasks empties it.
 //!
@@ -46,7 +46,7 @@ fn is_failure(ret: i64) -> bool {
 #[inline(always)]
 pub fn enter(regs: u64, nr: u32) {
     let Some(cpu) = tables::cpu() else { return };
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     unsafe { (*cpu).enters += 1 };
     let task = Task::current();
     if !wanted(task) {
@@ -54,7 +54,7 @@ pub fn enter(regs: u64, nr: u32) {
     }
     let nr = if task.in_compat_call() { nr | COMPAT } else { nr & !COMPAT };
     let (tid, tgid, start_ns) = (task.tid(), task.tgid(), now_ns());
-    // SAFETY: a slot of this processor. `regs` is stored last: only then the slot counts as taken, should a kernel let
+    // SAFETY: a slot of this CPU. `regs` is stored last: only then the slot counts as taken, should a kernel let
     // this program be preempted half-way.
     unsafe {
         let call = &raw mut (*cpu).call;
@@ -73,7 +73,7 @@ pub fn enter(regs: u64, nr: u32) {
 #[inline(always)]
 pub unsafe fn exit(regs: *const u8, ret: i64) {
     let Some(cpu) = tables::cpu() else { return };
-    // SAFETY: a slot of this processor.
+    // SAFETY: a slot of this CPU.
     let call = unsafe { &mut (*cpu).call };
     let (start_ns, nr, tgid);
     if call.regs == regs as u64 {
@@ -128,7 +128,7 @@ fn count_failure(cpu: tables::CpuPtr, row: usize, ret: i64) {
 
 #[inline(always)]
 fn count_before_start(cpu: tables::CpuPtr, row: usize) {
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     unsafe { (*cpu).before_start += 1 };
     if let Some(counts) = tables::row(cpu, row) {
         counts.untimed += 1;
@@ -167,7 +167,7 @@ unsafe fn unmatched(cpu: tables::CpuPtr, task: Task, regs: *const u8, ret: i64) 
 #[inline(always)]
 pub fn switch(switch: &Switch) {
     let Some(cpu) = tables::cpu() else { return };
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     unsafe { (*cpu).switches += 1 };
     if on(&facts::SYSCALLS_EXACT) {
         spill(cpu, switch);
@@ -182,10 +182,10 @@ pub fn switch(switch: &Switch) {
     }
 }
 
-/// Exact mode: the note of a call leaves the processor with its task.
+/// Exact mode: the note of a call leaves the CPU with its task.
 #[inline(always)]
 fn spill(cpu: tables::CpuPtr, switch: &Switch) {
-    // SAFETY: this processor's slot.
+    // SAFETY: this CPU's slot.
     let call: &mut Call = unsafe { &mut (*cpu).call };
     if call.regs != 0 {
         let Call { start_ns, nr, tid, tgid, .. } = *call;

@@ -13,7 +13,7 @@ use stillwatch_common::{
 
 use crate::support::{cells::claim, opaque, task::Task};
 
-/// One block per processor. An array indexed by processor instead of a per-CPU map: looking it up is a few inlined
+/// One block per CPU. An array indexed by CPU instead of a per-CPU map: looking it up is a few inlined
 /// instructions on every kernel, and user space reads all of it through one mapping, without a system call.
 #[map]
 static SYSCALLS_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -30,7 +30,7 @@ static SYSCALLS_TASKS: HashMap<u64, Entry> = HashMap::with_max_entries(1, 0);
 #[map]
 static SYSCALLS_FREE: Queue<u32> = Queue::with_max_entries(CELLS as u32, 0);
 
-/// Which cell holds (call row << 8 | histogram row): decides between processors that need the same one at the same moment.
+/// Which cell holds (call row << 8 | histogram row): decides between CPUs that need the same one at the same moment.
 #[map]
 static SYSCALLS_CLAIMS: HashMap<u32, u32> = HashMap::with_max_entries(CELLS as u32, 0);
 
@@ -48,7 +48,7 @@ pub static SYSCALLS_CALLERS: HashMap<Caller, Account> = HashMap::with_max_entrie
 
 pub type CpuPtr = *mut Cpu;
 
-/// The block of the processor that we run on. Programs are not migrated while they run.
+/// The block of the CPU that we run on. Programs are not migrated while they run.
 #[inline(always)]
 pub fn cpu() -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.
@@ -57,13 +57,13 @@ pub fn cpu() -> Option<CpuPtr> {
 
 #[inline(always)]
 pub fn row<'a>(cpu: CpuPtr, row: usize) -> Option<&'a mut Row> {
-    // SAFETY: this processor's block; nobody else writes it, and `get_mut` bounds the index.
+    // SAFETY: this CPU's block; nobody else writes it, and `get_mut` bounds the index.
     unsafe { (*cpu).rows.get_mut(opaque(row)) }
 }
 
 #[inline(always)]
 pub fn lose(cpu: CpuPtr, loss: Loss) {
-    // SAFETY: this processor's block; the index is an enum's.
+    // SAFETY: this CPU's block; the index is an enum's.
     unsafe { (*cpu).lost[loss as usize] += 1 };
 }
 
@@ -93,7 +93,7 @@ pub fn record(cpu: CpuPtr, at: usize, latency_ns: u64) {
         return;
     }
     let sub = opaque(bucket as usize) & (hist::ROW - 1);
-    // SAFETY: this processor's block; one index was just bounded, the other is masked.
+    // SAFETY: this CPU's block; one index was just bounded, the other is masked.
     unsafe { (*cpu).cells[cell].counts[sub] += 1 };
 }
 
@@ -116,10 +116,10 @@ fn cell(row: usize, octave: usize) -> Option<u16> {
 pub fn count_errno(cpu: CpuPtr, row: usize, errno: u32) {
     let key = (row as u32) << 16 | errno & 0xffff;
     if let Some(count) = SYSCALLS_ERRNO.get_ptr_mut(key) {
-        // SAFETY: this processor's copy.
+        // SAFETY: this CPU's copy.
         unsafe { *count += 1 };
     } else if SYSCALLS_ERRNO.insert(key, 1, BPF_NOEXIST.into()).is_err() {
-        // Full, or another processor was faster: then the entry is there now.
+        // Full, or another CPU was faster: then the entry is there now.
         match SYSCALLS_ERRNO.get_ptr_mut(key) {
             // SAFETY: as above.
             Some(count) => unsafe { *count += 1 },
@@ -132,7 +132,7 @@ pub fn count_errno(cpu: CpuPtr, row: usize, errno: u32) {
 #[inline(always)]
 pub fn store(key: u64, entry: Entry) -> bool {
     if let Some(known) = SYSCALLS_TASKS.get_ptr_mut(key) {
-        // SAFETY: only the task itself, or the processor that switches it, touches its entry.
+        // SAFETY: only the task itself, or the CPU that switches it, touches its entry.
         unsafe { *known = entry };
         return true;
     }

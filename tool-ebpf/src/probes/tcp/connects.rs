@@ -30,7 +30,7 @@ const OUTCOMES: usize = 8;
 /// The socket leaves `SYN_SENT`.
 #[inline(always)]
 pub fn opened(cpu: tables::CpuPtr, sk: u64, established: bool) {
-    // SAFETY: map values; this program's room in this processor's block.
+    // SAFETY: map values; this program's room in this CPU's block.
     unsafe {
         let connect = &raw mut (*cpu).connect;
         sockets::ends(sk, &raw mut (*connect).ends);

@@ -29,7 +29,7 @@ pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64)
     }
     // Of a packet on its way out, or that was matched early, it knows the socket itself.
     let sock = if receiver != 0 { receiver } else { read_or_zero(skb, facts::SKB_SOCKET.load()) };
-    // SAFETY: this program's room in this processor's block.
+    // SAFETY: this program's room in this CPU's block.
     unsafe {
         add_shared(&raw mut (*cpu).drops, 1);
         let event = &raw mut (*cpu).dropped;

@@ -13,11 +13,11 @@ use stillwatch_common::tcp::{
 
 use crate::support::count::add_shared;
 
-/// One block per processor, read by user space through a mapping.
+/// One block per CPU, read by user space through a mapping.
 #[map]
 static TCP_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Connections on which something was sent again.
+/// Connections on which something was retransmitted.
 #[map]
 static TCP_FLOWS: HashMap<Ends, Flow> = HashMap::with_max_entries(1, 0);
 
@@ -43,7 +43,7 @@ static TCP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut Cpu;
 
-/// The block of the processor that we run on.
+/// The block of the CPU that we run on.
 #[inline(always)]
 fn block() -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.
@@ -59,7 +59,7 @@ pub fn cpu(program: Program) -> Option<CpuPtr> {
     Some(cpu)
 }
 
-/// The same, with the program's room for the attempt that it looks at. A program is not interrupted by itself on one processor.
+/// The same, with the program's room for the attempt that it looks at. A program is not interrupted by itself on one CPU.
 #[inline(always)]
 pub fn attempt(program: Program) -> Option<(CpuPtr, *mut Retransmit)> {
     let cpu = cpu(program)?;
@@ -124,7 +124,7 @@ pub fn drops(cpu: CpuPtr, site: &DropSite) -> Option<*mut Drops> {
     known
 }
 
-/// A socket listens from now on. No processor's block: also noted by the walk at the start.
+/// A socket listens from now on. No CPU's block: also noted by the walk at the start.
 #[inline(always)]
 pub fn listens(sock: u64) {
     if TCP_LISTENERS.insert(sock, 0, 0).is_err()
@@ -154,7 +154,7 @@ pub fn note_opener(sock: u64, opener: &Opener) {
 pub trait Event {
     fn at_ns(&self) -> u64;
 
-    /// How many of its kind a processor hands over in a second, and where it counts them.
+    /// How many of its kind a CPU hands over in a second, and where it counts them.
     #[inline(always)]
     fn account(cpu: CpuPtr) -> (u64, *mut u64, *mut u64) {
         // SAFETY: only addresses.
@@ -204,7 +204,7 @@ impl Event for Dropped {
 #[inline(always)]
 pub unsafe fn hand_over<E: Event>(cpu: CpuPtr, event: *const E) {
     const NO_WAKEUP: u64 = 1;
-    // SAFETY: this processor's block. An interrupt between these may let one more or one less through.
+    // SAFETY: this CPU's block. An interrupt between these may let one more or one less through.
     unsafe {
         let at_ns = (*event).at_ns();
         let (most, second_ns, events) = E::account(cpu);

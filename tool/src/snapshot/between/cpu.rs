@@ -1,4 +1,4 @@
-//! The `cpu` probe's part: waits for processors, and who had them.
+//! The `cpu` probe's part: waits in run queues, and who ran.
 
 use std::{
     cmp::Reverse,
@@ -182,7 +182,7 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
 
 fn throttled(prev: &BTreeMap<String, Throttling>, next: &BTreeMap<String, Throttling>) -> Vec<Throttled> {
     let row = |(cgroup, after): (&String, &Throttling)| {
-        // One that was not read before may have been held back for days.
+        // One that was not read before may have been throttled for days.
         let before = prev.get(cgroup)?;
         let row = Throttled {
             cgroup: cgroup.clone(),

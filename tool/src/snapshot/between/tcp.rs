@@ -1,4 +1,4 @@
-//! From two readings of the `tcp` probe's maps to what was sent again between them.
+//! From two readings of the `tcp` probe's maps to what was retransmitted between them.
 
 mod connects;
 mod drops;
@@ -181,7 +181,7 @@ const HELD_BY_NONE: &str =
     "no process holds the socket: a kernel service's, or its process ended before it could be looked up";
 const NOT_LOOKED: &str = "too many descriptors on this host to look through them at every tick";
 
-/// A socket, when something was sent again on it.
+/// A socket, when something was retransmitted on it.
 struct Socket {
     sock: u64,
     inode: u64,

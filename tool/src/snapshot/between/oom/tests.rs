@@ -18,7 +18,7 @@ fn task(pid: u32, comm: &[u8; 16]) -> Task {
 fn told() -> OomKill {
     let mut pages = [0; COUNTERS];
     pages[ANON] = 25;
-    // A counter may be below zero for a moment: each processor keeps a part of it.
+    // A counter may be below zero for a moment: each CPU keeps a part of it.
     pages[oom::FILE] = -3;
     let kill = Kill {
         at_ns: 5_000,
