@@ -136,6 +136,19 @@ pub struct Times {
     pub involuntary: u64,
 }
 
+/// How the kernel chooses a task among others.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Scheduling {
+    /// `SCHED_*`
+    pub policy: u32,
+    /// 120 and the nice value.
+    pub static_prio: u32,
+    /// Of the real-time policies.
+    pub rt_priority: u32,
+    pub pad: u32,
+}
+
 /// A task that has run or waited since the walk before, or waits now.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
@@ -154,6 +167,7 @@ pub struct Walked {
     pub comm: [u8; 16],
     pub runs: u32,
     pub kernel_thread: u32,
+    pub scheduling: Scheduling,
 }
 
 /// What tasks that have ended are added up by.
@@ -207,7 +221,7 @@ const _: () = assert!(
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
-const _: () = assert!(size_of::<Walked>() == 104 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
+const _: () = assert!(size_of::<Walked>() == 120 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
 #[cfg(feature = "user")]
 mod pod {

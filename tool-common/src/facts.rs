@@ -403,6 +403,9 @@ macro_rules! facts {
                 TASK_VOLUNTARY: Offset = "task_struct.nvcsw";
                 TASK_INVOLUNTARY: Offset = "task_struct.nivcsw";
                 TASK_CPU: Offset = "task_struct.thread_info.cpu" | "task_struct.cpu";
+                TASK_POLICY: Offset = "task_struct.policy";
+                TASK_STATIC_PRIO: Offset = "task_struct.static_prio";
+                TASK_RT_PRIORITY: Offset = "task_struct.rt_priority";
             }
 
             Optional cpu "no run queue waits" {

@@ -17,7 +17,11 @@ const HELD: Duration = Duration::from_millis(800);
 
 fn now() -> Result<()> {
     let cpu = last_processor()?;
-    let victim = pinned(cpu, || [spin(Duration::from_millis(1)), 0])?;
+    let victim = pinned(cpu, || {
+        // SAFETY: no precondition.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 7) };
+        [spin(Duration::from_millis(1)), 0]
+    })?;
     let urgent = pinned(cpu, || {
         let urgent = become_urgent();
         [if urgent { spin(HELD) } else { 0 }, 0]
@@ -43,6 +47,9 @@ fn now() -> Result<()> {
     let Some(over) = over else { anyhow::bail!("no wait that is over") };
     let max = over["max_ns"].as_u64().unwrap_or(0);
     ensure!(max >= oldest, "over after {max} ns, and waited {oldest} ns before");
+    let class = |pid| of(&watch, "running", pid).find_map(|row| row["class"].as_str().map(str::to_owned));
+    let classes = [class(urgent.pid), class(victim.pid)];
+    ensure!(classes == [Some("fifo 10".to_owned()), Some("nice 7".to_owned())], "{classes:?}");
     ensure!(over["behind"]["pid"] == urgent.pid && over["cpu"] == cpu, "{over:#}");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated};
 use stillwatch_common::{
+    cpu::Scheduling,
     facts::{Bits, Offset},
     io::{OwnerId, owner_id},
 };
@@ -240,6 +241,16 @@ impl Task {
     #[inline(always)]
     pub fn switches(self) -> [u64; 2] {
         [self.get(facts::TASK_VOLUNTARY.load()), self.get(facts::TASK_INVOLUNTARY.load())]
+    }
+
+    #[inline(always)]
+    pub fn scheduling(self) -> Scheduling {
+        Scheduling {
+            policy: self.get(facts::TASK_POLICY.load()),
+            static_prio: self.get(facts::TASK_STATIC_PRIO.load()),
+            rt_priority: self.get(facts::TASK_RT_PRIORITY.load()),
+            pad: 0,
+        }
     }
 
     #[inline(always)]

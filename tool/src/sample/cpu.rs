@@ -83,6 +83,9 @@ pub struct Ran {
     of_leader: bool,
     pub cgroup: u64,
     pub kernel_thread: bool,
+    /// Of the thread that ran longest, which ran so long.
+    pub scheduling: Option<cpu::Scheduling>,
+    longest_ns: u64,
 }
 
 impl Ran {
@@ -94,6 +97,12 @@ impl Ran {
         self.times.involuntary += did.involuntary;
         if let Some(cpu) = place {
             *self.on.entry(cpu).or_default() += did.ran_ns;
+        }
+    }
+
+    pub fn schedule(&mut self, scheduling: cpu::Scheduling, ran_ns: u64) {
+        if self.scheduling.is_none() || ran_ns > self.longest_ns {
+            (self.scheduling, self.longest_ns) = (Some(scheduling), ran_ns);
         }
     }
 
@@ -115,6 +124,7 @@ pub struct WaitsNow {
     pub cpu: u32,
     pub comm: [u8; 16],
     pub kernel_thread: bool,
+    pub scheduling: cpu::Scheduling,
     pub waits_ns: u64,
 }
 

@@ -63,6 +63,8 @@ table! {
         /// Who waited.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("WAITED"), pid("PID"), cgroup("CGROUP")];
+        /// Scheduling class, or nice value, of the thread that ran longest; none: the usual one, or it has not run.
+        class: Option<String> = info().source("task_struct.policy").optional(), text [words("CLASS").least(8).unless_zero()];
         /// Waits over the threshold that ended in this interval.
         waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
         /// All of them together.
@@ -80,6 +82,8 @@ table! {
         /// Who waits.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("WAITING NOW"), pid("PID"), cgroup("CGROUP")];
+        /// Scheduling class, or nice value, of the thread; none: the usual one.
+        class: Option<String> = info().source("task_struct.policy").optional(), text [words("CLASS").least(8).unless_zero()];
         /// The thread.
         tid: u32 = label(), text [number("TID").least(7)];
         /// For which CPU.
@@ -93,6 +97,8 @@ table! {
         /// Who ran.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("RUNNING"), pid("PID"), cgroup("CGROUP"), group("RUNNING", "–")];
+        /// Scheduling class, or nice value, of the thread that ran longest; none: the usual one, or it has ended.
+        class: Option<String> = info().source("task_struct.policy").optional(), text [words("CLASS").least(8).unless_zero()];
         /// Time that its tasks ran.
         ran_ns: u64 = counter("ns"), text [own("CPU", "share").right().least(5)];
         /// Of tasks that stayed on one CPU, by its number.
@@ -222,7 +228,17 @@ impl Running {
     /// Who did not run.
     pub fn none(who: Who) -> Self {
         let on = BTreeMap::new();
-        Self { who, ran_ns: 0, on, moved_ns: 0, waited_ns: 0.into(), voluntary: 0, involuntary: 0, ended: 0 }
+        Self {
+            who,
+            class: None,
+            ran_ns: 0,
+            on,
+            moved_ns: 0,
+            waited_ns: 0.into(),
+            voluntary: 0,
+            involuntary: 0,
+            ended: 0,
+        }
     }
 
     /// Where it ran, the longest first.

@@ -59,6 +59,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     walked.tid = task.tid();
     walked.runs = runs.into();
     walked.kernel_thread = task.is_kernel_thread().into();
+    walked.scheduling = task.scheduling();
     // SAFETY: 16 bytes, aligned as words.
     unsafe { (&raw mut walked.comm).cast::<[u64; 2]>().write_unaligned(task.comm()) };
     // SAFETY: promised by the caller; the kernel asks again where its buffer was full.

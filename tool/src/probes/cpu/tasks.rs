@@ -64,6 +64,7 @@ impl Tasks {
             ran.add(&did, place);
             ran.name(&task.comm, task.tid == tgid(task.owner), 0);
             ran.kernel_thread |= task.kernel_thread != 0;
+            ran.schedule(task.scheduling, did.ran_ns);
         }
         self.note_waiting(task);
     }
@@ -76,6 +77,7 @@ impl Tasks {
                 cpu: task.cpu,
                 comm: task.comm,
                 kernel_thread: task.kernel_thread != 0,
+                scheduling: task.scheduling,
                 waits_ns: task.waits_ns,
             });
         }

@@ -47,6 +47,7 @@ pub fn busy() -> Cpu {
                 max_ns: 9_000_000,
                 cpu: 1,
                 behind: Some(hog()),
+                ..Waited::default()
             },
             Waited {
                 who: who(7, HOSTILE, "/"),
@@ -55,6 +56,7 @@ pub fn busy() -> Cpu {
                 max_ns: 2_000_000,
                 cpu: 0,
                 behind: None,
+                ..Waited::default()
             },
         ],
         waiting: vec![Waiting {
@@ -62,6 +64,7 @@ pub fn busy() -> Cpu {
             tid: 431,
             cpu: 1,
             age_ns: 2_200_000,
+            ..Waiting::default()
         }]
         .into(),
         running: vec![

@@ -84,8 +84,10 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
                 Some(before) if before.max_ns == after.max_ns => after.max_ns.min(total_ns).min(longest_ns),
                 _ => after.max_ns,
             };
+            let ran = next.ran.get(&RanKey::Process(owner));
             (waits > 0).then(|| Waited {
                 who: recorded(owner, &after.comm, after.cgroup),
+                class: ran.and_then(|ran| class(ran.scheduling?)),
                 waits,
                 total_ns,
                 max_ns,
@@ -98,6 +100,20 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
     rows
 }
 
+/// In words, unless it is what tasks have that nobody gave another one.
+fn class(scheduling: wire::Scheduling) -> Option<String> {
+    let nice = i64::from(scheduling.static_prio) - 120;
+    match scheduling.policy as i32 {
+        libc::SCHED_FIFO => Some(format!("fifo {}", scheduling.rt_priority)),
+        libc::SCHED_RR => Some(format!("rr {}", scheduling.rt_priority)),
+        libc::SCHED_DEADLINE => Some("deadline".to_owned()),
+        libc::SCHED_IDLE => Some("idle".to_owned()),
+        _ if nice != 0 => Some(format!("nice {nice}")),
+        libc::SCHED_BATCH => Some("batch".to_owned()),
+        _ => None,
+    }
+}
+
 /// The idle task stands in nobody's way.
 fn behind(waited: &wire::Waited) -> Option<Who> {
     let who = || Who { comm: Some(who::text(&waited.behind_comm)), ..Who::living(waited.behind_tgid) };
@@ -107,6 +123,7 @@ fn behind(waited: &wire::Waited) -> Option<Who> {
 fn waiting(next: &sample::Cpu) -> Vec<Waiting> {
     let row = |task: &sample::WaitsNow| Waiting {
         who: Who { kernel_thread: task.kernel_thread, ..recorded(task.owner, &task.comm, 0) },
+        class: class(task.scheduling),
         tid: task.tid,
         cpu: task.cpu,
         age_ns: task.waits_ns,
@@ -130,6 +147,7 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
         let stayed_ns: u64 = on.values().sum();
         Running {
             who,
+            class: ran.scheduling.and_then(class),
             ended: ran.ended,
             ran_ns: ran.times.ran_ns,
             moved_ns: ran.times.ran_ns.saturating_sub(stayed_ns),
