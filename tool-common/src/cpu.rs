@@ -1,6 +1,6 @@
 //! Wire types of the `cpu` probe.
 //!
-//! What a CPU needs at each switch lies in its [`Cpu`]. Histograms lie in [`Shard`]s that a few CPUs of a large machine
+//! What a CPU needs at each switch lies in its [`PerCpu`]. Histograms lie in [`Shard`]s that a few CPUs of a large machine
 //! share: a machine of up to [`SHARDS`] CPUs shares none.
 
 use crate::hist;
@@ -29,7 +29,7 @@ named! {
 /// All that one CPU writes at a switch, and `drift`, which user space writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu {
+pub struct PerCpu {
     /// What the clock of the programs is ahead of the run queue's, at `offset_at_ns`: a wrapping difference.
     pub offset_ns: u64,
     /// 0 before the first switch.
@@ -217,7 +217,7 @@ pub struct Interrupts {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(
-    size_of::<Cpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
+    size_of::<PerCpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);

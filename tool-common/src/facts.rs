@@ -13,7 +13,7 @@
 //! - An [`Offset`] is a sum of terms, which `+` and `-` stand between. `STRUCT.MEMBER` is the distance of a member,
 //!   `STRUCT.MEMBER[ENUM.NAME]` that of an array's element, `sizeof(STRUCT)` and `sizeof(STRUCT.MEMBER[0])` are sizes, a number is
 //!   itself. What ends in `on ARCH` is of that machine only.
-//! - [`Bits`] are `STRUCT.MEMBER`, a bit field within one byte.
+//! - [`BitField`] are `STRUCT.MEMBER`, a bit field within one byte.
 //! - A [`Number`] is `ENUM.NAME`, and so is a [`Flag`].
 //! - A [`Presence`] is that of an enumerator `ENUM.NAME`, of a tracepoint `NAME()`, of its argument `NAME(AT)`, or of an argument with
 //!   this in its type, `NAME(AT TYPE)`.
@@ -28,9 +28,9 @@ pub type Presence = u8;
 /// A bit field: the byte it lies in, and where there. One word, so that the verifier of old kernels sees a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Bits(u64);
+pub struct BitField(u64);
 
-impl Bits {
+impl BitField {
     pub const fn new(offset: u32, shift: u8, mask: u8) -> Self {
         Self((offset as u64) << 32 | (shift as u64) << 8 | mask as u64)
     }
@@ -79,7 +79,7 @@ impl Fact for Offset {
     const ABSENT: Self = u64::MAX;
 }
 
-impl Fact for Bits {
+impl Fact for BitField {
     const ABSENT: Self = Self(u64::MAX);
 }
 
@@ -288,7 +288,7 @@ macro_rules! facts {
             }
 
             Optional io "stalls are not tied to the device whose request ended them" {
-                TASK_IOWAIT: Bits = "task_struct.in_iowait";
+                TASK_IOWAIT: BitField = "task_struct.in_iowait";
             }
 
             Needed tcp {
@@ -316,7 +316,7 @@ macro_rules! facts {
                 INODE_SOCKET: Offset = "socket_alloc.socket - socket_alloc.vfs_inode";
                 /// In network order; stays when `SKC_LOCAL_PORT` is given back.
                 INET_LOCAL_PORT: Offset = "inet_sock.inet_sport";
-                ICSK_CA_STATE: Bits = "inet_connection_sock.icsk_ca_state";
+                ICSK_CA_STATE: BitField = "inet_connection_sock.icsk_ca_state";
                 ICSK_RETRANSMITS: Offset = "inet_connection_sock.icsk_retransmits";
                 ICSK_PENDING: Offset = "inet_connection_sock.icsk_pending";
                 ICSK_BACKOFF: Offset = "inet_connection_sock.icsk_backoff";
@@ -384,7 +384,7 @@ macro_rules! facts {
             }
 
             Optional oom "waits for swap and at memory.high are not seen" {
-                TASK_MEMSTALL: Bits = "task_struct.in_memstall";
+                TASK_MEMSTALL: BitField = "task_struct.in_memstall";
             }
 
             Optional oom "limits of cgroups are not known" {
@@ -435,8 +435,8 @@ mod tests {
 
     #[test]
     fn bits_are_in_one_byte() {
-        let state = Bits::new(1193, 2, 0b0111_1100);
+        let state = BitField::new(1193, 2, 0b0111_1100);
         assert_eq!((state.offset(), state.value(0b1000_0111), state.any(0b1000_0011)), (1193, 1, false));
-        assert!(Bits::new(u32::MAX - 1, 7, 0x80).word() != Bits::ABSENT.word());
+        assert!(BitField::new(u32::MAX - 1, 7, 0x80).word() != BitField::ABSENT.word());
     }
 }

@@ -67,7 +67,7 @@ named! {
 /// All that one CPU writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-pub struct Cpu {
+pub struct PerCpu {
     pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// The request that this CPU completed last: the one that the next wake-ups wait for.
@@ -86,7 +86,7 @@ pub struct Cpu {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<Cpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
+const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

@@ -211,7 +211,7 @@ pub struct Total {
 /// All that one CPU counts. Added to atomically: an interrupt may come in between.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Cpu {
+pub struct PerCpu {
     pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// By [`Kind`].
@@ -227,7 +227,7 @@ pub const DEPTH: usize = 12;
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Task>() == 48 && size_of::<Kill>() == 200 && size_of::<Progress>() == 16);
 const _: () = assert!(size_of::<Signal>() == 104 && size_of::<Stall>() == 16 && size_of::<Waits>() == 112);
-const _: () = assert!(size_of::<Inside>() == 32 && size_of::<Resident>() == 96 && size_of::<Cpu>() == 256);
+const _: () = assert!(size_of::<Inside>() == 32 && size_of::<Resident>() == 96 && size_of::<PerCpu>() == 256);
 
 #[cfg(feature = "user")]
 mod pod {

@@ -1,6 +1,6 @@
 //! Wire types of the `syscalls` probe.
 //!
-//! One [`Cpu`] block per CPU, written only by that CPU and read by user space through one shared
+//! One [`PerCpu`] block per CPU, written only by that CPU and read by user space through one shared
 //! mapping; beside it the [`Layout`] that all CPUs share, and hash maps for what is rare.
 
 use crate::hist;
@@ -81,7 +81,7 @@ pub struct Cell {
 
 /// All that one CPU writes.
 #[repr(C, align(64))]
-pub struct Cpu {
+pub struct PerCpu {
     pub call: Call,
     /// Runs of the program on `sys_enter`, filtered ones included: our own cost is computed from these two.
     pub enters: u64,
@@ -164,7 +164,7 @@ pub struct Account {
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 32 && size_of::<Cell>() == 64 && size_of::<Call>() == 32);
 const _: () = assert!(size_of::<Task>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
-const _: () = assert!(size_of::<Cpu>() == 75_968 && size_of::<Cpu>().is_multiple_of(64));
+const _: () = assert!(size_of::<PerCpu>() == 75_968 && size_of::<PerCpu>().is_multiple_of(64));
 const _: () = assert!(size_of::<Layout>().is_multiple_of(8) && hist::ROWS <= STRIDE);
 
 /// The row that counts call number `nr`.

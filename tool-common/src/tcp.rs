@@ -158,7 +158,7 @@ named! {
 /// All that one CPU counts. Added to atomically: attempts are made in system calls and in interrupts.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Cpu {
+pub struct PerCpu {
     pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
     /// Segments by [`Kind`], as the kernel's own counter has them.
@@ -195,7 +195,7 @@ pub const DROPS_PER_SECOND: u64 = 200;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 104 && size_of::<Flow>() == 72);
-const _: () = assert!(size_of::<Opener>() == 48 && size_of::<Cpu>() == 896);
+const _: () = assert!(size_of::<Opener>() == 48 && size_of::<PerCpu>() == 896);
 
 #[cfg(feature = "user")]
 mod pod {

@@ -5,7 +5,7 @@
 //! off: a feature that nobody asked for costs nothing, and neither does asking whether a fact is there.
 
 use aya_ebpf::Global;
-use stillwatch_common::facts::{Bits, Fact, Flag, Number, Offset, Presence};
+use stillwatch_common::facts::{BitField, Fact, Flag, Number, Offset, Presence};
 
 /// A probe's programs are not loaded without it.
 type Needed<T> = Global<T>;

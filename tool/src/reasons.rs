@@ -1,12 +1,12 @@
 //! From the kernel stack of a task in uninterruptible sleep to what it waits for, in plain words.
 //!
-//! What is known is data: `reasons/table.rs`, one row a reason, the first that matches wins. Frames are names of functions,
+//! What is known is data: `reasons/signatures.rs`, one signature a reason, the first that matches wins. Frames are names of functions,
 //! innermost first, without offsets and compiler suffixes, as [`parse_stack`] and
 //! [`Symbols`](crate::kernel::symbols::Symbols) give them.
 //!
 //! Stacks come in two shapes: a program in the kernel sees every frame; /proc/PID/task/TID/stack leaves out what belongs
-//! to the scheduler, which are the locks too. So rows ask who wanted to sleep, rather than how: a stack from /proc whose
-//! first frame is `do_unlinkat` can only wait for a lock of the filesystem. A lock that no row knows the owner of can't
+//! to the scheduler, which are the locks too. So signatures ask who wanted to sleep, rather than how: a stack from /proc whose
+//! first frame is `do_unlinkat` can only wait for a lock of the filesystem. A lock that no signature knows the owner of can't
 //! be told from other waits there, and is "other".
 
 use std::fmt;
@@ -14,10 +14,10 @@ use std::fmt;
 pub use kind::Kind;
 
 use crate::kernel::symbols::without_suffix;
-use table::{QUIET, ROWS, Row};
+use signatures::{QUIET, SIGNATURES, Signature};
 
 mod kind;
-mod table;
+mod signatures;
 
 /// Why a task sleeps.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,8 +32,8 @@ impl Reason {
     pub fn of(stack: &[impl AsRef<str>]) -> Option<Self> {
         let stack: Vec<&str> = stack.iter().map(AsRef::as_ref).filter(|frame| !frame.is_empty()).collect();
         let asker = asker(&stack)?;
-        let row = ROWS.iter().find(|row| row.matches(&stack, asker));
-        let kind = row.map_or(Kind::Other, |row| row.kind);
+        let signature = SIGNATURES.iter().find(|signature| signature.matches(&stack, asker));
+        let kind = signature.map_or(Kind::Other, |signature| signature.kind);
         Some(Self { kind, frame: (kind == Kind::Other).then(|| asker.to_owned()) })
     }
 
@@ -58,7 +58,7 @@ fn asker<'a>(stack: &[&'a str]) -> Option<&'a str> {
     stack.iter().find(|frame| !any(QUIET, frame)).or(stack.last()).copied()
 }
 
-impl Row {
+impl Signature {
     fn matches(&self, stack: &[&str], asker: &str) -> bool {
         let asked = self.asked_by.is_empty() || any(self.asked_by, asker);
         asked && self.frames_match(stack)

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_current_task, generated};
 use stillwatch_common::{
     cpu::Scheduling,
-    facts::{Bits, Offset},
+    facts::{BitField, Offset},
     io::{OwnerId, owner_id},
 };
 
@@ -84,7 +84,7 @@ impl Task {
     }
 
     #[inline(always)]
-    fn has(self, bits: &Optional<Bits>) -> bool {
+    fn has(self, bits: &Optional<BitField>) -> bool {
         match bits.get() {
             Some(bits) => bits.any(self.get(bits.offset())),
             None => false,

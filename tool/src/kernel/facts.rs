@@ -4,7 +4,7 @@ mod formula;
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
-use stillwatch_common::facts::{Bits, Flag, Number, Offset, Presence};
+use stillwatch_common::facts::{BitField, Flag, Number, Offset, Presence};
 
 use self::formula::Solve;
 use super::{
@@ -15,7 +15,7 @@ use super::{
 /// What was found out, and what stays unknown.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    values: BTreeMap<&'static str, Value>,
+    values: BTreeMap<&'static str, GlobalValue>,
     /// Facts that this kernel does not have, and what is lost without them.
     pub missing: Vec<(&'static str, String)>,
 }
@@ -34,44 +34,44 @@ impl<T> Global<T> {
 
 /// What the programs' global holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Value {
+enum GlobalValue {
     Byte(u8),
     Half(u32),
     Word(u64),
 }
 
-impl From<u8> for Value {
+impl From<u8> for GlobalValue {
     fn from(value: u8) -> Self {
         Self::Byte(value)
     }
 }
 
-impl From<u32> for Value {
+impl From<u32> for GlobalValue {
     fn from(value: u32) -> Self {
         Self::Half(value)
     }
 }
 
-impl From<u64> for Value {
+impl From<u64> for GlobalValue {
     fn from(value: u64) -> Self {
         Self::Word(value)
     }
 }
 
-impl From<Bits> for Value {
-    fn from(value: Bits) -> Self {
+impl From<BitField> for GlobalValue {
+    fn from(value: BitField) -> Self {
         Self::Word(value.word())
     }
 }
 
-impl From<Flag> for Value {
+impl From<Flag> for GlobalValue {
     fn from(value: Flag) -> Self {
         Self::Word(value.mask())
     }
 }
 
 /// Facts that are there for the same purpose.
-struct Group {
+struct FactGroup {
     /// Who needs them; `every` probe.
     of: &'static str,
     policy: Policy,
@@ -88,7 +88,7 @@ enum Policy {
 struct Declared {
     name: &'static str,
     formulas: &'static [&'static str],
-    solve: fn(&KernelBtf, &str) -> Result<Option<Value>, BtfError>,
+    solve: fn(&KernelBtf, &str) -> Result<Option<GlobalValue>, BtfError>,
 }
 
 macro_rules! declarations {
@@ -101,7 +101,7 @@ macro_rules! declarations {
         $($(#[$what])* pub const $setting: Global<$of> = Global::new(stringify!($setting));)*
         $($($(#[$doc])* pub const $name: Global<$type> = Global::new(stringify!($name));)*)*
 
-        const GROUPS: &[Group] = &[$(Group {
+        const GROUPS: &[FactGroup] = &[$(FactGroup {
             of: stringify!($probe),
             policy: Policy::$policy,
             lost: [$(Some($lost),)? None][0],
@@ -112,13 +112,13 @@ macro_rules! declarations {
 
 stillwatch_common::facts!(declarations);
 
-fn solve<T: Solve + Into<Value>>(btf: &KernelBtf, formula: &str) -> Result<Option<Value>, BtfError> {
+fn solve<T: Solve + Into<GlobalValue>>(btf: &KernelBtf, formula: &str) -> Result<Option<GlobalValue>, BtfError> {
     Ok(T::solve(btf, formula)?.map(Into::into))
 }
 
 impl Declared {
     /// The first formula that this kernel has something for; else why it has nothing for the first.
-    fn find(&self, btf: &KernelBtf) -> Result<Value, BtfError> {
+    fn find(&self, btf: &KernelBtf) -> Result<GlobalValue, BtfError> {
         let mut missing = None;
         for formula in self.formulas {
             match (self.solve)(btf, formula) {
@@ -145,7 +145,7 @@ impl Facts {
         GROUPS.iter().filter(|group| group.of == of).try_for_each(|group| self.resolve_group(group, btf))
     }
 
-    fn resolve_group(&mut self, group: &Group, btf: &KernelBtf) -> Result<(), BtfError> {
+    fn resolve_group(&mut self, group: &FactGroup, btf: &KernelBtf) -> Result<(), BtfError> {
         let mut missing = None;
         let mut found = Vec::new();
         for fact in group.facts {
@@ -175,7 +175,7 @@ impl Facts {
     }
 
     #[expect(private_bounds, reason = "what a global can be is nobody else's business")]
-    pub fn set<T: Into<Value>>(&mut self, global: &Global<T>, value: T) {
+    pub fn set<T: Into<GlobalValue>>(&mut self, global: &Global<T>, value: T) {
         self.values.insert(global.name, value.into());
     }
 
@@ -188,9 +188,9 @@ impl Facts {
     pub fn hand_over<'a>(&'a self, loader: &mut aya::EbpfLoader<'a>) {
         for (name, value) in self.values.iter().filter(|(name, _)| !without::fact(name)) {
             match value {
-                Value::Byte(value) => loader.override_global(name, value, true),
-                Value::Half(value) => loader.override_global(name, value, true),
-                Value::Word(value) => loader.override_global(name, value, true),
+                GlobalValue::Byte(value) => loader.override_global(name, value, true),
+                GlobalValue::Half(value) => loader.override_global(name, value, true),
+                GlobalValue::Word(value) => loader.override_global(name, value, true),
             };
         }
     }
@@ -235,7 +235,7 @@ mod tests {
             assert_eq!([facts.has(&BIO_DISK), facts.has(&BIO_QUEUE_HAS_QUEUE)], [old; 2], "{kernel}");
             assert_eq!(facts.has(&DROP_HAS_SOCKET), !["5.10", "6.1"].contains(&kernel), "{kernel}");
             let apart = if ["5.10", "6.1"].contains(&kernel) { 8 } else { 40 };
-            assert_eq!(facts.values.get(MM_PAGES_STRIDE.name), Some(&Value::Word(apart)), "{kernel}");
+            assert_eq!(facts.values.get(MM_PAGES_STRIDE.name), Some(&GlobalValue::Word(apart)), "{kernel}");
         }
     }
 

@@ -25,7 +25,7 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub struct Hook {
     /// Name of the program, and of what it attaches to.
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: HookKind,
     pub needed_for: &'static str,
     /// What it was called before.
     pub older: Option<&'static str>,
@@ -38,12 +38,12 @@ pub struct Hook {
 impl Hook {
     /// A BTF tracepoint that a probe can't do without.
     pub const fn tp_btf(name: &'static str, needed_for: &'static str) -> Self {
-        Self { name, kind: Kind::TpBtf, needed_for, older: None, optional: false, later: false }
+        Self { name, kind: HookKind::TpBtf, needed_for, older: None, optional: false, later: false }
     }
 
     /// An iterator over all there is of a kind.
     pub const fn iter(name: &'static str, over: &'static str, needed_for: &'static str) -> Self {
-        Self { name, kind: Kind::Iter(over), needed_for, older: None, optional: true, later: false }
+        Self { name, kind: HookKind::Iter(over), needed_for, older: None, optional: true, later: false }
     }
 
     pub const fn optional(self) -> Self {
@@ -60,7 +60,7 @@ pub const SCHED_SWITCH: Hook = Hook::tp_btf("sched_switch", "tasks that sleep");
 pub const TASK_ITER: Hook = Hook::iter("task_iter", "task", "what is older than the run");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum HookKind {
     TpBtf,
     /// Runs once over all of a kind when it is read.
     Iter(&'static str),
@@ -69,8 +69,8 @@ pub enum Kind {
 impl std::fmt::Display for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
-            Kind::TpBtf => write!(f, "tp_btf {}", self.name),
-            Kind::Iter(over) => write!(f, "iter {over}"),
+            HookKind::TpBtf => write!(f, "tp_btf {}", self.name),
+            HookKind::Iter(over) => write!(f, "iter {over}"),
         }
     }
 }
@@ -186,7 +186,7 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
         return Err(refused(ProgramError::Btf(aya::BtfError::UnknownBtfTypeName { type_name })));
     }
     match hook.kind {
-        Kind::TpBtf => {
+        HookKind::TpBtf => {
             let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
             match (program.load(hook.name, btf), hook.older) {
                 (Err(ProgramError::Btf(_)), Some(older)) => program.load(older, btf),
@@ -194,7 +194,7 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
             }
             .map_err(refused)
         }
-        Kind::Iter(over) => {
+        HookKind::Iter(over) => {
             let program: &mut Iter = program.try_into().map_err(refused)?;
             program.load(over, btf).map_err(refused)
         }
@@ -208,11 +208,11 @@ impl Loaded {
             let refused = |source| LoadError::Refused { hook: Box::new(hook), source };
             let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
             match hook.kind {
-                Kind::TpBtf => {
+                HookKind::TpBtf => {
                     let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
                     program.attach().map_err(refused)?;
                 }
-                Kind::Iter(_) => {
+                HookKind::Iter(_) => {
                     let program: &mut Iter = program.try_into().map_err(refused)?;
                     let visited = visit(program);
                     if let Err(error) = visited {
@@ -229,8 +229,8 @@ impl Loaded {
 pub fn unload(ebpf: &mut Ebpf, hook: &Hook) {
     let Some(program) = ebpf.program_mut(hook.name) else { return };
     let gone = match hook.kind {
-        Kind::TpBtf => program.try_into().and_then(|program: &mut BtfTracePoint| program.unload()),
-        Kind::Iter(_) => program.try_into().and_then(|program: &mut Iter| program.unload()),
+        HookKind::TpBtf => program.try_into().and_then(|program: &mut BtfTracePoint| program.unload()),
+        HookKind::Iter(_) => program.try_into().and_then(|program: &mut Iter| program.unload()),
     };
     if let Err(error) = gone {
         tracing::debug!("{hook}: {error}");

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Why there are no names.
 #[derive(Debug, thiserror::Error)]
-pub enum Unavailable {
+pub enum NoSymbols {
     #[error("the kernel hides its addresses: needs CAP_SYSLOG, and sysctl kernel.kptr_restrict below 2")]
     Hidden,
     #[error("{FILE} names no function: the kernel was built without CONFIG_KALLSYMS")]
@@ -33,10 +33,10 @@ pub enum Unavailable {
 /// Looks up names of kernel functions.
 #[derive(Default)]
 pub struct Symbols {
-    table: Table,
+    table: SymbolTable,
     /// On the clock of samples.
     read_at: Option<Duration>,
-    unavailable: Option<Unavailable>,
+    unavailable: Option<NoSymbols>,
 }
 
 impl Symbols {
@@ -58,12 +58,12 @@ impl Symbols {
     }
 
     /// Why there are no names, once that was found out.
-    pub fn unavailable(&self) -> Option<&Unavailable> {
+    pub fn unavailable(&self) -> Option<&NoSymbols> {
         self.unavailable.as_ref()
     }
 
     /// Reads the file if these addresses need it and it was not read just now.
-    fn prepare(&mut self, stack: &[u64], now: Duration, read: impl FnOnce() -> Result<Table, Unavailable>) {
+    fn prepare(&mut self, stack: &[u64], now: Duration, read: impl FnOnce() -> Result<SymbolTable, NoSymbols>) {
         // The upper half of the address space is the kernel's; a stack's buffer ends in zeros.
         let unknown = |&address: &u64| address >> 63 == 1 && self.table.name(address).is_none();
         let paused = self.read_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
@@ -72,18 +72,18 @@ impl Symbols {
         }
         self.read_at = Some(now);
         // Gives the old table back first: two at a time would double the peak.
-        self.table = Table::default();
+        self.table = SymbolTable::default();
         self.unavailable = read().map(|table| self.table = table).err();
     }
 }
 
 /// Functions of a few return addresses, from one pass that keeps nothing else: for who asks about some places in the kernel, and not
 /// about stacks.
-pub fn find(return_addresses: &[u64]) -> Result<HashMap<u64, String>, Unavailable> {
+pub fn find(return_addresses: &[u64]) -> Result<HashMap<u64, String>, NoSymbols> {
     find_in(BufReader::with_capacity(4 << 10, File::open(FILE)?), return_addresses)
 }
 
-fn find_in(mut file: impl BufRead, return_addresses: &[u64]) -> Result<HashMap<u64, String>, Unavailable> {
+fn find_in(mut file: impl BufRead, return_addresses: &[u64]) -> Result<HashMap<u64, String>, NoSymbols> {
     let mut nearest: HashMap<u64, (u64, String)> = HashMap::new();
     let (mut line, mut hidden, mut any) = (Vec::with_capacity(256), false, false);
     while file.read_until(b'\n', &mut line)? > 0 {
@@ -104,15 +104,15 @@ fn find_in(mut file: impl BufRead, return_addresses: &[u64]) -> Result<HashMap<u
         line.clear();
     }
     match (any, hidden) {
-        (false, true) => Err(Unavailable::Hidden),
-        (false, false) => Err(Unavailable::Empty),
+        (false, true) => Err(NoSymbols::Hidden),
+        (false, false) => Err(NoSymbols::Empty),
         (true, _) => Ok(nearest.into_iter().map(|(address, (_, name))| (address, name)).collect()),
     }
 }
 
-fn read() -> Result<Table, Unavailable> {
+fn read() -> Result<SymbolTable, NoSymbols> {
     // The kernel hands out one page per read, whatever the buffer.
-    Table::read(BufReader::with_capacity(4 << 10, File::open(FILE)?))
+    SymbolTable::read(BufReader::with_capacity(4 << 10, File::open(FILE)?))
 }
 
 /// Where a function starts, and where its name does.
@@ -124,15 +124,15 @@ struct Start {
 
 /// 8 bytes per function and its name: 30 bytes on average.
 #[derive(Default)]
-struct Table {
+struct SymbolTable {
     base: u64,
     starts: Vec<Start>,
     /// A newline behind each.
     names: String,
 }
 
-impl Table {
-    fn read(mut file: impl BufRead) -> Result<Self, Unavailable> {
+impl SymbolTable {
+    fn read(mut file: impl BufRead) -> Result<Self, NoSymbols> {
         let (mut table, mut line, mut hidden) = (Self::default(), Vec::with_capacity(256), false);
         while file.read_until(b'\n', &mut line)? > 0 {
             match function(&line) {
@@ -143,8 +143,8 @@ impl Table {
             line.clear();
         }
         match (table.starts.is_empty(), hidden) {
-            (true, true) => return Err(Unavailable::Hidden),
-            (true, false) => return Err(Unavailable::Empty),
+            (true, true) => return Err(NoSymbols::Hidden),
+            (true, false) => return Err(NoSymbols::Empty),
             (false, _) => {}
         }
         // The kernel itself comes in order, its modules don't. Of several names for one address the first counts, as in

@@ -4,10 +4,10 @@
 pub mod cpu;
 pub mod examine;
 pub mod filter;
+mod hash_table;
 pub mod io;
 pub mod oom;
 pub mod syscalls;
-mod table;
 pub mod tcp;
 
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::{
     kernel::{
         facts::Facts,
         loader::{Hook, LoadError},
-        reasons::Reasons,
+        reason_names::ReasonNames,
     },
     names::Names,
     sample::Moment,
@@ -71,7 +71,7 @@ pub trait Read: Sized {
 pub struct With<'a> {
     pub processors: usize,
     pub facts: &'a Facts,
-    pub reasons: &'a Rc<Reasons>,
+    pub reasons: &'a Rc<ReasonNames>,
     /// Hooks that a run does without, and why.
     pub refused: &'a [(Hook, String)],
 }

@@ -23,7 +23,7 @@ fn real_stacks_have_their_reasons() {
     assert!(STACKS.matches("### ").count() > 50);
 }
 
-/// As a program in the kernel sees them, the ways to sleep included. Written by hand, for the order of the rows.
+/// As a program in the kernel sees them, the ways to sleep included. Written by hand, for the order of the signatures.
 const FULL: &str = "\
 writeback throttling | schedule < io_schedule < rq_qos_wait < wbt_wait < blk_mq_submit_bio < do_writepages < ext4_sync_file
 page read | schedule < io_schedule < wait_on_page_bit_common < generic_file_buffered_read < new_sync_read
@@ -72,15 +72,15 @@ fn the_text_of_proc_is_parsed() {
 
 #[test]
 fn below_means_further_out() {
-    let row = Row { kind: Kind::KernelLock, frames: "lock*", below: "caller", asked_by: "" };
-    assert!(row.matches(&["lock_it", "between", "caller"], "between"));
-    assert!(!row.matches(&["caller", "lock_it"], "caller"));
+    let signature = Signature { kind: Kind::KernelLock, frames: "lock*", below: "caller", asked_by: "" };
+    assert!(signature.matches(&["lock_it", "between", "caller"], "between"));
+    assert!(!signature.matches(&["caller", "lock_it"], "caller"));
 }
 
 #[test]
 fn every_kind_has_a_row_and_names_of_its_own() {
     for (at, kind) in Kind::ALL.iter().enumerate() {
-        assert!(*kind == Kind::Other || ROWS.iter().any(|row| row.kind == *kind), "{kind:?}");
+        assert!(*kind == Kind::Other || SIGNATURES.iter().any(|signature| signature.kind == *kind), "{kind:?}");
         assert!(kind.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{kind:?}");
         for other in &Kind::ALL[at + 1..] {
             assert!(kind.name() != other.name() && kind.words() != other.words(), "{kind:?} and {other:?}");
@@ -90,15 +90,20 @@ fn every_kind_has_a_row_and_names_of_its_own() {
 }
 
 #[test]
-fn rows_ask_for_something_and_patterns_are_well_formed() {
-    for row in ROWS {
-        assert!(!row.frames.is_empty() || !row.asked_by.is_empty(), "{:?} matches everything", row.kind);
-        for pattern in
-            [row.frames, row.below, row.asked_by, QUIET].iter().flat_map(|list| list.split_ascii_whitespace())
+fn signatures_ask_for_something_and_patterns_are_well_formed() {
+    for signature in SIGNATURES {
+        assert!(
+            !signature.frames.is_empty() || !signature.asked_by.is_empty(),
+            "{:?} matches everything",
+            signature.kind
+        );
+        for pattern in [signature.frames, signature.below, signature.asked_by, QUIET]
+            .iter()
+            .flat_map(|list| list.split_ascii_whitespace())
         {
             let name = pattern.strip_suffix('*').unwrap_or(pattern);
             let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            assert!(plain && name.len() > 2, "{pattern} in {:?}", row.kind);
+            assert!(plain && name.len() > 2, "{pattern} in {:?}", signature.kind);
         }
     }
 }

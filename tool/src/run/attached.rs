@@ -20,7 +20,7 @@ use crate::{
         features::Features,
         loader::{self, Hook, Loaded},
         memory,
-        reasons::Reasons,
+        reason_names::ReasonNames,
     },
     names::Names,
     probes::{self, Tick, With, filter},
@@ -60,7 +60,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
             Err(error) => start.leave_out(probe.name, error.into())?,
         }
     }
-    let reasons = Rc::new(plan.tcp.as_ref().map(|_| Reasons::resolve(&btf)).unwrap_or_default());
+    let reasons = Rc::new(plan.tcp.as_ref().map(|_| ReasonNames::resolve(&btf)).unwrap_or_default());
     drop(btf);
     common.set(&facts::STARTED_NS, now().ns());
     let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {

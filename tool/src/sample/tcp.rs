@@ -7,7 +7,7 @@ use std::{
 
 use stillwatch_common::tcp;
 
-use crate::kernel::reasons::Reasons;
+use crate::kernel::reason_names::ReasonNames;
 
 /// The maps of the `tcp` probe, added up over CPUs.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub struct Tcp {
     pub functions: HashMap<u64, String>,
     /// Why some or all have none.
     pub no_functions: Option<String>,
-    pub reasons: Rc<Reasons>,
+    pub reasons: Rc<ReasonNames>,
     /// Our own network namespace.
     pub netns: Option<u32>,
     pub network: Network,

@@ -7,7 +7,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap},
 };
 use stillwatch_common::{
-    cpu::{BASE_BITS, BASES, By, Cpu, Ended, EndedKey, Interrupts, Loss, SHARDS, Shard, Shared, Vector, Waited, Waits},
+    cpu::{
+        BASE_BITS, BASES, By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, Waited, Waits,
+    },
     hist,
     io::OwnerId,
 };
@@ -23,7 +25,7 @@ use crate::{
 
 /// One block per CPU, read by user space through a mapping.
 #[map]
-static CPU_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static CPU_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
 static CPU_SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -60,7 +62,7 @@ static CPU_INTERRUPTS: Array<Interrupts> = Array::with_max_entries(1, BPF_F_MMAP
 #[map]
 static CPU_IRQS: HashMap<u32, Vector> = HashMap::with_max_entries(1, 0);
 
-pub type CpuPtr = *mut Cpu;
+pub type CpuPtr = *mut PerCpu;
 
 /// Number and block of the CPU that we run on.
 #[inline(always)]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, Program, ROWS,
+        CELLS, Cause, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, PerCpu, Program, ROWS,
         Request, Row, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
@@ -23,7 +23,7 @@ use crate::support::{
 
 /// One block per processor, read by user space through a mapping.
 #[map]
-static IO_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static IO_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
 static IO_SHARDS: Array<Shard> = Array::with_max_entries(SHARDS as u32, BPF_F_MMAPABLE);
@@ -81,7 +81,7 @@ static IO_STALLS: HashMap<Stall, Waits> = HashMap::with_max_entries(1, 0);
 #[map]
 static IO_SLOW: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-pub type CpuPtr = *mut Cpu;
+pub type CpuPtr = *mut PerCpu;
 
 /// The block of the processor that we run on.
 #[inline(always)]

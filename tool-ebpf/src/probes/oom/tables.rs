@@ -6,13 +6,13 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, RingBuf, ring_buf::RingBufEntry},
 };
-use stillwatch_common::oom::{Cpu, Inside, Loss, Program, Stall, Waits};
+use stillwatch_common::oom::{Inside, Loss, PerCpu, Program, Stall, Waits};
 
 use crate::support::{count::add_shared, task::Task};
 
 /// One block per CPU, read by user space through a mapping.
 #[map]
-static OOM_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static OOM_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Tasks that wait for memory now, by address.
 #[map]
@@ -30,7 +30,7 @@ static OOM_VICTIMS: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
 #[map]
 static OOM_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-pub type CpuPtr = *mut Cpu;
+pub type CpuPtr = *mut PerCpu;
 
 /// The block of the CPU that we run on; counts a run of the program.
 #[inline(always)]

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     hist,
-    syscalls::{Account, CELLS, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task as Entry},
+    syscalls::{Account, CELLS, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task as Entry},
 };
 
 use crate::support::{cells::claim, opaque, task::Task};
@@ -16,7 +16,7 @@ use crate::support::{cells::claim, opaque, task::Task};
 /// One block per CPU. An array indexed by CPU instead of a per-CPU map: looking it up is a few inlined
 /// instructions on every kernel, and user space reads all of it through one mapping, without a system call.
 #[map]
-static SYSCALLS_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static SYSCALLS_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
 static SYSCALLS_LAYOUT: Array<Layout> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -46,7 +46,7 @@ pub static SYSCALLS_SLOW: HashMap<Caller, Account> = HashMap::with_max_entries(2
 #[map]
 pub static SYSCALLS_CALLERS: HashMap<Caller, Account> = HashMap::with_max_entries(1, 0);
 
-pub type CpuPtr = *mut Cpu;
+pub type CpuPtr = *mut PerCpu;
 
 /// The block of the CPU that we run on. Programs are not migrated while they run.
 #[inline(always)]

@@ -7,7 +7,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, RingBuf},
 };
 use stillwatch_common::tcp::{
-    Connect, Cpu, DROPS_PER_SECOND, DropSite, Dropped, Drops, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener,
+    Connect, DROPS_PER_SECOND, DropSite, Dropped, Drops, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener, PerCpu,
     Program, Remote, Reset, Retransmit,
 };
 
@@ -15,7 +15,7 @@ use crate::support::count::add_shared;
 
 /// One block per CPU, read by user space through a mapping.
 #[map]
-static TCP_CPU: Array<Cpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static TCP_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Connections on which something was retransmitted.
 #[map]
@@ -41,7 +41,7 @@ static TCP_LISTENERS: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
 #[map]
 static TCP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-pub type CpuPtr = *mut Cpu;
+pub type CpuPtr = *mut PerCpu;
 
 /// The block of the CPU that we run on.
 #[inline(always)]

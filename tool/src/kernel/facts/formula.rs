@@ -1,6 +1,6 @@
 //! What a fact's formula comes to on a kernel; `stillwatch_common::facts` says what there can be in one.
 
-use stillwatch_common::facts::{Bits, Flag, Number, Offset, Presence};
+use stillwatch_common::facts::{BitField, Flag, Number, Offset, Presence};
 
 use super::super::btf::{BtfError, KernelBtf, Member};
 
@@ -62,7 +62,7 @@ fn enumerator(btf: &KernelBtf, path: &str) -> Result<Number, BtfError> {
     value.ok_or_else(|| BtfError::NoMember { of: of.into(), path: name.into() })
 }
 
-impl Solve for Bits {
+impl Solve for BitField {
     fn solve(btf: &KernelBtf, formula: &str) -> Result<Option<Self>, BtfError> {
         let found = member(btf, formula)?;
         let (of, path) = formula.split_once('.').unwrap_or((formula, ""));
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn bits_numbers_and_presences() {
         let btf = fixture::open("6.18");
-        assert_eq!(Bits::solve(&btf, "task_struct.in_iowait").unwrap(), Some(Bits::new(1193, 0, 1)));
-        assert!(Bits::solve(&btf, "task_struct.comm").is_err());
+        assert_eq!(BitField::solve(&btf, "task_struct.in_iowait").unwrap(), Some(BitField::new(1193, 0, 1)));
+        assert!(BitField::solve(&btf, "task_struct.comm").is_err());
         assert_eq!(Number::solve(&btf, "cgroup_subsys_id.memory_cgrp_id").unwrap(), Some(4));
         let is_there = |formula| Presence::solve(&btf, formula).is_ok();
         assert!(is_there("kfree_skb()") && is_there("kfree_skb(3)") && is_there("kfree_skb(3 sock)"));

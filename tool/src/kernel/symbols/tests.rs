@@ -17,8 +17,8 @@ ffffffffc0a01000 t first.constprop.0\t[alpha]
 ffffffffc0a01000 t alias\t[alpha]
 ";
 
-fn table(text: &str) -> Result<Table, Unavailable> {
-    Table::read(Cursor::new(text))
+fn table(text: &str) -> Result<SymbolTable, NoSymbols> {
+    SymbolTable::read(Cursor::new(text))
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn what_is_no_function_has_no_name() {
 #[test]
 fn hidden_addresses_and_empty_files_are_told_apart() {
     let hidden = "0000000000000000 T _stext\n0000000000000000 t vfs_read\t[alpha]\n";
-    assert!(matches!(table(hidden), Err(Unavailable::Hidden)));
-    assert!(matches!(table(""), Err(Unavailable::Empty)));
-    assert!(Unavailable::Hidden.to_string().contains("kptr_restrict"));
+    assert!(matches!(table(hidden), Err(NoSymbols::Hidden)));
+    assert!(matches!(table(""), Err(NoSymbols::Empty)));
+    assert!(NoSymbols::Hidden.to_string().contains("kptr_restrict"));
 }
 
 #[test]
@@ -123,6 +123,6 @@ fn a_few_addresses_are_named_without_a_table() {
         assert_eq!(found.get(&address).map(String::as_str), whole.name(address), "{address:x}");
     }
     assert_eq!(found.len(), 3);
-    assert!(matches!(find_in(Cursor::new("0000000000000000 T x\n"), &wanted), Err(Unavailable::Hidden)));
-    assert!(matches!(find_in(Cursor::new(""), &wanted), Err(Unavailable::Empty)));
+    assert!(matches!(find_in(Cursor::new("0000000000000000 T x\n"), &wanted), Err(NoSymbols::Hidden)));
+    assert!(matches!(find_in(Cursor::new(""), &wanted), Err(NoSymbols::Empty)));
 }

@@ -4,15 +4,16 @@ use std::{collections::HashMap, io};
 
 use aya::Ebpf;
 use stillwatch_common::{
-    cpu::{By, Cpu, Ended, EndedKey, Interrupts, Loss, SHARDS, Shard, Shared, Vector, Waited, Waits, Walked},
+    cpu::{By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, Waited, Waits, Walked},
     hist,
     io::OwnerId,
 };
 
 use super::{
     super::{
-        Counters, living_tasks,
-        table::{Table, fd, take, unreadable},
+        Counters,
+        hash_table::{HashTable, fd, take, unreadable},
+        living_tasks,
     },
     RUN_ITER, host,
     quota::Quotas,
@@ -36,13 +37,13 @@ const NOT_KEPT: &str =
 const NO_WALK: &str = "the kernel refuses an iterator over tasks";
 
 pub struct Reader {
-    cpus: Mapping<Cpu>,
+    cpus: Mapping<PerCpu>,
     shards: Mapping<Shard>,
     shared: Mapping<Shared>,
-    waited: Table<OwnerId, Waited>,
-    by: Option<Table<By, Waits>>,
-    ended: Table<EndedKey, Ended>,
-    interrupts: Option<(Mapping<Interrupts>, Table<u32, Vector>)>,
+    waited: HashTable<OwnerId, Waited>,
+    by: Option<HashTable<By, Waits>>,
+    ended: HashTable<EndedKey, Ended>,
+    interrupts: Option<(Mapping<Interrupts>, HashTable<u32, Vector>)>,
     walk: Option<Walk>,
     tasks: Tasks,
     quotas: Quotas,
@@ -72,16 +73,16 @@ impl Reader {
             cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, processors, true).map_err(unreadable)?,
             shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
             shared: Mapping::new(fd(ebpf, "CPU_SHARED")?, 1, true).map_err(unreadable)?,
-            waited: Table::new(take(ebpf, "CPU_WAITED")?, 1)?,
+            waited: HashTable::new(take(ebpf, "CPU_WAITED")?, 1)?,
             by: match plan.by {
-                Some(_) => Some(Table::new(take(ebpf, "CPU_BY_OWNER")?, 1)?),
+                Some(_) => Some(HashTable::new(take(ebpf, "CPU_BY_OWNER")?, 1)?),
                 None => None,
             },
-            ended: Table::new(take(ebpf, "CPU_ENDED")?, 1)?,
+            ended: HashTable::new(take(ebpf, "CPU_ENDED")?, 1)?,
             interrupts: match plan.interrupts {
                 true => Some((
                     Mapping::new(fd(ebpf, "CPU_INTERRUPTS")?, processors, false).map_err(unreadable)?,
-                    Table::new(take(ebpf, "CPU_IRQS")?, 1)?,
+                    HashTable::new(take(ebpf, "CPU_IRQS")?, 1)?,
                 )),
                 false => None,
             },
@@ -236,7 +237,7 @@ impl Reader {
 
 impl Drift {
     /// By how much the clocks drift apart, in 2^-32, where that can be said anew.
-    fn follow(&mut self, seen: &Cpu) -> Option<i64> {
+    fn follow(&mut self, seen: &PerCpu) -> Option<i64> {
         let now = Self { offset_ns: seen.offset_ns, at_ns: seen.offset_at_ns };
         let age_ns = now.at_ns.saturating_sub(self.at_ns);
         if self.at_ns == 0 || age_ns < DRIFT_NS {
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn drift_is_followed_and_steps_are_not() {
-        let at = |offset_ns, offset_at_ns| Cpu { offset_ns, offset_at_ns, ..Cpu::default() };
+        let at = |offset_ns, offset_at_ns| PerCpu { offset_ns, offset_at_ns, ..PerCpu::default() };
         let mut drift = Drift::default();
         assert_eq!(drift.follow(&at(5_000, 1)), None);
         assert_eq!(drift.follow(&at(5_010, 1_000)), None, "too short to tell");

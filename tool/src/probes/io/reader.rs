@@ -15,7 +15,7 @@ use aya::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Cpu, Layout, Loss, Owner, OwnerId, PARTS, Program, ROWS, Request, Row, SHARDS, STRIDE, Shard,
+        CELLS, Cause, Layout, Loss, Owner, OwnerId, PARTS, PerCpu, Program, ROWS, Request, Row, SHARDS, STRIDE, Shard,
         Slow, Stack, Stall, Task, Waits, Work,
     },
     syscalls::NATIVE,
@@ -24,7 +24,7 @@ use stillwatch_common::{
 use super::{
     super::{
         Counters,
-        table::{Table, fd, refused, take, unreadable},
+        hash_table::{HashTable, fd, refused, take, unreadable},
     },
     devices::Devices,
     missed::Missed,
@@ -42,7 +42,7 @@ use crate::{
 type Hash<K, V> = aya::maps::HashMap<MapData, K, V>;
 
 pub struct Reader {
-    cpus: Mapping<Cpu>,
+    cpus: Mapping<PerCpu>,
     shards: Mapping<Shard>,
     layout: Mapping<Layout>,
     /// `None`: devices only.
@@ -55,11 +55,11 @@ pub struct Reader {
 
 /// Whose requests, and who waits.
 struct Who {
-    requests: Table<u64, Request>,
-    causes: Table<Cause, Work>,
-    tasks: Table<u64, Task>,
-    stalls: Table<Stall, Waits>,
-    owners: Table<OwnerId, Owner>,
+    requests: HashTable<u64, Request>,
+    causes: HashTable<Cause, Work>,
+    tasks: HashTable<u64, Task>,
+    stalls: HashTable<Stall, Waits>,
+    owners: HashTable<OwnerId, Owner>,
     stacks: Hash<u64, Stack>,
     slow: Option<RingBuf<MapData>>,
     stall_ns: u64,
@@ -224,11 +224,11 @@ impl Who {
     fn new(ebpf: &mut Ebpf, plan: &plan::Io) -> Result<Self, LoadError> {
         let ns = u64::try_from(plan.stall.as_nanos()).unwrap_or(u64::MAX);
         Ok(Self {
-            requests: Table::new(take(ebpf, "IO_REQUESTS")?, 1)?,
-            causes: Table::new(take(ebpf, "IO_CAUSES")?, 1)?,
-            tasks: Table::new(take(ebpf, "IO_TASKS")?, 1)?,
-            stalls: Table::new(take(ebpf, "IO_STALLS")?, 1)?,
-            owners: Table::new(take(ebpf, "IO_OWNERS")?, 1)?,
+            requests: HashTable::new(take(ebpf, "IO_REQUESTS")?, 1)?,
+            causes: HashTable::new(take(ebpf, "IO_CAUSES")?, 1)?,
+            tasks: HashTable::new(take(ebpf, "IO_TASKS")?, 1)?,
+            stalls: HashTable::new(take(ebpf, "IO_STALLS")?, 1)?,
+            owners: HashTable::new(take(ebpf, "IO_OWNERS")?, 1)?,
             stacks: Hash::try_from(take(ebpf, "IO_STACKS")?).map_err(refused)?,
             slow: match plan.slow {
                 Some(_) => Some(RingBuf::try_from(take(ebpf, "IO_SLOW")?).map_err(refused)?),

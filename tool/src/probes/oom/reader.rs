@@ -12,12 +12,12 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
-use stillwatch_common::oom::{Cpu, Inside, Kill, Loss, Program, Progress, Resident, Signal, Stall, Waits};
+use stillwatch_common::oom::{Inside, Kill, Loss, PerCpu, Program, Progress, Resident, Signal, Stall, Waits};
 
 use super::{
     super::{
         Counters,
-        table::{Table, fd, refused, take, unreadable},
+        hash_table::{HashTable, fd, refused, take, unreadable},
     },
     MEMORY_ITER,
     kernel_log::KernelLog,
@@ -54,9 +54,9 @@ const BEGUN_NS: u64 = 100_000_000;
 const REPORTS_KEPT: Duration = Duration::from_secs(120);
 
 pub struct Reader {
-    cpus: Mapping<Cpu>,
-    stalls: Table<Stall, Waits>,
-    tasks: Table<u64, Inside>,
+    cpus: Mapping<PerCpu>,
+    stalls: HashTable<Stall, Waits>,
+    tasks: HashTable<u64, Inside>,
     events: RingBuf<MapData>,
     log: Result<KernelLog, String>,
     reports: Collector,
@@ -82,8 +82,8 @@ impl Reader {
     pub fn new(ebpf: &mut Ebpf, plan: &plan::Oom, processors: usize) -> Result<Self, LoadError> {
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "OOM_CPU")?, processors, false).map_err(unreadable)?,
-            stalls: Table::new(take(ebpf, "OOM_STALLS")?, 1)?,
-            tasks: Table::new(take(ebpf, "OOM_TASKS")?, 1)?,
+            stalls: HashTable::new(take(ebpf, "OOM_STALLS")?, 1)?,
+            tasks: HashTable::new(take(ebpf, "OOM_TASKS")?, 1)?,
             events: RingBuf::try_from(take(ebpf, "OOM_EVENTS")?).map_err(refused)?,
             log: KernelLog::open(false),
             reports: Collector::default(),

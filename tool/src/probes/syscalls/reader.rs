@@ -5,7 +5,7 @@ use std::{collections::HashMap, io};
 use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
     hist,
-    syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Cpu, Layout, Loss, ROWS, Row, STRIDE, Task, Waits},
+    syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task, Waits},
 };
 
 use super::process;
@@ -14,7 +14,7 @@ use crate::{
     kernel::{loader::LoadError, mapping::Mapping},
     probes::{
         Counters,
-        table::{Table, fd, refused, take, unreadable},
+        hash_table::{HashTable, fd, refused, take, unreadable},
     },
     sample::{Cell, InFlight, Syscalls},
     snapshot::{Lost, syscalls::Mode},
@@ -25,12 +25,12 @@ use crate::{
 const IN_FLIGHT: usize = 256;
 
 pub struct Reader {
-    cpus: Mapping<Cpu>,
+    cpus: Mapping<PerCpu>,
     layout: Mapping<Layout>,
-    tasks: Table<u64, Task>,
-    errnos: Table<u32, u64>,
-    slow: Table<Caller, Account>,
-    callers: Option<Table<Caller, Account>>,
+    tasks: HashTable<u64, Task>,
+    errnos: HashTable<u32, u64>,
+    slow: HashTable<Caller, Account>,
+    callers: Option<HashTable<Caller, Account>>,
     idle: bool,
     mode: Mode,
     own_pid: u32,
@@ -56,11 +56,11 @@ impl Reader {
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, processors, false).map_err(unreadable)?,
             layout,
-            tasks: Table::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
-            errnos: Table::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
-            slow: Table::new(take(ebpf, "SYSCALLS_SLOW")?, 1)?,
+            tasks: HashTable::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
+            errnos: HashTable::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
+            slow: HashTable::new(take(ebpf, "SYSCALLS_SLOW")?, 1)?,
             callers: match plan.by.is_some() || plan.failing {
-                true => Some(Table::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
+                true => Some(HashTable::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
                 false => None,
             },
             idle: plan.idle,
@@ -189,7 +189,7 @@ fn add(sum: &mut Row, row: Row) {
 ///
 /// # Safety
 /// `cpu` points into the mapping.
-unsafe fn running(cpu: *mut Cpu) -> Option<(u64, Task)> {
+unsafe fn running(cpu: *mut PerCpu) -> Option<(u64, Task)> {
     // SAFETY: promised by the caller.
     let look = || unsafe { (&raw const (*cpu).call).read_volatile() };
     let (Call { regs, start_ns, nr, tid, tgid, .. }, again) = (look(), look());

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::kernel::symbols::{self, Unavailable};
+use crate::kernel::symbols::{self, NoSymbols};
 
 /// A pass over the kernel's symbols takes some 50 ms. New places are rare, but a host under attack finds many: one pass in so long.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ pub struct Functions {
     known: HashMap<u64, Option<String>>,
     /// When as many passes as there were are due.
     due_at: Option<Duration>,
-    unavailable: Option<Unavailable>,
+    unavailable: Option<NoSymbols>,
     later: bool,
 }
 

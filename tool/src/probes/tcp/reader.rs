@@ -15,12 +15,12 @@ use aya::{
     Ebpf,
     maps::{Map, MapData, RingBuf},
 };
-use stillwatch_common::tcp::{Cpu, DropSite, Drops, Ends, Flow, Listener, Loss, Opened, Opener, Program, Remote};
+use stillwatch_common::tcp::{DropSite, Drops, Ends, Flow, Listener, Loss, Opened, Opener, PerCpu, Program, Remote};
 
 use super::{
     super::{
         Counters,
-        table::{Table, fd, refused, take, unreadable},
+        hash_table::{HashTable, fd, refused, take, unreadable},
     },
     DESCRIPTOR_ITER, LISTENER_ITER,
     functions::Functions,
@@ -29,16 +29,16 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    kernel::{loader::LoadError, mapping::Mapping, reasons::Reasons, walk::Walk},
+    kernel::{loader::LoadError, mapping::Mapping, reason_names::ReasonNames, walk::Walk},
     sample::{Tcp, TcpEvents},
     snapshot::Lost,
 };
 
 pub struct Reader {
-    cpus: Mapping<Cpu>,
-    flows: Table<Ends, Flow>,
-    remotes: Table<Remote, Opened>,
-    drops: Table<DropSite, Drops>,
+    cpus: Mapping<PerCpu>,
+    flows: HashTable<Ends, Flow>,
+    remotes: HashTable<Remote, Opened>,
+    drops: HashTable<DropSite, Drops>,
     openers: aya::maps::HashMap<MapData, u64, Opener>,
     pending: Pending,
     holders: Holders,
@@ -51,7 +51,7 @@ pub struct Reader {
     /// Of the last sample.
     last: Tcp,
     netns: Option<u32>,
-    reasons: Rc<Reasons>,
+    reasons: Rc<ReasonNames>,
 }
 
 impl Reader {
@@ -59,7 +59,7 @@ impl Reader {
     pub fn new(
         ebpf: &mut Ebpf,
         processors: usize,
-        reasons: Rc<Reasons>,
+        reasons: Rc<ReasonNames>,
         no_listeners: Option<String>,
     ) -> Result<Self, LoadError> {
         let listeners = match take(ebpf, "TCP_LISTENERS")? {
@@ -69,9 +69,9 @@ impl Reader {
         let ring = RingBuf::try_from(take(ebpf, "TCP_EVENTS")?).map_err(refused)?;
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "TCP_CPU")?, processors, false).map_err(unreadable)?,
-            flows: Table::new(take(ebpf, "TCP_FLOWS")?, 1)?,
-            remotes: Table::new(take(ebpf, "TCP_REMOTES")?, 1)?,
-            drops: Table::new(take(ebpf, "TCP_DROPS")?, 1)?,
+            flows: HashTable::new(take(ebpf, "TCP_FLOWS")?, 1)?,
+            remotes: HashTable::new(take(ebpf, "TCP_REMOTES")?, 1)?,
+            drops: HashTable::new(take(ebpf, "TCP_DROPS")?, 1)?,
             openers: aya::maps::HashMap::try_from(take(ebpf, "TCP_OPENERS")?).map_err(refused)?,
             pending: Pending::new(ring),
             holders: Holders::new(Walk::new(ebpf, DESCRIPTOR_ITER, None).map_err(unreadable)?),

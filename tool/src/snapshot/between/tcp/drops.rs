@@ -96,7 +96,7 @@ pub fn sites(before: &sample::Tcp, after: &sample::Tcp, plan: &plan::Tcp) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::reasons::Reasons;
+    use crate::kernel::reason_names::ReasonNames;
 
     #[test]
     fn flags_are_written_as_by_tcpdump() {
@@ -110,7 +110,7 @@ mod tests {
         let sample = |a, b, c| sample::Tcp {
             drops: [(site(1, 5), count(a)), (site(2, 5), count(b)), (site(3, 0), count(c))].into(),
             functions: [(1, "tcp_v4_rcv".to_owned()), (2, "tcp_v4_rcv".to_owned())].into(),
-            reasons: std::rc::Rc::new(Reasons {
+            reasons: std::rc::Rc::new(ReasonNames {
                 drops: [(5, "socket filter".to_owned())].into(),
                 ..Default::default()
             }),

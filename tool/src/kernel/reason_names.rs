@@ -6,14 +6,14 @@ use super::btf::KernelBtf;
 
 /// Words by number; none on kernels that do not tell.
 #[derive(Clone, Debug, Default)]
-pub struct Reasons {
+pub struct ReasonNames {
     /// [`stillwatch_common::tcp::Reset::reason`].
     pub resets: HashMap<u32, String>,
     /// [`stillwatch_common::tcp::Dropped::reason`]. Those of single subsystems have numbers of their own, and no words here.
     pub drops: HashMap<u32, String>,
 }
 
-impl Reasons {
+impl ReasonNames {
     pub fn resolve(btf: &KernelBtf) -> Self {
         let words = |of: &str, prefix: &str| {
             let values = btf.enum_values(of).unwrap_or_default();
@@ -28,13 +28,13 @@ impl Reasons {
 
 #[cfg(test)]
 mod tests {
-    use super::Reasons;
+    use super::ReasonNames;
     use crate::kernel::btf::fixture;
 
     #[test]
     fn reasons_of_drops_have_words_where_the_kernel_tells_them() {
         for kernel in fixture::KERNELS {
-            let reasons = Reasons::resolve(&fixture::open(kernel));
+            let reasons = ReasonNames::resolve(&fixture::open(kernel));
             let known = |words: &str| reasons.drops.values().any(|known| known == words);
             assert_eq!(known("socket filter") && known("no socket"), kernel != "5.10", "{kernel}: {reasons:?}");
         }

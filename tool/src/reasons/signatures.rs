@@ -1,4 +1,4 @@
-//! The rows, most useful first: what an operator can act on (memory, a frozen filesystem, a throttle) before what the
+//! The signatures of stacks, most useful first: what an operator can act on (memory, a frozen filesystem, a throttle) before what the
 //! task was doing at the time.
 //!
 //! Names are those of Linux 5.10 to 7.2; a function that was renamed or is inlined on some of them is there with its
@@ -6,8 +6,8 @@
 
 use super::Kind;
 
-/// One row. What is empty asks for nothing; names are separated by blanks, `*` ends a prefix.
-pub struct Row {
+/// What is empty asks for nothing; names are separated by blanks, `*` ends a prefix.
+pub struct Signature {
     pub kind: Kind,
     /// One of these is in the stack …
     pub frames: &'static str,
@@ -17,12 +17,12 @@ pub struct Row {
     pub asked_by: &'static str,
 }
 
-const fn any(kind: Kind, frames: &'static str) -> Row {
-    Row { kind, frames, below: "", asked_by: "" }
+const fn any(kind: Kind, frames: &'static str) -> Signature {
+    Signature { kind, frames, below: "", asked_by: "" }
 }
 
-const fn asked_by(kind: Kind, asked_by: &'static str) -> Row {
-    Row { kind, frames: "", below: "", asked_by }
+const fn asked_by(kind: Kind, asked_by: &'static str) -> Signature {
+    Signature { kind, frames: "", below: "", asked_by }
 }
 
 /// Ways to sleep: they don't say what for.
@@ -54,7 +54,7 @@ const FILESYSTEMS: &str = "\
     ext4_* __ext4_* ext2_* xfs_* __xfs_* btrfs_* __btrfs_* f2fs_* fat_* vfat_* exfat_* ntfs_* ntfs3_* udf_* jfs_* \
     erofs_* squashfs_* isofs_* ovl_* shmem_* zonefs_* bcachefs_* bch2_* nilfs_*";
 
-pub const ROWS: &[Row] = &[
+pub const SIGNATURES: &[Signature] = &[
     // `kernel_clone` itself waits for nothing else; wait_for_vfork_done is part of it on most kernels.
     any(Kind::Vfork, "wait_for_vfork_done"),
     asked_by(Kind::Vfork, "kernel_clone"),
@@ -92,14 +92,14 @@ pub const ROWS: &[Row] = &[
     ),
     asked_by(Kind::FilesystemFrozen, "mnt_want_write* __sb_start_write* sb_start_* freeze_super thaw_super*"),
     // ext4 has such a semaphore of its own.
-    Row {
+    Signature {
         kind: Kind::FilesystemLock,
         frames: FREEZE_LOCK,
         below: "",
         asked_by: "ext4_writepages ext4_change_inode_journal_flag ext4_ext_migrate ext4_ind_migrate",
     },
     // The others of this kind belong to cgroups, CPUs and modules, none of them a filesystem's.
-    Row {
+    Signature {
         kind: Kind::FilesystemFrozen,
         frames: FREEZE_LOCK,
         below: "",
@@ -222,8 +222,8 @@ pub const ROWS: &[Row] = &[
          mm_take_all_locks unmap_mapping_range",
     ),
     // What else a filesystem asks for itself is a lock, unless the way to sleep says more.
-    Row { kind: Kind::PageLock, frames: PAGE_WAITS, below: "", asked_by: FILESYSTEMS },
-    Row {
+    Signature { kind: Kind::PageLock, frames: PAGE_WAITS, below: "", asked_by: FILESYSTEMS },
+    Signature {
         kind: Kind::FilesystemIo,
         frames: "io_schedule bit_wait_io* submit_bio_wait blk_io_schedule",
         below: "",
@@ -246,7 +246,7 @@ pub const ROWS: &[Row] = &[
          namespace_lock copy_mnt_ns path_mount path_umount page_cache_ra_unbounded wb_writeback kernfs_iop_* \
          simple_recursive_removal",
     ),
-    Row { kind: Kind::FilesystemLock, frames: LOCKS, below: FILESYSTEMS, asked_by: "" },
+    Signature { kind: Kind::FilesystemLock, frames: LOCKS, below: FILESYSTEMS, asked_by: "" },
     any(Kind::KernelLock, LOCKS),
     any(
         Kind::PageFault,

@@ -12,14 +12,14 @@ use aya::{Ebpf, Pod, maps::Map};
 use crate::kernel::{batch::Batch, loader::LoadError};
 
 /// A hash map that is read whole at every tick, and the buffers for it.
-pub struct Table<K, V> {
+pub struct HashTable<K, V> {
     map: Map,
     fd: OwnedFd,
     batch: Batch<K, V>,
     max_entries: usize,
 }
 
-impl<K: Pod + Eq + Hash, V: Pod> Table<K, V> {
+impl<K: Pod + Eq + Hash, V: Pod> HashTable<K, V> {
     /// `per_entry`: values per key; one, or one per possible CPU.
     pub fn new(map: Map, per_entry: usize) -> Result<Self, LoadError> {
         let (Map::HashMap(data) | Map::PerCpuHashMap(data) | Map::LruHashMap(data)) = &map else {
