@@ -135,11 +135,11 @@ macro_rules! facts {
 
                 /// The probe runs.
                 CPU_TIMES: u8 = 0;
-                /// Waits for a processor that are at least this long are added up by process.
+                /// Waits in a run queue that are at least this long are added up by process.
                 CPU_SLOW_NS: u64 = u64::MAX;
                 /// All of them are.
                 CPU_BY: u8 = 0;
-                /// Several processors share a histogram.
+                /// Several CPUs share a histogram.
                 CPU_SHARED_HISTOGRAMS: u8 = 0;
 
                 /// Only these processes: 0 off, 1 the one in `FILTER_TGID`, 2 those in the map `FILTER_TGIDS`.

@@ -369,7 +369,7 @@ pub fn id_of_cgroup(cgroup: u64) -> Option<u64> {
     memory::read(memory::read(cgroup, facts::CGROUP_KN.get()?)?, facts::KN_ID.get()?)
 }
 
-/// Waits for processors can be measured.
+/// Waits in run queues can be measured.
 #[inline(always)]
 pub fn waits_are_known() -> bool {
     facts::SCHED_QUEUED.is_there()

@@ -21,7 +21,7 @@ use crate::support::{
     task::Task,
 };
 
-/// One block per processor, read by user space through a mapping.
+/// One block per CPU, read by user space through a mapping.
 #[map]
 static IO_CPU: Array<PerCpu> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
@@ -83,7 +83,7 @@ static IO_SLOW: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut PerCpu;
 
-/// The block of the processor that we run on.
+/// The block of the CPU that we run on.
 #[inline(always)]
 pub fn this_cpu() -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.
@@ -94,7 +94,7 @@ pub fn this_cpu() -> Option<CpuPtr> {
 #[inline(always)]
 pub fn cpu(program: Program) -> Option<CpuPtr> {
     let cpu = this_cpu()?;
-    // SAFETY: this processor's block; the index is an enum's.
+    // SAFETY: this CPU's block; the index is an enum's.
     unsafe { (*cpu).runs[program as usize] += 1 };
     Some(cpu)
 }
@@ -103,7 +103,7 @@ pub fn cpu(program: Program) -> Option<CpuPtr> {
 /// program knows otherwise, it would follow every path to the end.
 #[inline(always)]
 pub fn forget(cpu: CpuPtr, program: Program, number: u64) -> u64 {
-    // SAFETY: this processor's block. A program is not interrupted by itself, but by others.
+    // SAFETY: this CPU's block. A program is not interrupted by itself, but by others.
     unsafe {
         let through = &raw mut (*cpu).forgotten[program as usize];
         through.write_volatile(number);
@@ -134,7 +134,7 @@ fn shard() -> Option<*mut Shard> {
 #[inline(always)]
 pub fn row_of(cpu: CpuPtr, dev: u32, op: u8) -> u32 {
     let key = row_key(dev, op);
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     let last = unsafe { (&raw const (*cpu).last_row).read_volatile() };
     if last >> 16 == key {
         return last as u32 & (ROWS as u32 - 1);
@@ -143,7 +143,7 @@ pub fn row_of(cpu: CpuPtr, dev: u32, op: u8) -> u32 {
         Some(row) => {
             if let Some(layout) = IO_LAYOUT.get_ptr_mut(0) {
                 let at = opaque(row as usize) & (ROWS - 1);
-                // SAFETY: the index was just masked. Every processor writes the same.
+                // SAFETY: the index was just masked. Every CPU writes the same.
                 unsafe { (&raw mut (*layout).keys[at]).write_volatile(key) };
             }
             // SAFETY: as above.
@@ -282,11 +282,11 @@ pub fn forget_bio(address: u64) {
     let _ = IO_REQUESTS.remove(address);
 }
 
-/// Keeps the name of a process that owns something, unless this processor just did: the same one, under the same name.
+/// Keeps the name of a process that owns something, unless this CPU just did: the same one, under the same name.
 #[inline(always)]
 pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
     let comm = task.comm();
-    // SAFETY: this processor's block.
+    // SAFETY: this CPU's block.
     unsafe {
         let mixed = comm[0] ^ comm[1].rotate_left(32);
         if (*cpu).last_owner == owner && (*cpu).last_name == mixed {
@@ -312,7 +312,7 @@ const EMPTY: Owner = Owner { comm: [0; 16], cgroup: 0, kernel_thread: 0, pad: 0 
 pub fn work(cpu: CpuPtr, cause: &Cause, work: &Work) {
     let mut known = IO_CAUSES.get_ptr_mut(cause);
     if known.is_none() {
-        // Full, or another processor was faster: then the entry is there now.
+        // Full, or another CPU was faster: then the entry is there now.
         let _ = IO_CAUSES.insert(cause, Work { bytes: 0, ios: 0, service_ns: 0 }, BPF_NOEXIST.into());
         known = IO_CAUSES.get_ptr_mut(cause);
     }

@@ -1,4 +1,4 @@
-//! What is sent again, on whose connection, and why? Which connections are slow to open, fail to, or are broken off? Who does not
+//! What is retransmitted, on whose connection, and why? Which connections are slow to open, fail to, or are broken off? Who does not
 //! accept connections fast enough, and which packets are dropped?
 //!
 //! Retransmissions are made by timers and by incoming segments: the current task is an innocent bystander. The owner is the
@@ -62,7 +62,7 @@ pub unsafe fn retransmit(sk: *const u8, skb: *const u8, error: i32) {
     let out = number(facts::TCP_PACKETS_OUT.load()).wrapping_add(number(facts::TCP_RETRANS_OUT.load()));
     let left = number(facts::TCP_SACKED_OUT.load()).wrapping_add(number(facts::TCP_LOST_OUT.load()));
     let Some((cpu, event)) = tables::attempt(Program::Retransmit) else { return };
-    // SAFETY: this program's room in this processor's block.
+    // SAFETY: this program's room in this CPU's block.
     unsafe {
         (*event).at_ns = now_ns();
         (*event).sock = sk;
@@ -107,7 +107,7 @@ fn kind(sk: u64, state: u8) -> Kind {
 pub unsafe fn retransmit_synack(sk: *const u8, req: *const u8) {
     let (sk, req) = (sk as u64, req as u64);
     let Some((cpu, event)) = tables::attempt(Program::SynAck) else { return };
-    // SAFETY: this program's room in this processor's block, of which it never writes what a SYN-ACK does not have.
+    // SAFETY: this program's room in this CPU's block, of which it never writes what a SYN-ACK does not have.
     unsafe {
         (*event).at_ns = now_ns();
         (*event).sock = sk;
@@ -123,7 +123,7 @@ pub unsafe fn retransmit_synack(sk: *const u8, req: *const u8) {
 }
 
 /// # Safety
-/// `event` is room in the processor's block.
+/// `event` is room in the CPU's block.
 #[inline(always)]
 unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again): (u32, u32)) {
     // SAFETY: map values; the index is bounded.

@@ -24,7 +24,7 @@ pub fn is_whole(state: u8) -> bool {
 #[inline(always)]
 pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
     let Some(cpu) = tables::cpu(Program::ResetSent) else { return };
-    // SAFETY: this program's room in this processor's block.
+    // SAFETY: this program's room in this CPU's block.
     unsafe {
         let reset = &raw mut (*cpu).reset[Direction::Sent as usize];
         begin(cpu, reset, Direction::Sent);
@@ -60,7 +60,7 @@ pub unsafe fn received(sk: *const u8) {
     if u32::from(read_or_zero::<u8>(sk, facts::SKC_STATE.load())) == TCP_SYN_SENT {
         return;
     }
-    // SAFETY: this program's room in this processor's block.
+    // SAFETY: this program's room in this CPU's block.
     unsafe {
         let reset = &raw mut (*cpu).reset[Direction::Received as usize];
         begin(cpu, reset, Direction::Received);
@@ -70,7 +70,7 @@ pub unsafe fn received(sk: *const u8) {
 }
 
 /// # Safety
-/// `reset` is room in the processor's block.
+/// `reset` is room in the CPU's block.
 #[inline(always)]
 unsafe fn begin(cpu: tables::CpuPtr, reset: *mut Reset, direction: Direction) {
     // SAFETY: promised by the caller.
@@ -83,7 +83,7 @@ unsafe fn begin(cpu: tables::CpuPtr, reset: *mut Reset, direction: Direction) {
 }
 
 /// # Safety
-/// `reset` is room in the processor's block.
+/// `reset` is room in the CPU's block.
 #[inline(always)]
 unsafe fn socket(sk: u64, reset: *mut Reset) {
     let state: u8 = read_or_zero(sk, facts::SKC_STATE.load());
