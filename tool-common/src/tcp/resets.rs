@@ -1,6 +1,6 @@
 //! Connections that one side breaks off.
 
-use super::Ends;
+use super::{Ends, Opener};
 
 /// A connection that one side broke off, on its way through the ring.
 #[repr(C)]
@@ -12,6 +12,8 @@ pub struct Reset {
     /// Number of the socket's inode; 0: no process holds it.
     pub inode: u64,
     pub ends: Ends,
+    /// Who opened or closed the socket; all zeros: not seen, or it only listens.
+    pub opener: Opener,
     /// `enum sk_rst_reason`, of those sent, on kernels that tell it; 0 elsewhere.
     pub reason: u32,
     /// `TCP_ESTABLISHED` (1) …; 0: no socket.
@@ -42,4 +44,4 @@ impl Direction {
     }
 }
 
-const _: () = assert!(size_of::<Reset>() == 72);
+const _: () = assert!(size_of::<Reset>() == 120);

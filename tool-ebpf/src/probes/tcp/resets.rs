@@ -1,8 +1,8 @@
 //! Connections that one side breaks off.
 
-use stillwatch_common::tcp::{Direction, Program, Reset};
+use stillwatch_common::tcp::{Direction, Opener, Program, Reset};
 
-use super::{TCP_SYN_SENT, note_current, sockets, tables};
+use super::{TCP_LISTEN, TCP_SYN_SENT, note_current, sockets, tables};
 use crate::{
     facts,
     support::{count::add_shared, memory::read_or_zero, now_ns},
@@ -30,10 +30,10 @@ pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
         begin(cpu, reset, Direction::Sent);
         (*reset).reason = reason;
         if !sk.is_null() {
-            socket(sk as u64, reset);
             if skb.is_null() && read_or_zero::<u32>(sk as u64, facts::SK_OWNED.load()) != 0 {
                 note_current(sk as u64);
             }
+            socket(sk as u64, reset);
         }
         // A listening socket is not the end of a connection, but the packet's addresses are.
         if !skb.is_null() {
@@ -79,6 +79,7 @@ unsafe fn begin(cpu: tables::CpuPtr, reset: *mut Reset, direction: Direction) {
         ((*reset).at_ns, (*reset).direction) = (now_ns(), direction as u8);
         ((*reset).sock, (*reset).inode, (*reset).state) = (0, 0, 0);
         (*reset).ends = Default::default();
+        (*reset).opener = core::mem::zeroed::<Opener>();
     }
 }
 
@@ -94,6 +95,13 @@ unsafe fn socket(sk: u64, reset: *mut Reset) {
         if is_whole(state) {
             (*reset).inode = sockets::inode(sk);
             (*reset).ends.local_port = sockets::local_port(sk);
+            // Before the tick the address may be another socket's. Without an inode it is one that was closed, and noted then.
+            if u32::from(state) != TCP_LISTEN
+                && let Some(opener) = tables::opener(sk)
+                && ((*reset).inode == 0 || (*opener).inode == (*reset).inode)
+            {
+                (*reset).opener = *opener;
+            }
         }
     }
 }

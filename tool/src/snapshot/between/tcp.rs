@@ -102,7 +102,10 @@ fn flow(ends: &tcp::Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample:
     Some(Flow {
         group: None,
         connections: 1,
-        owners: owners(&Socket { sock: after.sock, inode: after.inode, at_ns: after.at_ns, connected }, sample),
+        owners: owners(
+            &Socket { sock: after.sock, inode: after.inode, at_ns: after.at_ns, connected, opener: None },
+            sample,
+        ),
         ends: Some(self::ends(ends)),
         netns: foreign(ends.netns, sample),
         interface: None,
@@ -129,7 +132,10 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
     const INFINITE: u32 = 0x7fff_ffff;
     Retransmit {
         at,
-        owners: owners(&Socket { sock: event.sock, inode: event.inode, at_ns: event.at_ns, connected }, sample),
+        owners: owners(
+            &Socket { sock: event.sock, inode: event.inode, at_ns: event.at_ns, connected, opener: None },
+            sample,
+        ),
         local,
         remote,
         netns: foreign(event.ends.netns, sample),
@@ -157,7 +163,8 @@ fn reset(reset: &tcp::Reset, at: Timestamp, sample: &sample::Tcp) -> Reset {
     let Ends { local, remote } = ends(&reset.ends);
     let direction = if reset.direction == Direction::Sent as u8 { Direction::Sent } else { Direction::Received };
     let connected = reset.state != TCP_LISTEN;
-    let socket = Socket { sock: reset.sock, inode: reset.inode, at_ns: reset.at_ns, connected };
+    let opener = Some(&reset.opener).filter(|opener| opener.at_ns != 0);
+    let socket = Socket { sock: reset.sock, inode: reset.inode, at_ns: reset.at_ns, connected, opener };
     let owners = match reset.sock {
         0 => Owners { who: Who { unknown: Some(NO_SOCKET.into()), ..Who::default() }, ..Owners::default() },
         _ => owners(&socket, sample),
@@ -178,20 +185,22 @@ const NO_SOCKET: &str = "no process has such a socket";
 const CLOSED_BEFORE: &str =
     "its socket was closed before we started, or its process ended before it could be looked up";
 const HELD_BY_NONE: &str =
-    "no process holds the socket: a kernel service's, or its process ended before it could be looked up";
+    "no process holds the socket: it was closed before it could be looked up, or is a kernel service's";
 const NOT_LOOKED: &str = "too many descriptors on this host to look through them at every tick";
 
 /// A socket, when something was retransmitted on it.
-struct Socket {
+struct Socket<'a> {
     sock: u64,
     inode: u64,
     at_ns: u64,
     /// Not one that only listens.
     connected: bool,
+    /// Who opened or closed it, where the event came with that.
+    opener: Option<&'a tcp::Opener>,
 }
 
 /// Those who hold the socket; of one that nobody holds, who closed it, or opened it.
-fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::Tcp) -> Owners {
+fn owners(&Socket { sock, inode, at_ns, connected, opener }: &Socket, sample: &sample::Tcp) -> Owners {
     if let Some(holders) = sample.holders.get(&inode).filter(|_| inode != 0) {
         let mut all: Vec<Who> =
             holders.iter().map(|holder| Who { comm: Some(holder.comm.clone()), ..Who::living(holder.pid) }).collect();
@@ -209,7 +218,7 @@ fn owners(&Socket { sock, inode, at_ns, connected }: &Socket, sample: &sample::T
         let mut openers = sample.events.connects.iter().map(|connect| &connect.opener);
         openers.find(|opener| inode != 0 && opener.inode == inode)
     };
-    if let Some(opener) = sample.openers.get(&sock).filter(same).or_else(given_up) {
+    if let Some(opener) = opener.or_else(|| sample.openers.get(&sock).filter(same)).or_else(given_up) {
         return Owners { who: recorded(opener), shared: Vec::new(), past: true };
     }
     let unknown = Some(match inode {
@@ -270,7 +279,7 @@ mod tests {
     fn who_holds_a_socket_stands_before_who_opened_it() {
         let comm = *b"client\0\0\0\0\0\0\0\0\0\0";
         let opener = tcp::Opener { owner: 7 << 32 | 5, at_ns: 100, inode: 12, cgroup: 0, comm };
-        let socket = |sock, inode, connected| Socket { sock, inode, at_ns: 200, connected };
+        let socket = |sock, inode, connected| Socket { sock, inode, at_ns: 200, connected, opener: None };
         let holder = |pid| Holder { pid, comm: "worker".into() };
         let mut sample = sample::Tcp { openers: [(0xff, opener)].into(), ..sample::Tcp::default() };
         let closed = owners(&socket(0xff, 0, true), &sample);
@@ -293,6 +302,8 @@ mod tests {
         assert_eq!(owners(&socket(0xff, 13, true), &sample).who.pid, Some(6));
         assert_eq!(owners(&socket(0xee, 0, true), &sample).who.pid, None);
         assert_eq!(owners(&Socket { at_ns: 99, ..socket(0xff, 0, true) }, &sample).who.pid, None);
+        // The event came with its opener.
+        assert_eq!(owners(&Socket { opener: Some(&opener), ..socket(0xee, 13, true) }, &sample).who.pid, Some(7));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn dropped(dropped: &tcp::Dropped, at: Timestamp, sample: &sample::Tcp) -> D
     let Ends { local: to, remote: from } = ends(&dropped.ends);
     // What is known of a listening socket is not about the connection that it is asked for.
     let connected = dropped.state != TCP_LISTEN;
-    let socket = Socket { sock: dropped.sock, inode: dropped.inode, at_ns: dropped.at_ns, connected };
+    let socket = Socket { sock: dropped.sock, inode: dropped.inode, at_ns: dropped.at_ns, connected, opener: None };
     let cause = cause(dropped.reason, dropped.location, sample);
     let owners = match dropped.sock {
         0 => {

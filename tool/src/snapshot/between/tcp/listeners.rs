@@ -23,7 +23,7 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
         Listener {
             local: end(now.ends.local, now.ends.local_port),
             netns: foreign(now.ends.netns, after),
-            owners: owners(&Socket { sock: now.sock, inode: now.inode, at_ns: 0, connected }, after),
+            owners: owners(&Socket { sock: now.sock, inode: now.inode, at_ns: 0, connected, opener: None }, after),
             dropped: dropped.into(),
             queue: now.queue,
             limit: now.limit,
