@@ -208,9 +208,9 @@ fn accept_queues(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
         Known::Not(why) => return Err(format!("accept queues ({why})")),
     };
     let mut figures = Figures::default();
-    match listeners.iter().filter(|row| row.is_full() || row.dropped > 0).count() as u64 {
+    match listeners.iter().filter(|row| row.full || row.is_full() || row.dropped > 0).count() as u64 {
         0 => figures.add(true, "none is full".to_owned()),
-        full => figures.add(false, format::plural(full, "is full", "are full")),
+        full => figures.add(false, format::plural(full, "is full or dropped requests", "are full or dropped requests")),
     }
     Ok(figures)
 }

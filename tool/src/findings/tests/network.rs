@@ -120,7 +120,15 @@ fn connections_that_fail_and_those_that_are_dropped() {
     let dropping = |dropped| {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
-            let row = Listener { local: end("0.0.0.0", 80), netns: None, owners, dropped, queue: 129, limit: 128 };
+            let row = Listener {
+                local: end("0.0.0.0", 80),
+                netns: None,
+                owners,
+                dropped,
+                queue: 129,
+                limit: 128,
+                full: true,
+            };
             snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };

@@ -105,6 +105,10 @@ impl Reader {
             ..self.sample()
         };
         let counters = self.add_up(&mut sample);
+        if !self.holders.has_walked() {
+            // Notes sockets that listen since before the run: what they dropped until now is read below.
+            self.holders.refresh(now, [], |_| false)?;
+        }
         if let Some(walk) = &mut self.listeners {
             // SAFETY: plain integers.
             unsafe { walk.records(|listener: &Listener| _ = sample.listeners.insert(listener.sock, *listener))? };
@@ -190,8 +194,7 @@ impl Reader {
         let of_flows = flows.map(|(_, flow)| (flow.sock, flow.inode));
         let of_listeners = full.map(|listener| (listener.sock, listener.inode));
         let sockets: HashSet<_> = of_flows.chain(of_listeners).chain(sockets(&sample.events)).collect();
-        // The first walk finds sockets that are older than the run, among them those that listen.
-        if sockets.is_empty() && self.holders.has_walked() {
+        if sockets.is_empty() {
             return Ok(());
         }
         let known: HashSet<u64> = last.flows.values().map(|flow| flow.inode).collect();

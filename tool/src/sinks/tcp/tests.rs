@@ -135,6 +135,7 @@ pub fn snapshot() -> Snapshot {
         dropped: 7,
         queue: 129,
         limit: 128,
+        full: true,
     };
     let events = Events {
         retransmits: vec![event.clone(), other],

@@ -45,6 +45,8 @@ table! {
         queue: u32 = gauge("connections"), text [number("QUEUE").least(5)];
         /// How many may: the kernel lets one more wait.
         limit: u32 = gauge("connections"), text [number("LIMIT").least(5)];
+        /// As many as may waited, now or at the last reading.
+        full: bool = flag().hidden().sparse();
     }
 
     /// Connections that were opened to one address and port, or to several taken together.

@@ -16,9 +16,14 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
         return Known::Not(Why::Unavailable(why.clone().into()));
     }
     let listener = |now: &tcp::Listener| {
-        // One that is new has dropped nothing before.
-        let earlier = before.listeners.get(&now.sock).filter(|earlier| earlier.ends == now.ends);
-        let dropped = now.drops.wrapping_sub(earlier.map_or(0, |earlier| earlier.drops));
+        let earlier = before.listeners.get(&now.sock);
+        let same = earlier.filter(|earlier| earlier.ends == now.ends);
+        let dropped = match (earlier, same) {
+            // When it began to listen, and what it dropped before it was seen, is not known.
+            (None, _) => 0,
+            (_, same) => now.drops.wrapping_sub(same.map_or(0, |earlier| earlier.drops)),
+        };
+        let full = same.into_iter().chain(Some(now)).any(|reading| reading.queue >= reading.limit.max(1));
         let connected = false;
         Listener {
             local: end(now.ends.local, now.ends.local_port),
@@ -27,6 +32,7 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
             dropped: dropped.into(),
             queue: now.queue,
             limit: now.limit,
+            full,
         }
     };
     let mut rows: Vec<Listener> = after.listeners.values().filter(|now| shown(&now.ends)).map(listener).collect();
@@ -54,13 +60,18 @@ mod tests {
             ..sample::Tcp::default()
         };
         let before = sample(&[listener(1, 80, 0, u32::MAX), listener(2, 81, 4, 7), listener(3, 82, 0, 5)]);
-        let after =
-            sample(&[listener(1, 80, 0, 1), listener(2, 81, 5, 7), listener(3, 90, 0, 3), listener(4, 91, 4, 0)]);
+        let after = sample(&[
+            listener(1, 80, 0, 1),
+            listener(2, 81, 5, 7),
+            listener(3, 90, 0, 3),
+            listener(4, 91, 4, 0),
+            listener(5, 92, 0, 1715),
+        ]);
         let rows = listeners(&before, &after, |_| true);
         let rows: Vec<_> =
-            rows.value().unwrap().iter().map(|row| (row.local.port, row.dropped, row.is_full())).collect();
-        // The counter wraps; an address that is another socket's by now begins anew.
-        assert_eq!(rows, [(90, 3, false), (80, 2, false), (81, 0, true)]);
+            rows.value().unwrap().iter().map(|row| (row.local.port, row.dropped, row.full, row.is_full())).collect();
+        // The counter wraps; an address that is another socket's by now begins anew; the first reading of one is no difference.
+        assert_eq!(rows, [(90, 3, false, false), (80, 2, false, false), (81, 0, true, true)]);
     }
 
     #[test]
