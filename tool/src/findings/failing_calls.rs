@@ -22,6 +22,8 @@ const RULE: &str = "failing_calls";
 const BROKEN: &[&str] = &[
     "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "ENOMEM", "EIO", "EROFS", "ESTALE", "ENOBUFS", "EUCLEAN", "ENODEV", "ENXIO",
 ];
+/// The same of these calls: all local ports are taken.
+const NO_PORT: &[&str] = &["bind", "connect"];
 /// Answers: not there, not one, not yet.
 const ANSWERS: &[&str] = &[
     "ENOENT",
@@ -50,7 +52,8 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 fn one(scene: &Scene, syscalls: &Syscalls, row: &Call) -> Option<Finding> {
     let CommonestError { name: errno, count } = row.commonest_error.as_ref()?;
     let (errno, rate) = (errno.as_str(), scene.rate(*count));
-    let broken = BROKEN.contains(&errno);
+    let no_port = NO_PORT.contains(&row.syscall.as_str()) && matches!(errno, "EADDRINUSE" | "EADDRNOTAVAIL");
+    let broken = BROKEN.contains(&errno) || no_port;
     let often = *count as f64 >= 0.5 * row.times() as f64;
     let holds = match errno {
         _ if broken => rate >= 1.0,

@@ -11,6 +11,7 @@ mod connects_failing;
 mod cpu_saturated;
 mod device_saturated;
 mod dirty_throttling;
+mod dropped;
 mod failing_calls;
 #[cfg(test)]
 mod fixture;

@@ -9,7 +9,12 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Scene, harm, words::names};
+use super::{
+    Scene,
+    dropped::{self, Here},
+    harm,
+    words::names,
+};
 use crate::{
     escape::escape,
     format,
@@ -72,7 +77,7 @@ fn from(flow: &Flow) -> Option<String> {
     Some(flow.interface.clone().unwrap_or_else(|| local.address.to_string()))
 }
 
-/// What single events say of a group: seconds lost, and how many segments of each kind.
+/// What single events say of a group: seconds lost, and how many segments of each kind were sent.
 fn told(scene: &Scene, tcp: &Tcp, group: &Group) -> (f64, Vec<(&'static str, u64)>) {
     let interval = scene.now.interval.as_secs_f64();
     let (mut lost, mut kinds) = (0.0, BTreeMap::new());
@@ -81,7 +86,9 @@ fn told(scene: &Scene, tcp: &Tcp, group: &Group) -> (f64, Vec<(&'static str, u64
         if !ends.contains(&(event.netns, Ends { local: event.local, remote: event.remote })) {
             continue;
         }
-        *kinds.entry(event.kind.name()).or_default() += event.segments;
+        if event.failed.is_none() {
+            *kinds.entry(event.kind.name()).or_default() += event.segments;
+        }
         let waited = match event.kind {
             // The timer is doubled each time.
             Kind::Timeout => harm::TIMEOUT * f64::from(1 << event.backoff.min(10)),
@@ -111,29 +118,52 @@ fn one(scene: &Scene, tcp: &Tcp, whereto: &str, group: &Group) -> Option<Finding
     let mut owners: Vec<_> = owners.into_values().collect();
     owners.sort_by_key(|&(segments, _)| Reverse(segments));
     let victims: Vec<Who> = owners.iter().map(|(_, who)| (*who).clone()).collect();
+    let sum = |of: fn(&Flow) -> u64| group.flows.iter().map(|flow| of(flow)).sum::<u64>();
+    let (attempts, failed) = (sum(|flow| flow.attempts), sum(|flow| flow.failed));
     let kinds = kinds.iter().map(|(kind, segments)| format!("{} {kind}", format::count(*segments)));
     let of_sent = (sent > 0).then(|| format!("{} of what was sent", format::fine_percent(100.0 * share)));
-    let details: Vec<String> = kinds.chain(of_sent).collect();
+    let not_sent = (segments > 0 && failed > 0).then(|| format!("{} could not be sent", format::count(failed)));
+    let details: Vec<String> = kinds.chain(not_sent).chain(of_sent).collect();
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
+    let tries = || format::plural(attempts, "retransmission", "retransmissions");
+    let what = match segments {
+        0 => format!("{} {whereto} could not be sent by this host", tries()),
+        // Less than one per second as a count.
+        _ if scene.rate(segments) < 1.0 => {
+            let interval = format::interval(scene.now.interval);
+            format!("{} retransmitted {whereto} in {interval}", format::plural(segments, "segment is", "segments are"))
+        }
+        _ => format!("{} segments/s are retransmitted {whereto}", format::rate(segments, scene.now.interval)),
+    };
+    let ends: BTreeSet<Ends> = group.flows.iter().filter_map(|flow| flow.ends).collect();
+    let dropped = dropped::here(tcp, |event| {
+        let is_between = |local, remote| ends.contains(&Ends { local, remote });
+        is_between(event.from, event.to) || is_between(event.to, event.from)
+    });
+    let is_explained = segments == 0 || dropped.as_ref().is_some_and(|here| 2 * here.packets >= attempts);
+    let where_lost = "where on the path they are lost, and whether it is not the answers that are".to_owned();
     let of = |what: &str, value| Evidence { probe: "tcp", what: what.into(), value };
     Some(Finding {
         rule: RULE,
         subject: whereto.to_owned(),
         statement: format!(
-            "{} segments/s are retransmitted {whereto} ({}): {}",
-            format::rate(segments, scene.now.interval),
-            details.join(", "),
-            names(&victims)
+            "{what}{details}: {}{}",
+            names(&victims),
+            dropped.as_ref().map_or_else(String::new, |here| format!("; {}", here.words()))
         ),
         harm: lost,
-        evidence: vec![
+        evidence: [
             of("segments retransmitted", Value::PerSecond(scene.rate(segments))),
             of("of what these connections sent since they began", Value::Percent(100.0 * share)),
             of("connections", Value::Count(group.flows.len() as u64)),
             of("on the whole host", Value::PerSecond(scene.rate(tcp.totals.segments))),
-        ],
+        ]
+        .into_iter()
+        .chain(dropped.as_ref().map(Here::evidence))
+        .collect(),
         victims,
         doubts: sampled(tcp),
-        unknown: vec!["where on the path they are lost, and whether it is not the answers that are".into()],
+        unknown: if is_explained { Vec::new() } else { vec![where_lost] },
         next: "stillwatch tcp --by remote".into(),
         ..Finding::default()
     })

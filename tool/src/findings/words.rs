@@ -38,3 +38,8 @@ pub fn each_second(ns_per_second: u64) -> String {
 pub fn verb<'a>(subjects: usize, one: &'a str, many: &'a str) -> &'a str {
     if subjects == 1 { one } else { many }
 }
+
+/// ` (netns 4026532315)` of one that is not ours.
+pub fn netns(netns: Option<u32>) -> String {
+    netns.map_or_else(String::new, |netns| format!(" (netns {netns})"))
+}

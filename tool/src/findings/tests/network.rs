@@ -7,8 +7,14 @@ use crate::{
     findings::fixture::{look, only, quiet},
     snapshot::{
         Snapshot,
-        tcp::{self, Connect, End, Ends, Flow, Listener, Outcome, Outcomes, Owners, Remote, Retransmit, Sent},
+        finding::Value,
+        syscalls::{Call, CommonestError, Mode},
+        tcp::{
+            self, Connect, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome, Outcomes, Owners, Remote,
+            Retransmit, Sent,
+        },
     },
+    table::Known,
 };
 
 fn end(address: &str, port: u16) -> End {
@@ -74,28 +80,90 @@ fn a_timeout_per_second_to_one_remote_and_to_several_of_one_interface() {
     assert_eq!(only(&several).subject, "to 3 remotes, all from eth0");
 }
 
+/// A SYN that was dropped here, on its way to the remote.
+fn dropped(from: End, to: End, reason: &str, netns: Option<u32>) -> Dropped {
+    Dropped {
+        at: quiet().at,
+        owners: Owners::default(),
+        from,
+        to,
+        netns,
+        state: None,
+        bytes: 60,
+        flags: "S".into(),
+        cause: DropCause { reason: Known::Value(reason.into()), function: Known::Value("nf_hook_slow".into()) },
+    }
+}
+
 #[test]
-fn connections_that_fail_and_those_that_are_dropped() {
-    let failing = |outcome: Outcome, failed: u64, established: u64, waited: Duration| {
-        with(quiet(), |snapshot| {
-            let tcp = snapshot.tcp.as_mut().unwrap();
-            let mut outcomes = Outcomes::default();
-            (outcomes[outcome as usize], outcomes[Outcome::Established as usize]) = (failed, established);
-            let remote = end("10.0.0.2", 80);
-            let one = Connect {
-                at: snapshot.at,
-                who: victim(),
-                local: end("10.0.0.1", 1),
-                remote,
-                netns: None,
-                outcome,
-                error: None,
-                waited: Some(waited),
-            };
-            tcp.events.connects = vec![one; failed as usize];
-            tcp.remotes = vec![Remote { group: None, end: remote, netns: None, outcomes, latency: Default::default() }];
-        })
+fn segments_that_this_host_lost_or_could_not_send() {
+    let resent = |timeouts, change: fn(&mut tcp::Tcp)| {
+        with(network(vec![resent("10.0.0.2", timeouts)]), |snapshot| change(snapshot.tcp.as_mut().unwrap()))
     };
+    let found = only(&resent(1, |_| ()));
+    assert_eq!(
+        found.statement,
+        "1.0 segments/s are retransmitted to 10.0.0.2 (1 rto, 0.01% of what was sent): postgres 430"
+    );
+    assert_eq!(found.unknown.len(), 1);
+    let lost = |tcp: &mut tcp::Tcp| {
+        let (local, remote) = (end("10.0.0.1", 40_000), end("10.0.0.2", 5432));
+        tcp.events.drops.push(dropped(remote, local, "netfilter drop", Some(4026532315)));
+        tcp.events.drops.push(dropped(end("10.0.0.1", 40_001), remote, "netfilter drop", None));
+    };
+    let found = only(&resent(2, lost));
+    let words = "; 1 packet was dropped on this host: netfilter drop in nf_hook_slow (netns 4026532315)";
+    assert!(found.statement.ends_with(words) && found.unknown.is_empty(), "{}", found.statement);
+    assert_eq!(only(&resent(3, lost)).unknown.len(), 1, "most were lost elsewhere");
+    let slow = with(resent(1, |_| ()), |snapshot| snapshot.interval = Duration::from_secs(5));
+    assert!(look(&slow).is_empty());
+    let slow = with(resent(5, |_| ()), |snapshot| snapshot.interval = Duration::from_millis(5100));
+    let slow = with(slow, |snapshot| {
+        snapshot.tcp.as_mut().unwrap().events.retransmits.iter_mut().for_each(|event| event.backoff = 1);
+    });
+    assert!(
+        only(&slow).statement.starts_with("5 segments are retransmitted to 10.0.0.2 in 5.1s"),
+        "{}",
+        only(&slow).statement
+    );
+    let failed = |tcp: &mut tcp::Tcp| {
+        tcp.events.retransmits.iter_mut().for_each(|event| event.failed = Some(libc::EPERM));
+        tcp.flows.iter_mut().for_each(|flow| (flow.segments, flow.failed, flow.sent) = (0, flow.attempts, None));
+    };
+    let found = only(&resent(2, failed));
+    assert_eq!(found.statement, "2 retransmissions to 10.0.0.2 could not be sent by this host: postgres 430");
+    assert!(found.unknown.is_empty());
+}
+
+/// Connections to one remote, of which so many failed.
+fn failing(outcome: Outcome, failed: u64, established: u64, waited: Duration) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let remote = end("10.0.0.2", 80);
+        let one = Connect {
+            at: snapshot.at,
+            who: victim(),
+            local: end("10.0.0.1", 1),
+            remote,
+            netns: None,
+            outcome,
+            error: None,
+            waited: Some(waited),
+        };
+        let tcp = snapshot.tcp.as_mut().unwrap();
+        tcp.events.connects = vec![one; failed as usize];
+        tcp.remotes = vec![opened(remote, established)];
+        tcp.remotes[0].outcomes[outcome as usize] = failed;
+    })
+}
+
+fn opened(end: End, established: u64) -> Remote {
+    let mut outcomes = Outcomes::default();
+    outcomes[Outcome::Established as usize] = established;
+    Remote { group: None, end, netns: None, outcomes, latency: Default::default() }
+}
+
+#[test]
+fn connections_that_fail() {
     let found = only(&failing(Outcome::Refused, 1, 4, Duration::ZERO));
     assert_eq!((found.rule, first_pid(&found.victims)), ("connects_failing", Some(430)));
     assert_eq!(
@@ -103,35 +171,98 @@ fn connections_that_fail_and_those_that_are_dropped() {
         "1 of 5 connections to 10.0.0.2:80 failed (1 refused, nobody listens there): postgres 430"
     );
     assert!(look(&failing(Outcome::Refused, 1, 5, Duration::ZERO)).is_empty(), "less than a fifth");
-    assert!(look(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(400))).is_empty(), "one of two addresses");
-    let mut mixed = failing(Outcome::Refused, 1, 0, Duration::ZERO);
-    let tcp = mixed.tcp.as_mut().unwrap();
-    tcp.remotes[0].outcomes[Outcome::GivenUp as usize] = 1;
-    let hasty = Connect {
-        who: who(9, "browser", "/"),
-        outcome: Outcome::GivenUp,
-        waited: Some(Duration::from_millis(400)),
-        ..tcp.events.connects[0].clone()
+    let rejected = with(failing(Outcome::Refused, 1, 0, Duration::ZERO), |snapshot| {
+        let packet = |reason| dropped(end("10.0.0.1", 7), end("10.0.0.2", 80), reason, None);
+        snapshot.tcp.as_mut().unwrap().events.drops = vec![packet("netfilter drop"), packet("no socket")];
+    });
+    assert_eq!(
+        only(&rejected).statement,
+        "1 of 1 connections to 10.0.0.2:80 failed (1 refused): postgres 430; \
+         1 packet was dropped on this host: netfilter drop in nf_hook_slow"
+    );
+}
+
+#[test]
+fn who_takes_another_address_gives_one_up() {
+    let hasty = |failed, other: End, established| {
+        with(failing(Outcome::GivenUp, failed, 0, Duration::from_millis(250)), |snapshot| {
+            snapshot.tcp.as_mut().unwrap().remotes.push(opened(other, established));
+        })
     };
-    tcp.events.connects.push(hasty);
+    assert!(look(&hasty(9, end("10.0.0.3", 80), 9)).is_empty(), "one of two addresses");
+    let found = only(&hasty(9, end("10.0.0.3", 80), 8));
+    assert!(found.statement.starts_with("1 of 1 connections"), "{}", found.statement);
+    assert_eq!((found.victims.len(), found.evidence[0].value), (1, Value::Count(1)));
+    assert!(holds(&hasty(9, end("10.0.0.3", 81), 9), "connects_failing"), "another service");
+    let alone = failing(Outcome::GivenUp, 9, 0, Duration::from_millis(250));
+    assert!(only(&alone).statement.starts_with("9 of 9 connections"), "an outage");
+    let patient = failing(Outcome::GivenUp, 9, 0, Duration::from_millis(500));
+    let patient = with(patient, |snapshot| {
+        snapshot.tcp.as_mut().unwrap().remotes.push(opened(end("10.0.0.3", 80), 9));
+    });
+    assert!(holds(&patient, "connects_failing"));
+    let mut mixed = hasty(1, end("10.0.0.3", 80), 1);
+    let tcp = mixed.tcp.as_mut().unwrap();
+    tcp.remotes[0].outcomes[Outcome::Refused as usize] = 1;
+    let browser = who(9, "browser", "/");
+    let refused = Connect { who: browser, outcome: Outcome::Refused, waited: None, ..tcp.events.connects[0].clone() };
+    tcp.events.connects.push(refused);
     let found = only(&mixed);
-    assert_eq!((found.victims.len(), found.harm), (1, 0.1), "who gave up has lost nothing");
-    assert!(holds(&failing(Outcome::GivenUp, 9, 0, Duration::from_millis(500)), "connects_failing"));
-    let dropping = |dropped| {
+    assert_eq!((first_pid(&found.victims), found.victims.len(), found.harm), (Some(9), 1, 0.1), "{}", found.statement);
+}
+
+#[test]
+fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
+    let dropping = |dropped, full| {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
-            let row = Listener {
-                local: end("0.0.0.0", 80),
-                netns: None,
-                owners,
-                dropped,
-                queue: 129,
-                limit: 128,
-                full: true,
-            };
+            let (local, queue) = (end("0.0.0.0", 80), if full { 129 } else { 3 });
+            let row = Listener { local, netns: None, owners, dropped, queue, limit: 128, full };
             snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };
-    assert!(holds(&dropping(1), "accept_queue") && !holds(&dropping(0), "accept_queue"));
-    assert_eq!(first_pid(&only(&dropping(1)).culprits), Some(430));
+    assert!(holds(&dropping(1, true), "accept_queue") && !holds(&dropping(0, true), "accept_queue"));
+    assert_eq!(first_pid(&only(&dropping(1, true)).culprits), Some(430));
+    let found = only(&dropping(1, false));
+    assert_eq!(
+        found.statement,
+        "1.0/s requests for connections at 0.0.0.0:80 of postgres 430 are dropped for another reason than a full queue: \
+         3 wait to be accepted (limit 128)"
+    );
+    assert!(found.culprits.is_empty());
+    let counted = |count| {
+        let network = [("listen_overflows", count)].into();
+        with(dropping(1, false), |snapshot| snapshot.tcp.as_mut().unwrap().network = network)
+    };
+    assert_eq!((only(&counted(1)).culprits.len(), only(&counted(0)).culprits.len()), (1, 0));
+    let with_reason = |reason: &str| {
+        let cause =
+            DropCause { reason: Known::Value(reason.into()), function: Known::Value("tcp_conn_request".into()) };
+        let site = DropSite { cause, port: Some(80), netns: None, packets: 1, bytes: 60 };
+        with(dropping(1, false), |snapshot| snapshot.tcp.as_mut().unwrap().drops = Some(vec![site]))
+    };
+    assert_eq!(only(&with_reason("tcp listen overflow")).culprits.len(), 1);
+    assert!(
+        only(&with_reason("proto mem")).statement.ends_with("; most packets to this port that are dropped: proto mem")
+    );
+}
+
+#[test]
+fn calls_that_find_no_local_port() {
+    let failing = |syscall: &str, errno: &str| {
+        with(quiet(), |snapshot| {
+            let syscalls = snapshot.syscalls.as_mut().unwrap();
+            let row = Call {
+                syscall: syscall.into(),
+                calls: Some(1),
+                errors: 1.into(),
+                commonest_error: Some(CommonestError { name: errno.to_owned(), count: 1 }),
+                ..Call::none(Mode::Exact)
+            };
+            (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
+        })
+    };
+    assert!(holds(&failing("bind", "EADDRINUSE"), "failing_calls"));
+    assert!(holds(&failing("connect", "EADDRNOTAVAIL"), "failing_calls"));
+    assert!(!holds(&failing("listen", "EADDRINUSE"), "failing_calls"));
 }
