@@ -21,6 +21,7 @@ mod ledger;
 mod memory_stall;
 mod oom_kill;
 mod quota;
+mod resets;
 mod retransmits;
 mod ruled_out;
 mod scene;
@@ -57,6 +58,7 @@ const RULES: &[Rule] = &[
     softirq::look,
     retransmits::look,
     connects_failing::look,
+    resets::look,
     accept_queue::look,
     slow_calls::look,
     failing_calls::look,

@@ -91,7 +91,7 @@ const AREAS: &[Area] = &[
         rules: &["device_saturated", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
     },
     Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
-    Area { name: "network", look: network, rules: &["retransmits", "connects_failing"] },
+    Area { name: "network", look: network, rules: &["retransmits", "connects_failing", "resets"] },
     Area { name: "accept queues", look: accept_queues, rules: &["accept_queue"] },
     Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "unexplained"] },
 ];

@@ -2,16 +2,16 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{first_pid, holds, victim, who, with};
+use super::{culprit, first_pid, holds, victim, who, with};
 use crate::{
     findings::fixture::{look, only, quiet},
     snapshot::{
-        Snapshot,
+        Snapshot, Who,
         finding::Value,
         syscalls::{Call, CommonestError, Mode},
         tcp::{
-            self, Connect, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome, Outcomes, Owners, Remote,
-            Retransmit, Sent,
+            self, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome, Outcomes,
+            Owners, Remote, Reset, Retransmit, Sent,
         },
     },
     table::Known,
@@ -209,6 +209,70 @@ fn who_takes_another_address_gives_one_up() {
     tcp.events.connects.push(refused);
     let found = only(&mixed);
     assert_eq!((first_pid(&found.victims), found.victims.len(), found.harm), (Some(9), 1, 0.1), "{}", found.statement);
+}
+
+/// A connection that was reset, as one of its ends sees it.
+fn reset(who: Who, local: End, remote: End, direction: Direction) -> Reset {
+    let reason = (direction == Direction::Sent).then(|| "tcp abort on close".to_owned());
+    let owners = Owners { who, ..Owners::default() };
+    let state = Some("established".into());
+    Reset { at: quiet().at, owners, local, remote, netns: None, state, direction, reason }
+}
+
+#[test]
+fn connections_that_are_reset_by_who_accepted_them() {
+    let (client, server) = (|at| end("10.0.0.1", 40_000 + at), end("10.0.0.2", 80));
+    let clients = |resets: u64, established| {
+        with(quiet(), |snapshot| {
+            let tcp = snapshot.tcp.as_mut().unwrap();
+            let received = |at| reset(victim(), client(at as u16), server, Direction::Received);
+            tcp.events.resets = (0..resets).map(received).collect();
+            tcp.remotes = vec![opened(server, established)];
+        })
+    };
+    let found = only(&clients(1, 5));
+    assert_eq!((found.rule, found.subject.as_str(), first_pid(&found.victims)), ("resets", "10.0.0.2:80", Some(430)));
+    assert_eq!(
+        found.statement,
+        "the other side resets 1.0/s connections to 10.0.0.2:80, of 5.0/s that are opened: postgres 430"
+    );
+    assert!(look(&clients(1, 6)).is_empty(), "less than a fifth");
+    assert!(look(&with(clients(1, 1), |snapshot| snapshot.interval = Duration::from_millis(1001))).is_empty());
+    let sampled = with(clients(1, 6), |snapshot| snapshot.tcp.as_mut().unwrap().reset_totals = [0, 2]);
+    assert!(holds(&sampled, "resets"), "not all are listed");
+    let both = with(clients(2, 2), |snapshot| {
+        let tcp = snapshot.tcp.as_mut().unwrap();
+        let sent = [0, 1].map(|at| reset(culprit(), server, client(at), Direction::Sent));
+        tcp.events.resets.extend(sent);
+    });
+    let found = only(&both);
+    assert_eq!((first_pid(&found.victims), first_pid(&found.culprits)), (Some(430), Some(812)));
+    assert_eq!(
+        found.statement,
+        "rsync 812 resets 2.0/s connections to 10.0.0.2:80 (tcp abort on close), of 2.0/s that are opened: postgres 430"
+    );
+}
+
+#[test]
+fn a_server_that_resets_and_clients_that_are_done() {
+    let server = |direction, state: &'static str, accepted| {
+        with(quiet(), |snapshot| {
+            let tcp = snapshot.tcp.as_mut().unwrap();
+            let event = reset(culprit(), end("10.0.0.1", 80), end("10.0.0.9", 40_000), direction);
+            tcp.events.resets = vec![Reset { state: Some(state.into()), ..event }];
+            tcp.network = [("passive_opens", accepted)].into();
+        })
+    };
+    let found = only(&server(Direction::Sent, "close", 5));
+    assert_eq!((found.subject.as_str(), first_pid(&found.culprits)), ("10.0.0.1:80", Some(812)));
+    assert_eq!(
+        found.statement,
+        "rsync 812 resets 1.0/s connections to 10.0.0.1:80 (tcp abort on close), of 5.0/s that are accepted"
+    );
+    assert!(look(&server(Direction::Sent, "close", 6)).is_empty(), "less than a fifth");
+    assert!(look(&server(Direction::Sent, "close", 0)).is_empty(), "of how many is not known");
+    assert!(look(&server(Direction::Sent, "time-wait", 1)).is_empty(), "it was over");
+    assert!(look(&server(Direction::Received, "established", 1)).is_empty(), "a client that is done");
 }
 
 #[test]

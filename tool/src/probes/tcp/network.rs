@@ -9,6 +9,7 @@ const COUNTERS: &[(&str, &str, &str, &str)] = &[
     ("/proc/net/snmp", "Tcp:", "OutSegs", "out_segs"),
     ("/proc/net/snmp", "Tcp:", "RetransSegs", "retrans_segs"),
     ("/proc/net/snmp", "Tcp:", "ActiveOpens", "active_opens"),
+    ("/proc/net/snmp", "Tcp:", "PassiveOpens", "passive_opens"),
     ("/proc/net/snmp", "Tcp:", "AttemptFails", "attempt_fails"),
     ("/proc/net/snmp", "Tcp:", "EstabResets", "estab_resets"),
     ("/proc/net/snmp", "Tcp:", "OutRsts", "out_rsts"),
