@@ -2,12 +2,23 @@
 
 use super::{Candidate, Constraint, Counter, Killed, Summary, Trigger};
 
+/// What stands before a kill, in all that the kernel has: other lines carry names that a user made, with these words in them or
+/// not (`mm/oom_kill.c`).
+const MESSAGES: [&str; 3] =
+    ["Out of memory", "Out of memory (oom_kill_allocating_task)", "Memory cgroup out of memory"];
+/// The kernel keeps so much of a task's name.
+const COMM: usize = 15;
+/// Limits of a cgroup, as the kernel calls them.
+const COUNTERS: [&str; 4] = ["memory", "memory+swap", "swap", "kmem"];
 /// A limit from here on is none: the kernel writes its largest number.
 const UNLIMITED_KIB: u64 = 1 << 50;
 
 /// `python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0`
 pub fn trigger(text: &str) -> Option<Trigger> {
-    let (comm, rest) = text.rsplit_once(" invoked oom-killer: gfp_mask=")?;
+    let (comm, rest) = text.split_once(" invoked oom-killer: gfp_mask=")?;
+    if comm.chars().count() > COMM {
+        return None;
+    }
     let (mask, rest) = rest.split_once('(')?;
     let (gfp, rest) = rest.split_once(')')?;
     let order = rest.split_once("order=")?.1.split(',').next()?;
@@ -78,7 +89,7 @@ fn splits<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = (&'a str, &'
 
 /// `memory: usage 51200kB, limit 51200kB, failcnt 270`
 pub fn counter(text: &str) -> Option<Counter> {
-    let (name, rest) = text.split_once(": usage ")?;
+    let (name, rest) = text.split_once(": usage ").filter(|(name, _)| COUNTERS.contains(name))?;
     let (usage, rest) = rest.split_once("kB, limit ")?;
     let (limit, failures) = rest.split_once("kB, failcnt ")?;
     let limit: u64 = limit.parse().ok()?;
@@ -131,7 +142,7 @@ pub fn candidate(text: &str, columns: &[String]) -> Option<Candidate> {
 /// `Memory cgroup out of memory: Killed process 14951 (python3) total-vm:60768kB, anon-rss:50816kB, file-rss:6252kB,
 /// shmem-rss:0kB, UID:0 pgtables:164kB oom_score_adj:0`
 pub fn killed(text: &str) -> Option<Killed> {
-    let (message, rest) = text.split_once(": Killed process ")?;
+    let (message, rest) = text.split_once(": Killed process ").filter(|(message, _)| MESSAGES.contains(message))?;
     let (pid, rest) = rest.split_once(" (")?;
     let (comm, rest) = rest.rsplit_once(") total-vm:")?;
     let number = |before: &str| {

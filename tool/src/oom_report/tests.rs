@@ -84,7 +84,7 @@ fn names_may_be_anything() {
     let summary = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=y,mems_allowed=0-1,3,\
         oom_memcg=/a,task_memcg=/b,task_memcg=/a,task_memcg=/b/c,task=p,pid=1,uid=2,pid=7,uid=0";
     let report = one(&[
-        "a invoked oom-killer: gfp_mask=0x0(x) invoked oom-killer: gfp_mask=0x1(GFP_ATOMIC), order=3, oom_score_adj=-999",
+        "a invoked oom-k invoked oom-killer: gfp_mask=0x1(GFP_ATOMIC), order=3, oom_score_adj=-999",
         "CPU: 0 PID: 9 Comm: PID: 8 Comm: x Not tainted",
         "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
         "[      7]  1000     7      100       50      4096        3          -17  a [b] c ",
@@ -93,7 +93,7 @@ fn names_may_be_anything() {
          UID:1000 pgtables:4kB oom_score_adj:-17",
     ]);
     let trigger = report.trigger.unwrap();
-    assert_eq!(trigger.comm, "a invoked oom-killer: gfp_mask=0x0(x)");
+    assert_eq!(trigger.comm, "a invoked oom-k");
     assert_eq!((trigger.pid, trigger.order, trigger.gfp.as_str()), (Some(9), 3, "GFP_ATOMIC"));
     let candidate = &report.candidates[0];
     assert_eq!((candidate.comm.as_str(), candidate.oom_score_adj, candidate.swap_pages), ("a [b] c ", -17, 3));
@@ -105,6 +105,32 @@ fn names_may_be_anything() {
     let killed = &report.killed[0];
     assert_eq!((killed.comm.as_str(), killed.total_vm_bytes, killed.uid), ("a) total-vm:9kB", 400 << 10, 1000));
     assert_eq!(killed.oom_score_adj, -17);
+}
+
+#[test]
+fn a_name_does_not_make_a_line_one_of_the_kernel_s() {
+    let kill = |before: &str| {
+        format!(
+            "{before}: Killed process 1 (systemd) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 \
+             pgtables:4kB oom_score_adj:0"
+        )
+    };
+    for before in ["Out of memory", "Out of memory (oom_kill_allocating_task)", "Memory cgroup out of memory"] {
+        assert_eq!(lines::killed(&kill(before)).map(|killed| killed.pid), Some(1), "{before}");
+        assert_eq!(lines::killed(&kill(&format!("x {before}"))), None);
+    }
+    let head = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/x";
+    for before in [head, "Memory cgroup stats for /x", "Tasks in /x", "Out of memory: x", ""] {
+        assert_eq!(lines::killed(&kill(before)), None, "{before}");
+    }
+    let (name, mask) = ("a name 15 bytes", "invoked oom-killer: gfp_mask=0x0(x), order=0, oom_score_adj=0");
+    assert!(
+        lines::trigger(&format!("{name} {mask}")).is_some() && lines::trigger(&format!("{name}+ {mask}")).is_none()
+    );
+    let usage = "usage 1kB, limit 1kB, failcnt 2";
+    assert!(
+        lines::counter(&format!("kmem: {usage}")).is_some() && lines::counter(&format!("/kmem: {usage}")).is_none()
+    );
 }
 
 #[test]

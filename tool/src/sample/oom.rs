@@ -19,10 +19,6 @@ pub struct Oom {
     pub kills: Vec<OomKill>,
     /// Kills that were told before their memory was free, which it is now.
     pub freed: Vec<OomKill>,
-    /// Kills that only the kernel's log knows, and whom of those in it.
-    pub missed: Vec<(Rc<Report>, u32)>,
-    /// By how much the log's clock is ahead of the programs', where that is known.
-    pub log_ahead_ns: i64,
     /// Processes whose memory is about to become free: to be left alone.
     pub victims: Vec<u32>,
     /// SIGKILLs that were sent since the last sample.

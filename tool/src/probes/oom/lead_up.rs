@@ -62,8 +62,6 @@ pub struct Recorder {
     others: Vec<Resident>,
     sums: Vec<(u64, u64)>,
     cut_short: u64,
-    /// Of the point that it was made for.
-    last: Option<(u64, Rc<LeadUp>)>,
 }
 
 impl Recorder {
@@ -87,7 +85,6 @@ impl Recorder {
             others: Vec::with_capacity(1024),
             sums: Vec::with_capacity(1024),
             cut_short: 0,
-            last: None,
         }
     }
 
@@ -161,19 +158,8 @@ impl Recorder {
     }
 
     /// What was before a kill.
-    pub fn before(&mut self, at_ns: u64, victim: OwnerId) -> Option<Rc<LeadUp>> {
-        if self.count == 0 {
-            return None;
-        }
-        let latest = self.points[self.at].at_ns;
-        if let Some((made_for, lead_up)) = &self.last
-            && *made_for == latest
-        {
-            return Some(lead_up.clone());
-        }
-        let lead_up = Rc::new(self.lead_up(at_ns, victim));
-        self.last = Some((latest, lead_up.clone()));
-        Some(lead_up)
+    pub fn before(&self, at_ns: u64, victim: OwnerId) -> Option<Rc<LeadUp>> {
+        (self.count > 0).then(|| Rc::new(self.lead_up(at_ns, victim)))
     }
 
     fn lead_up(&self, at_ns: u64, victim: OwnerId) -> LeadUp {
@@ -301,6 +287,8 @@ mod tests {
         assert_eq!(lead_up.processes[0].pid, Some(99));
         let bytes = &lead_up.processes[0].bytes;
         assert_eq!((bytes[0], bytes[POINTS - 1]), (Some((99_000 + 1010) * 4096), Some((99_000 + 4000) * 4096)));
+        let second = recorder.before(401_500_000_000, 98 << 32).unwrap();
+        assert_eq!((second.processes[0].pid, second.before[POINTS - 1]), (Some(98), Duration::from_millis(1500)));
         assert_eq!(lead_up.cgroups.len(), 3);
         assert!(lead_up.cgroups.iter().all(|series| series.bytes.iter().all(Option::is_some)));
     }

@@ -108,7 +108,7 @@ impl Reader {
                 match item.len() {
                     KILL => {
                         let kill = item.as_ptr().cast::<Kill>().read_unaligned();
-                        self.stories.begin(kill, &mut self.recorder);
+                        self.stories.begin(kill, &self.recorder);
                     }
                     PROGRESS => self.stories.go_on(&item.as_ptr().cast::<Progress>().read_unaligned()),
                     SIGNAL => self.signals.push(item.as_ptr().cast::<Signal>().read_unaligned()),
@@ -137,8 +137,7 @@ impl Reader {
         let reports = self.log.is_ok().then_some(&self.reports);
         (sample.kills, sample.freed) = self.stories.take(now_ns, last, reports);
         if self.log.is_ok() {
-            sample.missed = self.stories.missed(now_ns, &self.reports);
-            sample.log_ahead_ns = self.stories.ahead_ns.unwrap_or(0);
+            self.stories.count_missed(now_ns, &self.reports);
             counters.lost.push(Lost { cause: UNSEEN, count: self.stories.missed });
         }
         self.reports.forget(REPORTS_KEPT);

@@ -4,7 +4,7 @@ mod kills;
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Reverse, collections::HashMap, time::Duration};
+use std::{cmp::Reverse, collections::HashMap};
 
 use jiff::Timestamp;
 use stillwatch_common::{
@@ -30,13 +30,8 @@ pub fn between(before: &sample::Oom, after: &sample::Oom, span: &Span, _: &plan:
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
     let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, taken, after)).collect();
     inside.sort_by_key(|inside| Reverse(inside.age));
-    let mut kills = kills(after, taken);
-    for (report, pid) in &after.missed {
-        let at = |at: Duration| taken.wall_at((at.as_nanos() as i64 - after.log_ahead_ns).max(0) as u64);
-        kills.extend(reconstructed(report, at).into_iter().filter(|kill| kill.victim.who.pid == Some(*pid)).take(1));
-    }
     Oom {
-        kills,
+        kills: kills(after, taken),
         freed: after.freed.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), after)).collect(),
         signals: after.signals.iter().map(|signal| self::signal(signal, taken.wall_at(signal.at_ns))).collect(),
         reclaim: reclaim(before, after),
