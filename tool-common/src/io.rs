@@ -88,7 +88,7 @@ pub struct PerCpu {
 const _: () = assert!(size_of::<Row>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
 const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
-const _: () = assert!(size_of::<Stall>() == 24 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
+const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<Slow>() == 72 && hist::ROWS <= STRIDE);
 

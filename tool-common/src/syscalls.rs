@@ -3,7 +3,7 @@
 //! One [`PerCpu`] block per CPU, written only by that CPU and read by user space through one shared
 //! mapping; beside it the [`Layout`] that all CPUs share, and hash maps for what is rare.
 
-use crate::hist;
+use crate::{hist, io::OwnerId};
 
 /// Native call numbers that have a row each. x86-64 and arm64 stand near 470 today.
 pub const NATIVE: usize = 512;
@@ -138,12 +138,13 @@ pub const BEFORE_START: u64 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
-    pub tgid: u32,
+    pub owner: OwnerId,
     /// Call number, with [`COMPAT`].
     pub nr: u32,
     /// 1 for a call that waits by design.
-    pub idle: u32,
-    pub pad: u32,
+    pub idle: u16,
+    /// What it failed with, where failed calls are told apart by that; 0: the error is not looked at.
+    pub errno: u16,
 }
 
 /// What a [`Caller`] did.

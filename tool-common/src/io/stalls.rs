@@ -1,5 +1,7 @@
 //! Who sleeps uninterruptibly, and on what.
 
+use super::OwnerId;
+
 /// A task, keyed by the address of its `task_struct`, from its first uninterruptible sleep until it dies.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
@@ -25,12 +27,13 @@ pub const NO_CALL: u32 = u32::MAX;
 pub struct Stall {
     /// Key of its [`Stack`]; 0 when the wait was too short to take it.
     pub stack: u64,
-    pub tgid: u32,
+    pub owner: OwnerId,
     /// The device whose request ended the wait, or that the file lies on which the call works on; 0: not known.
     pub dev: u32,
     /// Call number, with `syscalls::COMPAT`, or [`NO_CALL`].
     pub nr: u32,
     pub kernel_thread: u32,
+    pub pad: u32,
 }
 
 /// Added to atomically, the last waker apart.

@@ -2,7 +2,8 @@
 //!
 //! Of errors that say that something has run out, or is broken, one per second is enough; of EAGAIN 10,000 per second, which is a
 //! process that asks again at once instead of waiting; of others 1,000 per second and half of the calls. ENOENT and what else is an
-//! answer rather than a failure does not count. Only with `--exact`: calls that do not sleep are not seen otherwise.
+//! answer rather than a failure does not count. Each error of a call is looked at by itself: the commonest may be
+//! an answer. Only with `--exact`: calls that do not sleep are not seen otherwise.
 
 use super::{Scene, harm, words::names};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
-        syscalls::{Call, CommonestError, Syscalls},
+        syscalls::{Failed, Failing, Syscalls},
     },
     syscall_names,
 };
@@ -20,7 +21,19 @@ const RULE: &str = "failing_calls";
 
 /// Something has run out or is broken.
 const BROKEN: &[&str] = &[
-    "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "ENOMEM", "EIO", "EROFS", "ESTALE", "ENOBUFS", "EUCLEAN", "ENODEV", "ENXIO",
+    "EMFILE",
+    "ENFILE",
+    "ENOSPC",
+    "EDQUOT",
+    "ENOMEM",
+    "EIO",
+    "EROFS",
+    "ESTALE",
+    "ENOBUFS",
+    "EUCLEAN",
+    "ENODEV",
+    "EADDRINUSE",
+    "EADDRNOTAVAIL",
 ];
 /// The same of these calls: all local ports are taken.
 const NO_PORT: &[&str] = &["bind", "connect"];
@@ -42,15 +55,18 @@ const ANSWERS: &[&str] = &[
     "EINVAL",
     "ESPIPE",
     "EPIPE",
+    // Of `lseek`: no data or no hole behind it; of `open`: nobody reads the pipe, no terminal.
+    "ENXIO",
 ];
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
-    syscalls.rows.iter().filter_map(|row| one(scene, syscalls, row)).collect()
+    syscalls.failed.iter().filter_map(|failed| one(scene, syscalls, failed)).collect()
 }
 
-fn one(scene: &Scene, syscalls: &Syscalls, row: &Call) -> Option<Finding> {
-    let CommonestError { name: errno, count } = row.commonest_error.as_ref()?;
+fn one(scene: &Scene, syscalls: &Syscalls, failed: &Failed) -> Option<Finding> {
+    let Failed { syscall, errno, count } = failed;
+    let row = syscalls.rows.iter().find(|row| row.syscall == *syscall)?;
     let (errno, rate) = (errno.as_str(), scene.rate(*count));
     let no_port = NO_PORT.contains(&row.syscall.as_str()) && matches!(errno, "EADDRINUSE" | "EADDRNOTAVAIL");
     let broken = BROKEN.contains(&errno) || no_port;
@@ -63,35 +79,32 @@ fn one(scene: &Scene, syscalls: &Syscalls, row: &Call) -> Option<Finding> {
     if !holds {
         return None;
     }
-    let own = syscalls.failing.iter().flatten().filter(|account| account.syscall.as_ref() == Some(&row.syscall));
-    let mut victims: Vec<(u64, &Who)> = own.map(|row| (row.errors.value().copied().unwrap_or(0), &row.who)).collect();
-    victims.sort_by_key(|&(errors, _)| std::cmp::Reverse(errors));
-    // Those who fail in another way now and then.
-    let most = victims.first().map_or(0, |&(errors, _)| errors);
-    victims.retain(|&(errors, _)| errors * 10 >= most);
-    let victims: Vec<Who> = victims.into_iter().map(|(_, who)| who.clone()).collect();
+    let of_this = |one: &&Failing| one.syscall == *syscall && one.errno == errno;
+    let mut own: Vec<&Failing> = syscalls.failing.iter().flatten().filter(of_this).collect();
+    own.sort_by_key(|one| std::cmp::Reverse(one.errors));
+    let victims: Vec<Who> = own.into_iter().map(|one| one.who.clone()).collect();
     let who = if victims.is_empty() { "whose is not known".to_owned() } else { names(&victims) };
     let share = 100.0 * *count as f64 / row.times().max(1) as f64;
     let of = |what: String, value| Evidence { probe: "syscalls", what, value };
     Some(Finding {
         rule: RULE,
-        subject: format!("{} {errno}", row.syscall),
+        subject: format!("{syscall} {errno}"),
         statement: format!(
             "{} fails {}/s ({} of all) with {errno}, {}: {who}",
-            escape(&row.syscall),
+            escape(syscall),
             format::rate(*count, scene.now.interval),
             format::percent(share),
             syscall_names::errno_words(errno)
         ),
         harm: if broken { rate * harm::FAILED } else { scene.share(row.timed_ns()) },
         evidence: vec![
-            of(format!("{} with {errno}", row.syscall), Value::PerSecond(rate)),
-            of(format!("calls of {}", row.syscall), Value::PerSecond(scene.rate(row.times()))),
+            of(format!("{syscall} with {errno}"), Value::PerSecond(rate)),
+            of(format!("calls of {syscall}"), Value::PerSecond(scene.rate(row.times()))),
             of("of them".into(), Value::Percent(share)),
         ],
         unknown: if victims.is_empty() { vec!["which process calls it".into()] } else { Vec::new() },
         victims,
-        next: format!("stillwatch syscalls --by process --errors --syscall {}", row.syscall),
+        next: format!("stillwatch syscalls --by process --errors --syscall {syscall}"),
         ..Finding::default()
     })
 }

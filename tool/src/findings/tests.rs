@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 
 use super::{Scene, fixture::*, ruled_out};
 use crate::{
-    sinks::sample::{HOSTILE, by, latency, slow as slow_calls, who},
+    sinks::sample::{HOSTILE, latency, slow as slow_calls, who},
     snapshot::{
         Lost, Snapshot, Unavailable, Who,
         cpu::{Processor, Running, Scheduler, Throttled, Waited},
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
-        syscalls::{Call, CommonestError, InFlight, Mode},
+        syscalls::{Call, Failed, Failing, InFlight, Mode},
     },
     table::Known,
 };
@@ -330,15 +330,12 @@ fn calls_that_fail_by_what_the_error_means() {
     let failing = |errno: &str, errors: u64, calls| {
         with(quiet(), |snapshot| {
             let syscalls = snapshot.syscalls.as_mut().unwrap();
-            let row = Call {
-                syscall: "openat".into(),
-                calls: Some(calls),
-                errors: errors.into(),
-                commonest_error: Some(CommonestError { name: errno.to_owned(), count: errors }),
-                ..Call::none(Mode::Exact)
-            };
+            let row =
+                Call { syscall: "openat".into(), calls: Some(calls), errors: errors.into(), ..Call::none(Mode::Exact) };
             (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
-            syscalls.failing = Some(vec![by(slow_calls(victim(), "openat", errors, 1000), errors)]);
+            let (syscall, errno) = ("openat".to_owned(), errno.to_owned());
+            syscalls.failed = vec![Failed { syscall: syscall.clone(), errno: errno.clone(), count: errors }];
+            syscalls.failing = Some(vec![Failing { who: victim(), syscall, errno, errors }]);
         })
     };
     let found = only(&failing("EMFILE", 1, 1000));
@@ -351,6 +348,25 @@ fn calls_that_fail_by_what_the_error_means() {
     assert!(
         look(&failing("EACCES", 1_000, 2_001)).is_empty() && holds(&failing("EACCES", 1_000, 2_000), "failing_calls")
     );
+    assert!(look(&failing("ENXIO", 1_000, 1_000)).is_empty(), "the end of a file's data");
+    // Behind a commoner one, which another process gets.
+    let mut masked = failing("EADDRINUSE", 1, 1000);
+    let syscalls = masked.syscalls.as_mut().unwrap();
+    syscalls.failed.push(Failed { errno: "ENOENT".into(), count: 999, ..syscalls.failed[0].clone() });
+    let other = Failing {
+        who: Who::living(7),
+        errno: "ENOENT".into(),
+        errors: 999,
+        ..syscalls.failing.as_ref().unwrap()[0].clone()
+    };
+    syscalls.failing.as_mut().unwrap().push(other);
+    let found = only(&masked);
+    assert_eq!(
+        (found.subject.as_str(), found.victims.len(), first_pid(&found.victims)),
+        ("openat EADDRINUSE", 1, Some(430))
+    );
+    masked.syscalls.as_mut().unwrap().failed[0].count = 0;
+    assert!(look(&masked).is_empty());
 }
 
 #[test]

@@ -32,10 +32,29 @@ pub struct Syscalls {
     pub in_flight: Vec<InFlight>,
     /// The full breakdown, where asked for; the largest total first.
     pub by: Option<Vec<CallsBy>>,
-    /// Calls that failed by process, where asked for; the largest total time first.
-    pub failing: Option<Vec<CallsBy>>,
+    /// What calls failed with.
+    pub failed: Vec<Failed>,
+    /// The same by process, where asked for.
+    pub failing: Option<Vec<Failing>>,
     /// Calls that ended in this interval but began before we attached: counted, not timed.
     pub before_start: u64,
+}
+
+/// A call that failed in one way.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub syscall: String,
+    pub errno: String,
+    pub count: u64,
+}
+
+/// The same of one process.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    pub who: Who,
+    pub syscall: String,
+    pub errno: String,
+    pub errors: u64,
 }
 
 table! {
@@ -176,4 +195,4 @@ impl CallsBy {
     }
 }
 
-about! { SlowCalls: who; InFlight: who; CallsBy: who; }
+about! { SlowCalls: who; InFlight: who; CallsBy: who; Failing: who; }

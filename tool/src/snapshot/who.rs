@@ -1,5 +1,7 @@
 //! Who is behind a number.
 
+use stillwatch_common::io::{OwnerId, tgid_of};
+
 use crate::table::{Reason, table};
 
 table! {
@@ -53,6 +55,11 @@ impl Who {
     /// A process, with the name and cgroup that the kernel noted: it may have ended since.
     pub fn recorded(pid: u32, comm: &[u8; 16], cgroup_id: u64) -> Self {
         Self { comm: Some(text(comm)), cgroup_id: Some(cgroup_id).filter(|&id| id != 0), ..Self::living(pid) }
+    }
+
+    /// The same, and when it started: its number is another's by and by.
+    pub fn owner(owner: OwnerId, comm: &[u8; 16], cgroup_id: u64) -> Self {
+        Self { started: Some(owner as u32), ..Self::recorded(tgid_of(owner), comm, cgroup_id) }
     }
 }
 

@@ -60,7 +60,7 @@ pub fn waking(ctx: *mut c_void, task: Task) {
     }
     let Some(known) = tables::task(task.key()) else { return };
     // SAFETY: a map value.
-    let Entry { since_ns, tgid, kernel_thread, .. } = unsafe { *known };
+    let Entry { since_ns, kernel_thread, .. } = unsafe { *known };
     if since_ns == 0 {
         return;
     }
@@ -86,7 +86,7 @@ pub fn waking(ctx: *mut c_void, task: Task) {
         dev = task.file_dev(unsafe { arch::first_argument_of(task.address()) });
     }
     let stack = if long { stacks::of_task(task) } else { 0 };
-    let key = Stall { stack, tgid, dev, nr, kernel_thread };
+    let key = Stall { stack, owner: task.owner(), dev, nr, kernel_thread, pad: 0 };
     let Some(waits) = tables::stall(cpu, &key, task) else { return };
     // SAFETY: a map value, shared between CPUs.
     unsafe {

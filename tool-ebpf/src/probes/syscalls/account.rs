@@ -17,24 +17,27 @@ const S_IFDIR: u16 = 0o040_000;
 
 /// A call that has returned (blocked mode: a sleep that has ended).
 pub struct Finished {
-    pub tgid: u32,
     pub nr: u32,
     pub row: usize,
     pub latency_ns: u64,
-    pub error: bool,
+    /// 0: it did not fail.
+    pub errno: u16,
 }
 
 /// Adds a call to the tables that want it. `task` finds its task and `fd` its first argument, once they are needed.
 #[inline(always)]
 pub fn add(cpu: CpuPtr, call: &Finished, task: impl Fn() -> Task, fd: impl Fn() -> u64) {
-    let caller = |idle| Caller { tgid: call.tgid, nr: call.nr, idle, pad: 0 };
+    let caller = |task: Task, idle, errno| Caller { owner: task.owner(), nr: call.nr, idle, errno };
     if call.latency_ns >= facts::SYSCALLS_SLOW_NS.load() {
         let task = task();
-        let caller = caller(u32::from(waits_by_design(task, call, fd)));
+        let caller = caller(task, u16::from(waits_by_design(task, call, fd)), 0);
         add_to(&tables::SYSCALLS_SLOW, cpu, Loss::Slow, task, &caller, call);
     }
-    if on(&facts::SYSCALLS_BY) || (call.error && on(&facts::SYSCALLS_FAILING)) {
-        add_to(&tables::SYSCALLS_CALLERS, cpu, Loss::By, task(), &caller(0), call);
+    let by_errno = call.errno != 0 && on(&facts::SYSCALLS_FAILING);
+    if on(&facts::SYSCALLS_BY) || by_errno {
+        let task = task();
+        let caller = caller(task, 0, if by_errno { call.errno } else { 0 });
+        add_to(&tables::SYSCALLS_CALLERS, cpu, Loss::By, task, &caller, call);
     }
 }
 
@@ -54,7 +57,7 @@ fn add_to(table: &HashMap<Caller, Account>, cpu: CpuPtr, loss: Loss, task: Task,
     unsafe {
         add_shared(&raw mut (*account).calls, 1);
         add_shared(&raw mut (*account).total_ns, call.latency_ns);
-        if call.error {
+        if call.errno != 0 {
             add_shared(&raw mut (*account).errors, 1);
         }
         raise_shared(&raw mut (*account).max_ns, call.latency_ns);

@@ -75,9 +75,9 @@ pub unsafe fn exit(regs: *const u8, ret: i64) {
     let Some(cpu) = tables::cpu() else { return };
     // SAFETY: a slot of this CPU.
     let call = unsafe { &mut (*cpu).call };
-    let (start_ns, nr, tgid);
+    let (start_ns, nr);
     if call.regs == regs as u64 {
-        (start_ns, nr, tgid) = (call.start_ns, call.nr, call.tgid);
+        (start_ns, nr) = (call.start_ns, call.nr);
         call.regs = 0;
     } else {
         let task = Task::current();
@@ -85,7 +85,7 @@ pub unsafe fn exit(regs: *const u8, ret: i64) {
             return;
         }
         match tables::take(task.key()) {
-            Some(entry) => (start_ns, nr, tgid) = (entry.start_ns, entry.nr, entry.tgid),
+            Some(entry) => (start_ns, nr) = (entry.start_ns, entry.nr),
             // SAFETY: promised by the caller.
             None => return unsafe { unmatched(cpu, task, regs, ret) },
         }
@@ -106,7 +106,8 @@ pub unsafe fn exit(regs: *const u8, ret: i64) {
     tables::record(cpu, row, latency_ns);
     // SAFETY: promised by the caller.
     let fd = || unsafe { arch::first_argument(regs) };
-    account::add(cpu, &Finished { tgid, nr, row, latency_ns, error }, Task::current, fd);
+    let errno = if error { (-ret) as u16 } else { 0 };
+    account::add(cpu, &Finished { nr, row, latency_ns, errno }, Task::current, fd);
 }
 
 /// Its result is the register that the interrupted program had, not an error.
@@ -255,7 +256,7 @@ fn wake(cpu: tables::CpuPtr, switch: &Switch) -> u64 {
     let at_ns = now_ns();
     let latency_ns = at_ns.wrapping_sub(entry.start_ns);
     tables::record(cpu, row, latency_ns);
-    let call = Finished { tgid: entry.tgid, nr: entry.nr, row, latency_ns, error: false };
+    let call = Finished { nr: entry.nr, row, latency_ns, errno: 0 };
     // SAFETY: the task is inside a call, or was when it went to sleep: its registers are there.
     account::add(cpu, &call, || task, || unsafe { arch::first_argument_of(task.address()) });
     at_ns

@@ -74,7 +74,7 @@ impl Read for Reader {
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {
         let (mut sample, counters) = self.read(tick.now.ns())?;
-        self.tidy(&mut sample);
+        self.tidy(&mut sample, tick.names);
         Ok((sample, counters))
     }
 }

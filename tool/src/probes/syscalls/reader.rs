@@ -5,6 +5,7 @@ use std::{collections::HashMap, io};
 use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
     hist,
+    io::tgid_of,
     syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task, Waits},
 };
 
@@ -12,6 +13,7 @@ use super::process;
 use crate::{
     cli::plan,
     kernel::{loader::LoadError, mapping::Mapping},
+    names::Names,
     probes::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
@@ -165,10 +167,14 @@ impl Reader {
     }
 
     /// Makes room in tables that fill up, by dropping processes that have ended: nobody counts for them any more.
-    pub fn tidy(&mut self, sample: &mut Syscalls) {
+    pub fn tidy(&mut self, sample: &mut Syscalls, names: &Names) {
         let mut alive = HashMap::new();
+        let is_alive = |owner| {
+            let pid = tgid_of(owner);
+            process::is_alive(pid) && names.is_same(pid, owner as u32) != Some(false)
+        };
         let mut ended =
-            |caller: &Caller, _: &Account| !*alive.entry(caller.tgid).or_insert_with(|| process::is_alive(caller.tgid));
+            |caller: &Caller, _: &Account| !*alive.entry(caller.owner).or_insert_with(|| is_alive(caller.owner));
         self.slow.make_room(&mut sample.slow, &mut ended);
         if let Some(callers) = &mut self.callers {
             callers.make_room(&mut sample.callers, &mut ended);

@@ -89,7 +89,7 @@ fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
             sums.buckets.sort_unstable();
             let waits = &sums.waits;
             Reclaim {
-                who: Who { kernel_thread: waits.kernel_thread != 0, ..recorded(owner, &waits.comm, waits.cgroup) },
+                who: Who { kernel_thread: waits.kernel_thread != 0, ..Who::owner(owner, &waits.comm, waits.cgroup) },
                 kind: Kind::of(kind),
                 latency: Latency::new(sums.buckets, sums.total_ns, sums.longest_ns),
             }
@@ -114,19 +114,15 @@ fn inside(inside: &stillwatch_common::oom::Inside, taken: Moment, sample: &sampl
     // Its name, if it has waited before; otherwise it lives, and is looked up.
     let known = sample.stalls.iter().find(|(key, _)| key.owner == inside.owner).map(|(_, waits)| waits);
     let mut who = match known {
-        Some(waits) => recorded(inside.owner, &waits.comm, waits.cgroup),
+        Some(waits) => Who::owner(inside.owner, &waits.comm, waits.cgroup),
         None => Who { started: Some(inside.owner as u32), ..Who::living(tgid_of(inside.owner)) },
     };
     leave_alone(&mut who, sample);
     Inside { who, tid: inside.tid, kind: Kind::of(inside.kind), age: taken.since(inside.since_ns) }
 }
 
-fn recorded(owner: OwnerId, comm: &[u8; 16], cgroup: u64) -> Who {
-    Who { started: Some(owner as u32), ..Who::recorded(tgid_of(owner), comm, cgroup) }
-}
-
 fn task(task: &stillwatch_common::oom::Task) -> Who {
-    Who { kernel_thread: task.kernel_thread != 0, ..recorded(task.owner, &task.comm, task.cgroup) }
+    Who { kernel_thread: task.kernel_thread != 0, ..Who::owner(task.owner, &task.comm, task.cgroup) }
 }
 
 fn signal(signal: &stillwatch_common::oom::Signal, at: Timestamp) -> Signal {

@@ -1,6 +1,8 @@
 //! The `syscalls` probe's part: how often, how long, and who.
 
 mod callers;
+#[cfg(test)]
+mod tests;
 
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -13,7 +15,7 @@ use crate::{
     sample,
     snapshot::{
         Latency, Who,
-        syscalls::{BEFORE_START, Call, CommonestError, InFlight, Mode, NOT_TIMED, Syscalls},
+        syscalls::{BEFORE_START, Call, CommonestError, Failed, InFlight, Mode, NOT_TIMED, Syscalls},
     },
     syscall_names,
     table::Known,
@@ -38,17 +40,15 @@ pub fn between(prev: &sample::Syscalls, next: &sample::Syscalls, _: &Span, plan:
     let longest: HashMap<usize, u64> = rows.iter().map(|(at, row)| (*at, longest_of(row))).collect();
     let rows: Vec<Call> = rows.into_iter().map(|(_, row)| row).collect();
     let wanted = |caller: &Caller| shown(caller.nr) && (caller.idle == 0 || plan.idle);
-    let by = || {
-        let sums = callers::sums(&prev.callers, &next.callers, wanted, &longest);
-        sums.into_iter().map(|sum| sum.by(plan.mode)).collect()
-    };
+    let by = || callers::sums(&prev.callers, &next.callers, wanted, &longest).into_iter();
     Syscalls {
         mode: plan.mode,
         total: total(&rows, plan.mode),
         slow: callers::sums(&prev.slow, &next.slow, wanted, &longest).into_iter().map(Sum::slow).collect(),
         in_flight: next.in_flight.iter().filter(|call| shown(call.nr)).map(in_flight).collect(),
-        failing: plan.failing.then(by),
-        by: plan.by.map(|_| by()),
+        failed: failures(prev, next).filter(|&(at, ..)| shown(at as u32)).map(failed).collect(),
+        failing: plan.failing.then(|| by().filter_map(Sum::failing).collect()),
+        by: plan.by.map(|_| by().map(|sum| sum.by(plan.mode)).collect()),
         before_start: next.before_start - prev.before_start,
         rows,
     }
@@ -81,10 +81,22 @@ fn timed(times: u64, latency: Latency) -> Known<Latency> {
 }
 
 fn commonest_error(prev: &sample::Syscalls, next: &sample::Syscalls, at: usize) -> Option<CommonestError> {
-    let of_row = next.errnos.iter().filter(|&(key, _)| (key >> 16) as usize == at);
-    let counts = of_row.map(|(key, &count)| (key & 0xffff, count - prev.errnos.get(key).copied().unwrap_or(0)));
-    let (errno, count) = counts.filter(|&(_, count)| count > 0).max_by_key(|&(_, count)| count)?;
-    Some(CommonestError { name: syscall_names::errno(errno as i32).into(), count })
+    let of_row = failures(prev, next).filter(|&(row, ..)| row == at);
+    let (_, errno, count) = of_row.max_by_key(|&(.., count)| count)?;
+    Some(CommonestError { name: syscall_names::errno(errno).into(), count })
+}
+
+/// How many calls of a row failed with an error.
+fn failures(prev: &sample::Syscalls, next: &sample::Syscalls) -> impl Iterator<Item = (usize, i32, u64)> {
+    let grown = |(key, &count): (&u32, &u64)| {
+        let count = count - prev.errnos.get(key).copied().unwrap_or(0);
+        ((key >> 16) as usize, (key & 0xffff) as i32, count)
+    };
+    next.errnos.iter().map(grown).filter(|&(.., count)| count > 0)
+}
+
+fn failed((at, errno, count): (usize, i32, u64)) -> Failed {
+    Failed { syscall: syscall_names::row_label(at).into(), errno: syscall_names::errno(errno).into(), count }
 }
 
 fn total(rows: &[Call], mode: Mode) -> Call {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use stillwatch_common::io::{self as wire, NO_CALL, Waits};
+use stillwatch_common::io::{self as wire, NO_CALL, Waits, tgid_of};
 
 use super::Context;
 use crate::{
@@ -43,10 +43,9 @@ impl Context<'_> {
             let stack = self.after.stacks.get(&key.stack).cloned().unwrap_or_default();
             let (dev, woken_by) = self.ended_by(key, after);
             let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
-            let who =
-                Who { kernel_thread: key.kernel_thread != 0, ..Who::recorded(key.tgid, &after.comm, after.cgroup) };
+            let who = Who { kernel_thread: key.kernel_thread != 0, ..Who::owner(key.owner, &after.comm, after.cgroup) };
             let reason = Reason::of(&stack);
-            let key = (key.tgid, syscall, reason, dev);
+            let key = (tgid_of(key.owner), syscall, reason, dev);
             let stall = self.row_of(&mut rows, key, who, &stack);
             stall.row.waits += waits;
             stall.row.total_ns += total_ns;

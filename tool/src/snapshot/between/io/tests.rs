@@ -108,7 +108,14 @@ fn shares_are_of_the_whole_disk_and_a_count_that_fell_began_anew() {
 #[test]
 fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     let stack = |inner: &str| [inner, "folio_wait_writeback", "ext4_sync_file", "do_fsync"].map(str::to_owned).to_vec();
-    let stall = |stack, kernel_thread| wire::Stall { stack, tgid: 430, dev: SDA1, nr: NO_CALL, kernel_thread };
+    let stall = |stack, kernel_thread| wire::Stall {
+        stack,
+        owner: owner_id(430, 9 << 20),
+        dev: SDA1,
+        nr: NO_CALL,
+        kernel_thread,
+        pad: 0,
+    };
     let waits = |waits, total_ns, max_ns| wire::Waits { waits, total_ns, max_ns, ..wire::Waits::default() };
     let (dd, cp) = (owner_id(7, 1 << 30), owner_id(8, 1 << 30));
     let cause = |owner| wire::Cause { owner, dev: SDA, how: How::Direct as u32 };
@@ -122,6 +129,7 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     let io = between(before, after, &plan());
     let rows = io.stalled.value().unwrap();
     assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((rows[0].who.pid, rows[0].who.started), (Some(430), Some(9)));
     assert_eq!((rows[0].waits, rows[0].total_ns, rows[0].max_ns.value(), rows[0].now), (4, 900, Some(&600), 0));
     assert_eq!((rows[0].device.value().map(String::as_str), rows[0].syscall.value()), (Some("sda1"), None));
     assert!(rows[0].reason.value().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");

@@ -1,13 +1,13 @@
 //! What each caller did with each call.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{borrow::Cow, cmp::Reverse, collections::HashMap};
 
 use stillwatch_common::syscalls::{Account, Caller, row};
 
 use crate::{
     snapshot::{
         Who,
-        syscalls::{CallsBy, Mode, SlowCalls},
+        syscalls::{CallsBy, Failing, Mode, SlowCalls},
     },
     syscall_names,
 };
@@ -16,6 +16,7 @@ use crate::{
 pub struct Sum {
     who: Who,
     syscall: String,
+    errno: Option<Cow<'static, str>>,
     times: u64,
     errors: u64,
     total_ns: u64,
@@ -29,9 +30,13 @@ impl Sum {
     }
 
     pub fn by(self, mode: Mode) -> CallsBy {
-        let Self { who, syscall, times, errors, max_ns, total_ns } = self;
+        let Self { who, syscall, times, errors, max_ns, total_ns, .. } = self;
         let (calls, sleeps, errors) = mode.counts(times, errors);
         CallsBy { who, syscall: Some(syscall), calls, sleeps, errors, max_ns, total_ns }
+    }
+
+    pub fn failing(self) -> Option<Failing> {
+        Some(Failing { who: self.who, syscall: self.syscall, errno: self.errno?.into(), errors: self.errors })
     }
 }
 
@@ -46,12 +51,13 @@ pub fn sums(
         .iter()
         .filter(|(caller, _)| wanted(caller))
         .filter_map(|(caller, after)| {
-            // A count that fell is another process with a reused pid.
+            // An account that began anew in between counts from zero.
             let before = prev.get(caller).filter(|before| before.calls <= after.calls).copied().unwrap_or_default();
             let times = after.calls - before.calls;
             let total_ns = after.total_ns.saturating_sub(before.total_ns);
             (times > 0).then(|| Sum {
-                who: Who::recorded(caller.tgid, &after.comm, after.cgroup),
+                who: Who::owner(caller.owner, &after.comm, after.cgroup),
+                errno: (caller.errno != 0).then(|| syscall_names::errno(i32::from(caller.errno))),
                 syscall: syscall_names::label(caller.nr).into(),
                 times,
                 errors: after.errors.saturating_sub(before.errors),
