@@ -11,10 +11,7 @@ mod tests;
 use crate::{
     cli::plan::Plan,
     names::Names,
-    snapshot::{
-        Snapshot, Who,
-        who::{About, ENDED},
-    },
+    snapshot::{Snapshot, Who, who::About},
 };
 
 macro_rules! resolve {
@@ -51,7 +48,7 @@ fn name(who: &mut Who, names: &mut Names) {
     if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
         // The number is another's by now.
         who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
-        who.unknown = who.cgroup.is_none().then_some(ENDED.into());
+        who.unknown = who.cgroup.is_none().then(|| names.why_none().into());
         return;
     }
     if let Some(comm) = names.comm(pid) {
@@ -60,6 +57,6 @@ fn name(who: &mut Who, names: &mut Names) {
     }
     who.cgroup = names.cgroup(pid).or_else(|| names.cgroup_by_id(who.cgroup_id?));
     if who.comm.is_none() || who.cgroup.is_none() {
-        who.unknown = Some(ENDED.into());
+        who.unknown = Some(names.why_none().into());
     }
 }

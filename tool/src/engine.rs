@@ -134,7 +134,11 @@ mod tests {
             panic!("no plan")
         };
         let processes = [(7, ("nginx", "/web", Duration::from_secs(1)))].into();
-        Engine::new(&plan, Names::new(Fake { processes, cgroups: [(5, "/shop")].into() }), Vec::new())
+        Engine::new(
+            &plan,
+            Names::new(Fake { processes, cgroups: [(5, "/shop")].into(), ..Fake::default() }),
+            Vec::new(),
+        )
     }
 
     fn at(second: u64) -> Moment {

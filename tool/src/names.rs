@@ -17,20 +17,30 @@ pub use self::{
     cgroup::{CgroupError, find as find_cgroup},
     host::Host,
 };
+use crate::snapshot::who::ENDED;
 
 /// Names kept at a time. A table shows some dozens; beyond this many, names are read again each time.
 const KEPT: usize = 4096;
+
+/// Why no process has a name where we run in a container with numbers of its own.
+pub const FOREIGN: &str = "inside a pid namespace the host's numbers are not ours";
 
 /// Who is asked. `None`: it is gone, or cannot be told.
 pub trait Source {
     /// Begins an interval.
     fn tick(&mut self) {}
 
+    /// Whether a number stands for the same process as to the kernel. If not, what is asked of a number is not known.
+    fn has_kernel_s_numbers(&self) -> bool;
+
     /// Command name of a process (or, by its thread id, of a thread).
     fn comm(&self, pid: u32) -> Option<String>;
 
     /// Cgroup of a process, as a path below the root of the hierarchy that says most; `/` is the root.
     fn cgroup(&self, pid: u32) -> Option<String>;
+
+    /// Command line of a process, the first bytes of it.
+    fn cmdline(&self, pid: u32) -> Option<String>;
 
     /// When a process started, since boot, with the time that the machine was suspended for.
     fn started(&self, pid: u32) -> Option<Duration>;
@@ -77,6 +87,19 @@ impl Names {
 
     pub fn cgroup(&mut self, pid: u32) -> Option<String> {
         cached(&mut self.paths, pid, || self.source.cgroup(pid))
+    }
+
+    pub fn cmdline(&self, pid: u32) -> Option<String> {
+        self.source.cmdline(pid)
+    }
+
+    pub fn has_kernel_s_numbers(&self) -> bool {
+        self.source.has_kernel_s_numbers()
+    }
+
+    /// Why a process has no name.
+    pub fn why_none(&self) -> &'static str {
+        if self.has_kernel_s_numbers() { ENDED } else { FOREIGN }
     }
 
     pub fn cgroup_by_id(&mut self, id: u64) -> Option<String> {

@@ -37,7 +37,7 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         return last_kills(plan, features);
     }
     let mut attached = attach(plan, features)?;
-    let names = Names::new(Host::new(&features.cgroups, &plan.filter));
+    let names = Names::new(Host::new(features, &plan.filter));
     let mut engine = Engine::new(plan, names, std::mem::take(&mut attached.missing));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     unless_enough_seen(runtime.block_on(ticks(plan, &mut attached, &mut engine)))
@@ -58,7 +58,7 @@ fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
     // The log's clock is all there is; it stands still while the machine sleeps, as ours does.
     let moment = |at: Duration| now.wall_at(at.min(now.clock).as_nanos() as u64);
     let mut kills: Vec<_> = reports.iter().flat_map(|report| reconstructed(report, moment)).collect();
-    attribution::oom::kills(&mut kills, &mut Names::new(Host::new(&features.cgroups, &plan.filter)));
+    attribution::oom::kills(&mut kills, &mut Names::new(Host::new(features, &plan.filter)));
     selection::keep(&mut kills, &plan.filter);
     let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });
     if kills.is_empty() && !plan.json {

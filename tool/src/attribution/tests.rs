@@ -1,12 +1,19 @@
 use std::time::Duration;
 
 use super::*;
-use crate::names::fake::Fake;
+use crate::{
+    names::{FOREIGN, fake::Fake},
+    snapshot::who::ENDED,
+};
 
 /// Number 7 is `now`'s, which started a minute after boot; of the cgroups that the kernel notes, one is still there.
-fn names() -> Names {
+fn fake() -> Fake {
     let processes = [(7, ("now", "/now", Duration::from_secs(60)))].into();
-    Names::new(Fake { processes, cgroups: [(5, "/noted")].into() })
+    Fake { processes, cgroups: [(5, "/noted")].into(), foreign: false }
+}
+
+fn names() -> Names {
+    Names::new(fake())
 }
 
 fn started(seconds: u64) -> Option<u32> {
@@ -53,6 +60,17 @@ fn an_ended_process_keeps_what_was_noted() {
 fn an_unknown_cgroup_says_why() {
     assert_eq!(says(&named(noted(8, 6))), [Some("noted"), None, Some(ENDED)]);
     assert_eq!(says(&named(noted(8, 0))), [Some("noted"), None, Some(ENDED)]);
+}
+
+#[test]
+fn in_a_pid_namespace_a_number_takes_nobody_s_name() {
+    let named = |mut who: Who| {
+        name(&mut who, &mut Names::new(Fake { foreign: true, ..fake() }));
+        who
+    };
+    assert_eq!(says(&named(Who { started: started(60), ..noted(7, 5) })), [Some("noted"), Some("/noted"), None]);
+    assert_eq!(says(&named(noted(7, 0))), [Some("noted"), None, Some(FOREIGN)]);
+    assert_eq!(says(&named(Who::living(7))), [None, None, Some(FOREIGN)]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::plan::Prefix;
-use crate::syscall_names;
+use crate::{kernel::features::first_pid_namespace, names::FOREIGN, syscall_names};
 
 /// The name of `--hist` that stands for all calls together.
 pub const TOTAL: &str = "total";
@@ -125,6 +125,13 @@ pub fn at_least_one(word: &str) -> Result<u64, String> {
 
 /// A process that exists now; a thread's number is refused with the one to use.
 pub fn pid(word: &str) -> Result<u32, String> {
+    pid_in(first_pid_namespace() != Some(false), word)
+}
+
+fn pid_in(first_namespace: bool, word: &str) -> Result<u32, String> {
+    if !first_namespace {
+        return Err(format!("{FOREIGN}: choose by --comm or --cgroup, or run in the host's (--pid=host)"));
+    }
     let pid: u32 = word.parse().ok().filter(|pid| *pid > 0).ok_or("write a process number, 1 or more")?;
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
         return Err("there is no such process".into());
@@ -241,6 +248,7 @@ mod tests {
         .unwrap();
         assert_ne!(tid as u32, here);
         assert_eq!(here_again, Err(format!("that is a thread; its process is {here}")));
+        assert!(pid_in(false, &here.to_string()).is_err_and(|why| why.starts_with(FOREIGN)));
         assert!(pid("4294967295").is_err() && pid("0").is_err() && pid("-3").is_err() && pid("init").is_err());
     }
 

@@ -10,19 +10,35 @@ pub struct Fake {
     /// Command, cgroup, and when it started, by number.
     pub processes: HashMap<u32, (&'static str, &'static str, Duration)>,
     pub cgroups: HashMap<u64, &'static str>,
+    /// It is in a pid namespace of its own.
+    pub foreign: bool,
+}
+
+impl Fake {
+    fn process(&self, pid: u32) -> Option<&(&'static str, &'static str, Duration)> {
+        self.processes.get(&pid).filter(|_| !self.foreign)
+    }
 }
 
 impl Source for Fake {
+    fn has_kernel_s_numbers(&self) -> bool {
+        !self.foreign
+    }
+
     fn comm(&self, pid: u32) -> Option<String> {
-        self.processes.get(&pid).map(|(comm, ..)| (*comm).to_owned())
+        self.process(pid).map(|(comm, ..)| (*comm).to_owned())
     }
 
     fn cgroup(&self, pid: u32) -> Option<String> {
-        self.processes.get(&pid).map(|(_, cgroup, _)| (*cgroup).to_owned())
+        self.process(pid).map(|(_, cgroup, _)| (*cgroup).to_owned())
+    }
+
+    fn cmdline(&self, pid: u32) -> Option<String> {
+        self.comm(pid)
     }
 
     fn started(&self, pid: u32) -> Option<Duration> {
-        self.processes.get(&pid).map(|(.., started)| *started)
+        self.process(pid).map(|(.., started)| *started)
     }
 
     fn cgroup_by_id(&mut self, id: u64) -> Option<String> {

@@ -5,11 +5,16 @@ use std::{collections::HashMap, fs, net::IpAddr, time::Duration};
 use super::{Source, cgroup::Ids};
 use crate::{
     cli::plan::Filter,
-    kernel::features::{Cgroups, Hierarchy},
+    kernel::features::{Features, Hierarchy},
 };
+
+/// Of a command line, for processes that will be gone when it is shown.
+const CMDLINE: usize = 512;
 
 /// The host that we run on.
 pub struct Host {
+    /// `/proc` is that of a pid namespace of its own.
+    foreign: bool,
     naming: Option<Hierarchy>,
     ids: Ids,
     /// Of the hierarchy that memory is charged in.
@@ -18,12 +23,19 @@ pub struct Host {
 
 impl Host {
     /// Where a cgroup was asked for, names are from its hierarchy.
-    pub fn new(cgroups: &Cgroups, filter: &Filter) -> Self {
+    pub fn new(features: &Features, filter: &Filter) -> Self {
+        let cgroups = &features.cgroups;
         let wanted = filter.cgroup.as_ref().and_then(|cgroup| cgroups.of_dir(&cgroup.dir));
         let naming = wanted.or_else(|| cgroups.naming()).cloned();
         // On a hybrid host every process may be in the root of the unified hierarchy: a name, but a wrong one.
         let unified = naming.clone().filter(Hierarchy::is_v2);
-        Self { naming, ids: Ids::new(unified), memory_ids: Ids::new(cgroups.memory().cloned()) }
+        let foreign = features.privileges.first_pid_namespace == Some(false);
+        Self { foreign, naming, ids: Ids::new(unified), memory_ids: Ids::new(cgroups.memory().cloned()) }
+    }
+
+    /// What `/proc` says of a process.
+    fn read(&self, pid: u32, what: &str) -> Option<Vec<u8>> {
+        if self.foreign { None } else { fs::read(format!("/proc/{pid}/{what}")).ok() }
     }
 }
 
@@ -33,21 +45,45 @@ impl Source for Host {
         self.memory_ids.tick();
     }
 
+    fn has_kernel_s_numbers(&self) -> bool {
+        !self.foreign
+    }
+
     fn comm(&self, pid: u32) -> Option<String> {
-        let bytes = fs::read(format!("/proc/{pid}/comm")).ok()?;
+        let bytes = self.read(pid, "comm")?;
         Some(String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned())
     }
 
     fn cgroup(&self, pid: u32) -> Option<String> {
         let hierarchy = self.naming.as_ref()?;
-        let bytes = fs::read(format!("/proc/{pid}/cgroup")).ok()?;
-        let path = hierarchy.path_in(&String::from_utf8_lossy(&bytes))?.to_owned();
-        // The kernel says so of a process that has outlived its cgroup.
-        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+        let path = |of: &str| {
+            let bytes = self.read(pid, of)?;
+            let path = hierarchy.path_in(&String::from_utf8_lossy(&bytes))?.to_owned();
+            // The kernel says so of a process that has outlived its cgroup.
+            Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+        };
+        let found = path("cgroup")?;
+        // v1 says so of a main thread that has ended, too: those that it has left behind know better.
+        if found == "/"
+            && let Some(thread) = other_thread(pid)
+        {
+            return path(&format!("task/{thread}/cgroup"));
+        }
+        Some(found)
+    }
+
+    fn cmdline(&self, pid: u32) -> Option<String> {
+        let mut bytes = self.read(pid, "cmdline")?;
+        bytes.truncate(CMDLINE);
+        while bytes.last() == Some(&0) {
+            bytes.pop();
+        }
+        let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+        (!bytes.is_empty()).then(|| words.join(" "))
     }
 
     fn started(&self, pid: u32) -> Option<Duration> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = self.read(pid, "stat")?;
         let stat = String::from_utf8_lossy(&stat);
         let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
         Some(Duration::from_nanos(ticks.checked_mul(1_000_000_000 / ticks_per_second())?))
@@ -73,6 +109,13 @@ impl Source for Host {
     }
 }
 
+/// A thread of a process besides its main thread.
+fn other_thread(pid: u32) -> Option<String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let mut threads = threads.filter_map(|thread| thread.file_name().into_string().ok());
+    threads.find(|thread| *thread != pid.to_string())
+}
+
 fn ticks_per_second() -> u64 {
     // SAFETY: no precondition.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
@@ -85,7 +128,7 @@ mod tests {
     use super::{super::Names, *};
 
     fn names() -> Names {
-        Names::new(Host::new(&Cgroups::read(), &Filter::default()))
+        Names::new(Host::new(&Features::read(), &Filter::default()))
     }
 
     #[test]
@@ -93,9 +136,58 @@ mod tests {
         let (mut names, pid) = (names(), process::id());
         let comm = fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(names.comm(pid).as_deref(), Some(comm.trim_end()));
-        if Cgroups::read().naming().is_some() {
+        if Features::read().cgroups.naming().is_some() {
             assert!(names.cgroup(pid).unwrap().starts_with('/'));
         }
+    }
+
+    #[test]
+    fn a_process_whose_main_thread_has_ended_has_a_cgroup() {
+        let features = Features::read();
+        if features.cgroups.naming().is_none() {
+            return eprintln!("skipped: no cgroups");
+        }
+        // SAFETY: the child calls nothing that another thread of ours may have locked.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            leave_a_thread();
+        }
+        let state = || fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        while !state().contains(") Z ") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (names, host) = (names().cgroup(child as u32), Host::new(&features, &Filter::default()));
+        // SAFETY: a child of ours.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+        assert_eq!(names, host.cgroup(process::id()));
+    }
+
+    /// The main thread ends, another stays.
+    fn leave_a_thread() -> ! {
+        extern "C" fn stay(_: *mut libc::c_void) -> *mut libc::c_void {
+            // SAFETY: no precondition.
+            unsafe { libc::pause() };
+            std::ptr::null_mut()
+        }
+        // SAFETY: the function fits; `exit` ends this thread alone.
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            libc::pthread_create(&mut thread, std::ptr::null(), stay, std::ptr::null_mut());
+            libc::syscall(libc::SYS_exit, 0);
+            libc::abort()
+        }
+    }
+
+    #[test]
+    fn numbers_of_another_namespace_are_not_looked_up() {
+        let mut features = Features::read();
+        features.privileges.first_pid_namespace = Some(false);
+        let host = Host::new(&features, &Filter::default());
+        let pid = process::id();
+        assert_eq!((host.comm(pid), host.cgroup(pid), host.cmdline(pid), host.started(pid)), (None, None, None, None));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
         memory,
         reason_names::ReasonNames,
     },
-    names::Names,
+    names::{FOREIGN, Names},
     probes::{self, Tick, With, filter},
     sample::Sample,
     snapshot::{Lost, Unavailable},
@@ -77,6 +77,10 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("{probe} is unavailable: {why}");
     }
     let mut missing = Vec::new();
+    if features.privileges.first_pid_namespace == Some(false) {
+        tracing::warn!("{FOREIGN}: processes keep the names that the kernel noted");
+        missing.push(format!("names of processes ({FOREIGN})"));
+    }
     for (hook, why) in &loaded.refused {
         tracing::warn!("no {hook}: {why}; carrying on without {}", hook.needed_for);
         missing.push(format!("{} ({hook}: {why})", hook.needed_for));

@@ -16,16 +16,14 @@ use crate::{
 
 const S_IFSOCK: u16 = 0o140_000;
 
-/// A descriptor of a task. Threads that share their descriptors are looked at once. Notes sockets that listen: those that began to
+/// A descriptor of a task. The kernel leaves out threads that share their main thread's descriptors; of those that outlive it each
+/// is looked at. Notes sockets that listen: those that began to
 /// before the run are in no event.
 ///
 /// # Safety
 /// `output` is the iterator's.
 #[inline(always)]
 pub unsafe fn descriptor(output: *mut c_void, task: Task, file: u64) {
-    if task.tid() != task.tgid() {
-        return;
-    }
     let (Some(inode_at), Some(mode_at)) = (facts::FILE_INODE.get(), facts::INODE_MODE.get()) else { return };
     let inode: u64 = read_or_zero(file, inode_at);
     if read_or_zero::<u16>(inode, mode_at) & S_IFMT != S_IFSOCK {

@@ -38,7 +38,6 @@ pub struct Privileges {
 impl Privileges {
     pub fn read() -> Self {
         let process = Process::myself();
-        let namespace = |name| fs::metadata(format!("/proc/self/ns/{name}")).map(|found| found.ino()).ok();
         let held = caps::read(None, CapSet::Effective);
         let limits = process.as_ref().ok().and_then(|process| process.limits().ok());
         Self {
@@ -48,8 +47,8 @@ impl Privileges {
                 LimitValue::Unlimited => u64::MAX,
                 LimitValue::Value(bytes) => bytes,
             }),
-            first_user_namespace: namespace("user").map(|inode| inode == FIRST_USER_NAMESPACE),
-            first_pid_namespace: namespace("pid").map(|inode| inode == FIRST_PID_NAMESPACE),
+            first_user_namespace: is_namespace("user", FIRST_USER_NAMESPACE),
+            first_pid_namespace: first_pid_namespace(),
         }
     }
 
@@ -82,6 +81,15 @@ impl Privileges {
         }
         Availability::Available
     }
+}
+
+/// As [`Privileges::first_pid_namespace`].
+pub fn first_pid_namespace() -> Option<bool> {
+    is_namespace("pid", FIRST_PID_NAMESPACE)
+}
+
+fn is_namespace(name: &str, inode: u64) -> Option<bool> {
+    fs::metadata(format!("/proc/self/ns/{name}")).map(|found| found.ino() == inode).ok()
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! The minutes before a kill, kept in memory that is allocated when the run begins: a kill is over when one looks.
 
-use std::{fs, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use stillwatch_common::{
     io::{OwnerId, tgid_of},
     oom::{ANON, FILE, Resident, SHMEM},
 };
 
-use crate::snapshot::{
-    oom::{LeadUp, Memory, Series},
-    who,
+use crate::{
+    names::Names,
+    snapshot::{
+        oom::{LeadUp, Memory, Series},
+        who,
+    },
 };
 
 /// Points that are kept, however far back they reach.
@@ -21,8 +24,6 @@ const CGROUPS: usize = 16;
 const SHOWN: usize = 8;
 /// Not measured.
 const NONE: u32 = u32::MAX;
-/// Of a command line, for victims that are gone when we look.
-const CMDLINE: usize = 512;
 
 /// What the host was like at one moment.
 #[derive(Clone, Copy, Default)]
@@ -129,7 +130,7 @@ impl Recorder {
     }
 
     /// Ends a walk: the largest that were not followed take the places of smaller ones, and of those that have ended.
-    pub fn end(&mut self, cut_short: bool, mut path: impl FnMut(u64) -> Option<String>) {
+    pub fn end(&mut self, cut_short: bool, names: &mut Names) {
         self.cut_short += u64::from(cut_short);
         self.others.sort_unstable_by_key(|other| std::cmp::Reverse(pages(other)));
         for other in &self.others {
@@ -137,8 +138,8 @@ impl Recorder {
             let Some(slot) = smallest(&mut self.processes, held) else { break };
             take(slot, other.owner, held, self.at);
             (slot.comm, slot.cgroup) = (other.comm, other.memory_cgroup);
-            slot.cgroup_path = path(other.memory_cgroup);
-            slot.cmdline = cmdline(tgid_of(other.owner), CMDLINE);
+            slot.cgroup_path = names.memory_cgroup_by_id(other.memory_cgroup);
+            slot.cmdline = names.cmdline(tgid_of(other.owner));
         }
         self.sums.sort_unstable_by_key(|&(_, sum)| std::cmp::Reverse(sum));
         for &(cgroup, held) in self.sums.iter().filter(|(cgroup, _)| *cgroup != 0) {
@@ -147,7 +148,7 @@ impl Recorder {
             } else if let Some(slot) = smallest(&mut self.cgroups, held) {
                 take(slot, cgroup, held, self.at);
                 slot.cgroup = cgroup;
-                slot.cgroup_path = path(cgroup);
+                slot.cgroup_path = names.memory_cgroup_by_id(cgroup);
             }
         }
     }
@@ -215,17 +216,6 @@ impl Recorder {
     }
 }
 
-/// The first bytes of a process's command line.
-fn cmdline(pid: u32, longest: usize) -> Option<String> {
-    let mut bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    bytes.truncate(longest);
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
-    (!bytes.is_empty()).then(|| words.join(" "))
-}
-
 fn pages(found: &Resident) -> u64 {
     [FILE, ANON, SHMEM].map(|at| u64::try_from(found.pages[at]).unwrap_or(0)).iter().sum()
 }
@@ -255,6 +245,11 @@ fn take(slot: &mut Slot, key: u64, held: u64, at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::fake::Fake;
+
+    fn names() -> Names {
+        Names::new(Fake::default())
+    }
 
     fn found(owner: u64, pages: i64, memory_cgroup: u64) -> Resident {
         Resident { owner: owner << 32, pages: [0, pages, 0, 0], memory_cgroup, ..Resident::default() }
@@ -275,7 +270,7 @@ mod tests {
             for process in 1..=100 {
                 recorder.visit(&found(process, process as i64 * 1000 + second as i64 * 10, process % 3 + 1));
             }
-            recorder.end(false, |cgroup| Some(format!("/{cgroup}")));
+            recorder.end(false, &mut names());
         }
         let lead_up = recorder.before(401_000_000_000, 99 << 32).unwrap();
         assert_eq!(lead_up.before.len(), POINTS);
@@ -301,7 +296,7 @@ mod tests {
             if second != 2 {
                 recorder.visit(&found(1, 5000, 1));
             }
-            recorder.end(second == 2, |_| None);
+            recorder.end(second == 2, &mut names());
         }
         let lead_up = recorder.before(4_000_000_000, 0).unwrap();
         let bytes = &lead_up.processes[0].bytes;
@@ -311,7 +306,7 @@ mod tests {
         for process in 2..100 {
             recorder.visit(&found(process, 6000, 1));
         }
-        recorder.end(false, |_| None);
+        recorder.end(false, &mut names());
         let lead_up = recorder.before(6_000_000_000, 1 << 32).unwrap();
         assert!(lead_up.processes.iter().all(|series| series.pid != Some(1)));
     }

@@ -197,7 +197,7 @@ impl Reader {
             self.walked_ns = now_ns;
         }
         self.residents_unavailable = walk.as_ref().err().map(|why| format!("memory of processes unavailable: {why}"));
-        self.recorder.end(walk == Ok(Extent::CutShort), |cgroup| names.memory_cgroup_by_id(cgroup));
+        self.recorder.end(walk == Ok(Extent::CutShort), names);
     }
 
     /// Once everything is set up.

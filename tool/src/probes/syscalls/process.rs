@@ -3,13 +3,14 @@
 use std::fs;
 
 /// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
-/// waits for its parent.
+/// waits for its parent, unless it is a main thread that has left others behind.
 pub fn is_alive(pid: u32) -> bool {
     let Ok(status) = fs::read(format!("/proc/{pid}/status")) else { return false };
     let status = String::from_utf8_lossy(&status);
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let ended = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
-    !ended && field("Tgid:") == Some(pid.to_string().as_str())
+    let alone = field("Threads:").is_none_or(|threads| threads == "1");
+    !(ended && alone) && field("Tgid:") == Some(pid.to_string().as_str())
 }
 
 /// Whether a thread that sleeps in a `read`-like call (the file is its first argument) waits for somebody else by
@@ -23,7 +24,7 @@ pub fn waits_by_design(pid: u32, tid: u32) -> Option<bool> {
     let argument = call.split_ascii_whitespace().nth(1)?.strip_prefix("0x")?;
     // The register is 64 bits wide, the descriptor 32.
     let descriptor = u64::from_str_radix(argument, 16).ok()? as u32;
-    let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+    let target = fs::read_link(format!("/proc/{pid}/task/{tid}/fd/{descriptor}")).ok()?;
     Some(is_waited_on(&target.to_string_lossy()))
 }
 

@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Reads everything; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, now_ns: u64) -> io::Result<(Syscalls, Counters)> {
+    pub fn read(&mut self, now_ns: u64, names: &Names) -> io::Result<(Syscalls, Counters)> {
         let mut sample = Syscalls { rows: vec![Row::default(); ROWS], cells: self.cells(), ..Syscalls::default() };
         let mut lost = [0; Loss::ALL.len()];
         let (mut enters, mut switches) = (0, 0);
@@ -111,7 +111,7 @@ impl Reader {
             let inside = tasks.iter().filter(|task| task.start_ns != 0);
             in_flight.extend(inside.map(|&task| (key, task)));
         })?;
-        sample.in_flight = self.in_flight(in_flight, now_ns);
+        sample.in_flight = self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers());
         sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
             sample.callers = callers.entries()?;
@@ -135,9 +135,10 @@ impl Reader {
         cells
     }
 
-    /// The oldest calls in flight, without our own and, unless asked for, without those that wait by design.
-    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, now_ns: u64) -> Vec<InFlight> {
-        calls.retain(|(_, task)| task.tgid != self.own_pid);
+    /// The oldest calls in flight, without our own and, unless asked for, without those that wait by design. `numbers`: those of
+    /// processes are ours, too.
+    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, now_ns: u64, numbers: bool) -> Vec<InFlight> {
+        calls.retain(|(_, task)| !(numbers && task.tgid == self.own_pid));
         calls.sort_unstable_by_key(|(_, task)| task.start_ns);
         let mut known = std::mem::take(&mut self.waits);
         let mut shown = Vec::new();
@@ -150,9 +151,8 @@ impl Reader {
                 Waits::ByDesign => true,
                 Waits::ByFile => {
                     let call = (key, task.start_ns);
-                    let by_design = known
-                        .remove(&call)
-                        .unwrap_or_else(|| process::waits_by_design(task.tgid, task.tid).unwrap_or(false));
+                    let looked_up = || numbers.then(|| process::waits_by_design(task.tgid, task.tid)).flatten();
+                    let by_design = known.remove(&call).unwrap_or_else(|| looked_up().unwrap_or(false));
                     self.waits.insert(call, by_design);
                     by_design
                 }
