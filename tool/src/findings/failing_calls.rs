@@ -35,8 +35,6 @@ const BROKEN: &[&str] = &[
     "EADDRINUSE",
     "EADDRNOTAVAIL",
 ];
-/// The same of these calls: all local ports are taken.
-const NO_PORT: &[&str] = &["bind", "connect"];
 /// Answers: not there, not one, not yet.
 const ANSWERS: &[&str] = &[
     "ENOENT",
@@ -68,8 +66,7 @@ fn one(scene: &Scene, syscalls: &Syscalls, failed: &Failed) -> Option<Finding> {
     let Failed { syscall, errno, count } = failed;
     let row = syscalls.rows.iter().find(|row| row.syscall == *syscall)?;
     let (errno, rate) = (errno.as_str(), scene.rate(*count));
-    let no_port = NO_PORT.contains(&row.syscall.as_str()) && matches!(errno, "EADDRINUSE" | "EADDRNOTAVAIL");
-    let broken = BROKEN.contains(&errno) || no_port;
+    let broken = BROKEN.contains(&errno);
     let often = *count as f64 >= 0.5 * row.times() as f64;
     let holds = match errno {
         _ if broken => rate >= 1.0,
