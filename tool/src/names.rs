@@ -51,6 +51,9 @@ pub trait Source {
     /// Path of a cgroup that memory is charged to, by its id in that hierarchy, v1 or v2.
     fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String>;
 
+    /// What a process's cgroup, or one above it, may use of a disk (blkio's throttle, `io.max`), if that is limited.
+    fn io_limit(&self, pid: u32, disk: &str) -> Option<String>;
+
     /// Network interfaces of our namespace, by address.
     fn interfaces(&self) -> HashMap<IpAddr, String>;
 }
@@ -108,6 +111,10 @@ impl Names {
 
     pub fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
         self.source.memory_cgroup_by_id(id)
+    }
+
+    pub fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {
+        self.source.io_limit(pid, disk)
     }
 
     /// Name of the network interface that has this address, in our network namespace.

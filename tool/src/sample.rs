@@ -128,6 +128,8 @@ pub struct BlockDevice {
     pub alias: Option<String>,
     /// Number of the whole disk.
     pub disk: u32,
+    /// Numbers of those that the disk lies on: of a loop device the one below its file, of dm and md their parts.
+    pub below: Vec<u32>,
 }
 
 /// A task in uninterruptible sleep.
@@ -142,6 +144,8 @@ pub struct Waiting {
     /// Name of the call it is inside of.
     pub syscall: Option<String>,
     pub stack: Vec<String>,
+    /// Not so beyond a bound: call, stack and device are not known then.
+    pub is_looked_at: bool,
     /// The device of a request of its own that is in flight.
     pub dev: Option<u32>,
 }

@@ -2,12 +2,13 @@
 //!
 //! A process that reads one block after the other waits all the time and is well; it is not when each wait is long. Holds when
 //! waits of 10 ms and more take at least 0.3 s per second, and the disk itself is slow: 50 ms at the 99th percentile, or 20 ms in
-//! the mean. Those who wait for data to be safe belong to `sync_stall`.
+//! the mean. Who has requests with it all the time waits, too, though it does not sleep (io_uring, libaio): at most as long as the
+//! interval. Those who wait for data to be safe belong to `sync_stall`, those who wait longer than its requests to `held_back`.
 
 use super::{
     Scene,
-    waits::{self, Class, Disk, Part, Wait},
-    words::{each_second, list, name, names, verb},
+    waits::{self, CULPRIT, Class, Disk, Longest, Part, Wait},
+    words::{each_second, list, names, verb},
 };
 use crate::{
     format,
@@ -19,10 +20,8 @@ use crate::{
 
 const RULE: &str = "device_saturated";
 const LOST: f64 = 0.3;
-pub const SLOW_P99_NS: u64 = 50_000_000;
-const SLOW_MEAN_NS: u64 = 20_000_000;
-/// An owner with less of the disk's time is not the cause.
-const CULPRIT: f64 = 0.2;
+/// Of the disk's time: if less has an owner that is named, the cause is not sure.
+const TOLD: f64 = 0.5;
 /// Requests that a disk must have at a time to be called saturated, rather than slow.
 const DEPTH: f64 = 2.0;
 
@@ -31,12 +30,19 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 }
 
 fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
-    let on_it = |wait: &Wait| wait.class == Class::Device && wait.row.disk.as_deref() == Some(disk.name.as_str());
-    let waits: Vec<Wait> = waits::all(scene).filter(on_it).collect();
-    let (victims, lost_ns) = waits::victims(&waits);
+    let on_it = |wait: &Wait| wait.class == Class::Device && wait.disk() == Some(&disk.name);
+    let waits: Vec<Wait> =
+        waits::all(scene).filter(|wait| on_it(wait) && !waits::is_held_back(wait, Some(disk))).collect();
+    let (mut victims, mut lost_ns) = waits::victims(&waits);
+    let asynchronous: Vec<_> = waits::asynchronous(scene).into_iter().filter(|it| it.disk == disk.name).collect();
+    for one in &asynchronous {
+        lost_ns += one.lost_ns;
+        if victims.iter().all(|victim| victim.pid != one.who.pid) {
+            victims.push(one.who.clone());
+        }
+    }
     let lost = scene.share(lost_ns);
-    let slow = disk.total.p99_ns >= SLOW_P99_NS || disk.mean_ns() >= SLOW_MEAN_NS;
-    if lost < LOST || disk.ios == 0 || !slow {
+    if lost < LOST || !disk.is_slow() {
         return None;
     }
     let depth = disk.depth(scene);
@@ -45,19 +51,20 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
     } else {
         format!("is slow, {} a request", format::duration(disk.mean_ns()))
     };
+    let how = match asynchronous.len() {
+        0 => String::new(),
+        many if many == victims.len() => " without sleeping (asynchronous I/O)".to_owned(),
+        many => format!(", {many} of them without sleeping (asynchronous I/O)"),
+    };
     let waiting = format!(
-        "{} {} {} for it",
+        "{} {} {} for it{how}",
         names(&victims),
         verb(victims.len(), "waits", "wait"),
         each_second(scene.ns_rate(lost_ns))
     );
-    let cause = Cause::of(scene, &disk.name);
+    let cause = Cause::of(scene, &disk.name, &victims);
     let mut evidence = disk.evidence(scene);
-    evidence.push(Evidence {
-        probe: "io",
-        what: "longest wait".into(),
-        value: Value::Nanoseconds(waits::longest_ns(&waits)),
-    });
+    evidence.extend(Longest::of(&waits).evidence("longest wait"));
     evidence.extend(cause.evidence);
     Some(Finding {
         rule: RULE,
@@ -67,9 +74,9 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
         evidence,
         victims,
         culprits: cause.culprits,
-        doubts: disk_doubts(disk),
+        doubts: disk_doubts(disk).into_iter().chain(cause.doubts).collect(),
         unknown: cause.unknown,
-        next: format!("stillwatch io -d {} --blame", disk.name),
+        next: format!("stillwatch io -d {} --blame", cause.disk),
         ..Finding::default()
     })
 }
@@ -84,41 +91,58 @@ pub fn disk_doubts(disk: &Disk) -> Vec<String> {
 
 /// Because of whom a disk is busy.
 pub struct Cause {
+    /// The disk that has the time: the one asked about, or one that it lies on.
+    pub disk: String,
     pub words: String,
     pub culprits: Vec<Who>,
     pub evidence: Vec<Evidence>,
+    pub doubts: Vec<String>,
     pub unknown: Vec<String>,
 }
 
 impl Cause {
-    pub fn of(scene: &Scene, disk: &str) -> Self {
-        let owners = waits::owners(scene, disk);
-        let large: Vec<&Part> = owners.iter().filter(|part| part.share >= CULPRIT).collect();
-        let is_known = |who: &Who| who.pid.is_some() || who.comm.is_some();
+    /// For those who wait for it. They are no culprits of their own waits while others have the disk.
+    pub fn of(scene: &Scene, disk: &str, victims: &[Who]) -> Self {
+        let disks = waits::disks(scene);
+        let slow = scene.now.io.as_ref().map_or(disk, |io| io.slowest_below(&disks, disk));
+        let owners = waits::owners(scene, slow);
+        let is_victim = |part: &Part| part.who.pid.is_some_and(|pid| victims.iter().any(|it| it.pid == Some(pid)));
+        let (mut large, rest): (Vec<&Part>, Vec<&Part>) = owners.iter().partition(|part| part.share >= CULPRIT);
+        large.sort_by_key(|part| is_victim(part));
+        let others: f64 = owners.iter().filter(|part| !is_victim(part)).map(|part| part.share).sum();
+        let is_culprit = |part: &&&Part| part.is_known() && (others < CULPRIT || !is_victim(part));
         let percent = |part: &Part| format::percent(100.0 * part.share);
-        let words = match &large[..] {
-            [] if owners.is_empty() => "for whom it works is not known".to_owned(),
-            [] => format!("it works for {} processes, none of which has a fifth of its time", owners.len()),
-            parts => {
-                let has = |part: &&Part| format!("{} has {} of its time", name(&part.who), percent(part));
-                list(&parts.iter().map(has).collect::<Vec<_>>(), 2)
-            }
+        let has = |part: &&Part| {
+            let itself = if others >= CULPRIT && is_victim(part) { " itself" } else { "" };
+            format!("{}{itself} has {} of its time", part.name(), percent(part))
         };
-        let unknown = large.iter().filter(|part| !is_known(&part.who)).map(|part| {
+        let whose = match &large[..] {
+            [] if owners.is_empty() => "for whom it works is not known".to_owned(),
+            [] => format!("it works for {} processes, none of which has a fifth of its time", processes(&rest)),
+            parts => list(&parts.iter().map(has).collect::<Vec<_>>(), 2),
+        };
+        let below = if slow == disk { String::new() } else { format!("it lies on {slow}: ") };
+        let told: f64 = large.iter().filter(|part| part.is_known()).map(|part| part.share).sum();
+        let doubt = || format!("who has {} of the time of {slow} is not told", format::percent(100.0 * (1.0 - told)));
+        let unknown = large.iter().filter(|part| !part.is_known()).map(|part| {
             format!("whose {} of its time is: {}", percent(part), part.who.unknown.as_deref().unwrap_or("not known"))
         });
+        let time_of = |part: &&Part| Evidence {
+            probe: "io",
+            what: format!("time of {slow} for {}", part.name()),
+            value: Value::Percent(100.0 * part.share),
+        };
         Self {
-            words,
+            disk: slow.to_owned(),
+            words: below + &whose,
             unknown: unknown.collect(),
-            culprits: large.iter().filter(|part| is_known(&part.who)).map(|part| part.who.clone()).collect(),
-            evidence: large
-                .iter()
-                .map(|part| Evidence {
-                    probe: "io",
-                    what: format!("time of {disk} for {}", name(&part.who)),
-                    value: Value::Percent(100.0 * part.share),
-                })
-                .collect(),
+            doubts: (told < TOLD).then(doubt).into_iter().collect(),
+            culprits: large.iter().filter(is_culprit).map(|part| part.who.clone()).collect(),
+            evidence: large.iter().map(time_of).collect(),
         }
     }
+}
+
+fn processes(parts: &[&Part]) -> usize {
+    parts.iter().map(|part| part.processes).sum()
 }

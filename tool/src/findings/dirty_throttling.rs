@@ -6,16 +6,15 @@
 use super::{
     Scene,
     device_saturated::Cause,
-    waits::{self, Class, Disk, Wait},
+    waits::{self, Class, Disk, Longest, Wait},
     words::{each_second, names, verb},
 };
-use crate::{
-    format,
-    snapshot::finding::{Evidence, Finding, Value},
-};
+use crate::{format, snapshot::finding::Finding};
 
 const RULE: &str = "dirty_throttling";
 const LOST: f64 = 0.3;
+/// Requests that a disk has at a time at least, if it is why.
+const BUSY: f64 = 0.9;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let waits: Vec<Wait> = waits::all(scene).filter(|wait| wait.class == Class::Dirty).collect();
@@ -25,15 +24,11 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         return Vec::new();
     }
     // The kernel does not say for which disk. The one whose requests take the most time is likely, whether it moves much or not:
-    // a slow disk is why pages stay dirty.
-    let time_of = |disk: &Disk| disk.total.total_ns.saturating_add(disk.oldest_ns);
-    let disk = waits::disks(scene).into_iter().max_by_key(time_of).filter(|disk| disk.bytes > 0 || disk.in_flight > 0);
-    let mut evidence = vec![Evidence {
-        probe: "io",
-        what: "longest pause".into(),
-        value: Value::Nanoseconds(waits::longest_ns(&waits)),
-    }];
-    let (mut culprits, mut unknown) = (Vec::new(), Vec::new());
+    // a slow disk is why pages stay dirty. One that has pauses is not why.
+    let disk =
+        waits::disks(scene).into_iter().max_by_key(Disk::time_ns).filter(|disk| scene.share(disk.time_ns()) >= BUSY);
+    let mut evidence: Vec<_> = Longest::of(&waits).evidence("longest pause").into_iter().collect();
+    let (mut culprits, mut unknown, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     let mut statement = format!(
         "{} {} {} because too many pages are dirty",
         names(&victims),
@@ -41,14 +36,17 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         each_second(scene.ns_rate(lost_ns)),
     );
     if let Some(disk) = &disk {
-        let cause = Cause::of(scene, &disk.name);
+        let cause = Cause::of(scene, &disk.name, &[]);
         let rate = format::mebibytes_rate(disk.bytes, scene.now.interval);
         statement += &format!("; {} moves {rate} MiB/s, {}", disk.name, cause.words);
         evidence.extend(disk.evidence(scene));
         evidence.extend(cause.evidence);
-        (culprits, unknown) = (cause.culprits, cause.unknown);
+        (culprits, unknown, doubts) = (cause.culprits, cause.unknown, cause.doubts);
     } else {
-        unknown.push("which device is too slow for them: none had a request".into());
+        unknown.push(
+            "what holds them back: no disk has a request all the time, so that it may be a limit of their cgroup"
+                .into(),
+        );
     }
     vec![Finding {
         rule: RULE,
@@ -57,6 +55,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         evidence,
         victims,
         culprits,
+        doubts,
         unknown,
         next: "stillwatch io --blame".into(),
         ..Finding::default()

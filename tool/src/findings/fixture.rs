@@ -86,6 +86,7 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
         syscall: Known::Value(call.into()),
         device: disk.map_or(Known::unknown(NO_DEVICE), |disk| Known::Value(disk.into())),
         disk: disk.map(Into::into),
+        io_limit: None,
         woken_by: None,
         stack: Vec::new(),
     }

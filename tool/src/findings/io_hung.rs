@@ -27,8 +27,7 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
     if !is_hung(disk) {
         return None;
     }
-    let waits: Vec<Wait> =
-        waits::all(scene).filter(|wait| wait.row.disk.as_deref() == Some(disk.name.as_str())).collect();
+    let waits: Vec<Wait> = waits::all(scene).filter(|wait| wait.disk() == Some(&disk.name)).collect();
     let (victims, lost_ns) = waits::victims(&waits);
     let age = match disk.oldest_ns {
         0 => "since before this run".to_owned(),

@@ -63,6 +63,11 @@ impl Ledger {
             let (who, lost_ns, before_start) = (call.who, call.lost_ns, call.before_start);
             ledger.add(findings, Part { what: For::Call, on, who, lost_ns, longest_ns, before_start });
         }
+        for one in waits::asynchronous(scene) {
+            let (who, on, lost_ns) = (one.who, one.disk, one.lost_ns);
+            let what = For::AsynchronousIo;
+            ledger.add(findings, Part { what, on, who, lost_ns, longest_ns: 0, before_start: false });
+        }
         ledger.add_cpu(scene, findings);
         ledger
     }
@@ -121,8 +126,8 @@ fn key(who: &Who) -> (Option<u32>, Option<String>) {
 
 fn of_wait<'a>(wait: &Wait<'a>) -> Part<'a> {
     let row = wait.row;
-    let reason = || row.reason.value().cloned().unwrap_or_default();
-    let disk = || row.disk.clone().unwrap_or_default();
+    let reason = || wait.reason().cloned().unwrap_or_default();
+    let disk = || wait.disk().unwrap_or_default().to_owned();
     let (what, on) = match wait.class {
         Class::Memory | Class::Meant => (For::Memory, reason()),
         Class::Dirty => (For::DirtyPages, String::new()),
@@ -158,7 +163,10 @@ fn of_reason(reason: &str) -> For {
 /// Those that can be about a wait for it.
 fn rules(what: For) -> &'static [&'static str] {
     match what {
-        For::Disk | For::Sync | For::IoThrottle => &["device_saturated", "sync_stall", "io_hung", "stuck_tasks"],
+        For::Disk | For::Sync | For::IoThrottle => {
+            &["device_saturated", "sync_stall", "held_back", "io_hung", "stuck_tasks"]
+        }
+        For::AsynchronousIo => &["device_saturated"],
         For::DirtyPages => &["dirty_throttling"],
         For::Memory => &["memory_stall", "oom_kill"],
         For::RunQueue => &["cpu_saturated", "softirq", "quota"],

@@ -16,6 +16,7 @@ mod failing_calls;
 #[cfg(test)]
 mod fixture;
 pub mod harm;
+mod held_back;
 mod io_hung;
 mod ledger;
 mod memory_stall;
@@ -50,6 +51,7 @@ const RULES: &[Rule] = &[
     io_hung::look,
     stuck_tasks::look,
     device_saturated::look,
+    held_back::look,
     sync_stall::look,
     dirty_throttling::look,
     memory_stall::look,

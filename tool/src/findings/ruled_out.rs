@@ -88,7 +88,7 @@ const AREAS: &[Area] = &[
     Area {
         name: "disks",
         look: disks,
-        rules: &["device_saturated", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
+        rules: &["device_saturated", "held_back", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
     },
     Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
     Area { name: "network", look: network, rules: &["retransmits", "connects_failing", "resets"] },

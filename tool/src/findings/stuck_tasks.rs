@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Scene,
-    waits::{self, Class, Wait},
+    waits::{self, Class, Disk, Wait},
     words::{names, verb},
 };
 use crate::{
@@ -22,16 +22,21 @@ const LONG_NS: u64 = 5_000_000_000;
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
     let disks = waits::disks(scene);
-    let is_busy = |name: &str| disks.iter().any(|disk| disk.name == name && !disk.is_idle());
-    let is_ours = |wait: &Wait| match wait.class {
-        Class::Else => true,
-        Class::Device => !wait.row.disk.as_deref().is_some_and(is_busy),
-        _ => false,
-    };
-    for wait in waits::all(scene).filter(|wait| is_ours(wait) && is_stuck(wait)) {
-        groups.entry(wait.row.reason.value().cloned().unwrap_or_default()).or_default().push(wait);
+    for wait in waits::all(scene).filter(|wait| is_about(wait, &disks)) {
+        groups.entry(wait.reason().cloned().unwrap_or_default()).or_default().push(wait);
     }
     groups.iter().map(|(reason, waits)| one(scene, reason, waits)).collect()
+}
+
+/// Whether this rule takes the wait.
+pub fn is_about(wait: &Wait, disks: &[Disk]) -> bool {
+    let is_busy = |name: &str| disks.iter().any(|disk| disk.name == name && !disk.is_idle());
+    let is_ours = match wait.class {
+        Class::Else => true,
+        Class::Device => !wait.disk().is_some_and(is_busy),
+        _ => false,
+    };
+    is_ours && is_stuck(wait)
 }
 
 fn is_stuck(wait: &Wait) -> bool {
@@ -47,6 +52,7 @@ fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
         "" => "something that is not known".to_owned(),
         reason => format!("\"{}\"", escape(reason)),
     };
+    let more = waits::not_looked_at(waits).map_or_else(String::new, |more| format!("; {more}"));
     let long = match oldest_ns.filter(|_| !before) {
         Some(ns) => format!("for {}", format::duration(ns)),
         None => "since before this run".to_owned(),
@@ -56,7 +62,7 @@ fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
     Finding {
         rule: RULE,
         subject: reason.to_owned(),
-        statement: format!("{} {} stuck {long} on {for_what}", names(&victims), verb(victims.len(), "is", "are")),
+        statement: format!("{} {} stuck {long} on {for_what}{more}", names(&victims), verb(victims.len(), "is", "are")),
         harm: scene.share(lost_ns),
         evidence: std::iter::once(of("tasks that wait", Value::Count(tasks))).chain(longest).collect(),
         victims,
@@ -72,7 +78,7 @@ fn one(scene: &Scene, reason: &str, waits: &[Wait]) -> Finding {
 mod tests {
     use super::*;
     use crate::{
-        findings::fixture::{disk, look, only, quiet, stalled},
+        findings::fixture::{disk, only, quiet, stalled},
         reasons::Kind,
         snapshot::{Snapshot, Who, io::Device},
     };
@@ -97,6 +103,6 @@ mod tests {
     #[test]
     fn a_disk_that_has_nothing_to_do_is_not_waited_for() {
         assert_eq!(only(&stuck("other: a_lock", "unlink", vec![])).rule, RULE);
-        assert!(look(&stuck("other: a_lock", "unlink", vec![disk("sda", 200_000, 30)])).is_empty());
+        assert_eq!(only(&stuck("other: a_lock", "unlink", vec![disk("sda", 200_000, 30)])).rule, "held_back");
     }
 }

@@ -1,5 +1,6 @@
 //! Each rule just above its bounds and just below them, on intervals made by hand.
 
+mod disks;
 mod ledger;
 mod network;
 
@@ -215,7 +216,7 @@ fn kill(pid: u32, cgroup: Option<&str>, at: jiff::Timestamp) -> Kill {
 
 #[test]
 fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
-    let snapshot = busy_disk(50 * MS, "read", 1000, 900 * MS);
+    let snapshot = busy_disk(50 * MS, "read", 1000, 90 * MS);
     let ago = |seconds: u64| snapshot.at.checked_sub(jiff::SignedDuration::from_secs(seconds as i64)).unwrap();
     let look = |kills: &[Kill]| -> Vec<Finding> {
         let kills: VecDeque<Kill> = kills.iter().cloned().collect();

@@ -1,19 +1,32 @@
 //! Waits in uninterruptible sleep and the disks behind them, sorted by the rule that each belongs to: no wait is counted by two.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, btree_map::Entry},
+};
 
-use super::Scene;
+use super::{
+    Scene,
+    words::{name, verb},
+};
+pub use crate::snapshot::io::Disk;
 use crate::{
+    format,
     reasons::Kind,
     snapshot::{
         Latency, Who,
         finding::{Evidence, Value},
-        io::Stalled,
+        io::{Cause, How, Io, Stalled},
     },
 };
 
 /// Shorter waits are how long work takes.
 const WORK_NS: u64 = 10_000_000;
+
+pub const SLOW_P99_NS: u64 = 50_000_000;
+const SLOW_MEAN_NS: u64 = 20_000_000;
+/// An owner with less of a disk's time is not the cause.
+pub const CULPRIT: f64 = 0.2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -35,20 +48,110 @@ pub enum Class {
 /// A row of the table of stalls.
 pub struct Wait<'a> {
     pub row: &'a Stalled,
+    /// What it waits for is told by this row: itself, or, where it was not looked at, what most of its name wait for.
+    told_by: &'a Stalled,
     pub class: Class,
     /// Time of this interval, at most: a long wait that ended in it may have begun before.
     pub lost_ns: u64,
 }
 
+impl Wait<'_> {
+    pub fn disk(&self) -> Option<&str> {
+        self.told_by.disk.as_deref()
+    }
+
+    /// As far as it was seen.
+    pub fn longest_ns(&self) -> u64 {
+        self.row.ended_max_ns.max(self.row.age_ns().unwrap_or(0))
+    }
+
+    pub fn reason(&self) -> Option<&String> {
+        self.told_by.reason.value()
+    }
+}
+
 /// All waits of processes that are long enough to be a delay.
 pub fn all<'a>(scene: &'a Scene) -> impl Iterator<Item = Wait<'a>> {
     let rows = scene.now.io.iter().filter_map(|io| io.stalled.value()).flatten();
+    let rows: Vec<&Stalled> = rows.filter(|row| !row.kernel_thread && is_long(row)).collect();
     let interval_ns = scene.interval_ns();
-    rows.filter(|row| !row.kernel_thread && is_long(row)).map(move |row| {
+    let stand_ins = stand_ins(&rows);
+    rows.into_iter().map(move |row| {
         let ended = row.total_ns.min(row.waits.saturating_mul(interval_ns));
         let going_on = row.now * row.age_ns().unwrap_or(u64::MAX).min(interval_ns);
-        Wait { row, class: class(row), lost_ns: ended + going_on }
+        let stand_in = || likes(&row.who).iter().find_map(|like| stand_ins.get(like).copied()).unwrap_or(row);
+        let told_by = if row.is_looked_at() { row } else { stand_in() };
+        Wait { row, told_by, class: class(told_by), lost_ns: ended + going_on }
     })
+}
+
+/// What a wait that was not looked at is like: one of the same process, or of the same name.
+type Like<'a> = (Option<u32>, Option<&'a str>);
+
+fn likes(who: &Who) -> [Like<'_>; 2] {
+    // The name of the thread, where the process has another one.
+    [(who.pid, None), (None, who.noted.as_deref().or(who.comm.as_deref()))]
+}
+
+/// What most of those wait for that were looked at.
+fn stand_ins<'a>(rows: &[&'a Stalled]) -> BTreeMap<Like<'a>, &'a Stalled> {
+    let mut counts: BTreeMap<(Like, Option<&String>, &Option<String>), (u64, &'a Stalled)> = BTreeMap::new();
+    for &row in rows.iter().filter(|row| row.now > 0 && row.is_looked_at()) {
+        for like in likes(&row.who) {
+            counts.entry((like, row.reason.value(), &row.disk)).or_insert((0, row)).0 += row.now;
+        }
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, (tasks, _))| *tasks);
+    counts.into_iter().map(|((like, ..), (_, row))| (like, row)).collect()
+}
+
+/// Whether most of a wait was for something before the disk: a limit of its cgroup, a lock, a queue. Who uses the disk is not why.
+pub fn is_held_back(wait: &Wait, disk: Option<&Disk>) -> bool {
+    if wait.row.is_because(&[Kind::IoController]) {
+        return true;
+    }
+    let worked_ns = disk.map_or(Some(0), |disk| disk.worked_ns(wait.row));
+    let is_long = wait.row.before_start() || wait.longest_ns() >= SLOW_P99_NS;
+    wait.class == Class::Device && is_long && worked_ns.is_some_and(|worked_ns| worked_ns < wait.lost_ns / 2)
+}
+
+/// A process that has requests with a slow disk all the time, and does not sleep for them in a way that shows: io_uring, libaio.
+pub struct Asynchronous<'a> {
+    pub who: &'a Who,
+    pub disk: String,
+    pub lost_ns: u64,
+}
+
+/// Requests of a process at a time at least, so that it always waits for one.
+const ALWAYS: f64 = 0.9;
+
+pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
+    let mut found = Vec::new();
+    let causes = || scene.now.io.iter().filter_map(|io| io.caused_by.value()).flatten();
+    for disk in disks(scene).into_iter().filter(Disk::is_slow) {
+        let mut time: BTreeMap<u32, (f64, &Who)> = BTreeMap::new();
+        let own = |cause: &&Cause| matches!(cause.how, How::Direct | How::Read) && !cause.who.kernel_thread;
+        for cause in causes().filter(own).filter(|cause| cause.disk == disk.name) {
+            if let (Some(pid), Some(share)) = (cause.who.pid, cause.share.value()) {
+                time.entry(pid).or_insert((0.0, &cause.who)).0 += share * disk.depth(scene);
+            }
+        }
+        for (pid, (_, who)) in time.into_iter().filter(|(_, (depth, _))| *depth >= ALWAYS) {
+            let asleep = all(scene).filter(|wait| wait.row.who.pid == Some(pid)).map(|wait| wait.lost_ns).sum();
+            let lost_ns = scene.interval_ns().saturating_sub(asleep);
+            if lost_ns > 0 {
+                found.push(Asynchronous { who, disk: disk.name.clone(), lost_ns });
+            }
+        }
+    }
+    found
+}
+
+/// `236 of them were not looked at`, and nothing where all were.
+pub fn not_looked_at<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> Option<String> {
+    let tasks: u64 = waits.into_iter().filter(|wait| !wait.row.is_looked_at()).map(|wait| wait.row.now).sum();
+    (tasks > 0).then(|| format!("{tasks} of them {} not looked at", verb(tasks as usize, "was", "were")))
 }
 
 fn is_long(row: &Stalled) -> bool {
@@ -57,8 +160,7 @@ fn is_long(row: &Stalled) -> bool {
 }
 
 fn class(row: &Stalled) -> Class {
-    let because =
-        |kinds: &[Kind]| kinds.iter().any(|kind| row.reason.value().is_some_and(|reason| reason == kind.words()));
+    let because = |kinds: &[Kind]| row.is_because(kinds);
     if because(&[Kind::MemoryReclaim, Kind::Compaction, Kind::OutOfMemory, Kind::MemoryHigh, Kind::SwapIn]) {
         Class::Memory
     } else if because(&[Kind::DirtyThrottling]) {
@@ -68,9 +170,7 @@ fn class(row: &Stalled) -> Class {
     } else if because(&[Kind::FilesystemFrozen, Kind::NetworkFilesystem, Kind::Fuse, Kind::QueueFrozen]) {
         // The file may lie on a disk, which has nothing to do with it.
         Class::Else
-    } else if row.syscall.value().is_some_and(|call| SYNC.contains(&call.as_str()))
-        || because(&[Kind::JournalCommit, Kind::Flush])
-    {
+    } else if row.is_sync() {
         Class::Sync
     } else if row.disk.is_some() {
         Class::Device
@@ -78,8 +178,6 @@ fn class(row: &Stalled) -> Class {
         Class::Else
     }
 }
-
-const SYNC: &[&str] = &["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"];
 
 /// Who waited, the longest first, and how long in all.
 pub fn victims<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> (Vec<Who>, u64) {
@@ -95,39 +193,37 @@ pub fn victims<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> (Vec<Who>, 
     (rows.iter().map(|(_, who)| (*who).clone()).collect(), rows.iter().map(|(lost_ns, _)| lost_ns).sum())
 }
 
-/// The longest of them, whether it has ended or not.
-pub fn longest_ns<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> u64 {
-    waits.into_iter().map(|wait| wait.row.ended_max_ns.max(wait.row.age_ns().unwrap_or(0))).max().unwrap_or(0)
+/// The longest of those whose begin was seen, whether it has ended or not; and whether one began before the run.
+pub struct Longest {
+    pub ns: u64,
+    pub before_start: bool,
 }
 
-/// A whole disk, with its partitions and all operations.
-#[derive(Default)]
-pub struct Disk {
-    pub name: String,
-    pub total: Latency,
-    pub queue: Latency,
-    pub service: Latency,
-    pub ios: u64,
-    pub bytes: u64,
-    pub in_flight: u64,
-    pub oldest_ns: u64,
-    pub before_start: u64,
+impl Longest {
+    pub fn of<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> Self {
+        waits.into_iter().fold(Self { ns: 0, before_start: false }, |longest, wait| Self {
+            ns: longest.ns.max(wait.longest_ns()),
+            before_start: longest.before_start || wait.row.before_start(),
+        })
+    }
+
+    /// `at most 118ms`.
+    pub fn words(&self) -> String {
+        match (self.ns, self.before_start) {
+            (0, _) => "since before this run".to_owned(),
+            (ns, false) => format!("at most {}", format::duration(ns)),
+            (ns, true) => format!("at most {}, or since before this run", format::duration(ns)),
+        }
+    }
+
+    pub fn evidence(&self, what: &str) -> Option<Evidence> {
+        let value = Value::Nanoseconds(self.ns);
+        (self.ns > 0).then(|| Evidence { probe: "io", what: what.to_owned(), value })
+    }
 }
 
 pub fn disks(scene: &Scene) -> Vec<Disk> {
-    let mut disks: BTreeMap<&str, Disk> = BTreeMap::new();
-    for row in scene.now.io.iter().flat_map(|io| &io.devices) {
-        let disk = disks.entry(&row.disk).or_default();
-        disk.total = Latency::merge([&disk.total].into_iter().chain(row.total.value()));
-        disk.queue = Latency::merge([&disk.queue].into_iter().chain(row.queue.value()));
-        disk.service = Latency::merge([&disk.service].into_iter().chain(row.service.value()));
-        disk.ios += row.ios;
-        disk.bytes += row.bytes;
-        disk.in_flight += row.in_flight.value().copied().unwrap_or(0);
-        disk.oldest_ns = disk.oldest_ns.max(row.oldest().unwrap_or(0));
-        disk.before_start += row.before_start;
-    }
-    disks.into_iter().map(|(name, disk)| Disk { name: name.to_owned(), ..disk }).collect()
+    scene.now.io.as_ref().map(Io::disks).unwrap_or_default()
 }
 
 impl Disk {
@@ -145,15 +241,19 @@ impl Disk {
         scene.share(self.total.total_ns)
     }
 
+    /// Most of its requests take long.
+    pub fn is_slow(&self) -> bool {
+        self.ios > 0 && (self.total.p99_ns >= SLOW_P99_NS || self.mean_ns() >= SLOW_MEAN_NS)
+    }
+
     pub fn evidence(&self, scene: &Scene) -> Vec<Evidence> {
         let of = |what: &str, value| Evidence { probe: "io", what: format!("{} {what}", self.name), value };
-        vec![
-            of("requests", Value::PerSecond(scene.rate(self.ios))),
-            of("p99", Value::Nanoseconds(self.total.p99_ns)),
-            of("p99 in its queue", Value::Nanoseconds(self.queue.p99_ns)),
-            of("in flight", Value::Count(self.in_flight)),
-            of("oldest", Value::Nanoseconds(self.oldest_ns)),
-        ]
+        let p99 = |what, latency: &Latency| (latency.count > 0).then(|| of(what, Value::Nanoseconds(latency.p99_ns)));
+        let oldest = (self.oldest_ns > 0).then(|| of("oldest", Value::Nanoseconds(self.oldest_ns)));
+        let requests = of("requests", Value::PerSecond(scene.rate(self.ios)));
+        let in_flight = of("in flight", Value::Count(self.in_flight));
+        let timed = p99("p99", &self.total).into_iter().chain(p99("p99 in its queue", &self.queue));
+        [requests].into_iter().chain(timed).chain([in_flight]).chain(oldest).collect()
     }
 }
 
@@ -162,6 +262,22 @@ pub struct Part {
     pub who: Who,
     /// Of its time, 0 to 1.
     pub share: f64,
+    /// Processes of one name and cgroup, told together.
+    pub processes: usize,
+}
+
+impl Part {
+    /// `rsync 812`, `chunkwr × 118`.
+    pub fn name(&self) -> String {
+        match self.processes {
+            1 => name(&self.who),
+            many => format!("{} × {many}", name(&self.who)),
+        }
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.who.pid.is_some() || self.who.comm.is_some()
+    }
 }
 
 /// Who had a disk's time, the most first.
@@ -174,12 +290,37 @@ pub fn owners(scene: &Scene, disk: &str) -> Vec<Part> {
         let named = who.comm.as_deref().or(who.unknown.as_deref()).unwrap_or(cause.how.name());
         let part = parts.entry((who.pid, Some(named))).or_insert_with(|| {
             let comm = who.comm.clone().or_else(|| (who.unknown.is_none()).then(|| cause.how.name().to_owned()));
-            Part { who: Who { comm, ..who.clone() }, share: 0.0 }
+            Part { who: Who { comm, ..who.clone() }, share: 0.0, processes: 1 }
         });
         // What was not measured makes no share greater.
         part.share += cause.share.value().copied().unwrap_or(0.0);
     }
-    let mut parts: Vec<Part> = parts.into_values().collect();
+    let (mut parts, small): (Vec<Part>, Vec<Part>) = parts.into_values().partition(|part| part.share >= CULPRIT);
+    parts.extend(together(small));
     parts.sort_by(|a, b| b.share.total_cmp(&a.share));
     parts
+}
+
+/// Many that have little each, as those that write one file and end, share a name.
+fn together(small: Vec<Part>) -> impl Iterator<Item = Part> {
+    let mut groups: BTreeMap<(Option<String>, Option<String>), Part> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for part in small {
+        if part.who.pid.is_none() || part.who.comm.is_none() {
+            rest.push(part);
+            continue;
+        }
+        match groups.entry((part.who.comm.clone(), part.who.cgroup.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(part);
+            }
+            Entry::Occupied(mut place) => {
+                let Who { comm, cgroup, .. } = part.who;
+                let sum = place.get_mut();
+                sum.who = Who { comm, cgroup, ..Who::default() };
+                (sum.share, sum.processes) = (sum.share + part.share, sum.processes + 1);
+            }
+        }
+    }
+    groups.into_values().chain(rest)
 }

@@ -49,6 +49,10 @@ impl Source for Fake {
         self.cgroup_by_id(id)
     }
 
+    fn io_limit(&self, _: u32, _: &str) -> Option<String> {
+        None
+    }
+
     fn interfaces(&self) -> HashMap<IpAddr, String> {
         HashMap::new()
     }

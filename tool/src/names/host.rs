@@ -1,6 +1,6 @@
 //! This host, from `/proc` and the cgroup file systems.
 
-use std::{collections::HashMap, fs, net::IpAddr, time::Duration};
+use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
 
 use super::{Source, cgroup::Ids};
 use crate::{
@@ -19,6 +19,8 @@ pub struct Host {
     ids: Ids,
     /// Of the hierarchy that memory is charged in.
     memory_ids: Ids,
+    /// In which disks are limited.
+    io: Option<Hierarchy>,
 }
 
 impl Host {
@@ -30,7 +32,8 @@ impl Host {
         // On a hybrid host every process may be in the root of the unified hierarchy: a name, but a wrong one.
         let unified = naming.clone().filter(Hierarchy::is_v2);
         let foreign = features.privileges.first_pid_namespace == Some(false);
-        Self { foreign, naming, ids: Ids::new(unified), memory_ids: Ids::new(cgroups.memory().cloned()) }
+        let (memory_ids, io) = (Ids::new(cgroups.memory().cloned()), cgroups.io().cloned());
+        Self { foreign, naming, ids: Ids::new(unified), memory_ids, io }
     }
 
     /// What `/proc` says of a process.
@@ -97,6 +100,21 @@ impl Source for Host {
         self.memory_ids.path(id)
     }
 
+    fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {
+        let hierarchy = self.io.as_ref()?;
+        let number = fs::read_to_string(format!("/sys/block/{disk}/dev")).ok()?;
+        let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = Path::new(hierarchy.path_in(&cgroups)?);
+        path.ancestors().find_map(|path| {
+            let directory = hierarchy.dir(path.to_str()?);
+            let limit = |file: &&str| {
+                let value = limit_of(&fs::read_to_string(directory.join(file)).ok()?, number.trim())?;
+                Some(format!("{file} {value} of {}", path.display()))
+            };
+            IO_LIMITS.iter().find_map(|file| limit(&file))
+        })
+    }
+
     fn interfaces(&self) -> HashMap<IpAddr, String> {
         let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
         let one = |interface: nix::ifaddrs::InterfaceAddress| {
@@ -114,6 +132,21 @@ fn other_thread(pid: u32) -> Option<String> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
     let mut threads = threads.filter_map(|thread| thread.file_name().into_string().ok());
     threads.find(|thread| *thread != pid.to_string())
+}
+
+const IO_LIMITS: [&str; 5] = [
+    "io.max",
+    "blkio.throttle.read_bps_device",
+    "blkio.throttle.write_bps_device",
+    "blkio.throttle.read_iops_device",
+    "blkio.throttle.write_iops_device",
+];
+
+/// A disk's line, without what is not limited.
+fn limit_of(text: &str, number: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(number)?.strip_prefix(' '))?;
+    let limits: Vec<&str> = line.split_ascii_whitespace().filter(|limit| !limit.ends_with("=max")).collect();
+    (!limits.is_empty()).then(|| limits.join(" "))
 }
 
 fn ticks_per_second() -> u64 {
@@ -188,6 +221,14 @@ mod tests {
         let host = Host::new(&features, &Filter::default());
         let pid = process::id();
         assert_eq!((host.comm(pid), host.cgroup(pid), host.cmdline(pid), host.started(pid)), (None, None, None, None));
+    }
+
+    #[test]
+    fn a_limit_is_of_one_disk_and_not_the_largest_number() {
+        let text = "7:1 rbps=max wbps=204800 riops=max wiops=max\n7:10 rbps=max wbps=max riops=max wiops=max\n";
+        assert_eq!(limit_of(text, "7:1").as_deref(), Some("wbps=204800"));
+        assert_eq!((limit_of(text, "7:10"), limit_of(text, "7:2")), (None, None));
+        assert_eq!(limit_of("7:0 204800\n", "7:0").as_deref(), Some("204800"));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! The `io` probe's part of a snapshot.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 pub use stillwatch_common::io::{How, Op};
 
 use super::{Latency, Who, who::about};
-use crate::table::{Known, named, table};
+use crate::table::{Known, Why, named, table};
+pub use disks::Disk;
+
+mod disks;
 
 named!(Op, How);
 
@@ -18,7 +23,10 @@ pub const AGE_UNKNOWN: &str = "its start was not seen";
 pub const BEFORE_START: &str = "since before start";
 pub const TOO_SHORT: &str = "too short for a stack: see stall_over_ns";
 pub const NO_STACK: &str = "no stack could be read";
+pub const NOT_LOOKED_AT: &str = "more than 64 waits at once";
 pub const NO_CALL: &str = "not in a call, or not known";
+/// The part of a wait in which the device had nothing to do for anybody.
+pub const HELD_BACK: &str = "held back before the device";
 pub const NO_DEVICE: &str = "none was seen";
 
 /// Block I/O of one interval.
@@ -32,6 +40,8 @@ pub struct Io {
     pub caused_by: Known<Vec<Cause>>,
     /// Each stalled process's wait, split over the owners that held the device; where asked for.
     pub blame: Option<Vec<Blame>>,
+    /// Disks that lie on others (loop, dm, md), with the names of these.
+    pub below: BTreeMap<String, Vec<String>>,
     /// Single requests over the threshold, in order of completion; where asked for.
     pub slow: Vec<Request>,
 }
@@ -40,7 +50,7 @@ impl Default for Io {
     /// Nothing happened, and nothing but devices is measured.
     fn default() -> Self {
         let (stalled, caused_by) = (Known::not_measured(DEVICES_ONLY), Known::not_measured(DEVICES_ONLY));
-        Self { devices: Vec::new(), stalled, caused_by, blame: None, slow: Vec::new() }
+        Self { devices: Vec::new(), stalled, caused_by, blame: None, below: BTreeMap::new(), slow: Vec::new() }
     }
 }
 
@@ -111,6 +121,8 @@ table! {
         device: Known<String> = label();
         /// The whole disk that it is a part of; none where the device is not known.
         disk: Option<String> = info().hidden();
+        /// What its cgroup may use of that disk, if that is limited and the wait was long.
+        io_limit: Option<String> = info().hidden();
         /// The kernel thread or process that ended the wait; none where no thread did, as an interrupt does.
         woken_by: Option<String> = info();
         /// Kernel functions, innermost first.
@@ -226,6 +238,11 @@ impl Stalled {
     /// One of its threads waits since before we started.
     pub fn before_start(&self) -> bool {
         !self.now_ns.is_known()
+    }
+
+    /// Not so for those beyond a bound.
+    pub fn is_looked_at(&self) -> bool {
+        !matches!(self.reason, Known::Not(Why::NotLookedAt(_)))
     }
 
     /// How long the oldest of its waits goes on, where one does and that is known.

@@ -30,6 +30,8 @@ table! {
 pub enum For {
     /// A request of a disk.
     Disk,
+    /// Requests of a slow disk that it has all the time, without sleeping for them.
+    AsynchronousIo,
     /// What was written to be safe on a disk.
     Sync,
     /// To be let to dirty more pages.
@@ -52,8 +54,9 @@ pub enum For {
 }
 
 impl For {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Disk,
+        Self::AsynchronousIo,
         Self::Sync,
         Self::DirtyPages,
         Self::IoThrottle,
@@ -70,6 +73,7 @@ impl For {
     pub fn name(self) -> &'static str {
         match self {
             Self::Disk => "disk",
+            Self::AsynchronousIo => "asynchronous_io",
             Self::Sync => "sync",
             Self::DirtyPages => "dirty_pages",
             Self::IoThrottle => "io_throttle",
@@ -86,6 +90,15 @@ impl For {
 
     /// It is for a device, whatever makes it slow.
     pub fn is_storage(self) -> bool {
-        matches!(self, Self::Disk | Self::Sync | Self::DirtyPages | Self::IoThrottle | Self::Thaw | Self::FileServer)
+        matches!(
+            self,
+            Self::Disk
+                | Self::AsynchronousIo
+                | Self::Sync
+                | Self::DirtyPages
+                | Self::IoThrottle
+                | Self::Thaw
+                | Self::FileServer
+        )
     }
 }

@@ -111,8 +111,16 @@ impl Cgroups {
 
     /// Where memory is charged: the v1 controller's own tree, or the unified one.
     pub fn memory(&self) -> Option<&Hierarchy> {
-        let v1 = self.hierarchies.iter().find(|hierarchy| hierarchy.controllers.split(',').any(|one| one == "memory"));
-        v1.or_else(|| self.v2())
+        self.v1("memory").or_else(|| self.v2())
+    }
+
+    /// Where disks are limited, alike.
+    pub fn io(&self) -> Option<&Hierarchy> {
+        self.v1("blkio").or_else(|| self.v2())
+    }
+
+    fn v1(&self, controller: &str) -> Option<&Hierarchy> {
+        self.hierarchies.iter().find(|hierarchy| hierarchy.controllers.split(',').any(|one| one == controller))
     }
 
     pub fn version(&self) -> Version {

@@ -3,8 +3,11 @@
 use std::{
     collections::HashMap,
     fs,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
+
+use procfs::process::Process;
 
 use crate::sample::BlockDevice;
 
@@ -48,14 +51,43 @@ fn takes_bios(disk: &str) -> bool {
 
 fn look_up(dev: u32) -> BlockDevice {
     let (major, minor) = (dev >> 20, dev & 0xf_ffff);
-    let gone = || BlockDevice { name: format!("{major}:{minor}"), alias: None, disk: dev };
+    let gone = || BlockDevice { name: format!("{major}:{minor}"), disk: dev, ..BlockDevice::default() };
     let Ok(directory) = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")) else { return gone() };
     let Some(name) = directory.file_name().map(|name| name.to_string_lossy().into_owned()) else { return gone() };
-    let text = |file: &Path| fs::read_to_string(file).ok().map(|text| text.trim().to_owned());
     // A partition lies in the directory of its disk.
     let whole = if directory.join("partition").exists() { directory.parent() } else { None };
     let disk = whole.and_then(|disk| number(&text(&disk.join("dev"))?)).unwrap_or(dev);
-    BlockDevice { alias: text(&directory.join("dm/name")), name, disk }
+    let below = below(whole.unwrap_or(&directory));
+    BlockDevice { alias: text(&directory.join("dm/name")), name, disk, below }
+}
+
+/// Those that a disk lies on.
+fn below(disk: &Path) -> Vec<u32> {
+    let file = text(&disk.join("loop/backing_file")).and_then(|file| of_file(Path::new(&file)));
+    let parts = fs::read_dir(disk.join("slaves")).into_iter().flatten().flatten();
+    let parts = parts.filter_map(|part| number(&text(&part.path().join("dev"))?));
+    // Number 0 is no disk's: a filesystem in memory, or on a network.
+    file.into_iter().chain(parts).filter(|dev| dev >> 20 != 0).collect()
+}
+
+/// The device below a file. The table of mounts is asked, not the file: its filesystem may be what hangs.
+fn of_file(file: &Path) -> Option<u32> {
+    if let Some(dev) = of_node(file) {
+        return Some(dev);
+    }
+    let mounts = Process::myself().and_then(|process| process.mountinfo()).ok()?;
+    let above = mounts.0.into_iter().filter(|mount| file.starts_with(&mount.mount_point));
+    number(&above.max_by_key(|mount| mount.mount_point.as_os_str().len())?.majmin)
+}
+
+/// The device that a file stands for. devtmpfs lives in memory: asking does not hang.
+pub fn of_node(file: &Path) -> Option<u32> {
+    let file = file.starts_with("/dev").then(|| fs::metadata(file).ok())??;
+    file.file_type().is_block_device().then(|| libc::major(file.rdev()) << 20 | libc::minor(file.rdev()))
+}
+
+fn text(file: &Path) -> Option<String> {
+    fs::read_to_string(file).ok().map(|text| text.trim().to_owned())
 }
 
 /// All disks that there are, with where sysfs tells of them.

@@ -1,7 +1,7 @@
 //! From the maps of the `io` probe to its part of a sample.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
     rc::Rc,
     time::Duration,
@@ -130,11 +130,14 @@ impl Reader {
         let waits = sample.waiting.iter().filter_map(|task| task.dev);
         let slow = sample.slow.iter().map(|slow| slow.dev).chain(sample.unseen.iter().map(|&(disk, _)| disk));
         let causes = sample.causes.keys().map(|cause| cause.dev);
-        let seen: HashSet<u32> =
-            keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0).collect();
-        sample.devices = seen.into_iter().map(|dev| (dev, self.devices.get(dev))).collect();
-        let disks: Vec<u32> = sample.devices.values().map(|device| device.disk).collect();
-        sample.devices.extend(disks.into_iter().map(|disk| (disk, self.devices.get(disk))));
+        let seen = keys.chain(stalls).chain(waits).chain(slow).chain(causes).filter(|&dev| dev != 0);
+        let mut left: Vec<u32> = seen.collect();
+        while let Some(dev) = left.pop() {
+            if let Entry::Vacant(place) = sample.devices.entry(dev) {
+                let device = place.insert(self.devices.get(dev));
+                left.extend(device.below.iter().chain([&device.disk]));
+            }
+        }
         let mut counters = self.counters();
         counters.lost.push(Lost { cause: MISSED, count: missed });
         Ok((sample, counters))

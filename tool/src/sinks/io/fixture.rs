@@ -70,6 +70,7 @@ pub fn busy() -> Io {
         ]),
         blame: None,
         slow: Vec::new(),
+        below: Default::default(),
     }
 }
 
@@ -177,6 +178,7 @@ fn stalled(who: Who, waits: u64, syscall: &str, reason: &str, device: &str) -> S
         syscall: known(syscall, NO_CALL),
         device: known(device, NO_DEVICE),
         disk: (!device.is_empty()).then(|| device.to_owned()),
+        io_limit: None,
         woken_by: None,
         stack: Vec::new(),
     }

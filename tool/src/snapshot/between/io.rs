@@ -3,7 +3,10 @@
 mod devices;
 mod stalls;
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
@@ -14,7 +17,7 @@ use crate::{
     sample::{self, BlockDevice, Moment},
     snapshot::{
         Who,
-        io::{Blame, Cause, DEVICES_ONLY, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
+        io::{Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
     },
     table::Known,
 };
@@ -24,14 +27,14 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
     let context = Context { before, after, plan, now: span.to };
     let caused_by = context.causes();
     let stalled = context.stalled(span.from.clock);
-    let blame = plan.blame.then(|| context.blame(&stalled, &caused_by));
-    Io {
-        devices: context.devices(),
-        stalled: known(plan, stalled.into_iter().map(|stall| stall.row)),
-        caused_by: known(plan, caused_by.into_iter().map(|cause| cause.row)),
-        blame,
-        slow: after.slow.iter().filter_map(|slow| context.slow(slow)).collect(),
-    }
+    let mut io = Io { devices: context.devices(), below: context.below(), ..Io::default() };
+    io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by));
+    io.devices.retain(|row| context.is_asked_for(&row.device, &row.disk));
+    let caused_by = caused_by.into_iter().map(|cause| cause.row);
+    io.caused_by = known(plan, caused_by.filter(|row| context.is_asked_for(&row.device, &row.disk)));
+    io.stalled = known(plan, stalled.into_iter().map(|stall| stall.row));
+    io.slow = after.slow.iter().filter_map(|slow| context.slow(slow)).collect();
+    io
 }
 
 /// Only devices are measured where nothing else is asked for.
@@ -53,16 +56,34 @@ struct Caused {
     service_ns: u64,
 }
 
+/// A process's waits for one disk.
+struct Waited<'a> {
+    who: &'a Who,
+    wait_ns: u64,
+    /// The part of them in which the disk may have worked for somebody.
+    worked_ns: u64,
+}
+
 impl Context<'_> {
     fn device(&self, dev: u32) -> BlockDevice {
-        let unknown = || BlockDevice { name: format!("{}:{}", dev >> 20, dev & 0xf_ffff), alias: None, disk: dev };
+        let unknown =
+            || BlockDevice { name: format!("{}:{}", dev >> 20, dev & 0xf_ffff), disk: dev, ..BlockDevice::default() };
         self.after.devices.get(&dev).cloned().unwrap_or_else(unknown)
     }
 
+    fn below(&self) -> BTreeMap<String, Vec<String>> {
+        let disks = self.after.devices.iter().filter(|(dev, device)| device.disk == **dev && !device.below.is_empty());
+        let name = |&dev: &u32| self.device(self.device(dev).disk).name;
+        disks.map(|(_, disk)| (disk.name.clone(), disk.below.iter().map(name).collect())).collect()
+    }
+
     /// `-d` names a disk with its partitions, or a partition.
+    fn is_asked_for(&self, device: &str, disk: &str) -> bool {
+        self.plan.only.is_empty() || self.plan.only.iter().any(|only| only == device || only == disk)
+    }
+
     fn shown(&self, device: &BlockDevice) -> bool {
-        let named = |name: &str| self.plan.only.iter().any(|only| only == name);
-        self.plan.only.is_empty() || named(&device.name) || named(&self.device(device.disk).name)
+        self.is_asked_for(&device.name, &self.device(device.disk).name)
     }
 
     fn causes(&self) -> Vec<Caused> {
@@ -106,9 +127,6 @@ impl Context<'_> {
             cause.row.service_ns = cause.service_ns.into();
             cause.row.share = (cause.service_ns as f64 / sum as f64).into();
         }
-        let shown =
-            |cause: &Caused| self.shown(&BlockDevice { name: cause.row.device.clone(), alias: None, disk: cause.disk });
-        causes.retain(shown);
         causes.sort_by_key(|cause| Reverse((cause.service_ns, cause.row.bytes)));
         causes
     }
@@ -126,26 +144,35 @@ impl Context<'_> {
         }
     }
 
-    fn blame(&self, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
-        let mut waits: HashMap<(u32, u32), (u64, &Who)> = HashMap::new();
+    fn blame(&self, io: &Io, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
+        let disks = io.disks();
+        let mut waits: HashMap<(u32, &str), Waited> = HashMap::new();
         for stall in stalled.iter().filter(|stall| !stall.row.kernel_thread) {
-            if let (Some(disk), Some(pid)) = (stall.disk, stall.row.who.pid) {
-                waits.entry((pid, disk)).or_insert((0, &stall.row.who)).0 += stall.blamable_ns;
+            if let (Some(disk), Some(pid)) = (stall.row.disk.as_deref(), stall.row.who.pid) {
+                let none = || Waited { who: &stall.row.who, wait_ns: 0, worked_ns: 0 };
+                let waited = waits.entry((pid, disk)).or_insert_with(none);
+                waited.wait_ns += stall.blamable_ns;
+                let of_disk = disks.iter().find(|of| of.name == disk).and_then(|disk| disk.worked_ns(&stall.row));
+                waited.worked_ns += of_disk.unwrap_or(u64::MAX).min(stall.blamable_ns);
             }
         }
         let mut blame = Vec::new();
-        for ((_, disk), (wait_ns, victim)) in waits {
-            for cause in causes.iter().filter(|cause| cause.disk == disk) {
+        for ((_, disk), Waited { who: victim, wait_ns, worked_ns }) in waits {
+            let row = |culprit: Who, how, blamed_ns| Blame {
+                victim: victim.clone(),
+                device: disk.to_owned(),
+                wait_ns,
+                culprit,
+                how,
+                blamed_ns,
+            };
+            let slow = io.slowest_below(&disks, disk);
+            for cause in causes.iter().filter(|cause| cause.row.disk == slow) {
                 let Known::Value(share) = cause.row.share else { continue };
-                blame.push(Blame {
-                    victim: victim.clone(),
-                    device: self.device(disk).name,
-                    wait_ns,
-                    culprit: cause.row.who.clone(),
-                    how: cause.row.how,
-                    blamed_ns: (wait_ns as f64 * share) as u64,
-                });
+                blame.push(row(cause.row.who.clone(), cause.row.how, (worked_ns as f64 * share) as u64));
             }
+            let held_back = Who { unknown: Some(HELD_BACK.into()), ..Who::default() };
+            blame.push(row(held_back, How::Unknown, wait_ns - worked_ns));
         }
         blame.retain(|blame| blame.blamed_ns > 0);
         blame.sort_by(|a, b| {

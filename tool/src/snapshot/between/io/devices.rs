@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use stillwatch_common::io::{NO_ROW, PARTS, Part};
+use stillwatch_common::io::{NO_ROW, PARTS, Part, Request};
 
 use super::{super::histograms, Context};
 use crate::{
@@ -35,9 +35,6 @@ impl Context<'_> {
     }
 
     fn add_unseen(&self, devices: &mut Vec<Device>, disk: &BlockDevice, op: Op, count: u64) {
-        if !self.shown(disk) {
-            return;
-        }
         let at = devices.iter().position(|row| row.device == disk.name && row.op == op).unwrap_or_else(|| {
             devices.push(Device::idle(disk.name.clone(), disk.name.clone(), disk.alias.clone(), op));
             devices.len() - 1
@@ -54,11 +51,10 @@ impl Context<'_> {
         let before =
             self.before.rows.get(at).filter(|(earlier, _)| *earlier == key).map(|&(_, row)| row).unwrap_or_default();
         let device = self.device((key >> 8) as u32);
-        if !self.shown(&device) {
-            return None;
-        }
         let ages = self.after.requests.as_ref().map(|requests| {
-            let of_row = requests.iter().filter(|request| request.row as usize == at);
+            // Those that were made after the interval ended belong to the next.
+            let is_ours = |request: &&Request| request.row as usize == at && request.queued_ns <= self.now.ns();
+            let of_row = requests.iter().filter(is_ours);
             of_row.map(|request| self.now.ns().saturating_sub(request.queued_ns)).collect::<Vec<_>>()
         });
         let ios = after.ios - before.ios;

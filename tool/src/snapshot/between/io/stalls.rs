@@ -9,19 +9,17 @@ use crate::{
     reasons::Reason,
     snapshot::{
         Who,
-        io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, Stalled, TOO_SHORT},
+        io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, NOT_LOOKED_AT, Stalled, TOO_SHORT},
         who,
     },
     syscall_names,
-    table::Known,
+    table::{Known, Why},
 };
 
 /// A row, with the numbers that rows are joined by.
 pub struct Stall {
     pub row: Stalled,
     dev: Option<u32>,
-    /// The whole disk.
-    pub disk: Option<u32>,
     /// Time of this interval.
     pub blamable_ns: u64,
 }
@@ -44,7 +42,7 @@ impl Context<'_> {
             let (dev, woken_by) = self.ended_by(key, after);
             let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
             let who = Who { kernel_thread: key.kernel_thread != 0, ..Who::owner(key.owner, &after.comm, after.cgroup) };
-            let reason = Reason::of(&stack);
+            let reason = Because::of(&stack);
             let key = (tgid_of(key.owner), syscall, reason, dev);
             let stall = self.row_of(&mut rows, key, who, &stack);
             stall.row.waits += waits;
@@ -54,7 +52,8 @@ impl Context<'_> {
             stall.blamable_ns += total_ns;
         }
         for task in &self.after.waiting {
-            let key = (task.tgid, task.syscall.clone(), Reason::of(&task.stack), task.dev);
+            let reason = if task.is_looked_at { Because::of(&task.stack) } else { Because::NotLookedAt };
+            let key = (task.tgid, task.syscall.clone(), reason, task.dev);
             let comm = Some(task.comm.clone());
             let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
             let stall = self.row_of(&mut rows, key, who, &task.stack);
@@ -93,14 +92,15 @@ impl Context<'_> {
                 ended_max_ns: 0,
                 now: 0,
                 now_ns: None.into(),
-                reason: known(reason.as_ref().map(ToString::to_string), TOO_SHORT),
+                reason: reason.words(),
                 syscall: known(syscall.clone(), NO_CALL_KNOWN),
                 device: known(device.as_ref().map(|device| device.name.clone()), NO_DEVICE),
                 disk: device.as_ref().map(|device| self.device(device.disk).name),
+                io_limit: None,
                 woken_by: None,
                 stack: stack.to_vec(),
             };
-            Stall { row, dev: *dev, disk: device.map(|device| device.disk), blamable_ns: 0 }
+            Stall { row, dev: *dev, blamable_ns: 0 }
         })
     }
 
@@ -124,13 +124,35 @@ impl Context<'_> {
 fn settle(row: &mut Stalled) {
     row.max_ns = if row.before_start() { Known::unknown(BEFORE_START) } else { row.ended_max_ns.into() };
     // A wait that goes on is not too short.
-    if row.now > 0 && !row.reason.is_known() {
+    if row.now > 0 && !row.reason.is_known() && row.is_looked_at() {
         row.reason = Known::unknown(NO_STACK);
     }
 }
 
 /// What rows of the table of stalls are told apart by: process, call, reason, device.
-type Key = (u32, Option<String>, Option<Reason>, Option<u32>);
+type Key = (u32, Option<String>, Because, Option<u32>);
+
+/// What is known of a wait's reason.
+#[derive(PartialEq, Eq, Hash)]
+enum Because {
+    Known(Reason),
+    NoStack,
+    NotLookedAt,
+}
+
+impl Because {
+    fn of(stack: &[String]) -> Self {
+        Reason::of(stack).map_or(Self::NoStack, Self::Known)
+    }
+
+    fn words(&self) -> Known<String> {
+        match self {
+            Self::Known(reason) => reason.to_string().into(),
+            Self::NoStack => Known::unknown(TOO_SHORT),
+            Self::NotLookedAt => Known::Not(Why::NotLookedAt(NOT_LOOKED_AT.into())),
+        }
+    }
+}
 
 /// A frame of the way into an interrupt: what runs below it has nothing to do with what runs above.
 fn is_interrupt(frame: &str) -> bool {

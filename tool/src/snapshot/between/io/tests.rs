@@ -23,7 +23,7 @@ fn plan() -> plan::Io {
 }
 
 fn device(name: &str, disk: u32) -> BlockDevice {
-    BlockDevice { name: name.into(), alias: None, disk }
+    BlockDevice { name: name.into(), disk, ..BlockDevice::default() }
 }
 
 fn between(before: sample::Io, after: sample::Io, plan: &plan::Io) -> Io {
@@ -135,4 +135,53 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     assert!(rows[0].reason.value().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");
     let blame: Vec<_> = io.blame.unwrap().iter().map(|it| (it.culprit.pid, it.wait_ns, it.blamed_ns)).collect();
     assert_eq!(blame, [(Some(7), 900, 675), (Some(8), 900, 225)]);
+}
+
+#[test]
+fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
+    let stall = wire::Stall { stack: 1, tgid: 430, dev: SDA, nr: NO_CALL, kernel_thread: 0 };
+    let waits = wire::Waits { waits: 2, total_ns: 1000, max_ns: 500, ..wire::Waits::default() };
+    let dd = wire::Cause { owner: owner_id(7, 1 << 30), dev: SDA, how: How::Direct as u32 };
+    let request = Request { queued_ns: 11 * SECOND - 100, row: 0, dev: SDA, ..Request::default() };
+    let rows = vec![(row_key(SDA, 0), Row::default())];
+    let after = sample::Io {
+        rows: rows.clone(),
+        // The second was made after the interval.
+        requests: Some(vec![request, Request { queued_ns: 11 * SECOND + 1, ..request }]),
+        stalls: HashMap::from([(stall, waits)]),
+        causes: HashMap::from([(dd, work(1, 300))]),
+        ..sample::Io::default()
+    };
+    let io = between(sample::Io { rows, ..sample::Io::default() }, after, &plan());
+    let blame: Vec<_> = io.blame.iter().flatten().map(|it| (it.culprit.unknown.as_deref(), it.blamed_ns)).collect();
+    assert_eq!(blame, [(Some(HELD_BACK), 600), (None, 400)]);
+    assert_eq!((io.devices[0].in_flight.value(), io.devices[0].oldest()), (Some(&1), Some(100)));
+}
+
+#[test]
+fn a_loop_device_is_blamed_on_who_has_the_disk_below() {
+    let loop0 = 7 << 20;
+    let cause = |pid, dev| wire::Cause { owner: owner_id(pid, 1 << 30), dev, how: How::Direct as u32 };
+    let stall = wire::Stall { stack: 1, tgid: 430, dev: loop0, nr: NO_CALL, kernel_thread: 0 };
+    let waits = wire::Waits { waits: 1, total_ns: 500, max_ns: 500, ..wire::Waits::default() };
+    let request = |row, dev| Request { queued_ns: 11 * SECOND - 500, row, dev, ..Request::default() };
+    let rows = vec![(row_key(loop0, 0), Row::default()), (row_key(SDA1, 0), Row::default())];
+    let on = BlockDevice { below: vec![SDA1], ..device("loop0", loop0) };
+    let devices = HashMap::from([(loop0, on), (SDA, device("sda", SDA)), (SDA1, device("sda1", SDA))]);
+    let after = sample::Io {
+        rows: rows.clone(),
+        requests: Some(vec![request(0, loop0), request(1, SDA1)]),
+        stalls: HashMap::from([(stall, waits)]),
+        causes: HashMap::from([(cause(430, loop0), work(1, 300)), (cause(7, SDA), work(1, 300))]),
+        devices,
+        ..sample::Io::default()
+    };
+    let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
+    let only = plan::Io { only: vec!["loop0".into()], ..plan() };
+    let before = sample::Io { rows, ..sample::Io::default() };
+    let io = super::between(&before, &after, &Span { from: at(10), to: at(11) }, &only);
+    assert_eq!(io.below, [("loop0".to_owned(), vec!["sda".to_owned()])].into());
+    let blame: Vec<_> = io.blame.iter().flatten().map(|it| (it.device.as_str(), it.culprit.pid)).collect();
+    assert_eq!(blame, [("loop0", Some(7))]);
+    assert_eq!(io.devices.iter().map(|row| row.device.as_str()).collect::<Vec<_>>(), ["loop0"]);
 }
