@@ -139,7 +139,8 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
 
 #[test]
 fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
-    let stall = wire::Stall { stack: 1, tgid: 430, dev: SDA, nr: NO_CALL, kernel_thread: 0 };
+    let stall =
+        wire::Stall { stack: 1, owner: owner_id(430, 9 << 20), dev: SDA, nr: NO_CALL, kernel_thread: 0, pad: 0 };
     let waits = wire::Waits { waits: 2, total_ns: 1000, max_ns: 500, ..wire::Waits::default() };
     let dd = wire::Cause { owner: owner_id(7, 1 << 30), dev: SDA, how: How::Direct as u32 };
     let request = Request { queued_ns: 11 * SECOND - 100, row: 0, dev: SDA, ..Request::default() };
@@ -162,7 +163,8 @@ fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
 fn a_loop_device_is_blamed_on_who_has_the_disk_below() {
     let loop0 = 7 << 20;
     let cause = |pid, dev| wire::Cause { owner: owner_id(pid, 1 << 30), dev, how: How::Direct as u32 };
-    let stall = wire::Stall { stack: 1, tgid: 430, dev: loop0, nr: NO_CALL, kernel_thread: 0 };
+    let stall =
+        wire::Stall { stack: 1, owner: owner_id(430, 9 << 20), dev: loop0, nr: NO_CALL, kernel_thread: 0, pad: 0 };
     let waits = wire::Waits { waits: 1, total_ns: 500, max_ns: 500, ..wire::Waits::default() };
     let request = |row, dev| Request { queued_ns: 11 * SECOND - 500, row, dev, ..Request::default() };
     let rows = vec![(row_key(loop0, 0), Row::default()), (row_key(SDA1, 0), Row::default())];
