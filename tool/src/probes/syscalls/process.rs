@@ -5,8 +5,10 @@ use std::fs;
 /// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
 /// waits for its parent, unless it is a main thread that has left others behind.
 pub fn is_alive(pid: u32) -> bool {
-    let Ok(status) = fs::read(format!("/proc/{pid}/status")) else { return false };
-    let status = String::from_utf8_lossy(&status);
+    fs::read(format!("/proc/{pid}/status")).is_ok_and(|status| can_run(pid, &String::from_utf8_lossy(&status)))
+}
+
+fn can_run(pid: u32, status: &str) -> bool {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let ended = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
     let alone = field("Threads:").is_none_or(|threads| threads == "1");
@@ -61,6 +63,13 @@ mod tests {
         let tid = thread::spawn(|| (is_alive(process::id()), is_alive(unsafe { libc::gettid() } as u32)));
         assert_eq!(tid.join().unwrap(), (true, false));
         assert!(!is_alive(u32::MAX));
+    }
+
+    #[test]
+    fn a_main_thread_that_has_ended_leaves_a_process() {
+        let status = |state, threads| format!("Name:\tx\nState:\t{state}\nTgid:\t7\nThreads:\t{threads}\n");
+        let runs = |state, threads| can_run(7, &status(state, threads));
+        assert!(runs("Z (zombie)", 2) && !runs("Z (zombie)", 1) && runs("S (sleeping)", 1));
     }
 
     #[test]
