@@ -101,6 +101,5 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
         unknown,
         next,
         at_once: longest.before_start,
-        ..Finding::default()
     })
 }

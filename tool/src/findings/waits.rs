@@ -88,6 +88,9 @@ pub fn all<'a>(scene: &'a Scene) -> impl Iterator<Item = Wait<'a>> {
 /// What a wait that was not looked at is like: one of the same process, or of the same name.
 type Like<'a> = (Option<u32>, Option<&'a str>);
 
+/// With the reason and the disk.
+type Group<'a> = (Like<'a>, Option<&'a String>, &'a Option<String>);
+
 fn likes(who: &Who) -> [Like<'_>; 2] {
     // The name of the thread, where the process has another one.
     [(who.pid, None), (None, who.noted.as_deref().or(who.comm.as_deref()))]
@@ -95,7 +98,7 @@ fn likes(who: &Who) -> [Like<'_>; 2] {
 
 /// What most of those wait for that were looked at.
 fn stand_ins<'a>(rows: &[&'a Stalled]) -> BTreeMap<Like<'a>, &'a Stalled> {
-    let mut counts: BTreeMap<(Like, Option<&String>, &Option<String>), (u64, &'a Stalled)> = BTreeMap::new();
+    let mut counts: BTreeMap<Group, (u64, &'a Stalled)> = BTreeMap::new();
     for &row in rows.iter().filter(|row| row.now > 0 && row.is_looked_at()) {
         for like in likes(&row.who) {
             counts.entry((like, row.reason.value(), &row.disk)).or_insert((0, row)).0 += row.now;

@@ -111,7 +111,7 @@ impl Source for Host {
                 let value = limit_of(&fs::read_to_string(directory.join(file)).ok()?, number.trim())?;
                 Some(format!("{file} {value} of {}", path.display()))
             };
-            IO_LIMITS.iter().find_map(|file| limit(&file))
+            IO_LIMITS.iter().find_map(limit)
         })
     }
 

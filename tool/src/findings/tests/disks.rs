@@ -30,6 +30,11 @@ fn who_waits_longer_than_requests_take_is_held_back_and_nobody_is_blamed() {
     assert!(!holds(&limited(10, 49 * MS, 3 * MS), "held_back"), "each is short");
     assert!(holds(&limited(3, 300 * MS, 70 * MS), "held_back"), "its requests are slow, but not that slow");
     assert!(holds(&limited(3, 300 * MS, 80 * MS), "device_saturated"));
+    let full = with(limited(3, 300 * MS, 40 * MS), |snapshot| {
+        let rows = snapshot.io.as_mut().unwrap().stalled.value_mut().into_iter().flatten();
+        rows.for_each(|row| row.reason = Known::Value("device queue full".into()));
+    });
+    assert!(holds(&full, "device_saturated"), "who uses the disk has filled its queue");
 }
 
 #[test]

@@ -55,11 +55,14 @@ impl Disk {
         self.total.total_ns.saturating_add(self.oldest_ns)
     }
 
-    /// How much of these waits the disk can have worked for anybody; none where its requests are not timed. One that is not for
-    /// many requests after another, as a sync is, takes no longer than the longest request, and as long again to be woken.
+    /// How much of these waits the disk can have worked for anybody; none where its requests are not timed. A wait for one request
+    /// takes no longer than the longest, and as long again to be woken; one for many requests, or for a place in its queue, no
+    /// longer than all of them.
     pub fn worked_ns(&self, row: &Stalled) -> Option<u64> {
-        let longest_ns = 2 * self.total.max_ns.max(self.oldest_ns);
-        let each_ns = if row.is_sync() { self.time_ns() } else { longest_ns };
+        let in_queue = row.is_because(&[Kind::QueueFull, Kind::WritebackThrottling]);
+        let is_for_many = row.is_sync() || in_queue || !row.reason.is_known();
+        let each_ns =
+            if is_for_many { self.time_ns() } else { self.total.max_ns.max(self.oldest_ns).saturating_mul(2) };
         let is_timed = self.untimed == 0 && self.before_start == 0;
         is_timed.then(|| each_ns.saturating_mul(row.waits + row.now))
     }

@@ -155,7 +155,7 @@ fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
     };
     let io = between(sample::Io { rows, ..sample::Io::default() }, after, &plan());
     let blame: Vec<_> = io.blame.iter().flatten().map(|it| (it.culprit.unknown.as_deref(), it.blamed_ns)).collect();
-    assert_eq!(blame, [(Some(HELD_BACK), 600), (None, 400)]);
+    assert_eq!(blame, [(Some(HELD_BACK), 800), (None, 200)]);
     assert_eq!((io.devices[0].in_flight.value(), io.devices[0].oldest()), (Some(&1), Some(100)));
 }
 
