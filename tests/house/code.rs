@@ -1,5 +1,8 @@
-//! Source text without what is compiled for tests only.
+//! Source text without what is compiled for tests only, and which rooms it names.
 
+use std::collections::BTreeSet;
+
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, ImplItem, Item, Meta, spanned::Spanned, visit::Visit};
 
 /// Blanks items behind `#[cfg(test)]`, and nothing else, so that line numbers stay.
@@ -60,6 +63,45 @@ impl<'a> Visit<'a> for Tests {
             syn::visit::visit_impl_item(self, item);
         }
     }
+}
+
+/// What stands behind `crate::`, within macros, too: `crate::{a::B, c}` names `a` and `c`.
+pub fn rooms(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if let Ok(tokens) = text.parse() {
+        collect(tokens, &mut found);
+    }
+    found
+}
+
+fn collect(tokens: TokenStream, found: &mut BTreeSet<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.to_string() == word);
+    for (at, token) in tokens.iter().enumerate() {
+        if let TokenTree::Group(group) = token {
+            collect(group.stream(), found);
+        }
+        if !(is(at, "crate") && is(at + 1, ":") && is(at + 2, ":")) {
+            continue;
+        }
+        match tokens.get(at + 3) {
+            Some(TokenTree::Group(group)) => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                let first = |parts: &[TokenTree]| parts.first().map(TokenTree::to_string);
+                found.extend(inner.split(|token| token.to_string() == ",").filter_map(first));
+            }
+            Some(room) => {
+                found.insert(room.to_string());
+            }
+            None => {}
+        }
+    }
+}
+
+#[test]
+fn rooms_are_found_wherever_they_stand() {
+    let text = "use crate::{a::{B, b::C}, d}; macro!(crate::e::f); fn g() { crate::h::i(); crate_::j() }";
+    assert_eq!(rooms(text).into_iter().collect::<String>(), "adeh");
 }
 
 #[test]

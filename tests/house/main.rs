@@ -75,14 +75,9 @@ fn only_kernel_probes_and_run_name_aya() {
 
 #[test]
 fn snapshots_and_findings_do_no_input() {
-    for folder in ["snapshot", "table", "findings", "attribution", "selection"] {
+    for folder in ["between", "snapshot", "table", "findings", "attribution", "selection"] {
         refuse(&format!("tool/src/{folder}"), &[], &["std::fs", "std::io"]);
     }
-    refuse(
-        "tool/src/findings",
-        &["fixture.rs", "tests.rs", "/tests/"],
-        &["crate::probes", "crate::sample", "crate::sinks"],
-    );
 }
 
 /// How long one's own work takes is measured where costs are.
@@ -92,14 +87,96 @@ fn only_run_knows_what_time_it_is() {
     refuse("tool/src", &["src/run.rs", "src/run/", "kernel/cost.rs"], &clocks);
 }
 
-#[test]
-fn sinks_know_snapshots_only() {
-    refuse("tool/src/sinks", &[], &["crate::probes", "crate::sample", "crate::kernel", "crate::run"]);
-}
+/// Each room of the tool, and those that it may name: all arrows of the corridor. What several need stands in small rooms of its own.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("asked", &[]),
+    ("attribution", &["cli", "names", "snapshot"]),
+    ("between", &["cli", "missing", "oom_report", "reasons", "sample", "snapshot", "syscall_names", "table"]),
+    ("cli", &["asked", "escape", "syscall_names"]),
+    ("doctor", &["escape", "kernel"]),
+    ("engine", &["attribution", "between", "cli", "findings", "names", "sample", "snapshot"]),
+    ("escape", &[]),
+    ("findings", &["escape", "format", "reasons", "snapshot", "syscall_names", "table"]),
+    ("format", &["escape", "snapshot"]),
+    ("kernel", &[]),
+    ("missing", &[]),
+    ("names", &["cli", "escape", "kernel"]),
+    ("oom_report", &[]),
+    (
+        "probes",
+        &[
+            "cli",
+            "doctor",
+            "kernel",
+            "missing",
+            "names",
+            "oom_report",
+            "reasons",
+            "sample",
+            "snapshot",
+            "syscall_names",
+        ],
+    ),
+    ("reasons", &["kernel"]),
+    (
+        "run",
+        &[
+            "attribution",
+            "cli",
+            "engine",
+            "kernel",
+            "missing",
+            "names",
+            "probes",
+            "sample",
+            "selection",
+            "sinks",
+            "snapshot",
+        ],
+    ),
+    ("sample", &["missing", "oom_report"]),
+    ("selection", &["cli", "snapshot", "table"]),
+    ("sinks", &["cli", "escape", "format", "oom_report", "snapshot", "syscall_names", "table"]),
+    ("snapshot", &["asked", "missing", "oom_report", "reasons", "syscall_names", "table"]),
+    ("syscall_names", &[]),
+    // A distribution is a value like others.
+    ("table", &["snapshot"]),
+];
+
+/// Files that only tests are compiled with.
+const FOR_TESTS: &[&str] = &[
+    "/tests.rs",
+    "/tests/",
+    "fixture.rs",
+    "sinks/sample.rs",
+    "sinks/golden.rs",
+    "table/any.rs",
+    "table/shape.rs",
+    "names/fake.rs",
+    "src/docs/",
+];
 
 #[test]
-fn tables_know_snapshots_only() {
-    refuse("tool/src/table", &[], &["crate::probes", "crate::sample", "crate::kernel", "crate::run", "crate::sinks"]);
+fn data_flows_one_way() {
+    let tool = root().join("tool/src");
+    for (path, code) in sources("tool/src") {
+        let text = path.to_string_lossy();
+        let Ok(inside) = path.strip_prefix(&tool) else { continue };
+        let first = inside.iter().next().expect("a name").to_string_lossy();
+        let room = first.trim_end_matches(".rs");
+        if ["lib", "main", "list"].contains(&room) || FOR_TESTS.iter().any(|part| text.contains(part)) {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else { panic!("{room} is a new room") };
+        for named in code::rooms(&code) {
+            assert!(
+                named == room
+                    || allowed.contains(&named.as_str())
+                    || !tool.join(&named).exists() && !tool.join(named.clone() + ".rs").exists(),
+                "{text}: {room} must not know {named}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use crate::{
-    attribution,
+    attribution, between,
     cli::plan::Plan,
     findings::track::Tracker,
     names::Names,
     sample::{self, Moment, Sample},
-    snapshot::{Snapshot, between, oom::Kill, tcp::Events},
+    snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
 /// Single events of each kind kept for a table: the last of an interval.

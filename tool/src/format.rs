@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::{escape::escape, snapshot::Who};
+
 /// What stands in a cell whose value is not known.
 pub const UNKNOWN: &str = "–";
 
@@ -122,6 +124,19 @@ fn scaled(value: f64, units: &[(&str, f64, f64)], digits: i32) -> String {
         }
     }
     String::new()
+}
+
+/// `rsync 812`; `rsync 812 (backup.service)` if the cgroup says more than the name.
+pub fn name(who: &Who) -> String {
+    match (&who.comm, who.pid) {
+        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
+        (Some(comm), None) => escape(comm).into_owned(),
+        (None, Some(pid)) => format!("process {pid}"),
+        (None, None) => match &who.unknown {
+            Some(why) => format!("unknown ({why})"),
+            None => "unknown".to_owned(),
+        },
+    }
 }
 
 #[cfg(test)]

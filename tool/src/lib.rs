@@ -5,11 +5,12 @@
 //! (tool-ebpf)    kernel/, probes/   snapshot/   sinks/
 //! ```
 //!
-//! - [`cli`]: raw flags become one checked [`cli::plan::Plan`].
+//! - [`cli`]: raw flags become one checked [`cli::plan::Plan`]; [`asked`]: what of it a snapshot says, too.
 //! - [`kernel`]: facts about this machine, and loading the programs. Together with [`probes`] the only rooms that know aya.
 //! - [`probes`]: one room per probe, mirrored in `tool-ebpf/src/probes`: maps become a sample.
-//! - [`sample`]: raw cumulative counts with their time.
-//! - [`snapshot`]: the difference of two samples. No I/O, no clock.
+//! - [`sample`]: raw cumulative counts with their time; [`missing`]: what could not be counted.
+//! - [`between`]: from two samples to the snapshot of what happened between them. No I/O, no clock.
+//! - [`snapshot`]: one interval, in tables.
 //! - [`table`]: how the rows of snapshots are declared: a column once, for every sink.
 //! - [`findings`]: rules over snapshots: what is wrong, in a sentence, and what was looked at and is fine.
 //! - [`selection`]: what of a snapshot was asked for.
@@ -22,7 +23,9 @@
 #[macro_use]
 mod list;
 
+pub mod asked;
 pub mod attribution;
+pub mod between;
 pub mod cli;
 #[cfg(test)]
 mod docs;
@@ -32,6 +35,7 @@ pub mod escape;
 pub mod findings;
 pub mod format;
 pub mod kernel;
+pub mod missing;
 pub mod names;
 pub mod oom_report;
 pub mod probes;

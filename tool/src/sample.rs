@@ -16,10 +16,7 @@ use stillwatch_common::{
     syscalls::{Account, Caller, Row},
 };
 
-use crate::{
-    kernel::cost::Usage,
-    snapshot::{Lost, Unavailable},
-};
+use crate::missing::{Lost, Unavailable};
 
 macro_rules! sample {
     ($($probe:ident: $Part:ident),*) => {
@@ -46,6 +43,18 @@ macro_rules! sample {
 }
 
 probes!(sample);
+
+/// Cumulative use of resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// User and system time of our process, from `getrusage`.
+    pub process: Duration,
+    /// Time inside our programs; `None` where it is not known what a run costs.
+    pub programs: Option<Duration>,
+    pub rss_bytes: u64,
+    /// What our maps take, which does not change during a run.
+    pub kernel_bytes: u64,
+}
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -21,7 +21,7 @@ use self::{
     args::{Color, Common, Top, Word},
     plan::{Cgroup, Draw, Filter, Plan},
 };
-use crate::{snapshot::syscalls::Mode, syscall_names};
+use crate::{asked::Mode, syscall_names};
 
 pub use self::{
     pages::{completions, man},

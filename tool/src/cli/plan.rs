@@ -2,7 +2,7 @@
 
 use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
-use crate::snapshot::syscalls::Mode;
+pub use crate::asked::{FlowsBy, Mode};
 
 macro_rules! plan {
     ($($probe:ident: $Part:ident),*) => {
@@ -158,18 +158,6 @@ pub struct Cpu {
     pub by: Option<By>,
     /// Time in interrupts by vector.
     pub interrupts: bool,
-}
-
-/// What rows of the table of flows stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum FlowsBy {
-    #[default]
-    Flow,
-    Remote,
-    Subnet,
-    Port,
-    Process,
-    Cgroup,
 }
 
 /// Addresses that begin alike; IPv4 as IPv6 writes it (`::ffff:10.0.0.0/104`).

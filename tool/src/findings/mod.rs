@@ -38,7 +38,6 @@ mod waits;
 mod words;
 
 pub use scene::Scene;
-pub use words::name;
 
 use self::ledger::Ledger;
 use crate::snapshot::{finding::Finding, ledger::Entry};

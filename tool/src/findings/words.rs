@@ -1,19 +1,7 @@
 //! Names and numbers in sentences.
 
-use crate::{escape::escape, format, snapshot::Who};
-
-/// `rsync 812`; `rsync 812 (backup.service)` if the cgroup says more than the name.
-pub fn name(who: &Who) -> String {
-    match (&who.comm, who.pid) {
-        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
-        (Some(comm), None) => escape(comm).into_owned(),
-        (None, Some(pid)) => format!("process {pid}"),
-        (None, None) => match &who.unknown {
-            Some(why) => format!("unknown ({why})"),
-            None => "unknown".to_owned(),
-        },
-    }
-}
+pub use crate::format::name;
+use crate::{format, snapshot::Who};
 
 /// `a`, `a and b`, `a, b and 3 more`.
 pub fn list(names: &[String], shown: usize) -> String {

@@ -10,18 +10,6 @@ use std::{
 
 use aya::{Ebpf, programs::Program, sys::Stats};
 
-/// Cumulative use of resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// User and system time of our process, from `getrusage`.
-    pub process: Duration,
-    /// Time inside our programs; `None` where it is not known what a run costs.
-    pub programs: Option<Duration>,
-    pub rss_bytes: u64,
-    /// What our maps take, which does not change during a run.
-    pub kernel_bytes: u64,
-}
-
 /// Measures how long something that we do takes.
 pub struct Stopwatch(Instant);
 

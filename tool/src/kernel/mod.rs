@@ -8,7 +8,6 @@ pub mod features;
 pub mod loader;
 pub mod mapping;
 pub mod memory;
-pub mod reason_names;
 pub mod symbols;
 pub mod walk;
 mod without;

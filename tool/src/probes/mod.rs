@@ -19,10 +19,9 @@ use crate::{
     kernel::{
         facts::Facts,
         loader::{Hook, LoadError},
-        reason_names::ReasonNames,
     },
     names::Names,
-    sample::Moment,
+    sample::{Moment, ReasonNames},
     snapshot::Lost,
 };
 

@@ -15,16 +15,15 @@ use crate::{
     engine::Input,
     kernel::{
         btf::KernelBtf,
-        cost::{self, RunCost, Usage, Window},
+        cost::{self, RunCost, Window},
         facts::{self, Facts},
         features::Features,
         loader::{self, Hook, Loaded},
         memory,
-        reason_names::ReasonNames,
     },
     names::{FOREIGN, Names},
-    probes::{self, Tick, With, filter},
-    sample::Sample,
+    probes::{self, Tick, With, filter, tcp},
+    sample::{Sample, Usage},
     snapshot::{Lost, Unavailable},
 };
 
@@ -60,7 +59,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
             Err(error) => start.leave_out(probe.name, error.into())?,
         }
     }
-    let reasons = Rc::new(plan.tcp.as_ref().map(|_| ReasonNames::resolve(&btf)).unwrap_or_default());
+    let reasons = Rc::new(plan.tcp.as_ref().map(|_| tcp::reasons::resolve(&btf)).unwrap_or_default());
     drop(btf);
     common.set(&facts::STARTED_NS, now().ns());
     let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {

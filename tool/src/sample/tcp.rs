@@ -7,8 +7,6 @@ use std::{
 
 use stillwatch_common::tcp;
 
-use crate::kernel::reason_names::ReasonNames;
-
 /// The maps of the `tcp` probe, added up over CPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
@@ -84,3 +82,12 @@ pub struct Holder {
 
 /// The kernel's own counters, since boot.
 pub type Network = BTreeMap<&'static str, u64>;
+
+/// The kernel's own words for why it did something, by number; none on kernels that do not tell.
+#[derive(Clone, Debug, Default)]
+pub struct ReasonNames {
+    /// [`stillwatch_common::tcp::Reset::reason`].
+    pub resets: HashMap<u32, String>,
+    /// [`stillwatch_common::tcp::Dropped::reason`]. Those of single subsystems have numbers of their own, and no words here.
+    pub drops: HashMap<u32, String>,
+}

@@ -8,10 +8,7 @@ pub mod tests;
 use std::io::{self, Write};
 
 use super::{Sink, View, format, header, page};
-use crate::{
-    findings::name,
-    snapshot::{Snapshot, finding::Findings, oom::Kill},
-};
+use crate::snapshot::{Snapshot, finding::Findings, oom::Kill};
 
 /// Below the header.
 pub const LINES: usize = 20;
@@ -48,7 +45,7 @@ impl<W: Write> Sink for Overview<W> {
         let mut text = String::new();
         for kill in kills {
             let time = kill.at.to_zoned(self.view.zone.clone()).strftime("%H:%M:%S%.3f").to_string();
-            let victim = name(&kill.victim.who);
+            let victim = format::name(&kill.victim.who);
             text += &self.view.bold(&format!("{time}  the kernel killed {victim} for want of memory"));
             text.push('\n');
         }

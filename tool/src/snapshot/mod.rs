@@ -2,7 +2,6 @@
 //!
 //! No I/O and no clock here. Every sink reads these types and nothing else.
 
-pub mod between;
 pub mod cpu;
 pub mod finding;
 pub mod io;
@@ -19,6 +18,8 @@ pub use who::Who;
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+pub use crate::missing::{Lost, Unavailable};
 
 macro_rules! snapshot {
     ($($probe:ident: $Part:ident),*) => {
@@ -52,13 +53,6 @@ macro_rules! snapshot {
 
 probes!(snapshot);
 
-/// A probe that was asked for and can't be had: nothing is known of what it would have seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable {
-    pub probe: &'static str,
-    pub why: String,
-}
-
 impl Snapshot {
     pub fn unavailable(&self, probe: &str) -> Option<&str> {
         self.unavailable.iter().find(|one| one.probe == probe).map(|one| one.why.as_str())
@@ -88,13 +82,6 @@ impl Cost {
     pub fn cpu_percent(&self) -> f64 {
         self.user_cpu_percent + self.kernel_cpu_percent.unwrap_or(0.0)
     }
-}
-
-/// Events that were not measured, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    pub cause: &'static str,
-    pub count: u64,
 }
 
 /// Share of the interval in which some, or all, tasks waited for a resource (`/proc/pressure`), in percent.

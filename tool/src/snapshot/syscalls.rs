@@ -8,15 +8,6 @@ pub const NOT_TIMED: &str = "no call has a latency";
 pub const BLOCKED: &str = "blocked mode";
 pub const BEFORE_START: &str = "since before start";
 
-/// How calls are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Every call, from entry to return.
-    Exact,
-    /// Only calls that sleep, and of them only the sleeping, seen from the scheduler.
-    Blocked,
-}
-
 /// System calls of one interval.
 #[derive(Clone, Debug)]
 pub struct Syscalls {

@@ -17,7 +17,7 @@ use super::{
     Who,
     who::{About, about},
 };
-pub use crate::cli::plan::FlowsBy;
+pub use crate::asked::FlowsBy;
 use crate::table::{Known, named, table};
 
 named!(Kind, Direction, Outcome);

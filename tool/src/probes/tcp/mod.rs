@@ -5,6 +5,7 @@ mod holders;
 mod network;
 mod pending;
 mod reader;
+pub mod reasons;
 
 pub use reader::Reader;
 #[cfg(test)]

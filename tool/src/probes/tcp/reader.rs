@@ -29,8 +29,8 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    kernel::{loader::LoadError, mapping::Mapping, reason_names::ReasonNames, walk::Walk},
-    sample::{Tcp, TcpEvents},
+    kernel::{loader::LoadError, mapping::Mapping, walk::Walk},
+    sample::{ReasonNames, Tcp, TcpEvents},
     snapshot::Lost,
 };
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::{
     escape::{escape, fit},
-    findings::name,
     sinks::{
         format,
         io::{device, waiting_for},
@@ -104,7 +103,7 @@ fn short(who: &Who) -> String {
         (Some(comm), Some(pid)) => format!("{} {pid}", fit(comm, COMM)),
         // The finding says why.
         (None, None) => "unknown".to_owned(),
-        _ => name(who),
+        _ => format::name(who),
     }
 }
 
@@ -152,7 +151,7 @@ fn stalls(io: &Io, interval: Duration) -> Vec<String> {
             None => "since before start".to_owned(),
         });
         let times: Vec<String> = ended.into_iter().chain(now).collect();
-        format!("{} {}: {}", name(&row.who), times.join(", "), waiting_for(row))
+        format!("{} {}: {}", format::name(&row.who), times.join(", "), waiting_for(row))
     };
     io.stalled.value().into_iter().flatten().filter(matters).take(EACH).map(line).collect()
 }
@@ -176,11 +175,15 @@ fn memory(oom: &Oom, interval: Duration) -> Vec<String> {
         parts.push(format!("waits {}/s", format::time_rate(lost_ns, interval)));
     }
     let worst = oom.reclaim.iter().find(|row| !row.who.kernel_thread);
-    parts.extend(
-        worst.map(|row| format!("most: {} {}/s", name(&row.who), format::time_rate(row.latency.total_ns, interval))),
-    );
+    parts.extend(worst.map(|row| {
+        format!("most: {} {}/s", format::name(&row.who), format::time_rate(row.latency.total_ns, interval))
+    }));
     if let Some(inside) = oom.inside.first() {
-        parts.push(format!("{} waits for {}", name(&inside.who), format::duration(inside.age.as_nanos() as u64)));
+        parts.push(format!(
+            "{} waits for {}",
+            format::name(&inside.who),
+            format::duration(inside.age.as_nanos() as u64)
+        ));
     }
     vec![parts.join(", ")]
 }
@@ -221,7 +224,7 @@ fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
     let ended = ended.take(EACH).map(|row| {
         format!(
             "{} {}/s in {}, at most {}",
-            name(&row.who),
+            format::name(&row.who),
             format::time_rate(row.total_ns, interval),
             escape(&row.syscall),
             format::duration(row.max_ns)
@@ -234,7 +237,7 @@ fn calls(syscalls: &Syscalls, snapshot: &Snapshot) -> Vec<String> {
             Known::Value(ns) => format!("for {}", format::duration(*ns)),
             Known::Not(why) => why.to_string(),
         };
-        format!("{} in {} {age}", name(&call.who), escape(&call.syscall))
+        format!("{} in {} {age}", format::name(&call.who), escape(&call.syscall))
     });
     ended.chain(long).collect()
 }

@@ -10,10 +10,11 @@ use std::{collections::HashMap, time::Duration};
 
 use stillwatch_common::hist;
 
-use super::{Cost, Lost, Pressure, Snapshot, Stall, Unavailable};
 use crate::{
     cli::plan::Plan,
+    missing::{Lost, Unavailable},
     sample::{Cell, Moment, PressureTotals, Sample, StallTotals},
+    snapshot::{Cost, Pressure, Snapshot, Stall},
 };
 
 /// The moments of two samples.

@@ -96,7 +96,7 @@ pub fn sites(before: &sample::Tcp, after: &sample::Tcp, plan: &plan::Tcp) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::reason_names::ReasonNames;
+    use crate::sample::ReasonNames;
 
     #[test]
     fn flags_are_written_as_by_tcpdump() {

@@ -1,0 +1,22 @@
+//! What was asked for that a snapshot is told apart by, too.
+
+/// How calls are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Every call, from entry to return.
+    Exact,
+    /// Only calls that sleep, and of them only the sleeping, seen from the scheduler.
+    Blocked,
+}
+
+/// What rows of the table of flows stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FlowsBy {
+    #[default]
+    Flow,
+    Remote,
+    Subnet,
+    Port,
+    Process,
+    Cgroup,
+}
