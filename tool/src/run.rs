@@ -21,6 +21,7 @@ use self::{
 };
 use crate::{
     attribution,
+    between::oom::reconstructed,
     cli::plan::Plan,
     engine::{Engine, Input, Output},
     kernel::features::Features,
@@ -28,7 +29,6 @@ use crate::{
     probes::oom,
     selection,
     sinks::{self, Sink},
-    snapshot::between::oom::reconstructed,
 };
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.

@@ -1,6 +1,7 @@
 //! The `syscalls` probe's part of a snapshot.
 
 use super::{Latency, Who, who::about};
+pub use crate::asked::Mode;
 use crate::table::{Known, table};
 
 /// Reasons why something is not known.
