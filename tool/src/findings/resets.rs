@@ -35,7 +35,8 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     for remote in &tcp.remotes {
         *opened.entry((remote.netns, remote.end)).or_default() += remote.outcomes[Outcome::Established as usize];
     }
-    let (mut received, mut sent): (BTreeMap<Service, Vec<&Reset>>, BTreeMap<Service, Vec<&Reset>>) = Default::default();
+    let mut received: BTreeMap<Service, Vec<&Reset>> = BTreeMap::new();
+    let mut sent: BTreeMap<Service, Vec<&Reset>> = BTreeMap::new();
     for event in tcp.events.resets.iter().filter(|event| is_of_connection(event)) {
         match event.direction {
             Direction::Received if opened.contains_key(&(event.netns, event.remote)) => {
@@ -57,10 +58,13 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     findings
 }
 
-/// Not one that is asked for, or that is over.
+/// Not one that is only asked for, that is over, or that who receives the reset has closed already.
 fn is_of_connection(event: &Reset) -> bool {
     const OTHERS: &[&str] = &["listen", "time-wait", "new-syn-recv", "syn-sent", "syn-recv", "unknown"];
-    event.state.as_ref().is_some_and(|state| !OTHERS.contains(&&**state))
+    event.state.as_ref().is_some_and(|state| match event.direction {
+        Direction::Sent => !OTHERS.contains(&&**state),
+        Direction::Received => ["established", "close-wait"].contains(&&**state),
+    })
 }
 
 /// Those that were accepted at a local end: as many as this host opened to it, or at most all of our network namespace.

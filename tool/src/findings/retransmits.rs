@@ -121,7 +121,8 @@ fn one(scene: &Scene, tcp: &Tcp, whereto: &str, group: &Group) -> Option<Finding
     let sum = |of: fn(&Flow) -> u64| group.flows.iter().map(|flow| of(flow)).sum::<u64>();
     let (attempts, failed) = (sum(|flow| flow.attempts), sum(|flow| flow.failed));
     let kinds = kinds.iter().map(|(kind, segments)| format!("{} {kind}", format::count(*segments)));
-    let of_sent = (sent > 0).then(|| format!("{} of what was sent", format::fine_percent(100.0 * share)));
+    let of_sent =
+        (segments > 0 && sent > 0).then(|| format!("{} of what was sent", format::fine_percent(100.0 * share)));
     let not_sent = (segments > 0 && failed > 0).then(|| format!("{} could not be sent", format::count(failed)));
     let details: Vec<String> = kinds.chain(not_sent).chain(of_sent).collect();
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };

@@ -238,6 +238,10 @@ fn connections_that_are_reset_by_who_accepted_them() {
     );
     assert!(look(&clients(1, 6)).is_empty(), "less than a fifth");
     assert!(look(&with(clients(1, 1), |snapshot| snapshot.interval = Duration::from_millis(1001))).is_empty());
+    let closed = with(clients(1, 1), |snapshot| {
+        snapshot.tcp.as_mut().unwrap().events.resets[0].state = Some("fin-wait-2".into());
+    });
+    assert!(look(&closed).is_empty(), "the client had closed it");
     let sampled = with(clients(1, 6), |snapshot| snapshot.tcp.as_mut().unwrap().reset_totals = [0, 2]);
     assert!(holds(&sampled, "resets"), "not all are listed");
     let both = with(clients(2, 2), |snapshot| {
