@@ -17,13 +17,10 @@ pub use self::{
     cgroup::{CgroupError, find as find_cgroup},
     host::Host,
 };
-use crate::snapshot::who::ENDED;
+use crate::{kernel::features::FOREIGN, snapshot::who::ENDED};
 
 /// Names kept at a time. A table shows some dozens; beyond this many, names are read again each time.
 const KEPT: usize = 4096;
-
-/// Why no process has a name where we run in a container with numbers of its own.
-pub const FOREIGN: &str = "inside a pid namespace the host's numbers are not ours";
 
 /// Who is asked. `None`: it is gone, or cannot be told.
 pub trait Source {

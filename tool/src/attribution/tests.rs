@@ -1,10 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{
-    names::{FOREIGN, fake::Fake},
-    snapshot::who::ENDED,
-};
+use crate::{kernel::features::FOREIGN, names::fake::Fake, snapshot::who::ENDED};
 
 /// Number 7 is `now`'s, which started a minute after boot; of the cgroups that the kernel notes, one is still there.
 fn fake() -> Fake {

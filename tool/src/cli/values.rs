@@ -3,7 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::plan::Prefix;
-use crate::{kernel::features::first_pid_namespace, names::FOREIGN, syscall_names};
+use crate::{
+    kernel::features::{FOREIGN, first_pid_namespace},
+    syscall_names,
+};
 
 /// The name of `--hist` that stands for all calls together.
 pub const TOTAL: &str = "total";

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::btf;
 pub use cgroups::{Cgroups, Hierarchy};
-pub use privileges::{Privileges, first_pid_namespace};
+pub use privileges::{FOREIGN, Privileges, first_pid_namespace};
 
 /// Whether something works here.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::{
 use stillwatch_common::oom;
 
 use crate::{
+    lead_up::{LeadUp, Memory},
     oom_report::Report,
-    snapshot::oom::{LeadUp, Memory},
 };
 
 /// The maps of the `oom` probe, added up over CPUs, and what the kernel says of memory elsewhere.

@@ -83,6 +83,9 @@ impl Privileges {
     }
 }
 
+/// Why no process has a name where we run in a container with numbers of its own.
+pub const FOREIGN: &str = "inside a pid namespace the host's numbers are not ours";
+
 /// As [`Privileges::first_pid_namespace`].
 pub fn first_pid_namespace() -> Option<bool> {
     is_namespace("pid", FIRST_PID_NAMESPACE)
