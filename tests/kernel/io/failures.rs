@@ -57,7 +57,7 @@ fn fails_alone(variable: Variable, why: &str) -> Result<()> {
         ensure!(areas.into_iter().all(|area| area["area"] != "disks"), "{finding}");
         ensure!(not_measured(finding).any(|what| what.starts_with("disks (io is unavailable")), "{finding}");
     }
-    let text = page(&["1", "1"], variable)?;
+    let text = page(&["0.2", "1"], variable)?;
     ensure!(text.contains("not measured: disks (io is unavailable: ") && text.contains(why), "{text}");
     let io = doctor(variable)?;
     ensure!(io["state"] == "unavailable" && io["why"].as_str().is_some_and(|said| said.contains(why)), "{io}");
@@ -73,7 +73,7 @@ fn loses(variable: Variable, lost: &str, why: &str) -> Result<()> {
     for finding in watch.findings.iter().filter(|line| line["rule"] == "ruled_out") {
         ensure!(not_measured(finding).any(|what| what.starts_with(lost) && what.contains(why)), "{finding}");
     }
-    let text = page(&["1", "1"], variable)?;
+    let text = page(&["0.2", "1"], variable)?;
     ensure!(text.contains(lost) && text.contains(why), "{text}");
     let io = doctor(variable)?;
     ensure!(io["state"] == "degraded" && io.to_string().contains(lost) && io.to_string().contains(why), "{io}");

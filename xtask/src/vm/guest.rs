@@ -15,6 +15,11 @@ pub struct Binaries {
     pub tests: Option<PathBuf>,
 }
 
+/// The tool and all tests at once: built apart, the tool's library would be built twice, with other features of its crates.
+pub fn everything() -> Result<()> {
+    run(cargo_for_tests("build").args(["--workspace", "--exclude", "stillwatch-ebpf", "--lib", "--bins", "--tests"]))
+}
+
 pub fn stillwatch(build: bool) -> Result<PathBuf> {
     if build {
         run(cargo_for_tests("build").args(["--package", "stillwatch"]))?;

@@ -28,7 +28,10 @@ pub fn prepare(choice: &Choice) -> Prepared {
 
 /// The static builds of the tool and of its kernel tests.
 pub fn build(choice: &Choice) -> Result<Binaries> {
-    Ok(Binaries { stillwatch: guest::stillwatch(choice.build)?, tests: Some(guest::tests(choice.build)?) })
+    if choice.build {
+        guest::everything()?;
+    }
+    Ok(Binaries { stillwatch: guest::stillwatch(false)?, tests: Some(guest::tests(choice.build)?) })
 }
 
 /// Whether this kernel's machine has anything to do: asked here, since starting one takes a while.
