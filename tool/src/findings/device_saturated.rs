@@ -26,15 +26,15 @@ const TOLD: f64 = 0.5;
 const DEPTH: f64 = 2.0;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    waits::disks(scene).iter().filter_map(|disk| one(scene, disk)).collect()
+    scene.disks.iter().filter_map(|disk| one(scene, disk)).collect()
 }
 
 fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
     let on_it = |wait: &Wait| wait.class == Class::Device && wait.disk() == Some(&disk.name);
     let waits: Vec<Wait> =
-        waits::all(scene).filter(|wait| on_it(wait) && !waits::is_held_back(wait, Some(disk))).collect();
+        scene.waits.iter().copied().filter(|wait| on_it(wait) && !waits::is_held_back(wait, Some(disk))).collect();
     let (mut victims, mut lost_ns) = waits::victims(&waits);
-    let asynchronous: Vec<_> = waits::asynchronous(scene).into_iter().filter(|it| it.disk == disk.name).collect();
+    let asynchronous: Vec<_> = scene.asynchronous.iter().filter(|it| it.disk == disk.name).collect();
     for one in &asynchronous {
         lost_ns += one.lost_ns;
         if victims.iter().all(|victim| victim.pid != one.who.pid) {
@@ -103,8 +103,7 @@ pub struct Cause {
 impl Cause {
     /// For those who wait for it. They are no culprits of their own waits while others have the disk.
     pub fn of(scene: &Scene, disk: &str, victims: &[Who]) -> Self {
-        let disks = waits::disks(scene);
-        let slow = scene.now.io.as_ref().map_or(disk, |io| io.slowest_below(&disks, disk));
+        let slow = scene.now.io.as_ref().map_or(disk, |io| io.slowest_below(&scene.disks, disk));
         let owners = waits::owners(scene, slow);
         let is_victim = |part: &Part| part.who.pid.is_some_and(|pid| victims.iter().any(|it| it.pid == Some(pid)));
         let (mut large, rest): (Vec<&Part>, Vec<&Part>) = owners.iter().partition(|part| part.share >= CULPRIT);

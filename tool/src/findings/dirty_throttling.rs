@@ -6,7 +6,7 @@
 use super::{
     Scene,
     device_saturated::Cause,
-    waits::{self, Class, Disk, Longest, Wait},
+    waits::{self, Class, Longest, Wait},
     words::{each_second, names, verb},
 };
 use crate::{format, snapshot::finding::Finding};
@@ -17,7 +17,7 @@ const LOST: f64 = 0.3;
 const BUSY: f64 = 0.9;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    let waits: Vec<Wait> = waits::all(scene).filter(|wait| wait.class == Class::Dirty).collect();
+    let waits: Vec<Wait> = scene.waits.iter().copied().filter(|wait| wait.class == Class::Dirty).collect();
     let (victims, lost_ns) = waits::victims(&waits);
     let lost = scene.share(lost_ns);
     if lost < LOST {
@@ -25,8 +25,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     }
     // The kernel does not say for which disk. The one whose requests take the most time is likely, whether it moves much or not:
     // a slow disk is why pages stay dirty. One that has pauses is not why.
-    let disk =
-        waits::disks(scene).into_iter().max_by_key(Disk::time_ns).filter(|disk| scene.share(disk.time_ns()) >= BUSY);
+    let disk = scene.disks.iter().max_by_key(|disk| disk.time_ns()).filter(|disk| scene.share(disk.time_ns()) >= BUSY);
     let mut evidence: Vec<_> = Longest::of(&waits).evidence("longest pause").into_iter().collect();
     let (mut culprits, mut unknown, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     let mut statement = format!(

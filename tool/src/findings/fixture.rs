@@ -94,7 +94,7 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
 
 /// What all rules say of an interval, without what was before.
 pub fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    super::look(&super::Scene { now: snapshot, kills: &VecDeque::new() }).0
+    super::look(&super::Scene::new(snapshot, &VecDeque::new())).0
 }
 
 /// The one rule that has something to say.

@@ -23,10 +23,9 @@ const RULE: &str = "held_back";
 const LOST: f64 = 0.3;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    let disks = waits::disks(scene);
-    let of = |name: &str| disks.iter().find(|disk| disk.name == name);
+    let of = |name: &str| scene.disks.iter().find(|disk| disk.name == name);
     let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
-    for wait in waits::all(scene).filter(|wait| !stuck_tasks::is_about(wait, &disks)) {
+    for wait in scene.waits.iter().copied().filter(|wait| !stuck_tasks::is_about(wait, &scene.disks)) {
         let disk = wait.disk().and_then(of);
         if waits::is_held_back(&wait, disk) && !disk.is_some_and(is_hung) {
             groups.entry(wait.disk().unwrap_or_default().to_owned()).or_default().push(wait);

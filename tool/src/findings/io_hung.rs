@@ -16,7 +16,7 @@ const RULE: &str = "io_hung";
 const OLD_NS: u64 = 2_000_000_000;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    waits::disks(scene).iter().filter_map(|disk| one(scene, disk)).collect()
+    scene.disks.iter().filter_map(|disk| one(scene, disk)).collect()
 }
 
 pub fn is_hung(disk: &Disk) -> bool {
@@ -27,7 +27,7 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
     if !is_hung(disk) {
         return None;
     }
-    let waits: Vec<Wait> = waits::all(scene).filter(|wait| wait.disk() == Some(&disk.name)).collect();
+    let waits: Vec<Wait> = scene.waits.iter().copied().filter(|wait| wait.disk() == Some(&disk.name)).collect();
     let (victims, lost_ns) = waits::victims(&waits);
     let age = match disk.oldest_ns {
         0 => "since before this run".to_owned(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Scene, memory_stall, slow_calls,
-    waits::{self, Class, Wait},
+    waits::{Class, Wait},
 };
 use crate::{
     reasons::Kind,
@@ -50,8 +50,8 @@ impl Ledger {
         let mut ledger = Self { entries: BTreeMap::new() };
         let memory = memory_stall::waits(scene);
         let is_theirs = |wait: &Wait| wait.class == Class::Memory && scene.now.oom.is_some();
-        for wait in waits::all(scene).filter(|wait| wait.class != Class::Meant && !is_theirs(wait)) {
-            ledger.add(findings, of_wait(&wait));
+        for wait in scene.waits.iter().filter(|wait| wait.class != Class::Meant && !is_theirs(wait)) {
+            ledger.add(findings, of_wait(wait));
         }
         for wait in &memory {
             let (on, longest_ns) = (wait.words.to_owned(), wait.longest_ns);
@@ -63,8 +63,8 @@ impl Ledger {
             let (who, lost_ns, before_start) = (call.who, call.lost_ns, call.before_start);
             ledger.add(findings, Part { what: For::Call, on, who, lost_ns, longest_ns, before_start });
         }
-        for one in waits::asynchronous(scene) {
-            let (who, on, lost_ns) = (one.who, one.disk, one.lost_ns);
+        for one in &scene.asynchronous {
+            let (who, on, lost_ns) = (one.who, one.disk.clone(), one.lost_ns);
             let what = For::AsynchronousIo;
             ledger.add(findings, Part { what, on, who, lost_ns, longest_ns: 0, before_start: false });
         }
@@ -132,6 +132,7 @@ fn of_wait<'a>(wait: &Wait<'a>) -> Part<'a> {
         Class::Memory | Class::Meant => (For::Memory, reason()),
         Class::Dirty => (For::DirtyPages, String::new()),
         Class::Sync => (For::Sync, disk()),
+        Class::Device if of_reason(&reason()) == For::IoThrottle => (For::IoThrottle, disk()),
         Class::Device => (For::Disk, disk()),
         Class::Else => (of_reason(&reason()), reason()),
     };
@@ -140,7 +141,7 @@ fn of_wait<'a>(wait: &Wait<'a>) -> Part<'a> {
         on,
         who: &row.who,
         lost_ns: wait.lost_ns,
-        longest_ns: row.ended_max_ns.max(row.age_ns().unwrap_or(0)),
+        longest_ns: wait.longest_ns(),
         before_start: row.before_start(),
     }
 }

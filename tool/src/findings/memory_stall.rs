@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Scene,
-    waits::{self, Class},
+    waits::Class,
     words::{each_second, names, verb},
 };
 use crate::{
@@ -83,7 +83,7 @@ pub fn waits<'a>(scene: &'a Scene) -> Vec<Waits<'a>> {
     });
     let mut all: Vec<Waits> = ended.chain(now).collect();
     let seen: BTreeSet<Option<u32>> = all.iter().map(|wait| wait.who.pid).collect();
-    let unseen = waits::all(scene).filter(|wait| wait.class == Class::Memory && !seen.contains(&wait.row.who.pid));
+    let unseen = scene.waits.iter().filter(|wait| wait.class == Class::Memory && !seen.contains(&wait.row.who.pid));
     all.extend(unseen.map(|wait| {
         let row = wait.row;
         let place = at_limit(oom, &row.who).map_or(Place::Host, Place::Limit);

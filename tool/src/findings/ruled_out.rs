@@ -4,7 +4,7 @@
 //! That no rule holds proves nothing. Each area says by which figures it is fine; the kernel's own pressure stall information is one of
 //! them wherever there is any. An area of which one figure is beyond its bound, and no finding tells why, is not clear.
 
-use super::{Scene, waits};
+use super::{Scene, dropped};
 use crate::{
     format,
     snapshot::{
@@ -32,6 +32,8 @@ const STEAL: f64 = 10.0;
 const AVAILABLE: f64 = 0.03;
 const RETRANSMITTED: f64 = 20.0;
 const RESETS: f64 = 1.0;
+/// A firewall that faces the world drops some at all times.
+const DROPPED: f64 = 20.0;
 /// Of the connections that were tried.
 const FAILED: f64 = 0.1;
 
@@ -146,15 +148,14 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
 fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let io = scene.now.io.as_ref().ok_or_else(|| scene.lacks("io", "disks"))?;
     let mut figures = Figures::default();
-    let disks = waits::disks(scene);
-    match disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns) {
+    match scene.disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns) {
         Some(worst) => {
             let p99 = worst.total.p99_ns;
             figures.add(p99 < REQUEST_P99_NS, format!("{} p99 {}", worst.name, format::duration(p99)));
         }
         None => figures.add(true, "no I/O".to_owned()),
     }
-    for disk in &disks {
+    for disk in &scene.disks {
         let age = || format!("{} has a request that is {} old", disk.name, format::duration(disk.oldest_ns));
         figures.only(disk.oldest_ns < REQUEST_AGE_NS, age);
         let requests = || format::plural(disk.before_start, "request", "requests");
@@ -198,6 +199,9 @@ fn network(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
     figures.add(failed as f64 <= FAILED * tried as f64, words);
     let resets: u64 = tcp.reset_totals.iter().sum();
     figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets", rate(resets)));
+    if let Some(here) = dropped::here(tcp, |_| true) {
+        figures.only(scene.rate(here.packets) < DROPPED, || here.words());
+    }
     Ok(figures)
 }
 

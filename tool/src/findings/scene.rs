@@ -4,13 +4,29 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::snapshot::{Snapshot, oom::Kill};
+use super::waits::{self, Asynchronous, Disk, Wait};
+use crate::snapshot::{Snapshot, io::Io, oom::Kill};
 
-/// One interval, and what is kept of those before it.
+/// One interval, and what is kept of those before it. What several rules look at is made once: a host may have hundreds of disks, and
+/// as many tasks that wait for one.
 pub struct Scene<'a> {
     pub now: &'a Snapshot,
     /// Kills of the last minutes, the oldest first.
     pub kills: &'a VecDeque<Kill>,
+    pub disks: Vec<Disk>,
+    /// Of processes, those that are long enough to be a delay.
+    pub waits: Vec<Wait<'a>>,
+    pub asynchronous: Vec<Asynchronous<'a>>,
+}
+
+impl<'a> Scene<'a> {
+    pub fn new(now: &'a Snapshot, kills: &'a VecDeque<Kill>) -> Self {
+        let disks = now.io.as_ref().map(Io::disks).unwrap_or_default();
+        let mut scene = Self { now, kills, disks, waits: Vec::new(), asynchronous: Vec::new() };
+        scene.waits = waits::all(&scene);
+        scene.asynchronous = waits::asynchronous(&scene);
+        scene
+    }
 }
 
 impl Scene<'_> {

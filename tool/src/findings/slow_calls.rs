@@ -7,7 +7,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
     Scene,
-    waits::{self, Class, Wait},
+    waits::{Class, Wait},
     words::{each_second, name},
 };
 use crate::{
@@ -52,8 +52,10 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
 pub fn calls<'a>(scene: &Scene<'a>) -> Vec<Slow<'a>> {
     let Some(syscalls) = &scene.now.syscalls else { return Vec::new() };
     // Those of the rules about memory, disks and stuck tasks.
-    let theirs = |wait: &Wait| wait.class != Class::Meant;
-    let elsewhere: Vec<(Option<u32>, Option<&str>)> = waits::all(scene)
+    let theirs = |wait: &&Wait| wait.class != Class::Meant;
+    let elsewhere: Vec<(Option<u32>, Option<&str>)> = scene
+        .waits
+        .iter()
         .filter(theirs)
         .map(|wait| (wait.row.who.pid, wait.row.syscall.value().map(String::as_str)))
         .collect();

@@ -21,8 +21,7 @@ const LONG_NS: u64 = 5_000_000_000;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
-    let disks = waits::disks(scene);
-    for wait in waits::all(scene).filter(|wait| is_about(wait, &disks)) {
+    for wait in scene.waits.iter().copied().filter(|wait| is_about(wait, &scene.disks)) {
         groups.entry(wait.reason().cloned().unwrap_or_default()).or_default().push(wait);
     }
     groups.iter().map(|(reason, waits)| one(scene, reason, waits)).collect()

@@ -28,12 +28,11 @@ const MEAN_BESIDE_NS: u64 = 20_000_000;
 const LONG_NS: u64 = 500_000_000;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    let disks = waits::disks(scene);
     let mut groups: BTreeMap<String, Vec<Wait>> = BTreeMap::new();
-    for wait in waits::all(scene).filter(|wait| wait.class == Class::Sync) {
+    for wait in scene.waits.iter().copied().filter(|wait| wait.class == Class::Sync) {
         groups.entry(wait.disk().unwrap_or_default().to_owned()).or_default().push(wait);
     }
-    let of = |name: &str| disks.iter().find(|disk| disk.name == name);
+    let of = |name: &str| scene.disks.iter().find(|disk| disk.name == name);
     groups.iter().filter_map(|(disk, waits)| one(scene, disk, of(disk), waits)).collect()
 }
 

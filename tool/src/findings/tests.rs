@@ -220,7 +220,7 @@ fn kills_come_first_and_are_counted_by_where_memory_ran_out() {
     let ago = |seconds: u64| snapshot.at.checked_sub(jiff::SignedDuration::from_secs(seconds as i64)).unwrap();
     let look = |kills: &[Kill]| -> Vec<Finding> {
         let kills: VecDeque<Kill> = kills.iter().cloned().collect();
-        super::look(&Scene { now: &snapshot, kills: &kills }).0
+        super::look(&Scene::new(&snapshot, &kills)).0
     };
     let findings = look(&[kill(1, Some("/shop"), ago(20)), kill(2, Some("/shop"), ago(8)), kill(3, None, ago(31))]);
     let rules: Vec<_> = findings.iter().map(|finding| (finding.rule, finding.subject.as_str())).collect();
@@ -381,31 +381,4 @@ fn names_of_the_host_are_harmless() {
     for text in texts {
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{text:?}");
     }
-}
-
-#[test]
-fn an_area_is_fine_found_or_not_measured() {
-    let kills = VecDeque::new();
-    let areas = |snapshot: &Snapshot| {
-        let scene = Scene { now: snapshot, kills: &kills };
-        let (findings, ledger) = super::look(&scene);
-        let looked = ruled_out::look(&scene, &ledger, &findings);
-        (looked.fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), looked.not_measured)
-    };
-    let (fine, not_measured) = areas(&quiet());
-    assert_eq!(fine, ["CPU", "disks", "memory", "network", "accept queues", "system calls"]);
-    assert_eq!(not_measured, ["calls that fail (--exact)"]);
-    let (fine, _) = areas(&hung(None));
-    assert_eq!(fine, ["CPU", "memory", "network", "accept queues", "system calls"]);
-    let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
-    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
-    let refused = with(quiet(), |snapshot| {
-        snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
-    });
-    let (fine, not_measured) = areas(&refused);
-    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
-    assert_eq!(not_measured[0], "accept queues (iter bpf_map_elem: refused)");
-    let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
-    let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
-    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));
 }

@@ -61,7 +61,7 @@ impl Tracker {
         if let Some(oom) = &snapshot.oom {
             self.killed(&oom.kills);
         }
-        let scene = Scene { now: snapshot, kills: &self.kills };
+        let scene = Scene::new(snapshot, &self.kills);
         let (seen, ledger) = look(&scene);
         let Looked { fine: ruled_out, unclear, mut not_measured } = ruled_out::look(&scene, &ledger, &seen);
         // A hook that is missing is also the reason why an area is not known.

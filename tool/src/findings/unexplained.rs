@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub const RULE: &str = "unexplained";
+const RULE: &str = "unexplained";
 const LOST: f64 = 0.5;
 /// Told by name.
 const SHOWN: usize = 3;

@@ -16,7 +16,7 @@ use crate::{
     snapshot::{
         Latency, Who,
         finding::{Evidence, Value},
-        io::{Cause, How, Io, Stalled},
+        io::{Cause, How, Stalled},
     },
 };
 
@@ -46,6 +46,7 @@ pub enum Class {
 }
 
 /// A row of the table of stalls.
+#[derive(Clone, Copy)]
 pub struct Wait<'a> {
     pub row: &'a Stalled,
     /// What it waits for is told by this row: itself, or, where it was not looked at, what most of its name wait for.
@@ -70,19 +71,20 @@ impl Wait<'_> {
     }
 }
 
-/// All waits of processes that are long enough to be a delay.
-pub fn all<'a>(scene: &'a Scene) -> impl Iterator<Item = Wait<'a>> {
+/// As [`Scene::waits`].
+pub fn all<'a>(scene: &Scene<'a>) -> Vec<Wait<'a>> {
     let rows = scene.now.io.iter().filter_map(|io| io.stalled.value()).flatten();
     let rows: Vec<&Stalled> = rows.filter(|row| !row.kernel_thread && is_long(row)).collect();
     let interval_ns = scene.interval_ns();
     let stand_ins = stand_ins(&rows);
-    rows.into_iter().map(move |row| {
+    let one = |row: &'a Stalled| {
         let ended = row.total_ns.min(row.waits.saturating_mul(interval_ns));
         let going_on = row.now * row.age_ns().unwrap_or(u64::MAX).min(interval_ns);
         let stand_in = || likes(&row.who).iter().find_map(|like| stand_ins.get(like).copied()).unwrap_or(row);
         let told_by = if row.is_looked_at() { row } else { stand_in() };
         Wait { row, told_by, class: class(told_by), lost_ns: ended + going_on }
-    })
+    };
+    rows.iter().map(|row| one(row)).collect()
 }
 
 /// What a wait that was not looked at is like: one of the same process, or of the same name.
@@ -129,10 +131,11 @@ pub struct Asynchronous<'a> {
 /// Requests of a process at a time at least, so that it always waits for one.
 const ALWAYS: f64 = 0.9;
 
+/// As [`Scene::asynchronous`].
 pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
     let mut found = Vec::new();
     let causes = || scene.now.io.iter().filter_map(|io| io.caused_by.value()).flatten();
-    for disk in disks(scene).into_iter().filter(Disk::is_slow) {
+    for disk in scene.disks.iter().filter(|disk| disk.is_slow()) {
         let mut time: BTreeMap<u32, (f64, &Who)> = BTreeMap::new();
         let own = |cause: &&Cause| matches!(cause.how, How::Direct | How::Read) && !cause.who.kernel_thread;
         for cause in causes().filter(own).filter(|cause| cause.disk == disk.name) {
@@ -141,7 +144,8 @@ pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
             }
         }
         for (pid, (_, who)) in time.into_iter().filter(|(_, (depth, _))| *depth >= ALWAYS) {
-            let asleep = all(scene).filter(|wait| wait.row.who.pid == Some(pid)).map(|wait| wait.lost_ns).sum();
+            let own = scene.waits.iter().filter(|wait| wait.row.who.pid == Some(pid));
+            let asleep = own.map(|wait| wait.lost_ns).sum();
             let lost_ns = scene.interval_ns().saturating_sub(asleep);
             if lost_ns > 0 {
                 found.push(Asynchronous { who, disk: disk.name.clone(), lost_ns });
@@ -223,10 +227,6 @@ impl Longest {
         let value = Value::Nanoseconds(self.ns);
         (self.ns > 0).then(|| Evidence { probe: "io", what: what.to_owned(), value })
     }
-}
-
-pub fn disks(scene: &Scene) -> Vec<Disk> {
-    scene.now.io.as_ref().map(Io::disks).unwrap_or_default()
 }
 
 impl Disk {

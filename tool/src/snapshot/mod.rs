@@ -5,14 +5,13 @@
 pub mod cpu;
 pub mod finding;
 pub mod io;
-pub mod latency;
 pub mod ledger;
 pub mod oom;
 pub mod syscalls;
 pub mod tcp;
 pub mod who;
 
-pub use latency::Latency;
+pub use crate::table::Latency;
 pub use who::Who;
 
 use std::time::Duration;

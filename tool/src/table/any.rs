@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use stillwatch_common::hist;
 
+use super::Latency;
 use super::{Known, Why};
-use crate::snapshot::Latency;
 
 /// Numbers that look random, from a seed.
 pub struct Dice(pub u64);

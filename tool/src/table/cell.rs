@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use super::Latency;
 use super::{Column, Kind, Why};
-use crate::snapshot::Latency;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {

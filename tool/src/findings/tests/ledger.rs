@@ -9,13 +9,13 @@ use crate::{
         Pressure, Stall,
         cpu::Waiting,
         ledger::{Entry, For},
-        tcp::Outcome,
+        tcp::{End, Outcome},
     },
 };
 
 fn looked(snapshot: &Snapshot) -> (Vec<Entry>, Looked) {
     let kills = VecDeque::new();
-    let scene = Scene { now: snapshot, kills: &kills };
+    let scene = Scene::new(snapshot, &kills);
     let (findings, ledger) = all(&scene);
     let looked = ruled_out::look(&scene, &ledger, &findings);
     (ledger, looked)
@@ -52,6 +52,8 @@ fn each_wait_is_in_one_entry() {
         stalled(culprit(), None, "", "vfork: the child has not executed yet", 1, 900 * MS),
     ];
     rows.push(stalled(culprit(), None, "unlink", "filesystem lock", 1, 30 * MS));
+    // Before the disk, which is known all the same.
+    rows.push(stalled(who(9, "dd", "/jobs"), Some("sda"), "write", "I/O controller throttling", 1, 25 * MS));
     let mut snapshot = stalls(rows);
     let syscalls = snapshot.syscalls.as_mut().unwrap();
     // The disk's wait is not told again as a call; another call is.
@@ -68,6 +70,7 @@ fn each_wait_is_in_one_entry() {
             (For::Disk, "sda", 60, 1),
             (For::DirtyPages, "", 50, 1),
             (For::Lock, "filesystem lock", 30, 1),
+            (For::IoThrottle, "sda", 25, 1),
             (For::RunQueue, "", 20, 1),
         ]
     );
@@ -173,6 +176,38 @@ fn the_network_is_fine_by_its_figures_only() {
     };
     assert!(!is_unclear(&opened(9, 1), "network") && is_unclear(&opened(8, 1), "network"));
     assert!(is_unclear(&opened(0, 1), "network"), "all that was tried failed");
+    let dropped = |packets| {
+        let end = |port| End { address: [10, 0, 0, 1].into(), port };
+        let one = || network::dropped(end(50_000), end(80), "netfilter drop", None);
+        with(quiet(), |snapshot| {
+            snapshot.tcp.as_mut().unwrap().events.drops = (0..packets).map(|_| one()).collect();
+        })
+    };
+    assert!(!is_unclear(&dropped(19), "network") && is_unclear(&dropped(20), "network"));
     let resets = |resets| with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().reset_totals = [0, resets]);
     assert!(!is_unclear(&resets(0), "network") && is_unclear(&resets(1), "network"));
+}
+
+#[test]
+fn an_area_is_fine_found_or_not_measured() {
+    let areas = |snapshot: &Snapshot| {
+        let (_, looked) = looked(snapshot);
+        (looked.fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), looked.not_measured)
+    };
+    let (fine, not_measured) = areas(&quiet());
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "accept queues", "system calls"]);
+    assert_eq!(not_measured, ["calls that fail (--exact)"]);
+    let (fine, _) = areas(&hung(None));
+    assert_eq!(fine, ["CPU", "memory", "network", "accept queues", "system calls"]);
+    let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
+    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
+    let refused = with(quiet(), |snapshot| {
+        snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
+    });
+    let (fine, not_measured) = areas(&refused);
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
+    assert_eq!(not_measured[0], "accept queues (iter bpf_map_elem: refused)");
+    let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
+    let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
+    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));
 }

@@ -81,7 +81,7 @@ fn a_timeout_per_second_to_one_remote_and_to_several_of_one_interface() {
 }
 
 /// A SYN that was dropped here, on its way to the remote.
-fn dropped(from: End, to: End, reason: &str, netns: Option<u32>) -> Dropped {
+pub fn dropped(from: End, to: End, reason: &str, netns: Option<u32>) -> Dropped {
     Dropped {
         at: quiet().at,
         owners: Owners::default(),

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{Value, last};
 use crate::{
-    snapshot::Latency,
+    table::Latency,
     table::{Cell, Known, Merge},
 };
 
