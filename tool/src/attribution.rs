@@ -29,7 +29,12 @@ probes!(resolve);
 
 /// Names the rows of a table that may be seen: text shows the first `--top`, of those that were asked for; JSON shows all.
 fn rows<'a, R: About + 'a>(rows: impl IntoIterator<Item = &'a mut R>, names: &mut Names, plan: &Plan) {
-    let (seen, filter) = (if plan.json { usize::MAX } else { plan.top }, &plan.filter);
+    first(if plan.json { usize::MAX } else { plan.top }, rows, names, plan);
+}
+
+/// The same of the first `seen`.
+fn first<'a, R: About + 'a>(seen: usize, rows: impl IntoIterator<Item = &'a mut R>, names: &mut Names, plan: &Plan) {
+    let filter = &plan.filter;
     let may_be_asked_for = |who: &Who| {
         let pid = filter.pids.is_empty() || who.pid.is_some_and(|pid| filter.pids.contains(&pid));
         pid && !filter.is_empty()

@@ -1,4 +1,4 @@
-//! A process whose system calls take long, for another reason than disks and memory: a lock of a file, a peer that does not read.
+//! Processes whose system calls take long, for another reason than disks and memory: a lock of a file, a peer that does not read.
 //!
 //! Holds when one call of one process takes at least 0.5 s per second in calls of 10 ms and more. Calls that wait by design (poll,
 //! accept, sleep) do not count, nor those that may wait for devices that are not disks (ioctl), nor waits of other rules.
@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     Scene,
     waits::{Class, Wait},
-    words::{each_second, name},
+    words::{each_second, names, verb},
 };
 use crate::{
     escape::escape,
@@ -44,8 +44,20 @@ pub struct Slow<'a> {
 }
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
-    let slow = calls(scene).into_iter().filter(|row| scene.share(row.lost_ns) >= LOST);
-    slow.take(WORST).map(|row| one(scene, &row)).collect()
+    let mut groups: BTreeMap<(&str, Option<u32>, &str), Vec<Slow>> = BTreeMap::new();
+    for row in calls(scene).into_iter().filter(|row| scene.share(row.lost_ns) >= LOST) {
+        // Processes of one name that hang in the same call do so for one reason.
+        let comm = row.who.comm.as_deref();
+        let key = (comm.unwrap_or_default(), row.who.pid.filter(|_| comm.is_none()), row.name);
+        groups.entry(key).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|rows| Reverse(lost_ns(rows)));
+    groups.iter().take(WORST).filter_map(|rows| one(scene, rows)).collect()
+}
+
+fn lost_ns(rows: &[Slow]) -> u64 {
+    rows.iter().map(|row| row.lost_ns).sum()
 }
 
 /// Long calls that are no other rule's, the most time first.
@@ -90,41 +102,53 @@ impl<'a> Slow<'a> {
     }
 }
 
-fn one(scene: &Scene, row: &Slow) -> Finding {
-    let (pid, call) = (row.who.pid, row.name);
+/// Of one call, of processes of one name.
+fn one(scene: &Scene, rows: &[Slow]) -> Option<Finding> {
+    let &Slow { who, name: call, .. } = rows.first()?;
+    let victims: Vec<Who> = rows.iter().map(|row| row.who.clone()).collect();
+    let sum = |of: fn(&Slow) -> u64| rows.iter().map(of).sum::<u64>();
+    let (lost_ns, calls, now) = (lost_ns(rows), sum(|row| row.calls), sum(|row| row.now));
+    let max_ns = rows.iter().map(|row| row.max_ns).max().unwrap_or(0);
+    let before_start = rows.iter().any(|row| row.before_start);
+    let longest = match (max_ns, before_start) {
+        (0, _) => "since before this run".to_owned(),
+        (ns, false) => format!("at most {} a call", format::duration(ns)),
+        (ns, true) => format!("at most {} a call, or since before this run", format::duration(ns)),
+    };
+    let not_returned = match now {
+        0 => String::new(),
+        _ => format!("; {} not returned", format::plural(now, "call has", "calls have")),
+    };
     let of = |what: String, value| Evidence { probe: "syscalls", what, value };
-    let now = if row.now > 0 {
-        format!("; {} not returned", format::plural(row.now, "call has", "calls have"))
-    } else {
-        String::new()
-    };
-    let pid_words = pid.map_or_else(String::new, |pid| pid.to_string());
-    let longest = match row.before_start {
-        true => "one since before this run".to_owned(),
-        false => format!("at most {} a call", format::duration(row.max_ns)),
-    };
-    Finding {
+    let longest_known = (max_ns > 0).then(|| of("longest".into(), Value::Nanoseconds(max_ns)));
+    let counts = [
+        of(format!("time in long {call}"), Value::NanosecondsPerSecond(scene.ns_rate(lost_ns))),
+        of("calls that returned".into(), Value::Count(calls)),
+        of("calls that have not".into(), Value::Count(now)),
+    ];
+    let whose = who.comm.clone().unwrap_or_else(|| who.pid.map_or_else(String::new, |pid| pid.to_string()));
+    Some(Finding {
         rule: RULE,
-        subject: format!("{pid_words} {call}"),
+        subject: format!("{whose} {call}"),
         statement: format!(
-            "{} spends {} in {}, {longest}{now}",
-            name(row.who),
-            each_second(scene.ns_rate(row.lost_ns)),
+            "{} {} {} in {}, {longest}{not_returned}",
+            names(&victims),
+            verb(victims.len(), "spends", "spend"),
+            each_second(scene.ns_rate(lost_ns)),
             escape(call),
         ),
-        harm: scene.share(row.lost_ns),
-        evidence: vec![
-            of(format!("time in long {call}"), Value::NanosecondsPerSecond(scene.ns_rate(row.lost_ns))),
-            of("calls that returned".into(), Value::Count(row.calls)),
-            of("calls that have not".into(), Value::Count(row.now)),
-            of("longest".into(), Value::Nanoseconds(row.max_ns)),
-        ],
-        victims: vec![row.who.clone()],
-        unknown: vec!["whom it waits for: no disk, and no memory".into()],
-        next: match pid {
-            Some(pid) => format!("stillwatch syscalls -p {pid} --syscall {call}"),
-            None => format!("stillwatch syscalls --syscall {call}"),
+        harm: scene.share(lost_ns),
+        evidence: counts.into_iter().chain(longest_known).collect(),
+        doubts: before_start
+            .then(|| "it began before this run: for how long is not known".to_owned())
+            .into_iter()
+            .collect(),
+        unknown: vec![format!("whom {} for: no disk, and no memory", verb(victims.len(), "it waits", "they wait"))],
+        next: match (&victims[..], who.pid) {
+            ([_], Some(pid)) => format!("stillwatch syscalls -p {pid} --syscall {call}"),
+            _ => format!("stillwatch syscalls --by process --syscall {call}"),
         },
+        victims,
         ..Finding::default()
-    }
+    })
 }

@@ -324,6 +324,22 @@ fn slow_calls_that_are_no_other_rules() {
         snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
     });
     assert!(only(&in_flight).statement.ends_with("; 1 call has not returned"));
+    let hanging = with(quiet(), |snapshot| {
+        let call = |pid| InFlight {
+            who: who(pid, "stat", "/jobs"),
+            tid: pid,
+            syscall: "statfs".into(),
+            age_ns: Known::unknown("since before start"),
+        };
+        snapshot.syscalls.as_mut().unwrap().in_flight = (1..=6).map(call).collect();
+    });
+    let found = only(&hanging);
+    assert_eq!((found.harm, found.victims.len(), found.confidence()), (6.0, 6, "medium"), "one cause is one finding");
+    assert_eq!(
+        found.statement,
+        "stat 1, stat 2 and 4 more spend 6s/s in statfs, since before this run; 6 calls have not returned"
+    );
+    assert!(found.evidence.iter().all(|one| one.what != "longest"), "no length that nobody measured");
 }
 
 #[test]

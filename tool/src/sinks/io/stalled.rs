@@ -49,6 +49,7 @@ pub fn waiting_for(row: &Stalled) -> String {
     let reason = match row.reason.value() {
         Some(reason) => reason,
         // No stack could be read, of one that may be long.
+        None if !row.is_looked_at() => "not looked at",
         None if row.now > 0 => "reason not known",
         None => "short waits",
     };
