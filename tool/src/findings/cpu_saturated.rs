@@ -1,7 +1,8 @@
 //! More tasks want to run than there are CPUs: on all of the host, or on one CPU that tasks are bound to.
 //!
 //! Of the host: it is hardly ever idle, and waits take at least 1.5 s per second and CPU, so that at all times more than one
-//! task waits for each. A build with two jobs per CPU waits for less. Of one CPU: it is never idle while
+//! task waits for each. A build with two jobs per CPU waits for less. Long waits of idle-class tasks and of those niced by 19 do not count:
+//! they are meant to have what others leave over. Of one CPU: it is never idle while
 //! others are, and waits of 1 ms and more that ended there take 0.7 s per second.
 
 use std::{cmp::Reverse, collections::BTreeMap};
@@ -14,7 +15,7 @@ use crate::{
     format,
     snapshot::{
         Latency, Who,
-        cpu::{Cpu, Processor, Running, Waited},
+        cpu::{Cpu, Processor, Running, Waited, is_background},
         finding::{Evidence, Finding, Value},
     },
     table::{Known, Why},
@@ -34,14 +35,20 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     let busy = idle < IDLE && cpu.processors.iter().any(|row| row.all_ns() > 0);
     match &cpu.scheduler.run_queue {
         Known::Not(why) if busy => return vec![cannot_tell(cpu, why)],
-        Known::Value(waits)
-            if busy && scene.share(waits.total_ns) >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 =>
-        {
-            return vec![host(scene, cpu, waits)];
+        Known::Value(waits) if busy => {
+            let lost_ns = waits.total_ns.saturating_sub(background_ns(cpu));
+            if scene.share(lost_ns) >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 {
+                return vec![host(scene, cpu, waits, lost_ns)];
+            }
         }
         _ => {}
     }
     cpu.processors.iter().filter_map(|processor| one(scene, cpu, processor)).collect()
+}
+
+/// Long waits of those who are to have only what others leave over.
+fn background_ns(cpu: &Cpu) -> u64 {
+    cpu.waited.iter().filter(|row| is_background(&row.class)).map(|row| row.total_ns).sum()
 }
 
 fn idle_of<'a>(processors: impl Iterator<Item = &'a Processor> + Clone) -> f64 {
@@ -84,10 +91,10 @@ fn victims<'a>(rows: impl Iterator<Item = &'a Waited>, hogs: &[Who]) -> Vec<Who>
     others.iter().map(|row| row.who.clone()).collect()
 }
 
-fn host(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Finding {
+fn host(scene: &Scene, cpu: &Cpu, waits: &Latency, lost_ns: u64) -> Finding {
     let (words, culprits) = hogs(scene, cpu, None);
-    let victims = victims(cpu.waited.iter(), &culprits);
-    let lost = scene.share(waits.total_ns);
+    let victims = victims(cpu.waited.iter().filter(|row| !is_background(&row.class)), &culprits);
+    let lost = scene.share(lost_ns);
     let number = cpu.processors.len();
     Finding {
         rule: RULE,
@@ -95,7 +102,7 @@ fn host(scene: &Scene, cpu: &Cpu, waits: &Latency) -> Finding {
             "{} {} full: tasks wait {} to run, p99 {}; {words}; {}",
             number,
             verb(number, "CPU is", "CPUs are"),
-            each_second(scene.ns_rate(waits.total_ns)),
+            each_second(scene.ns_rate(lost_ns)),
             format::duration(waits.p99_ns),
             match victims.len() {
                 0 => "nobody waits for 1 ms".to_owned(),
@@ -134,7 +141,7 @@ fn doubts(cpu: &Cpu) -> Vec<String> {
 
 /// One CPU, of those of which others are idle.
 fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
-    let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number);
+    let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number && !is_background(&row.class));
     let waits_ns: u64 = here().map(|row| row.total_ns).sum();
     let lost = scene.share(waits_ns);
     let idle = processor.idle_ns as f64 / processor.all_ns().max(1) as f64;

@@ -13,6 +13,7 @@ use crate::{
     reasons::Kind,
     snapshot::{
         Who,
+        cpu::is_background,
         finding::Finding,
         ledger::{BEFORE_START, Entry, For},
     },
@@ -74,9 +75,10 @@ impl Ledger {
 
     fn add_cpu(&mut self, scene: &Scene, findings: &[Finding]) {
         let Some(cpu) = &scene.now.cpu else { return };
-        let waited =
-            cpu.waited.iter().filter(|row| row.max_ns >= LONG_NS).map(|row| (&row.who, row.total_ns, row.max_ns));
-        let waiting = cpu.waiting.value().into_iter().flatten().filter(|row| row.age_ns >= LONG_NS);
+        let waited = cpu.waited.iter().filter(|row| row.max_ns >= LONG_NS && !is_background(&row.class));
+        let waited = waited.map(|row| (&row.who, row.total_ns, row.max_ns));
+        let waiting = cpu.waiting.value().into_iter().flatten();
+        let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
         let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
         for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
             let on = String::new();

@@ -10,7 +10,7 @@ use crate::{
     snapshot::{
         Stall,
         cpu::Processor,
-        finding::{Finding, RuledOut},
+        finding::RuledOut,
         ledger::{Entry, For},
         syscalls::Mode,
         tcp,
@@ -65,8 +65,8 @@ impl Figures {
         }
     }
 
-    fn ledger(&mut self, scene: &Scene, ledger: &[Entry], is_of: impl Fn(For) -> bool) {
-        let rows = ledger.iter().filter(|row| is_of(row.what));
+    fn ledger(&mut self, scene: &Scene, ledger: &[Entry], is_of: impl Fn(&Entry) -> bool) {
+        let rows = ledger.iter().filter(|row| is_of(row));
         let lost_ns: u64 = rows.clone().map(|row| row.lost_ns).sum();
         let rate = || format::duration(scene.ns_rate(lost_ns));
         self.only(scene.share(lost_ns) < LOST, || format!("waits of 10ms and more take {}/s", rate()));
@@ -98,7 +98,7 @@ const AREAS: &[Area] = &[
     Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "unexplained"] },
 ];
 
-/// An area in which something was found is in none of the lists.
+/// An area of which a finding speaks is in none of the lists.
 #[derive(Debug, Default)]
 pub struct Looked {
     pub fine: Vec<RuledOut>,
@@ -106,12 +106,13 @@ pub struct Looked {
     pub not_measured: Vec<String>,
 }
 
-pub fn look(scene: &Scene, ledger: &[Entry], findings: &[Finding]) -> Looked {
+/// `found`: the rules of all findings.
+pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
     let mut looked = Looked::default();
     for &Area { name: area, look, rules } in AREAS {
         match look(scene, ledger) {
             Err(why) => looked.not_measured.push(why),
-            Ok(_) if findings.iter().any(|finding| rules.contains(&finding.rule)) => {}
+            Ok(_) if found.iter().any(|rule| rules.contains(rule)) => {}
             Ok(Figures { fine, against }) if against.is_empty() => {
                 looked.fine.push(RuledOut { area, because: fine.join(", ") });
             }
@@ -141,7 +142,7 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let steal = percent(sum(|row| row.steal_ns));
     figures.only(steal < STEAL, || format!("{} steal", format::percent(steal)));
     figures.pressure(scene, |pressure| pressure.cpu, CPU_PRESSURE, "CPU");
-    figures.ledger(scene, ledger, |what| matches!(what, For::RunQueue | For::Quota));
+    figures.ledger(scene, ledger, |row| matches!(row.what, For::RunQueue | For::Quota));
     Ok(figures)
 }
 
@@ -167,7 +168,7 @@ fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
         ns => figures.add(true, format!("longest wait {}", format::duration(ns))),
     }
     figures.pressure(scene, |pressure| pressure.io, IO_PRESSURE, "I/O");
-    figures.ledger(scene, ledger, For::is_storage);
+    figures.ledger(scene, ledger, |row| row.what.is_storage());
     Ok(figures)
 }
 
@@ -184,11 +185,14 @@ fn memory(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     figures.add(scene.share(lost_ns) < LOST, waited);
     figures.add(true, "no kill".to_owned());
     figures.pressure(scene, |pressure| pressure.memory, MEMORY_PRESSURE, "memory");
-    figures.ledger(scene, ledger, |what| what == For::Memory);
+    figures.ledger(scene, ledger, |row| row.what == For::Memory);
     Ok(figures)
 }
 
-fn network(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
+/// Calls that wait until the other side has room, or answers.
+const SENDING: &[&str] = &["sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "connect", "shutdown"];
+
+fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "network"))?;
     let mut figures = Figures::default();
     let rate = |count| format::rate(count, scene.now.interval);
@@ -202,6 +206,7 @@ fn network(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
     if let Some(here) = dropped::here(tcp, |_| true) {
         figures.only(scene.rate(here.packets) < DROPPED, || here.words());
     }
+    figures.ledger(scene, ledger, |row| row.what == For::Call && SENDING.contains(&row.on.as_str()));
     Ok(figures)
 }
 
@@ -226,6 +231,6 @@ fn calls(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
         Some(ns) => figures.add(true, format!("longest {}", format::duration(ns))),
         None => figures.add(true, "none over 10ms".to_owned()),
     }
-    figures.ledger(scene, ledger, |what| matches!(what, For::Call | For::Lock | For::NotKnown));
+    figures.ledger(scene, ledger, |row| matches!(row.what, For::Call | For::Lock | For::NotKnown));
     Ok(figures)
 }

@@ -252,6 +252,11 @@ fn processors_are_full_when_more_than_one_task_waits_for_each() {
     assert!(found.statement.contains("rsync 812 has 80% of it"), "{}", found.statement);
     assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
     assert!(look(&busy(2_900 * MS)).is_empty());
+    let idle = |class: &str| {
+        with(busy(3_000 * MS), |snapshot| snapshot.cpu.as_mut().unwrap().waited[0].class = Some(class.into()))
+    };
+    assert!(look(&idle("idle")).is_empty() && look(&idle("nice 19")).is_empty(), "meant to wait");
+    assert!(!look(&idle("nice 10")).is_empty());
     let mut unknown = busy(0);
     unknown.cpu.as_mut().unwrap().scheduler.run_queue = Known::unavailable("no clock");
     let found = only(&unknown);

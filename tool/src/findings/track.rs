@@ -63,7 +63,10 @@ impl Tracker {
         }
         let scene = Scene::new(snapshot, &self.kills);
         let (seen, ledger) = look(&scene);
-        let Looked { fine: ruled_out, unclear, mut not_measured } = ruled_out::look(&scene, &ledger, &seen);
+        // One that is still shown, though it did not hold in this interval, speaks of its area, too.
+        let shown = self.held.iter().filter(|held| held.told && held.absent + snapshot.interval < OVER);
+        let rules: Vec<&str> = shown.map(|held| &held.finding).chain(&seen).map(|finding| finding.rule).collect();
+        let Looked { fine: ruled_out, unclear, mut not_measured } = ruled_out::look(&scene, &ledger, &rules);
         // A hook that is missing is also the reason why an area is not known.
         let more: Vec<String> = self.missing.iter().filter(|it| !not_measured.contains(it)).cloned().collect();
         not_measured.extend(more);
@@ -166,6 +169,8 @@ mod tests {
         {
             let findings = tracker.look(&second(at as i64, snapshot));
             assert!(findings.open.len() + findings.over.len() <= 1);
+            let disks_are_fine = findings.ruled_out.iter().any(|area| area.area == "disks");
+            assert!(!disks_are_fine || findings.open.is_empty(), "fine beside a finding that is shown");
             let all = findings.open.iter().chain(&findings.over);
             states.push(all.map(|open| (open.state, open.now, open.lasted.as_secs())).next());
         }

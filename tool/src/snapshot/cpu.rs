@@ -204,6 +204,11 @@ impl InterruptKind {
     }
 }
 
+/// Whether a class is entitled to no more than what others leave over.
+pub fn is_background(class: &Option<String>) -> bool {
+    matches!(class.as_deref(), Some("idle" | "nice 19"))
+}
+
 impl Cpu {
     /// Those who ran, as far as is known.
     pub fn ran(&self) -> impl Iterator<Item = &Running> {
