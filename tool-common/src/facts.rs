@@ -197,6 +197,7 @@ macro_rules! facts {
                 /// Of a device's file: the device.
                 INODE_RDEV: Offset = "inode.i_rdev";
                 SUPER_DEV: Offset = "super_block.s_dev";
+                SUPER_MAGIC: Offset = "super_block.s_magic";
             }
 
             Optional every "reads that wait by design appear among the slow calls, and sockets have no holders" {

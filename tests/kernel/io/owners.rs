@@ -8,16 +8,17 @@ use serde_json::Value;
 use super::{
     super::{
         Test,
-        devices::{Filesystem, LoopDevice, MIB, buffered},
+        devices::{Filesystem, LoopDevice, MIB, buffered, direct},
         every_kernel, here,
         workload::{Workload, rename},
     },
     seen::{Seen, fresh, watch},
-    work::{BLOCK, fsync, syncfs, write_range},
+    work::{BLOCK, fsync, syncfs, write_range, writes_of_shared_memory},
 };
 
 pub const TESTS: &[Test] = &[
     every_kernel("io_names_a_writer_that_has_ended", ended),
+    every_kernel("io_names_who_writes_from_shared_memory", shared_memory),
     here("io_splits_a_file_over_its_writers", proportion),
     here("io_says_that_pages_were_dirtied_before_start", before),
 ];
@@ -89,6 +90,19 @@ fn proportion() -> Result<()> {
     let percent = three * 100 / (three + one).max(1);
     ensure!((65..=85).contains(&percent), "{three} and {one}: {percent}%");
     Ok(())
+}
+
+/// Its pages are those of a file, in memory: nobody dirtied them for a disk.
+fn shared_memory() -> Result<()> {
+    const WRITES: u64 = 503;
+    let device = LoopDevice::new(4 * MIB)?;
+    let fd = direct(&device.name)?;
+    let writer = Workload::new(|| [writes_of_shared_memory(&fd, WRITES), 0])?;
+    let watch = watch(&[])?;
+    writer.go();
+    ensure!(writer.report()? == [0; 2], "writes failed");
+    let seen = Seen::until_now(watch)?;
+    seen.has_caused(&device.name, WRITES, |row| row["pid"] == writer.pid && row["how"] == "direct")
 }
 
 /// On the device itself, where no filesystem adds anything.

@@ -8,9 +8,9 @@ pub const BLOCK: u64 = 4096;
 /// Room that direct reads and writes move in.
 const SPAN: u64 = 1 << 20;
 
-/// A number of bytes, at an address that direct I/O accepts.
-fn memory(bytes: u64) -> u64 {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+/// A number of bytes, at an address that direct I/O accepts. `whose`: private or shared.
+fn memory(bytes: u64, whose: i32) -> u64 {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, whose | libc::MAP_ANONYMOUS);
     // SAFETY: new memory, kept until the workload ends.
     unsafe { libc::mmap(std::ptr::null_mut(), bytes as usize, protection, flags, -1, 0) as u64 }
 }
@@ -20,8 +20,8 @@ pub fn offset_of(at: u64) -> u64 {
     at * 2 * BLOCK % SPAN
 }
 
-fn blocks(fd: &OwnedFd, nr: i64, times: u64) -> u64 {
-    let (fd, memory) = (fd.as_raw_fd() as u64, memory(BLOCK));
+fn blocks(fd: &OwnedFd, nr: i64, whose: i32, times: u64) -> u64 {
+    let (fd, memory) = (fd.as_raw_fd() as u64, memory(BLOCK, whose));
     let mut failed = 0;
     for at in 0..times {
         let offset = offset_of(at);
@@ -34,16 +34,21 @@ fn blocks(fd: &OwnedFd, nr: i64, times: u64) -> u64 {
 
 /// Reads blocks one after the other. How many failed.
 pub fn reads(fd: &OwnedFd, times: u64) -> u64 {
-    blocks(fd, libc::SYS_pread64, times)
+    blocks(fd, libc::SYS_pread64, libc::MAP_PRIVATE, times)
 }
 
 /// Writes blocks one after the other. How many failed.
 pub fn writes(fd: &OwnedFd, times: u64) -> u64 {
-    blocks(fd, libc::SYS_pwrite64, times)
+    blocks(fd, libc::SYS_pwrite64, libc::MAP_PRIVATE, times)
+}
+
+/// The same from memory that processes could share, as databases do.
+pub fn writes_of_shared_memory(fd: &OwnedFd, times: u64) -> u64 {
+    blocks(fd, libc::SYS_pwrite64, libc::MAP_SHARED, times)
 }
 
 fn pieces(fd: &OwnedFd, nr: i64, piece: u64, offset: u64, bytes: u64) -> bool {
-    let (fd, memory) = (fd.as_raw_fd() as u64, memory(piece));
+    let (fd, memory) = (fd.as_raw_fd() as u64, memory(piece, libc::MAP_PRIVATE));
     // SAFETY: memory of our own, of that size.
     (0..bytes / piece).all(|at| unsafe { libc::syscall(nr, fd, memory, piece, offset + at * piece) == piece as i64 })
 }

@@ -184,18 +184,19 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
             unsafe { add(to, owner, how, bytes) };
         } else {
             // SAFETY: promised by the caller.
-            unsafe { split(to, mapping, bytes) };
+            unsafe { split(to, mapping, own, bytes) };
         }
         bio = read_or_zero(bio, facts::BIO_NEXT.load());
     }
 }
 
-/// Splits a bio that writes pages of a file over those who dirtied them.
+/// Splits a bio that writes pages of a file over those who dirtied them. Pages of a file in memory are no file's on a disk: who shares
+/// them hands them over himself (`O_DIRECT` from shared memory, as databases do).
 ///
 /// # Safety
 /// As [`find`].
 #[inline(always)]
-unsafe fn split(to: *mut Request, mapping: u64, bytes: u32) {
+unsafe fn split(to: *mut Request, mapping: u64, own: &Share, bytes: u32) {
     let inode: u64 = read_or_zero(mapping, facts::MAPPING_HOST.load());
     let number: u64 = read_or_zero(inode, facts::INODE_NUMBER.load());
     let generation: u32 = read_or_zero(inode, facts::INODE_GENERATION.load());
@@ -227,10 +228,26 @@ unsafe fn split(to: *mut Request, mapping: u64, bytes: u32) {
         }
     }
     if left != 0 {
+        let before = (Unknown::DirtiedBefore as OwnerId, How::Writeback as u32);
+        let (owner, how) = if is_in_memory(inode) { (own.owner, own.how) } else { before };
         // SAFETY: promised by the caller.
-        unsafe { add(to, Unknown::DirtiedBefore as OwnerId, How::Writeback as u32, left) };
+        unsafe { add(to, owner, how, left) };
     }
 }
+
+/// Whether a file has no disk that its pages are written to. Only asked of one whose pages nobody was seen to dirty: the kernel does not
+/// tell of those of such files.
+#[inline(always)]
+fn is_in_memory(inode: u64) -> bool {
+    let (Some(super_at), Some(magic_at)) = (facts::INODE_SUPER.get(), facts::SUPER_MAGIC.get()) else { return false };
+    let magic: u64 = read_or_zero(read_or_zero(inode, super_at), magic_at);
+    matches!(magic, TMPFS_MAGIC | RAMFS_MAGIC | HUGETLBFS_MAGIC)
+}
+
+/// From `linux/magic.h`. Shared anonymous memory is a file of a tmpfs.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+const RAMFS_MAGIC: u64 = 0x8584_58f6;
+const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
 
 /// Adds bytes to an owner's share. A fifth owner finds no place; the others then stand for it.
 ///
