@@ -88,19 +88,20 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
         };
         report.pass();
         let before = report.count();
-        host(&mut report, &wanted, &binaries);
+        let here = |report: &mut Report| host(report, &wanted, &binaries);
         let lints = || wanted.lints.then(lints).unwrap_or_default();
-        if let Some(prepared) = prepared {
-            let wait = Instant::now();
-            let prepared = prepared.join().map_err(|_| anyhow::anyhow!("the set-up of machines panicked"))?;
-            report.stages.stage("waiting for packages and kernels", wait.elapsed());
-            let machines = Instant::now();
-            let lints = vm::matrix(&mut report, &wanted.choice, prepared, &binaries, lints);
-            report.stages.stage("all machines, two at once", machines.elapsed());
-            report.append(lints);
+        let lints = if let Some(prepared) = prepared {
+            let prepared = report.stages.timed("waiting for packages and kernels", || prepared.join());
+            let prepared = prepared.map_err(|_| anyhow::anyhow!("the set-up of machines panicked"))?;
+            let tests = Instant::now();
+            let lints = vm::matrix(&mut report, &wanted.choice, prepared, &binaries, here, lints);
+            report.stages.stage("tests here and in machines", tests.elapsed());
+            lints
         } else {
-            report.append(lints());
-        }
+            here(&mut report);
+            lints()
+        };
+        report.append(lints);
         if report.count() == before {
             report.fail(format!("no test matches {}", wanted.patterns.join(" ")));
         }
@@ -110,7 +111,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     Ok(report.finish())
 }
 
-/// What takes the CPUs for minutes and can be done beside a machine.
+/// What takes the CPUs for minutes and can be done beside machines.
 fn lints() -> Report {
     let mut report = Report::default();
     lint::clippy(&mut report);

@@ -1,5 +1,6 @@
-//! The tests on every kernel, two machines at once: a machine keeps one CPU busy, and at least one of the two has a clock that
-//! counts its own instructions (docs/decisions/0017-machines-count-instructions.md), so that it does not notice the other.
+//! The tests on this kernel and on every kernel of the matrix. A machine keeps one CPU busy. Those whose clock counts their own
+//! instructions do not notice what runs beside them (docs/decisions/0017-machines-count-instructions.md): they have the time that the tests
+//! of this kernel and the machines on the host's clock leave.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,22 +42,51 @@ fn has_tests(kernel: &Kernel, tests: &Path, choice: &Choice) -> bool {
     read(list.env("STILLWATCH_VM", kernel.name)).is_ok_and(|list| !list.trim().is_empty())
 }
 
-/// `meanwhile` is done beside the last machines whose clock does not notice it. Returns what it does.
+/// `here` comes before the machines that would notice it; `last` after those that do not, in the time that the others leave. Returns
+/// what `last` does.
 pub fn matrix<T: Send>(
     report: &mut Report,
     choice: &Choice,
     prepared: Prepared,
     binaries: &Binaries,
-    meanwhile: impl FnOnce() -> T + Send,
+    here: impl FnOnce(&mut Report),
+    last: impl FnOnce() -> T + Send,
 ) -> T {
-    println!("\n== tests, kernel matrix");
+    let fetched = with_tests(report, choice, prepared, binaries);
+    let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
+    let (ended, ends) = mpsc::channel();
+    thread::scope(|scope| {
+        let counted = ended.clone();
+        let last = scope.spawn(|| {
+            leave_the_cpus_to_others();
+            lane(counting, binaries, choice, counted);
+            last()
+        });
+        here(report);
+        println!("\n== tests, kernel matrix");
+        scope.spawn(|| lane(real, binaries, choice, ended));
+        for (kernel, tested) in ends {
+            match tested {
+                Ok(tested) => tell(report, kernel, tested),
+                Err(error) => {
+                    println!("{:10}  {error:#}", kernel.version);
+                    report.fail(format!("{:10}  {error:#}", kernel.version));
+                }
+            }
+        }
+        last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The kernels that there is anything to test on. Says why others are not there.
+fn with_tests(report: &mut Report, choice: &Choice, prepared: Prepared, binaries: &Binaries) -> Vec<Fetched> {
     let prepared = match prepared.0 {
         Ok(kernels) => kernels,
         Err(error) => {
             for kernel in &choice.kernels {
                 report.skip(format!("kernel {}", kernel.name), format!("{error:#}"));
             }
-            return meanwhile();
+            return Vec::new();
         }
     };
     let mut fetched = Vec::new();
@@ -73,28 +103,15 @@ pub fn matrix<T: Send>(
             }
         }
     }
-    // A clock of its own does not notice what runs beside it; two machines with the host's would disturb each other.
-    let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
-    let (ended, ends) = mpsc::channel();
-    thread::scope(|scope| {
-        let one_by_one = |kernels, ended| move || lane(kernels, binaries, choice, ended);
-        let (counting, real) = (one_by_one(counting, ended.clone()), one_by_one(real, ended));
-        scope.spawn(counting);
-        let meanwhile = scope.spawn(|| {
-            real();
-            meanwhile()
-        });
-        for (kernel, tested) in ends {
-            match tested {
-                Ok(tested) => tell(report, kernel, tested),
-                Err(error) => {
-                    println!("{:10}  {error:#}", kernel.version);
-                    report.fail(format!("{:10}  {error:#}", kernel.version));
-                }
-            }
-        }
-        meanwhile.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    fetched
+}
+
+/// Makes this thread, and what it starts, run only while a CPU has nothing else to do. Without it, everything takes its turn.
+fn leave_the_cpus_to_others() {
+    let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    if let Some(thread) = thread.file_name() {
+        let _ = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(thread).status();
+    }
 }
 
 /// One machine after the other.

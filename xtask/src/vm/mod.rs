@@ -36,7 +36,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     let Some(kernel) = options.shell else {
         let mut report = Report::default();
         let binaries = build(&options.choice)?;
-        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries, || ());
+        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries, |_| (), || ());
         return Ok(report.finish());
     };
     setup::machines()?;
