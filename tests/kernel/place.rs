@@ -11,6 +11,7 @@ pub struct Test {
     pub name: &'static str,
     pub run: fn() -> Result<()>,
     place: Place,
+    alone: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -22,24 +23,39 @@ enum Place {
 
 /// What it looks at is the kernel's: hooks and the order of their arguments, offsets, helpers, iterators, the verifier.
 pub const fn every_kernel(name: &'static str, run: fn() -> Result<()>) -> Test {
-    Test { name, run, place: Place::EveryKernel }
+    Test { name, run, place: Place::EveryKernel, alone: false }
 }
 
 /// What it looks at is ours, whatever the kernel is: arithmetic, grouping, filters, limits of tables, bounds of findings, text. Or its
 /// load needs the pace of a real CPU, or several at the same instant. Once, on the host.
 pub const fn here(name: &'static str, run: fn() -> Result<()>) -> Test {
-    Test { name, run, place: Place::Here }
+    Test { name, run, place: Place::Here, alone: false }
 }
 
 /// As [`here`], with a device or a cgroup version that a host need not have. Once, in the machine [`ONE_MACHINE`].
 pub const fn one_machine(name: &'static str, run: fn() -> Result<()>) -> Test {
-    Test { name, run, place: Place::OneMachine }
+    Test { name, run, place: Place::OneMachine, alone: false }
 }
 
 /// A kernel that people run, and old enough to be boring.
 const ONE_MACHINE: &str = "6.12";
 
 impl Test {
+    /// On the host nothing else may run meanwhile, also not while all CPUs are idle: it is about pressure on them, and waits for them.
+    pub const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Whether it is of the part that was asked for with `STILLWATCH_ALONE`: those that have to be alone, or all others.
+    pub fn is_of_part(&self) -> bool {
+        match std::env::var("STILLWATCH_ALONE").as_deref() {
+            Ok("only") => self.alone,
+            Ok("no") => !self.alone,
+            _ => true,
+        }
+    }
+
     /// Whether it runs on this kernel. In a machine `STILLWATCH_VM` has its name; `STILLWATCH_ANYWHERE` asks for all tests.
     pub fn belongs_here(&self) -> bool {
         if std::env::var_os("STILLWATCH_ANYWHERE").is_some() {

@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::changed::{self, Touched};
 use crate::libtest::{self, Outcome, Reader};
 use crate::report::{Report, UNIT};
+use crate::vm::{self, Part};
 use crate::workspace::root;
-use crate::{lint, setup, vm};
+use crate::{lint, setup};
 
 /// For the tests of one stage: one that hangs must not cost the summary.
 const LIMIT_SECONDS: &str = "1200";
@@ -88,7 +89,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
         };
         report.pass();
         let before = report.count();
-        let here = |report: &mut Report| host(report, &wanted, &binaries);
+        let here = |report: &mut Report, part| host(report, &wanted, &binaries, part);
         let lints = || wanted.lints.then(lints).unwrap_or_default();
         let lints = if let Some(prepared) = prepared {
             let prepared = report.stages.timed("waiting for packages and kernels", || prepared.join());
@@ -98,7 +99,8 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
             report.stages.stage("tests here and in machines", tests.elapsed());
             lints
         } else {
-            here(&mut report);
+            here(&mut report, Part::Beside);
+            here(&mut report, Part::Alone);
             lints()
         };
         report.append(lints);
@@ -119,26 +121,33 @@ fn lints() -> Report {
     report
 }
 
-/// The tests that need no virtual machine.
-fn host(report: &mut Report, wanted: &Wanted, binaries: &vm::Binaries) {
-    println!("\n== tests, this machine");
-    let mut unit = vm::all_tests();
-    unit.args(["--quiet", "--no-fail-fast"]).args(&wanted.patterns).arg("--").args(libtest::ARGS);
-    run(report, UNIT, unit, binaries);
+/// The tests that need no virtual machine. Those without a kernel are of the first part.
+fn host(report: &mut Report, wanted: &Wanted, binaries: &vm::Binaries, part: Part) {
+    let (alone, stage) = match part {
+        Part::Beside => ("no", HERE),
+        Part::Alone => ("only", "here, alone"),
+    };
+    if let Part::Beside = part {
+        println!("\n== tests, this machine");
+        let mut unit = vm::all_tests();
+        unit.args(["--quiet", "--no-fail-fast"]).args(&wanted.patterns).arg("--").args(libtest::ARGS);
+        run(report, UNIT, UNIT, unit, binaries);
+    }
     if let (true, Some(tests)) = (wanted.kernel_tests, &binaries.tests) {
         let mut kernel = Command::new(tests);
         kernel.args(libtest::ARGS).args(&wanted.patterns).envs(wanted.choice.environment());
-        run(report, HERE, kernel, binaries);
+        kernel.env("STILLWATCH_ALONE", alone);
+        run(report, HERE, stage, kernel, binaries);
     }
 }
 
 /// Harnesses, their tests told as soon as each is done.
-fn run(report: &mut Report, place: &str, command: Command, binaries: &vm::Binaries) {
+fn run(report: &mut Report, place: &str, stage: &str, command: Command, binaries: &vm::Binaries) {
     let start = Instant::now();
     if let Err(error) = try_run(report, place, command, binaries) {
         report.fail(format!("{place:10}  {error:#}"));
     }
-    report.stages.stage(format!("tests, {place}"), start.elapsed());
+    report.stages.stage(format!("tests, {stage}"), start.elapsed());
 }
 
 fn try_run(report: &mut Report, place: &str, command: Command, binaries: &vm::Binaries) -> Result<()> {

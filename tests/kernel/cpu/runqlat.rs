@@ -24,8 +24,10 @@ use super::{
     work::{flood, last_processor, pinned, spin},
 };
 
-pub const TESTS: &[Test] =
-    &[here("cpu_agrees_with_runqlat_of_slices", slices), here("cpu_agrees_with_runqlat_of_softirqs", softirqs)];
+pub const TESTS: &[Test] = &[
+    here("cpu_agrees_with_runqlat_of_slices", slices).alone(),
+    here("cpu_agrees_with_runqlat_of_softirqs", softirqs).alone(),
+];
 
 const TIME: Duration = Duration::from_secs(6);
 /// Waits may differ by so much.

@@ -14,7 +14,8 @@ use super::{
     work::{last_processor, pinned, spin},
 };
 
-pub const TESTS: &[Test] = &[every_kernel("cpu_two_spinners_have_half_a_processor_each_and_wait_for_slices", spinners)];
+pub const TESTS: &[Test] =
+    &[every_kernel("cpu_two_spinners_have_half_a_processor_each_and_wait_for_slices", spinners).alone()];
 
 const TIME: Duration = Duration::from_millis(2000);
 

@@ -20,9 +20,9 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    here("findings_cpu_saturated", host),
-    here("findings_cpu_saturated_on_one_processor", one),
-    here("findings_quota", quota),
+    here("findings_cpu_saturated", host).alone(),
+    here("findings_cpu_saturated_on_one_processor", one).alone(),
+    here("findings_quota", quota).alone(),
 ];
 
 const LONG: Duration = Duration::from_secs(600);

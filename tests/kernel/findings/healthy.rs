@@ -25,9 +25,9 @@ use super::{
 };
 
 pub const TESTS: &[Test] = &[
-    every_kernel("findings_none_on_a_quiet_host", quiet),
-    here("findings_none_of_a_compiler_on_each_processor", compilers),
-    here("findings_none_of_a_disk_at_moderate_depth", disk),
+    every_kernel("findings_none_on_a_quiet_host", quiet).alone(),
+    here("findings_none_of_a_compiler_on_each_processor", compilers).alone(),
+    here("findings_none_of_a_disk_at_moderate_depth", disk).alone(),
 ];
 
 /// Watches for so long. Nothing may be found, and everything that is measured is ruled out, but for what is kept busy: that may be

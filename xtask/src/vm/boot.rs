@@ -14,6 +14,7 @@ use super::console;
 use super::guest::Binaries;
 use super::initramfs;
 use super::kernels::Fetched;
+use super::pause::Pause;
 use crate::workspace::target_dir;
 
 pub struct Machine<'a> {
@@ -24,6 +25,8 @@ pub struct Machine<'a> {
     /// For the guest's shell.
     pub command: &'a str,
     pub timeout: Duration,
+    /// Its stops.
+    pub pause: Option<&'a Pause>,
 }
 
 /// Its CPUs do an instruction in two nanoseconds of its own time, however long the emulator takes; while they all sleep, its
@@ -67,6 +70,7 @@ impl Machine<'_> {
         let (initrd, console) = (scratch.0.join("initrd"), scratch.0.join("console"));
         initramfs::write(&initrd, self.kernel, self.binaries, self.files, self.command)?;
 
+        self.pause.inspect(|pause| pause.wait());
         let started = Instant::now();
         // Should xtask be killed, the machine goes with it. The CPUs take turns in one thread: with one each,
         // QEMU runs breakpoints that the kernel has taken away (docs/decisions/0008-processors-in-turn.md).
@@ -88,6 +92,7 @@ impl Machine<'_> {
             .stdout(Stdio::piped())
             .spawn()
             .context("starting qemu")?;
+        self.pause.inspect(|pause| pause.runs(Some(qemu.id())));
         let (mut status, mut booted_in) = (None, None);
         let in_time = follow(&mut qemu, started + self.timeout, |text| {
             booted_in.get_or_insert_with(|| started.elapsed());
@@ -96,6 +101,7 @@ impl Machine<'_> {
                 None => line(text),
             }
         })?;
+        self.pause.inspect(|pause| pause.runs(None));
         qemu.wait()?;
         let end = match status {
             Some(code) => End::Exited(code),

@@ -13,6 +13,7 @@ use super::boot::{End, Machine, Run};
 use super::guest::{self, Binaries};
 use super::kernels::{self, Fetched, Kernel};
 use super::options::Choice;
+use super::pause::Pause;
 use crate::libtest::{self, Reader};
 use crate::report::Report;
 use crate::setup;
@@ -42,29 +43,46 @@ fn has_tests(kernel: &Kernel, tests: &Path, choice: &Choice) -> bool {
     read(list.env("STILLWATCH_VM", kernel.name)).is_ok_and(|list| !list.trim().is_empty())
 }
 
-/// `here` comes before the machines that would notice it; `last` after those that do not, in the time that the others leave. Returns
-/// what `last` does.
+/// Of the tests of this kernel.
+#[derive(Clone, Copy)]
+pub enum Part {
+    /// Others may use the CPUs that these leave idle.
+    Beside,
+    Alone,
+}
+
+/// `here` runs a part of this kernel's tests. `others` use idle CPUs, too, and have ended before the tests that have to be alone.
+/// Returns what they do.
 pub fn matrix<T: Send>(
     report: &mut Report,
     choice: &Choice,
     prepared: Prepared,
     binaries: &Binaries,
-    here: impl FnOnce(&mut Report),
-    last: impl FnOnce() -> T + Send,
+    here: impl Fn(&mut Report, Part),
+    others: impl FnOnce() -> T + Send,
 ) -> T {
     let fetched = with_tests(report, choice, prepared, binaries);
     let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
     let (ended, ends) = mpsc::channel();
+    let pause = Pause::default();
     thread::scope(|scope| {
         let counted = ended.clone();
-        let last = scope.spawn(|| {
+        let pause = &pause;
+        scope.spawn(move || {
             leave_the_cpus_to_others();
-            lane(counting, binaries, choice, counted);
-            last()
+            lane(counting, Some(pause), binaries, choice, counted);
         });
-        here(report);
+        let others = scope.spawn(|| {
+            leave_the_cpus_to_others();
+            others()
+        });
+        here(report, Part::Beside);
+        let others = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        pause.begin();
+        here(report, Part::Alone);
+        pause.end();
         println!("\n== tests, kernel matrix");
-        scope.spawn(|| lane(real, binaries, choice, ended));
+        scope.spawn(|| lane(real, None, binaries, choice, ended));
         for (kernel, tested) in ends {
             match tested {
                 Ok(tested) => tell(report, kernel, tested),
@@ -74,7 +92,7 @@ pub fn matrix<T: Send>(
                 }
             }
         }
-        last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        others
     })
 }
 
@@ -117,12 +135,13 @@ fn leave_the_cpus_to_others() {
 /// One machine after the other.
 fn lane<'a>(
     kernels: Vec<&'a Fetched>,
+    pause: Option<&Pause>,
     binaries: &Binaries,
     choice: &Choice,
     ended: Sender<(&'a Fetched, Result<Tested>)>,
 ) {
     for kernel in kernels {
-        let _ = ended.send((kernel, test(kernel, binaries, choice)));
+        let _ = ended.send((kernel, test(kernel, pause, binaries, choice)));
     }
 }
 
@@ -134,14 +153,14 @@ struct Tested {
     again: Option<(String, String)>,
 }
 
-fn test(kernel: &Fetched, binaries: &Binaries, choice: &Choice) -> Result<Tested> {
+fn test(kernel: &Fetched, pause: Option<&Pause>, binaries: &Binaries, choice: &Choice) -> Result<Tested> {
     let environment: Vec<String> =
         choice.environment().into_iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
     let mut command = format!("{}kernel-tests {}", environment.concat(), libtest::ARGS.join(" "));
     if let Some(test) = &choice.tests {
         command += &format!(" '{}'", test.replace('\'', ""));
     }
-    let machine = Machine { kernel, binaries, files: &[], command: &command, timeout: choice.timeout };
+    let machine = Machine { kernel, binaries, files: &[], command: &command, timeout: choice.timeout, pause };
     let start = || -> Result<(Run, Reader)> {
         let mut reader = Reader::new(&kernel.version);
         let run = machine.run(|line| reader.line(line)).context("its machine")?;

@@ -9,6 +9,7 @@ mod kernels;
 mod matrix;
 mod modules;
 mod options;
+mod pause;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 pub use guest::{Binaries, PROFILE, all_tests, cargo_for_tests};
-pub use matrix::{build, matrix, prepare};
+pub use matrix::{Part, build, matrix, prepare};
 pub use options::Choice;
 
 use crate::report::Report;
@@ -36,7 +37,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     let Some(kernel) = options.shell else {
         let mut report = Report::default();
         let binaries = build(&options.choice)?;
-        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries, |_| (), || ());
+        matrix(&mut report, &options.choice, prepare(&options.choice), &binaries, |_, _| (), || ());
         return Ok(report.finish());
     };
     setup::machines()?;
@@ -55,6 +56,7 @@ fn shell(kernel: &Kernel, options: &Options) -> Result<ExitCode> {
         files: &options.files,
         command: &command,
         timeout: options.choice.timeout,
+        pause: None,
     };
     let run = machine.run(|line| {
         // The reader may have gone (a pipe into head); the machine still has to end.
