@@ -331,6 +331,13 @@ macro_rules! facts {
                 TCP_SEGS_OUT: Offset = "tcp_sock.segs_out";
                 TCP_TOTAL_RETRANS: Offset = "tcp_sock.total_retrans";
                 TCP_SEND_WINDOW: Offset = "tcp_sock.snd_wnd";
+                TCP_SEND_UNACKNOWLEDGED: Offset = "tcp_sock.snd_una";
+                TCP_WRITTEN: Offset = "tcp_sock.write_seq";
+                TCP_RECEIVED: Offset = "tcp_sock.rcv_nxt";
+                TCP_READ: Offset = "tcp_sock.copied_seq";
+                /// The window that was offered, and from where on.
+                TCP_RECEIVE_WINDOW: Offset = "tcp_sock.rcv_wnd";
+                TCP_RECEIVE_WINDOW_FROM: Offset = "tcp_sock.rcv_wup";
                 REQ_RETRANSMITS: Offset = "request_sock.num_retrans";
                 SKB_LEN: Offset = "sk_buff.len";
                 SKB_HEAD: Offset = "sk_buff.head";
@@ -348,6 +355,8 @@ macro_rules! facts {
                 /// Absent without CONFIG_IPV6, and then no socket is of that family.
                 SKC_REMOTE6: Offset = "sock_common.skc_v6_daddr";
                 SKC_LOCAL6: Offset = "sock_common.skc_v6_rcv_saddr";
+                /// Absent without CONFIG_MPTCP. The socket of TCP that listens for one of MPTCP.
+                MPTCP_FIRST: Offset = "mptcp_sock.first";
                 /// It tells why (6.10).
                 RESET_HAS_REASON: Presence = "tcp_send_reset(2)";
                 /// It tells failed attempts, too.

@@ -7,7 +7,7 @@ mod resets;
 
 pub use connects::{Connect, Opened, Outcome, Remote, UNTIMED};
 pub use drops::{DropSite, Dropped, Drops};
-pub use listeners::{Holding, Listener};
+pub use listeners::{ClosedWindow, Holding, Listener};
 pub use resets::{Direction, Reset};
 
 use crate::io::OwnerId;

@@ -50,16 +50,17 @@ fn skip_unless_queues_are_read() -> Result<()> {
 
 const HOOK: &str = "iter bpf_map_elem";
 
-/// One socket that listens before the run begins, and one that does so later.
+/// Sockets that listen before the run begins, one of them of MPTCP as Go's are, and one that does so later.
 fn full() -> Result<()> {
     skip_unless_queues_are_read()?;
     const TOO_MANY: usize = 3;
     let net = Net::new()?;
-    let older = net.listen("127.0.0.1")?;
+    let mut listeners = vec![net.listen("127.0.0.1")?];
+    listeners.extend(net.listen_mptcp()?);
     let mut watch = fresh()?;
-    let younger = net.listen("127.0.0.1")?;
+    listeners.push(net.listen("127.0.0.1")?);
     let before = ["ListenOverflows", "ListenDrops"].map(|field| net.extended_counter(field));
-    for listener in [&older, &younger] {
+    for listener in &listeners {
         limit(listener, 1)?;
         let to = listener.local_addr()?;
         let waiting = (0..2).map(|_| net.begin_connect(to, None)).collect::<Result<Vec<_>>>()?;
@@ -81,7 +82,7 @@ fn full() -> Result<()> {
     let sum = |rows: &mut dyn Iterator<Item = &Value>| rows.filter_map(|row| row["dropped"].as_u64()).sum::<u64>();
     let all = sum(&mut rows(&watch, &net));
     ensure!([all, all] == after[..], "{all} in the table of listeners, {after:?} in the kernel's counters");
-    for listener in [&older, &younger] {
+    for listener in &listeners {
         let local = listener.local_addr()?.to_string();
         let own = || rows(&watch, &net).filter(|row| row["local"] == local.as_str());
         let dropped = sum(&mut own());

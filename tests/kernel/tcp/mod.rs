@@ -12,6 +12,7 @@ mod raw;
 mod resets;
 mod segments;
 mod storm;
+mod windows;
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,17 @@ use super::{
 };
 
 pub fn tests() -> Vec<Test> {
-    [segments::TESTS, owners::TESTS, connects::TESTS, resets::TESTS, drops::TESTS, listeners::TESTS, storm::TESTS]
-        .concat()
+    [
+        segments::TESTS,
+        owners::TESTS,
+        connects::TESTS,
+        resets::TESTS,
+        drops::TESTS,
+        listeners::TESTS,
+        windows::TESTS,
+        storm::TESTS,
+    ]
+    .concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io,
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::fs::MetadataExt,
@@ -90,6 +90,33 @@ impl Net {
     pub fn listen(&self, address: &str) -> Result<TcpListener> {
         let address: IpAddr = address.parse()?;
         self.inside(|| Ok(TcpListener::bind((address, 0))?))
+    }
+
+    /// The same for MPTCP, unless the kernel has none. What connects may be of plain TCP.
+    pub fn listen_mptcp(&self) -> Result<Option<TcpListener>> {
+        self.inside(|| {
+            // SAFETY: no precondition.
+            let socket =
+                unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::IPPROTO_MPTCP) };
+            if socket < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EPROTONOSUPPORT) {
+                return Ok(None);
+            }
+            check(socket, "a socket of MPTCP")?;
+            // SAFETY: just made.
+            let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+            let any = libc::sockaddr_in {
+                sin_family: libc::AF_INET as _,
+                sin_port: 0,
+                sin_addr: libc::in_addr { s_addr: u32::from(Ipv4Addr::LOCALHOST).to_be() },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: an address and its size.
+            let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const any).cast(), size_of_val(&any) as u32) };
+            check(bound, "bind")?;
+            // SAFETY: no memory is involved.
+            check(unsafe { libc::listen(socket.as_raw_fd(), 1) }, "listen")?;
+            Ok(Some(socket.into()))
+        })
     }
 
     /// The connecting and the accepted end.

@@ -30,4 +30,21 @@ pub struct Holding {
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<Listener>() == 72 && size_of::<Holding>() == 32);
+/// An end of a connection whose window is closed, and a process with a descriptor of it.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ClosedWindow {
+    /// Number of the socket's inode.
+    pub inode: u64,
+    pub ends: Ends,
+    /// Bytes that are not acknowledged, or not read.
+    pub bytes: u32,
+    /// What the other side has acknowledged; the same as long as nothing moves.
+    pub acknowledged: u32,
+    pub pid: u32,
+    /// 1: this end does not read what it has received. 0: this end has something to send.
+    pub reads: u32,
+    pub comm: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Listener>() == 72 && size_of::<Holding>() == 32 && size_of::<ClosedWindow>() == 80);

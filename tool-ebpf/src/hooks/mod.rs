@@ -37,4 +37,5 @@ mod tcp_receive_reset;
 mod tcp_retransmit_skb;
 mod tcp_retransmit_synack;
 mod tcp_send_reset;
+mod window_iter;
 mod writeback_dirty_folio;

@@ -17,6 +17,10 @@ pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     for listener in tcp.listeners.value_mut().into_iter().flatten() {
         all(&mut listener.owners, names);
     }
+    for window in tcp.closed_windows.value_mut().into_iter().flatten() {
+        all(&mut window.owners, names);
+        name(&mut window.reader, names);
+    }
 }
 
 /// The same for single events.

@@ -3,6 +3,7 @@
 mod connects;
 mod drops;
 mod listeners;
+mod windows;
 
 use std::{
     borrow::Cow,
@@ -47,6 +48,7 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         drops: plan.drops.then(|| drops::sites(before, after, plan)),
         dropped: after.dropped - before.dropped,
         listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
+        closed_windows: windows::closed_windows(after, |ends| shown(ends, plan)),
         network: network.collect(),
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,

@@ -35,6 +35,7 @@ mod tests;
 pub mod track;
 mod unexplained;
 mod waits;
+mod windows;
 mod words;
 
 pub use scene::Scene;

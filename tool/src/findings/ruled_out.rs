@@ -4,7 +4,10 @@
 //! That no rule holds proves nothing. Each area says by which figures it is fine; the kernel's own pressure stall information is one of
 //! them wherever there is any. An area of which one figure is beyond its bound, and no finding tells why, is not clear.
 
-use super::{Scene, dropped};
+use super::{
+    Scene, dropped,
+    windows::{self, SENDING},
+};
 use crate::{
     format,
     snapshot::{
@@ -189,9 +192,6 @@ fn memory(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     Ok(figures)
 }
 
-/// Calls that wait until the other side has room, or answers.
-const SENDING: &[&str] = &["sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "connect", "shutdown"];
-
 fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let tcp = scene.now.tcp.as_ref().ok_or_else(|| scene.lacks("tcp", "network"))?;
     let mut figures = Figures::default();
@@ -205,6 +205,11 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets", rate(resets)));
     if let Some(here) = dropped::here(tcp, |_| true) {
         figures.only(scene.rate(here.packets) < DROPPED, || here.words());
+    }
+    // Clients elsewhere may sleep; on this host somebody waits for somebody.
+    if let Some(window) = windows::all(scene).find(|window| window.reader.pid.is_some()) {
+        let age = || format::duration(window.age.as_nanos() as u64);
+        figures.only(false, || format!("{}, for {}", windows::words(window), age()));
     }
     figures.ledger(scene, ledger, |row| row.what == For::Call && SENDING.contains(&row.on.as_str()));
     Ok(figures)

@@ -8,6 +8,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     Scene,
     waits::{Class, Wait},
+    windows,
     words::{each_second, names, verb},
 };
 use crate::{
@@ -127,11 +128,16 @@ fn one(scene: &Scene, rows: &[Slow]) -> Option<Finding> {
         of("calls that have not".into(), Value::Count(now)),
     ];
     let whose = who.comm.clone().unwrap_or_else(|| who.pid.map_or_else(String::new, |pid| pid.to_string()));
+    let closed = windows::of(scene, rows);
+    let because = closed.first().map_or_else(String::new, |window| format!("; {}", windows::words(window)));
+    let unknown = closed
+        .is_empty()
+        .then(|| format!("whom {} for: no disk, and no memory", verb(victims.len(), "it waits", "they wait")));
     Some(Finding {
         rule: RULE,
         subject: format!("{whose} {call}"),
         statement: format!(
-            "{} {} {} in {}, {longest}{not_returned}",
+            "{} {} {} in {}, {longest}{not_returned}{because}",
             names(&victims),
             verb(victims.len(), "spends", "spend"),
             each_second(scene.ns_rate(lost_ns)),
@@ -143,8 +149,10 @@ fn one(scene: &Scene, rows: &[Slow]) -> Option<Finding> {
             .then(|| "it began before this run: for how long is not known".to_owned())
             .into_iter()
             .collect(),
-        unknown: vec![format!("whom {} for: no disk, and no memory", verb(victims.len(), "it waits", "they wait"))],
+        unknown: unknown.into_iter().collect(),
+        culprits: closed.iter().map(|window| &window.reader).filter(|who| who.pid.is_some()).cloned().collect(),
         next: match (&victims[..], who.pid) {
+            (_, Some(pid)) if !closed.is_empty() => format!("stillwatch tcp -p {pid}"),
             ([_], Some(pid)) => format!("stillwatch syscalls -p {pid} --syscall {call}"),
             _ => format!("stillwatch syscalls --by process --syscall {call}"),
         },

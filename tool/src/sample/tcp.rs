@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,
+    time::Duration,
 };
 
 use stillwatch_common::tcp;
@@ -27,6 +28,10 @@ pub struct Tcp {
     pub listeners: HashMap<u64, tcp::Listener>,
     /// Why they are not known.
     pub no_listeners: Option<String>,
+    /// Ends of connections whose window is closed, once for each process that holds one.
+    pub windows: Vec<Closed>,
+    /// Why they are not known.
+    pub no_windows: Option<String>,
     /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.
@@ -78,6 +83,22 @@ pub struct Retransmits {
 pub struct Holder {
     pub pid: u32,
     pub comm: String,
+}
+
+/// One end of a connection whose window is closed.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    pub end: tcp::ClosedWindow,
+    /// When it was first seen so, and last, on the programs' clock.
+    pub since: Duration,
+    pub seen: Duration,
+}
+
+impl Closed {
+    /// At least.
+    pub fn age(&self) -> Duration {
+        self.seen.saturating_sub(self.since)
+    }
 }
 
 /// The kernel's own counters, since boot.

@@ -20,6 +20,9 @@ pub fn select(tcp: &mut Tcp, plan: &Plan) {
     if let Some(listeners) = tcp.listeners.value_mut() {
         keep(listeners, &plan.filter);
     }
+    if let Some(windows) = tcp.closed_windows.value_mut() {
+        keep(windows, &plan.filter);
+    }
     if let Some(by) = tcp.by {
         tcp.flows = together(std::mem::take(&mut tcp.flows), by);
         tcp.remotes = remotes::together(std::mem::take(&mut tcp.remotes), by);

@@ -9,6 +9,7 @@ pub mod live;
 mod resets;
 #[cfg(test)]
 pub mod tests;
+mod windows;
 
 use jiff::Timestamp;
 
@@ -27,7 +28,8 @@ pub fn mode(tcp: &Tcp) -> &'static str {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    for line in totals(tcp, snapshot).into_iter().chain(listeners::unknown(tcp).map(|line| view.dim(&line))) {
+    let unknown = listeners::unknown(tcp).into_iter().chain(windows::unknown(tcp));
+    for line in totals(tcp, snapshot).into_iter().chain(unknown.map(|line| view.dim(&line))) {
         *text += &line;
         text.push('\n');
     }
@@ -37,6 +39,7 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     connects::events(text, tcp, snapshot, view);
     connects::remotes(text, tcp, snapshot, view);
     listeners::draw(text, tcp, snapshot, view);
+    windows::draw(text, tcp, snapshot, view);
     drops::draw(text, tcp, snapshot, view);
 }
 

@@ -10,7 +10,7 @@ pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
 
 pub use self::{
     events::{Connect, DropCause, Dropped, Reset, Retransmit, Window},
-    rows::{DropSite, Flow, Listener, Remote, Sent},
+    rows::{ClosedWindow, DropSite, Flow, Listener, Remote, Sent},
     values::{End, Outcomes, failed},
 };
 use super::{
@@ -36,6 +36,12 @@ macro_rules! of_owners {
 
 of_owners!(Retransmit, Reset, Dropped, Flow, Listener);
 
+impl About for ClosedWindow {
+    fn whom(&mut self) -> impl Iterator<Item = &mut Who> {
+        [&mut self.owners.who, &mut self.reader].into_iter().chain(&mut self.owners.shared)
+    }
+}
+
 /// Kernels before 5.17.
 pub const NO_REASONS: &str = "this kernel tells no reasons";
 
@@ -60,6 +66,8 @@ pub struct Tcp {
     pub dropped: u64,
     /// Those that threw requests away or are full: the most first.
     pub listeners: Known<Vec<Listener>>,
+    /// Connections that could not send for a second and more, the longest first.
+    pub closed_windows: Known<Vec<ClosedWindow>>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     pub network: BTreeMap<&'static str, u64>,
     /// Only some connections are shown.
@@ -81,6 +89,7 @@ impl Default for Tcp {
             drops: None,
             dropped: 0,
             listeners: Vec::new().into(),
+            closed_windows: Vec::new().into(),
             network: BTreeMap::new(),
             filtered: false,
             events_only: false,

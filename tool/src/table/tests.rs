@@ -13,7 +13,7 @@ pub use crate::snapshot::{
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
-    tcp::{Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
+    tcp::{ClosedWindow, Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
 };
 
 super::table! {
@@ -65,6 +65,7 @@ macro_rules! each_table {
         $check::<Remote>($($with),*);
         $check::<DropSite>($($with),*);
         $check::<Listener>($($with),*);
+        $check::<ClosedWindow>($($with),*);
         $check::<Retransmit>($($with),*);
         $check::<Connect>($($with),*);
         $check::<Reset>($($with),*);

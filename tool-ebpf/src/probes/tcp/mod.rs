@@ -6,8 +6,8 @@
 //! more, [`set_state`] has noted who closed them.
 //!
 //! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`, `kfree_skb`.
-//! None of them sees a packet that goes well. Two iterators, run when user space reads them: over our table of listeners at each
-//! tick, and over all descriptors when a socket's holder is not known.
+//! None of them sees a packet that goes well. Three iterators, run when user space reads them: over our table of listeners at each
+//! tick, over all descriptors when a socket's holder is not known, and over all descriptors for connections whose window is closed.
 //! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
 //! closed: one entry of a hash map, and for the one that opens it a look-up of its remote.
 //! Blind spots: `docs/probes/tcp.md`.
@@ -22,7 +22,7 @@ mod walks;
 pub use self::{
     drops::dropped,
     resets::{received, sent},
-    walks::{descriptor, listener},
+    walks::{closed_window, descriptor, listener},
 };
 
 use stillwatch_common::tcp::{Kind, Opener, Program, Retransmit};
@@ -46,8 +46,11 @@ const CA_RECOVERY: u8 = 3;
 const CA_LOSS: u8 = 4;
 /// `icsk_pending`: the timer that runs is the tail loss probe's. Not reset before the probe is sent.
 const TIME_LOSS_PROBE: u8 = 5;
+/// The same: of the probe of a closed window.
+const TIME_WINDOW_PROBE: u8 = 3;
 
 const IPPROTO_TCP: u16 = 6;
+const IPPROTO_MPTCP: u16 = 262;
 
 /// A power of two that holds all of [`Kind`].
 const KINDS: usize = 8;

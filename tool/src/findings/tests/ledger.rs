@@ -191,6 +191,12 @@ fn the_network_is_fine_by_its_figures_only() {
         snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
     });
     assert!(is_unclear(&sending, "network"), "the other side does not read");
+    let idle = |reader| {
+        with(network::closed("sendto", reader), |snapshot| snapshot.syscalls.as_mut().unwrap().in_flight.clear())
+    };
+    let fine = Who { unknown: Some("elsewhere".into()), ..Who::default() };
+    assert!(is_unclear(&idle(victim()), "network"), "nobody waits in a call, but somebody for somebody on this host");
+    assert!(!is_unclear(&idle(fine), "network"));
     let resets = |resets| with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().reset_totals = [0, resets]);
     assert!(!is_unclear(&resets(0), "network") && is_unclear(&resets(1), "network"));
 }

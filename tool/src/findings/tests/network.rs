@@ -8,10 +8,10 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         finding::Value,
-        syscalls::{Call, Failed, Mode},
+        syscalls::{Call, Failed, InFlight, Mode},
         tcp::{
-            self, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome, Outcomes,
-            Owners, Remote, Reset, Retransmit, Sent,
+            self, ClosedWindow, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome,
+            Outcomes, Owners, Remote, Reset, Retransmit, Sent,
         },
     },
     table::Known,
@@ -327,4 +327,43 @@ fn calls_that_find_no_local_port() {
     };
     assert!(holds(&failing("bind", "EADDRINUSE"), "failing_calls"));
     assert!(holds(&failing("connect", "EADDRNOTAVAIL"), "failing_calls"));
+}
+
+/// A process waits in such a call, and its connection's window is closed.
+pub fn closed(call: &str, reader: Who) -> Snapshot {
+    with(quiet(), |snapshot| {
+        let age_ns = Known::unknown("since before start");
+        let call = InFlight { who: victim(), tid: 431, syscall: call.into(), age_ns };
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+        let window = ClosedWindow {
+            owners: Owners { who: victim(), ..Owners::default() },
+            local: end("10.0.0.1", 40_000),
+            remote: end("10.0.0.2", 8080),
+            netns: None,
+            age: Duration::from_secs(3),
+            unsent: 2 << 20,
+            unread: reader.pid.map(|_| 6 << 20),
+            reader,
+        };
+        snapshot.tcp.as_mut().unwrap().closed_windows = vec![window].into();
+    })
+}
+
+#[test]
+fn who_does_not_read_is_why_a_call_that_sends_does_not_return() {
+    let found = only(&closed("sendto", culprit()));
+    assert_eq!((found.rule, first_pid(&found.culprits), found.unknown.len()), ("slow_calls", Some(812), 0));
+    let because = "the window of 10.0.0.2:8080 is closed: rsync 812 does not read, 6 MiB wait there";
+    assert!(found.statement.ends_with(because), "{}", found.statement);
+    assert_eq!(found.next, "stillwatch tcp -p 430");
+    let elsewhere = only(&closed("write", Who::default()));
+    assert!(
+        elsewhere.statement.ends_with("is closed: who does not read is not on this host"),
+        "{}",
+        elsewhere.statement
+    );
+    assert!(elsewhere.culprits.is_empty());
+    // A lock is not what a window keeps.
+    let locked = only(&closed("flock", culprit()));
+    assert!(locked.culprits.is_empty() && locked.unknown.len() == 1, "{locked:#?}");
 }

@@ -29,7 +29,7 @@ const STRUCTS: &[&str] = &[
 const MEMBERS: &[(&str, &[&str])] = &[
     ("file", &["f_inode"]),
     ("inode", &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation"]),
-    ("super_block", &["s_dev"]),
+    ("super_block", &["s_dev", "s_magic"]),
     ("address_space", &["host"]),
     ("page", &["compound_head", "compound_info", "mapping"]),
     ("folio", &["mapping", "_folio_order", "_flags_1"]),
@@ -50,6 +50,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("inet_sock", &["inet_sport"]),
     ("inet_connection_sock", &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff"]),
     ("tcp_sock", TCP_SOCK),
+    ("mptcp_sock", &["first"]),
     ("sk_buff", &["len", "cb", "head", "network_header", "transport_header", "dev", "protocol", "sk"]),
     ("slock_owned", &["owned"]),
     ("net_device", &["nd_net"]),
@@ -92,6 +93,12 @@ const TCP_SOCK: &[&str] = &[
     "segs_out",
     "total_retrans",
     "snd_wnd",
+    "snd_una",
+    "write_seq",
+    "rcv_nxt",
+    "copied_seq",
+    "rcv_wnd",
+    "rcv_wup",
 ];
 /// Enums with the values that are kept; none: all.
 const ENUMS: &[(&str, &[&str])] = &[

@@ -6,6 +6,7 @@ mod network;
 mod pending;
 mod reader;
 pub mod reasons;
+mod windows;
 
 pub use reader::Reader;
 #[cfg(test)]
@@ -38,12 +39,15 @@ const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optiona
 const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "accept queues").later();
 /// Read when a socket's holder is not known.
 const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
+/// Read at ticks.
+const WINDOWS: Hook = Hook::iter(WINDOW_ITER, "task_file", "connections whose window is closed").later();
 const LISTENER_ITER: &str = "listener_iter";
 const DESCRIPTOR_ITER: &str = "descriptor_iter";
+const WINDOW_ITER: &str = "window_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
     let Some(plan) = &plan.tcp else { return vec![] };
-    let mut hooks = vec![LISTENERS, DESCRIPTORS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
+    let mut hooks = vec![LISTENERS, DESCRIPTORS, WINDOWS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
     if plan.drops {
         hooks.push(DROP);
     }
@@ -90,7 +94,7 @@ impl Read for Reader {
     type Part = sample::Tcp;
 
     fn open(ebpf: &mut Ebpf, _plan: &plan::Tcp, with: &With) -> Result<Self, LoadError> {
-        Self::new(ebpf, with.processors, with.reasons.clone(), with.why_not(LISTENER_ITER))
+        Self::new(ebpf, with)
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Tcp, Counters)> {

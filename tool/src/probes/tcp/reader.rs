@@ -19,14 +19,15 @@ use stillwatch_common::tcp::{DropSite, Drops, Ends, Flow, Listener, Loss, Opened
 
 use super::{
     super::{
-        Counters,
+        Counters, With,
         hash_table::{HashTable, fd, refused, take, unreadable},
     },
-    DESCRIPTOR_ITER, LISTENER_ITER,
+    DESCRIPTOR_ITER, LISTENER_ITER, WINDOW_ITER,
     functions::Functions,
     holders::Holders,
     network,
     pending::Pending,
+    windows::Windows,
 };
 use crate::{
     kernel::{loader::LoadError, mapping::Mapping, walk::Walk},
@@ -47,6 +48,8 @@ pub struct Reader {
     no_listeners: Option<String>,
     /// The iterator walks over it, and needs it for as long.
     _listeners: OwnedFd,
+    windows: Windows,
+    no_windows: Option<String>,
     functions: Functions,
     /// Of the last sample.
     last: Tcp,
@@ -56,19 +59,14 @@ pub struct Reader {
 
 impl Reader {
     /// Takes over the probe's maps.
-    pub fn new(
-        ebpf: &mut Ebpf,
-        processors: usize,
-        reasons: Rc<ReasonNames>,
-        no_listeners: Option<String>,
-    ) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, with: &With) -> Result<Self, LoadError> {
         let listeners = match take(ebpf, "TCP_LISTENERS")? {
             Map::HashMap(map) => map.fd().as_fd().try_clone_to_owned().map_err(unreadable)?,
             _ => return Err(LoadError::Absent("TCP_LISTENERS")),
         };
         let ring = RingBuf::try_from(take(ebpf, "TCP_EVENTS")?).map_err(refused)?;
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "TCP_CPU")?, processors, false).map_err(unreadable)?,
+            cpus: Mapping::new(fd(ebpf, "TCP_CPU")?, with.processors, false).map_err(unreadable)?,
             flows: HashTable::new(take(ebpf, "TCP_FLOWS")?, 1)?,
             remotes: HashTable::new(take(ebpf, "TCP_REMOTES")?, 1)?,
             drops: HashTable::new(take(ebpf, "TCP_DROPS")?, 1)?,
@@ -76,11 +74,13 @@ impl Reader {
             pending: Pending::new(ring),
             holders: Holders::new(Walk::new(ebpf, DESCRIPTOR_ITER, None).map_err(unreadable)?),
             listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
-            no_listeners,
+            no_listeners: with.why_not(LISTENER_ITER),
             _listeners: listeners,
+            windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?),
+            no_windows: with.why_not(WINDOW_ITER),
             functions: Functions::default(),
             last: Tcp::default(),
-            reasons,
+            reasons: with.reasons.clone(),
             // The inode of a namespace is its number.
             netns: std::fs::metadata("/proc/self/ns/net").ok().and_then(|net| u32::try_from(net.ino()).ok()),
         })
@@ -114,6 +114,10 @@ impl Reader {
             unsafe { walk.records(|listener: &Listener| _ = sample.listeners.insert(listener.sock, *listener))? };
         } else {
             sample.no_listeners = self.no_listeners.clone().or_else(|| Some("no iterator".to_owned()));
+        }
+        match self.windows.read(now)? {
+            Some(windows) => sample.windows = windows,
+            None => sample.no_windows = self.no_windows.clone().or_else(|| Some("no iterator".to_owned())),
         }
         self.find_owners(&mut sample, now)?;
         self.find_functions(&mut sample, now);

@@ -13,7 +13,10 @@ use crate::{
     sinks::View,
     snapshot::{
         Snapshot,
-        tcp::{self as shown, Connect, DropSite, Dropped, Events, Flow, Kind, Listener, Remote, Reset, Retransmit},
+        tcp::{
+            self as shown, ClosedWindow, Connect, DropSite, Dropped, Events, Flow, Kind, Listener, Remote, Reset,
+            Retransmit,
+        },
     },
     table::{Cell, Value},
 };
@@ -48,6 +51,9 @@ struct Tcp<'a> {
     listeners: Option<Rows<'a, Listener>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listeners_unknown: Option<String>,
+    closed_windows: Option<Rows<'a, ClosedWindow>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_windows_unknown: Option<String>,
     /// The kernel's own counters of our network namespace, in this interval.
     network: &'a BTreeMap<&'static str, u64>,
 }
@@ -91,6 +97,8 @@ impl<'a> Tcp<'a> {
             drops: tcp.drops.as_deref().map(Rows),
             listeners: tcp.listeners.value().map(|rows| Rows(rows)),
             listeners_unknown: tcp.listeners.why().map(ToString::to_string),
+            closed_windows: tcp.closed_windows.value().map(|rows| Rows(rows)),
+            closed_windows_unknown: tcp.closed_windows.why().map(ToString::to_string),
             network: &tcp.network,
         }
     }

@@ -109,6 +109,7 @@ fn snapshots(seed: u64) -> Vec<Snapshot> {
             tcp.events = events(dice);
             (tcp.flows, tcp.remotes, tcp.drops) = (any(dice), any(dice), Some(any(dice)));
             tcp.listeners = any(dice).into();
+            tcp.closed_windows = any(dice).into();
         }
         if let Some(oom) = &mut snapshot.oom {
             (oom.reclaim, oom.inside, oom.limits, oom.signals) = (any(dice), any(dice), any(dice), any(dice));

@@ -1,9 +1,12 @@
 //! What TCP did in an interval, by connection, remote, socket and cause.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{DropCause, End, Ends, Outcomes, Owners};
-use crate::{snapshot::Latency, table::table};
+use crate::{
+    snapshot::{Latency, Who},
+    table::table,
+};
 
 table! {
     /// What was sent since the connections began.
@@ -47,6 +50,26 @@ table! {
         limit: u32 = gauge("connections"), text [number("LIMIT").least(5)];
         /// As many as may waited, now or at the last reading.
         full: bool = flag().hidden().sparse();
+    }
+
+    /// A connection that has something to send, and whose other side has closed its window: it does not read.
+    pub struct ClosedWindow in "tcp.closed_windows" {
+        /// Who has the socket that sends.
+        owners: Owners = label().columns(Owners::COLUMNS).flat(), text [own("SENDER", "owner").after("unsent")];
+        /// This host's address and port.
+        local: End = label(), text [own("CONNECTION", "connection").after("unsent")];
+        /// The other side's.
+        remote: End = label();
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// For how long nothing has been acknowledged, at least.
+        age: Duration = gauge("ns").max().key("age_ns"), text [duration("CLOSED").least(6)];
+        /// Written and not acknowledged.
+        unsent: u64 = gauge("bytes").source("tcp_sock.write_seq"), text [bytes("UNSENT").least(7)];
+        /// Who has the other side's socket, where it is on this host, and nothing is translated between the two.
+        reader: Who = label().columns(Who::COLUMNS), text [own("NOT READ BY", "reader")];
+        /// Received there and not read.
+        unread: Option<u64> = gauge("bytes").source("tcp_sock.copied_seq");
     }
 
     /// Connections that were opened to one address and port, or to several taken together.
