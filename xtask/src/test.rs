@@ -130,7 +130,7 @@ fn host(report: &mut Report, wanted: &Wanted, binaries: &vm::Binaries, part: Par
     if let Part::Beside = part {
         println!("\n== tests, this machine");
         let mut unit = vm::all_tests();
-        unit.args(["--quiet", "--no-fail-fast"]).args(&wanted.patterns).arg("--").args(libtest::ARGS);
+        unit.arg("--no-fail-fast").args(&wanted.patterns).arg("--").args(libtest::ARGS);
         run(report, UNIT, UNIT, unit, binaries);
     }
     if let (true, Some(tests)) = (wanted.kernel_tests, &binaries.tests) {
