@@ -1,7 +1,8 @@
 //! A system call that fails again and again, in a way that is not part of normal life.
 //!
 //! Of errors that say that something has run out, or is broken, one per second is enough; of EAGAIN 10,000 per second, which is a
-//! process that asks again at once instead of waiting; of others 1,000 per second and half of the calls. ENOENT and what else is an
+//! process that asks again at once instead of waiting; of `connect` that no way leads to where it wants to go, one per second and half of
+//! the calls (who tries IPv6 first and IPv4 then fails in a third); of others 1,000 per second and half of the calls. ENOENT and what else is an
 //! answer rather than a failure does not count. Each error of a call is looked at by itself: the commonest may be
 //! an answer. Only with `--exact`: calls that do not sleep are not seen otherwise.
 
@@ -35,6 +36,8 @@ const BROKEN: &[&str] = &[
     "EADDRINUSE",
     "EADDRNOTAVAIL",
 ];
+/// Of `connect`: it fails before a packet is sent.
+const NO_WAY: &[&str] = &["ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EPERM", "EACCES"];
 /// Answers: not there, not one, not yet.
 const ANSWERS: &[&str] = &[
     "ENOENT",
@@ -66,8 +69,9 @@ fn one(scene: &Scene, syscalls: &Syscalls, failed: &Failed) -> Option<Finding> {
     let Failed { syscall, errno, count } = failed;
     let row = syscalls.rows.iter().find(|row| row.syscall == *syscall)?;
     let (errno, rate) = (errno.as_str(), scene.rate(*count));
-    let broken = BROKEN.contains(&errno);
+    let no_way = syscall == "connect" && NO_WAY.contains(&errno);
     let often = *count as f64 >= 0.5 * row.times() as f64;
+    let broken = BROKEN.contains(&errno) || no_way && often;
     let holds = match errno {
         _ if broken => rate >= 1.0,
         "EAGAIN" => rate >= 10_000.0 && often,

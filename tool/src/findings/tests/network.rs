@@ -317,16 +317,20 @@ fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
 
 #[test]
 fn calls_that_find_no_local_port() {
-    let failing = |syscall: &str, errno: &str| {
+    let of = |calls, syscall: &str, errno: &str| {
         with(quiet(), |snapshot| {
             let syscalls = snapshot.syscalls.as_mut().unwrap();
-            let row = Call { syscall: syscall.into(), calls: Some(1), errors: 1.into(), ..Call::none(Mode::Exact) };
+            let row = Call { syscall: syscall.into(), calls: Some(calls), errors: 1.into(), ..Call::none(Mode::Exact) };
             (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
             syscalls.failed = vec![Failed { syscall: syscall.into(), errno: errno.to_owned(), count: 1 }];
         })
     };
+    let failing = |syscall: &str, errno: &str| of(1, syscall, errno);
     assert!(holds(&failing("bind", "EADDRINUSE"), "failing_calls"));
     assert!(holds(&failing("connect", "EADDRNOTAVAIL"), "failing_calls"));
+    // Without IPv6 a name's second address is tried in vain, and the third call gets there.
+    assert!(holds(&of(2, "connect", "ENETUNREACH"), "failing_calls"));
+    assert!(look(&of(3, "connect", "ENETUNREACH")).is_empty() && look(&failing("open", "EACCES")).is_empty());
 }
 
 /// A process waits in such a call, and its connection's window is closed.
