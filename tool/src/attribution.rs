@@ -12,6 +12,7 @@ use crate::{
     cli::plan::Plan,
     names::Names,
     snapshot::{Snapshot, Who, who::About},
+    table::ROWS,
 };
 
 macro_rules! resolve {
@@ -27,9 +28,14 @@ macro_rules! resolve {
 
 probes!(resolve);
 
-/// Names the rows of a table that may be seen: text shows the first `--top`, of those that were asked for; JSON shows all.
+/// Names the rows of a table that may be seen.
 fn rows<'a, R: About + 'a>(rows: impl IntoIterator<Item = &'a mut R>, names: &mut Names, plan: &Plan) {
-    first(if plan.json { usize::MAX } else { plan.top }, rows, names, plan);
+    first(seen(plan), rows, names, plan);
+}
+
+/// How many: text shows the first `--top`, of those that were asked for; JSON shows all that are kept.
+fn seen(plan: &Plan) -> usize {
+    if plan.json { ROWS } else { plan.top.min(ROWS) }
 }
 
 /// The same of the first `seen`.

@@ -11,6 +11,7 @@ use crate::{
     findings::track::Tracker,
     names::Names,
     sample::{self, Moment, Sample},
+    selection,
     snapshot::{Snapshot, oom::Kill, tcp::Events},
 };
 
@@ -84,6 +85,7 @@ impl Engine {
         if let Some(tracker) = &mut self.tracker {
             snapshot.findings = Some(tracker.look(&snapshot));
         }
+        selection::bound(&mut snapshot, &self.plan.filter);
         Some(snapshot)
     }
 
@@ -126,6 +128,7 @@ mod tests {
         cli::{Command, Surroundings, parse_from},
         names::fake::Fake,
         sample::OomKill,
+        table::{Cell, Kind, ROWS},
     };
 
     fn engine(line: &str) -> Engine {
@@ -184,6 +187,39 @@ mod tests {
         assert_eq!(tcp.flows[0].owners.who.cgroup.as_deref(), Some("/web"));
         let second = snapshot(engine.feed(sample(13, 9))).tcp.unwrap();
         assert_eq!((second.flows[0].segments, second.events.retransmits.len()), (1, 0));
+    }
+
+    /// More connections than rows are kept, each of a process of its own, with one segment more than the one before.
+    fn crowd() -> sample::Tcp {
+        let one = |number: u64| {
+            let holder = sample::Holder { pid: number as u32, comm: "noted".into() };
+            let flow = wire_tcp::Flow { inode: number, attempts: 1, segments: number, ..wire_tcp::Flow::default() };
+            let ends = wire_tcp::Ends { netns: number as u32, local_port: 80, ..wire_tcp::Ends::default() };
+            ((ends, flow), (number, vec![holder]))
+        };
+        let (flows, holders) = (1..=ROWS as u64 + 30).map(one).unzip();
+        sample::Tcp { flows, holders, ..sample::Tcp::default() }
+    }
+
+    #[test]
+    fn of_many_rows_the_most_are_kept_and_the_others_are_summed() {
+        let flows = |engine: &mut Engine| {
+            engine.feed(Input::Sample(Box::new(Sample { tcp: Some(sample::Tcp::default()), ..sample(10) })));
+            snapshot(engine.feed(Input::Sample(Box::new(Sample { tcp: Some(crowd()), ..sample(11) }))))
+        };
+        let tcp = flows(&mut engine("tcp")).tcp.unwrap();
+        assert_eq!((tcp.flows.len(), tcp.flows.left_out()), (ROWS, 30));
+        let (columns, cells) = tcp.flows.others().unwrap().sums();
+        let segments = columns.iter().position(|column| column.name == "segments").unwrap();
+        assert_eq!(cells[segments], Cell::Count((1..=30).sum()));
+        assert!(columns.iter().all(|column| column.kind != Kind::Label), "{columns:?}");
+        // The one that is asked for is there with its name, and nobody else is summed.
+        let mut engine = engine("tcp -p 7");
+        let mut asked = flows(&mut engine);
+        selection::select(&mut asked, &engine.plan);
+        let rows = asked.tcp.unwrap().flows;
+        assert_eq!((rows.len(), rows[0].segments, rows.left_out()), (1, 7, 0));
+        assert_eq!(rows[0].owners.who.comm.as_deref(), Some("nginx"));
     }
 
     #[test]

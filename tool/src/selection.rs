@@ -1,6 +1,6 @@
 //! What of a snapshot was asked for: rows of some processes, and rows taken together.
 //!
-//! Findings, and what is kept of a run, are of the whole snapshot.
+//! Findings are made of all rows, and what is kept of a run of the most of each table ([`bound`]), whoever was asked for.
 
 mod cpu;
 mod io;
@@ -13,6 +13,7 @@ pub use tcp::events;
 use crate::{
     cli::plan::{Filter, Plan},
     snapshot::{Snapshot, Who, who::About},
+    table::{Bounded, Columns},
 };
 
 macro_rules! select {
@@ -27,6 +28,33 @@ macro_rules! select {
 }
 
 probes!(select);
+
+macro_rules! bound {
+    ($($probe:ident: $_part:ident),*) => {
+        /// Leaves of each table as many rows as it may have, once names and findings are made of all.
+        pub fn bound(snapshot: &mut Snapshot, filter: &Filter) {
+            $(if let Some(part) = &mut snapshot.$probe {
+                $probe::bound(part, filter);
+            })*
+        }
+    };
+}
+
+probes!(bound);
+
+/// Those that a filter asks for stay, wherever they stand: all of them have their names. What is summed was asked for by nobody, and
+/// is not shown where there is a filter.
+fn bound_some<R: About + Columns>(rows: &mut Bounded<R>, filter: &Filter) {
+    rows.bound(|row| !filter.is_empty() && row.whom().any(|who| is_wanted(who, filter)));
+}
+
+/// Of a table that was bounded.
+fn keep_some<R: About>(rows: &mut Bounded<R>, filter: &Filter) {
+    if !filter.is_empty() {
+        rows.forget_others();
+    }
+    keep(rows, filter);
+}
 
 /// Rows about somebody who was asked for.
 pub fn keep<R: About>(rows: &mut Vec<R>, filter: &Filter) {

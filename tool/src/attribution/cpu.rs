@@ -1,10 +1,11 @@
 //! Names of those who wait in run queues and of those who run.
 
-use super::{name, rows};
+use super::{first, name, rows, seen};
 use crate::{
     cli::plan::{By, Plan},
     names::Names,
     snapshot::cpu::Cpu,
+    table::ROWS,
 };
 
 pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
@@ -17,7 +18,7 @@ pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
         && plan.overview
     {
         // Most of them come to nothing: the rule that names them asks who ran.
-        let seen = if plan.json { usize::MAX } else { plan.top };
+        let seen = seen(plan);
         throttled
             .iter_mut()
             .take(seen)
@@ -27,8 +28,8 @@ pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
     let (running, by) = (cpu.running.value_mut().into_iter().flatten(), cpu.by.iter_mut().flatten());
     match plan.cpu.as_ref().and_then(|plan| plan.by) {
         Some(By::Cgroup) => {
-            running.for_each(|row| name(&mut row.who, names));
-            by.for_each(|row| name(&mut row.who, names));
+            first(ROWS, running, names, plan);
+            first(ROWS, by, names, plan);
         }
         _ => {
             rows(running, names, plan);

@@ -1,6 +1,6 @@
 //! Names for kills, and for who waits for memory.
 
-use super::{name, rows};
+use super::{name, rows, seen};
 use crate::{
     cli::plan::Plan,
     names::Names,
@@ -21,8 +21,7 @@ pub fn resolve(oom: &mut Oom, names: &mut Names, plan: &Plan) {
     }
     rows(&mut oom.reclaim, names, plan);
     rows(&mut oom.inside, names, plan);
-    let seen = if plan.json { usize::MAX } else { plan.top };
-    oom.limits.iter_mut().take(seen).for_each(|limit| limited(limit, names));
+    oom.limits.iter_mut().take(seen(plan)).for_each(|limit| limited(limit, names));
 }
 
 pub fn kills(kills: &mut [Kill], names: &mut Names) {

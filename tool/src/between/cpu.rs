@@ -35,10 +35,10 @@ pub fn between(prev: &sample::Cpu, next: &sample::Cpu, _: &Span, plan: &plan::Cp
     let longest_ns = run_queue.max_ns;
     let waits_known = next.no_waits.is_none();
     Cpu {
-        waited: waited(prev, next, longest_ns),
-        waiting: unless(next.no_walk, || waiting(next)),
-        running: unless(next.no_walk, || running(next, waits_known)),
-        by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, longest_ns)),
+        waited: waited(prev, next, longest_ns).into(),
+        waiting: unless(next.no_walk, || waiting(next).into()),
+        running: unless(next.no_walk, || running(next, waits_known).into()),
+        by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, longest_ns).into()),
         throttled: match (&prev.quotas, &next.quotas) {
             (Ok(prev), Ok(next)) => throttled(prev, next).into(),
             (Err(why), _) | (_, Err(why)) => Known::Not(Why::Unavailable(why.clone().into())),

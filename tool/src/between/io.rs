@@ -19,7 +19,7 @@ use crate::{
         Who,
         io::{Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
     },
-    table::Known,
+    table::{Bounded, Known},
 };
 
 /// What a whole interval says, from what two samples say.
@@ -28,7 +28,7 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
     let caused_by = context.causes();
     let stalled = context.stalled(span.from.clock);
     let mut io = Io { devices: context.devices(), below: context.below(), ..Io::default() };
-    io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by));
+    io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by).into());
     io.devices.retain(|row| context.is_asked_for(&row.device, &row.disk));
     let caused_by = caused_by.into_iter().map(|cause| cause.row);
     io.caused_by = known(plan, caused_by.filter(|row| context.is_asked_for(&row.device, &row.disk)));
@@ -38,7 +38,7 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
 }
 
 /// Only devices are measured where nothing else is asked for.
-fn known<T>(plan: &plan::Io, rows: impl Iterator<Item = T>) -> Known<Vec<T>> {
+fn known<T>(plan: &plan::Io, rows: impl Iterator<Item = T>) -> Known<Bounded<T>> {
     if plan.devices_only { Known::not_measured(DEVICES_ONLY) } else { Known::Value(rows.collect()) }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         syscalls::Mode,
         tcp::Tcp,
     },
-    table::Known,
+    table::{Bounded, Known},
 };
 
 pub const SECOND: u64 = 1_000_000_000;
@@ -34,7 +34,7 @@ pub fn cpu() -> Cpu {
     let idle = |number| Processor { number, idle_ns: SECOND, ..Processor::default() };
     Cpu {
         scheduler: Scheduler { switches: 400, involuntary: 3, ..Scheduler::of(latency(&[(30_000, 200)]), 0) },
-        waited: Vec::new(),
+        waited: Bounded::default(),
         waiting: Vec::new().into(),
         running: Vec::new().into(),
         by: None,

@@ -155,7 +155,7 @@ fn writers_that_are_held_back() {
 fn waits_for_memory(kind: Memory, each_ns: u64) -> Snapshot {
     with(quiet(), |snapshot| {
         let row = Reclaim { who: victim(), kind, latency: latency(&[(each_ns, 10)]) };
-        snapshot.oom.as_mut().unwrap().reclaim = vec![row];
+        snapshot.oom.as_mut().unwrap().reclaim = vec![row].into();
     })
 }
 
@@ -241,7 +241,7 @@ fn busy(waits_ns: u64) -> Snapshot {
         cpu.scheduler = Scheduler::of(latency(&[(waits_ns / 1000, 1000)]), 0);
         let ran = |who, ran_ns| Running { ran_ns, on: [(0, ran_ns)].into(), ..Running::none(who) };
         cpu.running = vec![ran(culprit(), 1_600 * MS), ran(victim(), 200 * MS)].into();
-        cpu.waited = vec![Waited { who: victim(), waits: 9, total_ns: 900 * MS, ..Waited::default() }];
+        cpu.waited = vec![Waited { who: victim(), waits: 9, total_ns: 900 * MS, ..Waited::default() }].into();
     })
 }
 
@@ -308,7 +308,7 @@ fn a_quota_and_softirqs() {
 fn slow_calls_that_are_no_other_rules() {
     let slow = |call: &str, calls| {
         with(quiet(), |snapshot| {
-            snapshot.syscalls.as_mut().unwrap().slow = vec![slow_calls(victim(), call, calls, 100 * MS)];
+            snapshot.syscalls.as_mut().unwrap().slow = vec![slow_calls(victim(), call, calls, 100 * MS)].into();
         })
     };
     // `slow_calls` counts half of the longest for each.
@@ -326,7 +326,7 @@ fn slow_calls_that_are_no_other_rules() {
     assert!(holds(&beside, "slow_calls"), "a short wait for something else hides nothing");
     let in_flight = with(quiet(), |snapshot| {
         let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: (9 * SECOND).into() };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
     });
     assert!(only(&in_flight).statement.ends_with("; 1 call has not returned"));
     let hanging = with(quiet(), |snapshot| {

@@ -2,9 +2,9 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::keep;
+use super::{bound_some, keep_some};
 use crate::{
-    cli::plan::{By, Plan},
+    cli::plan::{By, Filter, Plan},
     snapshot::{
         Latency, Who,
         cpu::{Cpu, Running, WaitsBy},
@@ -15,21 +15,37 @@ use crate::{
 
 pub fn select(cpu: &mut Cpu, plan: &Plan) {
     let by_cgroup = plan.cpu.as_ref().is_some_and(|plan| plan.by == Some(By::Cgroup));
-    keep(&mut cpu.waited, &plan.filter);
+    keep_some(&mut cpu.waited, &plan.filter);
     if let Some(rows) = cpu.waiting.value_mut() {
-        keep(rows, &plan.filter);
+        keep_some(rows, &plan.filter);
     }
     if let Some(rows) = cpu.running.value_mut() {
-        keep(rows, &plan.filter);
+        keep_some(rows, &plan.filter);
         if by_cgroup {
-            *rows = running_by_cgroup(std::mem::take(rows));
+            running_by_cgroup(rows);
         }
     }
     if let Some(rows) = &mut cpu.by {
-        keep(rows, &plan.filter);
+        keep_some(rows, &plan.filter);
         if by_cgroup {
-            *rows = waits_by_cgroup(std::mem::take(rows));
+            waits_by_cgroup(rows);
         }
+    }
+}
+
+pub fn bound(cpu: &mut Cpu, filter: &Filter) {
+    bound_some(&mut cpu.waited, filter);
+    if let Some(rows) = cpu.waiting.value_mut() {
+        bound_some(rows, filter);
+    }
+    if let Some(rows) = cpu.running.value_mut() {
+        bound_some(rows, filter);
+    }
+    if let Some(rows) = &mut cpu.by {
+        bound_some(rows, filter);
+    }
+    if let Some(rows) = cpu.throttled.value_mut() {
+        rows.bound(|_| false);
     }
 }
 
@@ -38,9 +54,9 @@ fn only_cgroup(who: Who) -> Who {
     Who { cgroup: who.cgroup, unknown, ..Who::default() }
 }
 
-fn waits_by_cgroup(rows: Vec<WaitsBy>) -> Vec<WaitsBy> {
+fn waits_by_cgroup(rows: &mut Vec<WaitsBy>) {
     let mut groups: HashMap<Option<String>, Vec<WaitsBy>> = HashMap::new();
-    for row in rows {
+    for row in rows.drain(..) {
         groups.entry(row.who.cgroup.clone()).or_default().push(row);
     }
     let sum = |rows: Vec<WaitsBy>| {
@@ -48,14 +64,13 @@ fn waits_by_cgroup(rows: Vec<WaitsBy>) -> Vec<WaitsBy> {
         let who = rows.into_iter().next().map(|row| only_cgroup(row.who)).unwrap_or_default();
         WaitsBy { who, waits: latency.count, latency }
     };
-    let mut sums: Vec<WaitsBy> = groups.into_values().map(sum).collect();
-    sums.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
-    sums
+    rows.extend(groups.into_values().map(sum));
+    rows.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
 }
 
-fn running_by_cgroup(rows: Vec<Running>) -> Vec<Running> {
+fn running_by_cgroup(rows: &mut Vec<Running>) {
     let mut sums: HashMap<Option<String>, Running> = HashMap::new();
-    for row in rows {
+    for row in rows.drain(..) {
         let key = row.who.cgroup.clone();
         let row = Running { who: only_cgroup(row.who), ..row };
         match sums.get_mut(&key) {
@@ -65,7 +80,6 @@ fn running_by_cgroup(rows: Vec<Running>) -> Vec<Running> {
             }
         }
     }
-    let mut sums: Vec<Running> = sums.into_values().collect();
-    sums.sort_by_key(|sum| Reverse(sum.ran_ns));
-    sums
+    rows.extend(sums.into_values());
+    rows.sort_by_key(|sum| Reverse(sum.ran_ns));
 }

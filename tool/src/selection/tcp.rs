@@ -4,7 +4,7 @@ mod remotes;
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
-use super::keep;
+use super::{bound_some, keep, keep_some};
 use crate::{
     cli::plan::{Filter, FlowsBy, Plan},
     snapshot::{
@@ -16,16 +16,31 @@ use crate::{
 /// By owners, of whom a socket may have several; the totals and the tables of remotes and of drops count everybody.
 pub fn select(tcp: &mut Tcp, plan: &Plan) {
     events(&mut tcp.events, &plan.filter);
-    keep(&mut tcp.flows, &plan.filter);
+    keep_some(&mut tcp.flows, &plan.filter);
     if let Some(listeners) = tcp.listeners.value_mut() {
-        keep(listeners, &plan.filter);
+        keep_some(listeners, &plan.filter);
     }
     if let Some(windows) = tcp.closed_windows.value_mut() {
-        keep(windows, &plan.filter);
+        keep_some(windows, &plan.filter);
     }
     if let Some(by) = tcp.by {
-        tcp.flows = together(std::mem::take(&mut tcp.flows), by);
-        tcp.remotes = remotes::together(std::mem::take(&mut tcp.remotes), by);
+        together(&mut tcp.flows, by);
+        remotes::together(&mut tcp.remotes, by);
+    }
+}
+
+/// Single events are bounded as they come.
+pub fn bound(tcp: &mut Tcp, filter: &Filter) {
+    bound_some(&mut tcp.flows, filter);
+    if let Some(listeners) = tcp.listeners.value_mut() {
+        bound_some(listeners, filter);
+    }
+    if let Some(windows) = tcp.closed_windows.value_mut() {
+        bound_some(windows, filter);
+    }
+    tcp.remotes.bound(|_| false);
+    if let Some(sites) = &mut tcp.drops {
+        sites.bound(|_| false);
     }
 }
 
@@ -38,9 +53,9 @@ pub fn events(events: &mut Events, filter: &Filter) {
 }
 
 /// One row per group, the most segments first.
-fn together(flows: Vec<Flow>, by: FlowsBy) -> Vec<Flow> {
+fn together(flows: &mut Vec<Flow>, by: FlowsBy) {
     let mut groups: HashMap<(String, Option<u32>), Flow> = HashMap::new();
-    for flow in flows {
+    for flow in flows.drain(..) {
         let (group, owners) = group(&flow, by);
         // A number is another process's in another table only by its name.
         let key = (group.clone(), owners.who.pid);
@@ -52,9 +67,8 @@ fn together(flows: Vec<Flow>, by: FlowsBy) -> Vec<Flow> {
             }
         }
     }
-    let mut groups: Vec<Flow> = groups.into_values().collect();
-    groups.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.group.clone()));
-    groups
+    flows.extend(groups.into_values());
+    flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.group.clone()));
 }
 
 fn group(flow: &Flow, by: FlowsBy) -> (String, Owners) {
@@ -136,14 +150,16 @@ mod tests {
     fn flows_of_a_group_are_added_up() {
         let flows = vec![flow("10.0.7.1", 80, 2), flow("10.0.7.2", 443, 3), flow("fd00::7:1", 80, 4)];
         let rows = |by| -> Vec<(String, u64, u64)> {
-            let rows = together(flows.clone(), by);
+            let mut rows = flows.clone();
+            together(&mut rows, by);
             rows.into_iter().map(|flow| (flow.group.unwrap(), flow.segments, flow.connections)).collect()
         };
         let row = |group: &str, segments, connections| (group.to_owned(), segments, connections);
         assert_eq!(rows(FlowsBy::Subnet), [row("10.0.7.0/24", 5, 2), row("fd00::/64", 4, 1)]);
         assert_eq!(rows(FlowsBy::Port), [row("80", 6, 2), row("443", 3, 1)]);
         assert_eq!(rows(FlowsBy::Remote).len(), 3);
-        let by_port = together(flows, FlowsBy::Port);
+        let mut by_port = flows.clone();
+        together(&mut by_port, FlowsBy::Port);
         assert_eq!((by_port[0].share(), by_port[0].trips.count), (Some(0.06), 2));
         assert!(by_port[0].trips.p99_ns.abs_diff(4000) < 200, "{:?}", by_port[0].trips);
     }

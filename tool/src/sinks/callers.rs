@@ -25,9 +25,7 @@ pub fn slow(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .head("SLOW", format!("SLOW >{over}"))
-        .draw(text, &syscalls.slow.iter().collect::<Vec<_>>());
+    Rows::new(view, snapshot.interval).head("SLOW", format!("SLOW >{over}")).draw_bounded(text, &syscalls.slow);
 }
 
 /// Calls that have not returned, and are over the threshold: younger ones are in every glance at a busy host, and gone in
@@ -40,8 +38,11 @@ pub fn in_flight(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, vi
         *text += &format!("no call in flight for over {over}{}\n", left_out(view));
         return;
     }
+    // The oldest are kept: if one of these is too young, all of the others are.
+    let left_out = if calls.len() == syscalls.in_flight.len() { syscalls.in_flight.left_out() } else { 0 };
     text.push('\n');
     Rows::new(view, snapshot.interval)
+        .left_out(left_out)
         .head("IN FLIGHT", format!("IN FLIGHT >{over}"))
         .own("age", |call: &InFlight| match &call.age_ns {
             Known::Value(age) => format::duration(*age).into(),
@@ -61,7 +62,7 @@ pub fn by(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &Vi
     Rows::new(view, snapshot.interval)
         .grouped(by == By::Cgroup)
         .without(of_mode(syscalls.mode))
-        .draw(text, &rows.iter().collect::<Vec<_>>());
+        .draw_bounded(text, rows);
 }
 
 /// An empty table must not read as "nothing waits".

@@ -116,7 +116,7 @@ pub fn cpu_times() -> Vec<Snapshot> {
     let mut all = cpu::tests::busy();
     all.scheduler.unsure = 4;
     all.running.value_mut().unwrap()[2].waited_ns = Known::unavailable(NOT_MEASURED);
-    all.by = Some(vec![by(sample::who(430, "postgres", "/db"), &[(3_000, 9)]), by(sample::gone(977), &[])]);
+    all.by = Some(vec![by(sample::who(430, "postgres", "/db"), &[(3_000, 9)]), by(sample::gone(977), &[])].into());
     all.interrupts = Some(vec![interrupt(Some("net_rx"), None), interrupt(None, Some(27))]);
     vec![of(all), of(cpu::tests::unknown()), of(cpu::tests::empty())]
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     snapshot::Latency,
-    table::{Align, Cell, Column, Columns, Format, Text, Unless},
+    table::{Align, Bounded, Cell, Column, Columns, Format, Text, Unless},
 };
 
 type Own<'a, R> = Box<dyn Fn(&R) -> Noted + 'a>;
@@ -24,12 +24,13 @@ pub struct Rows<'a, R> {
     below: Option<Below<'a, R>>,
     without: Vec<&'static str>,
     grouped: bool,
+    left_out: u64,
 }
 
 impl<'a, R: Columns> Rows<'a, R> {
     pub fn new(view: &'a View, interval: Duration) -> Self {
         let (heads, own, without) = (Vec::new(), Vec::new(), Vec::new());
-        Self { view, interval, heads, own, below: None, without, grouped: false }
+        Self { view, interval, heads, own, below: None, without, grouped: false, left_out: 0 }
     }
 
     /// A head that says more than the declared one.
@@ -62,7 +63,18 @@ impl<'a, R: Columns> Rows<'a, R> {
         self
     }
 
+    /// How many rows there were besides.
+    pub fn left_out(mut self, left_out: u64) -> Self {
+        self.left_out = left_out;
+        self
+    }
+
     /// As many as `--top` says, from the first.
+    pub fn draw_bounded(self, text: &mut String, rows: &Bounded<R>) {
+        self.left_out(rows.left_out()).draw(text, &rows.iter().collect::<Vec<_>>());
+    }
+
+    /// The same of some.
     pub fn draw(&self, text: &mut String, rows: &[&R]) {
         self.draw_some(text, &rows[..rows.len().min(self.view.top)], rows);
     }
@@ -72,7 +84,7 @@ impl<'a, R: Columns> Rows<'a, R> {
         let table = self.table(shown, all);
         table.draw_head(text, self.view);
         table.draw_rows(text, self.view);
-        who::more(text, all.len(), self.view);
+        who::more(text, all.len(), self.left_out, self.view);
         table.draw_notes(text, self.view);
     }
 

@@ -11,7 +11,7 @@ use crate::{
         Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
         syscalls::{BEFORE_START, Call, CallsBy, CommonestError, InFlight, Mode, SlowCalls, Syscalls},
     },
-    table::Known,
+    table::{Bounded, Known},
 };
 
 pub fn view() -> View {
@@ -45,8 +45,8 @@ pub fn idle() -> Snapshot {
             mode: Mode::Exact,
             rows: Vec::new(),
             total: Call::none(Mode::Exact),
-            slow: Vec::new(),
-            in_flight: Vec::new(),
+            slow: Bounded::default(),
+            in_flight: Bounded::default(),
             by: None,
             failed: Vec::new(),
             failing: None,
@@ -102,7 +102,8 @@ pub fn busy() -> Snapshot {
                 slow(who(430, "postgres", "/system.slice/postgresql.service"), "fsync", 38, 390_000_000),
                 slow(who(812, HOSTILE, "/system.slice/backup.service"), "fsync", 2, 41_000_000),
                 slow(gone(9_017), "openat", 1, 12_000_000),
-            ],
+            ]
+            .into(),
             in_flight: vec![
                 InFlight {
                     who: who(430, "postgres", "/"),
@@ -116,7 +117,8 @@ pub fn busy() -> Snapshot {
                     syscall: "write".into(),
                     age_ns: 1_130_000_000.into(),
                 },
-            ],
+            ]
+            .into(),
             by: None,
             failed: Vec::new(),
             failing: None,

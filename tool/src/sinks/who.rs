@@ -43,10 +43,16 @@ pub fn noted(who: &Who, name: String) -> Noted {
     Noted::new(name, who.unknown.iter().map(ToString::to_string))
 }
 
-/// How many rows a table leaves out.
-pub fn more(text: &mut String, rows: usize, view: &View) {
-    if rows > view.top {
-        *text += &view.dim(&format!("{} more (--top {rows} shows all)", rows - view.top));
+/// How many rows a table leaves out; of those besides, only the sums are kept.
+pub fn more(text: &mut String, rows: usize, besides: u64, view: &View) {
+    let more = rows.saturating_sub(view.top) as u64 + besides;
+    let how = match (rows > view.top, besides) {
+        (true, 0) => format!("--top {rows} shows all"),
+        (true, _) => format!("--top {rows} shows all but {besides}, of which --json has the sums"),
+        (false, _) => "--json has their sums".to_owned(),
+    };
+    if more > 0 {
+        *text += &view.dim(&format!("{more} more ({how})"));
         text.push('\n');
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Latency, Who, who::about};
-use crate::table::{Known, named, table};
+use crate::table::{Bounded, Known, named, table};
 
 named!(InterruptKind);
 
@@ -16,15 +16,15 @@ pub const NOT_MEASURED: &str = "not measured";
 pub struct Cpu {
     pub scheduler: Scheduler,
     /// Processes with waits over the threshold.
-    pub waited: Vec<Waited>,
+    pub waited: Bounded<Waited>,
     /// Tasks that wait now, the longest first.
-    pub waiting: Known<Vec<Waiting>>,
+    pub waiting: Known<Bounded<Waiting>>,
     /// Who ran, the longest first.
-    pub running: Known<Vec<Running>>,
+    pub running: Known<Bounded<Running>>,
     /// All waits by process or cgroup, where asked for.
-    pub by: Option<Vec<WaitsBy>>,
+    pub by: Option<Bounded<WaitsBy>>,
     /// Cgroups that were throttled.
-    pub throttled: Known<Vec<Throttled>>,
+    pub throttled: Known<Bounded<Throttled>>,
     pub processors: Vec<Processor>,
     /// What interrupts took, where asked for; the longest in all first.
     pub interrupts: Option<Vec<Interrupt>>,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 pub use stillwatch_common::io::{How, Op};
 
 use super::{Latency, Who, who::about};
-use crate::table::{Known, Why, named, table};
+use crate::table::{Bounded, Known, Why, named, table};
 pub use disks::Disk;
 
 mod disks;
@@ -35,11 +35,11 @@ pub struct Io {
     /// One row per device (or partition) and operation, the largest total time first.
     pub devices: Vec<Device>,
     /// Who waited in uninterruptible sleep, the longest total first.
-    pub stalled: Known<Vec<Stalled>>,
+    pub stalled: Known<Bounded<Stalled>>,
     /// Whose requests the devices worked on, the largest service time first.
-    pub caused_by: Known<Vec<Cause>>,
+    pub caused_by: Known<Bounded<Cause>>,
     /// Each stalled process's wait, split over the owners that held the device; where asked for.
-    pub blame: Option<Vec<Blame>>,
+    pub blame: Option<Bounded<Blame>>,
     /// Disks that lie on others (loop, dm, md), with the names of these.
     pub below: BTreeMap<String, Vec<String>>,
     /// Single requests over the threshold, in order of completion; where asked for.

@@ -9,7 +9,7 @@ use super::{Latency, Who, who::about};
 pub use crate::lead_up::{LeadUp, Memory, Series};
 use crate::{
     oom_report::{Constraint, Report},
-    table::{named, table},
+    table::{Bounded, named, table},
 };
 
 named!(Kind);
@@ -21,13 +21,13 @@ pub struct Oom {
     pub freed: Vec<Kill>,
     pub signals: Vec<Signal>,
     /// Who waited, the longest first.
-    pub reclaim: Vec<Reclaim>,
+    pub reclaim: Bounded<Reclaim>,
     /// Waits of everybody, by [`Kind`].
     pub totals: [Total; Kind::ALL.len()],
     /// Who waits now, the oldest first.
-    pub inside: Vec<Inside>,
+    pub inside: Bounded<Inside>,
     /// Cgroups with a limit, the fullest first.
-    pub limits: Vec<Limit>,
+    pub limits: Bounded<Limit>,
     /// The kernel's own counters, in this interval.
     pub vm: BTreeMap<&'static str, u64>,
     pub memory: Memory,

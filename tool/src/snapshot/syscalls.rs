@@ -2,7 +2,7 @@
 
 use super::{Latency, Who, who::about};
 pub use crate::asked::Mode;
-use crate::table::{Known, table};
+use crate::table::{Bounded, Known, table};
 
 /// Reasons why something is not known.
 pub const NOT_TIMED: &str = "no call has a latency";
@@ -19,11 +19,11 @@ pub struct Syscalls {
     /// Sum of `rows`.
     pub total: Call,
     /// Calls over the threshold, by process, the largest total first.
-    pub slow: Vec<SlowCalls>,
+    pub slow: Bounded<SlowCalls>,
     /// Calls that have not returned, the oldest first.
-    pub in_flight: Vec<InFlight>,
+    pub in_flight: Bounded<InFlight>,
     /// The full breakdown, where asked for; the largest total first.
-    pub by: Option<Vec<CallsBy>>,
+    pub by: Option<Bounded<CallsBy>>,
     /// What calls failed with.
     pub failed: Vec<Failed>,
     /// The same by process, where asked for.

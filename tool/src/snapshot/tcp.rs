@@ -18,7 +18,7 @@ use super::{
     who::{About, about},
 };
 pub use crate::asked::FlowsBy;
-use crate::table::{Known, named, table};
+use crate::table::{Bounded, Known, named, table};
 
 named!(Kind, Direction, Outcome);
 
@@ -52,22 +52,22 @@ pub struct Tcp {
     /// Those that were not shown before the interval's end.
     pub events: Events,
     /// The most segments first.
-    pub flows: Vec<Flow>,
+    pub flows: Bounded<Flow>,
     pub by: Option<FlowsBy>,
     /// By [`Direction`], of all connections.
     pub reset_totals: [u64; 2],
     /// The most failures first, then the most time.
-    pub remotes: Vec<Remote>,
+    pub remotes: Bounded<Remote>,
     /// Opened from this host, or tried to; of all connections, whichever are shown.
     pub opened: Outcomes,
     /// `None`: not measured. The most packets first.
-    pub drops: Option<Vec<DropSite>>,
+    pub drops: Option<Bounded<DropSite>>,
     /// Packets that were dropped, whichever are shown.
     pub dropped: u64,
     /// Those that threw requests away or are full: the most first.
-    pub listeners: Known<Vec<Listener>>,
+    pub listeners: Known<Bounded<Listener>>,
     /// Connections that could not send for a second and more, the longest first.
-    pub closed_windows: Known<Vec<ClosedWindow>>,
+    pub closed_windows: Known<Bounded<ClosedWindow>>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     pub network: BTreeMap<&'static str, u64>,
     /// Only some connections are shown.
@@ -81,15 +81,15 @@ impl Default for Tcp {
         Self {
             totals: Totals::default(),
             events: Events::default(),
-            flows: Vec::new(),
+            flows: Bounded::default(),
             by: None,
             reset_totals: Default::default(),
-            remotes: Vec::new(),
+            remotes: Bounded::default(),
             opened: Default::default(),
             drops: None,
             dropped: 0,
-            listeners: Vec::new().into(),
-            closed_windows: Vec::new().into(),
+            listeners: Bounded::default().into(),
+            closed_windows: Bounded::default().into(),
             network: BTreeMap::new(),
             filtered: false,
             events_only: false,

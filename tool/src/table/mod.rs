@@ -65,6 +65,7 @@
 //! `between/` knows them; add them to the list in `tests.rs` here, and refer to them where `docs/lines.schema.json` is loose; delete
 //! their mirrors in `sinks/json/`, and heads and cells in `sinks/`; `cargo xtask docs`. What `sinks/golden.rs` keeps must not change.
 
+mod bounded;
 mod cell;
 mod column;
 mod declare;
@@ -81,6 +82,7 @@ pub mod shape;
 #[cfg(test)]
 pub mod tests;
 
+pub use bounded::{Bounded, Others, ROWS};
 pub use cell::Cell;
 pub use column::{Absent, Column, Json, Kind, Merge};
 pub(crate) use declare::table;

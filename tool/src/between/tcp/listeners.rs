@@ -8,10 +8,10 @@ use super::{Socket, end, foreign, owners};
 use crate::{
     sample,
     snapshot::tcp::Listener,
-    table::{Known, Why},
+    table::{Bounded, Known, Why},
 };
 
-pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Vec<Listener>> {
+pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Bounded<Listener>> {
     if let Some(why) = &after.no_listeners {
         return Known::Not(Why::Unavailable(why.clone().into()));
     }

@@ -12,14 +12,14 @@ use crate::{
         tcp::{ClosedWindow, Owners},
         who::text,
     },
-    table::{Known, Why},
+    table::{Bounded, Known, Why},
 };
 
 /// A window that closes for a moment is how TCP slows a sender down.
 const LONG: Duration = Duration::from_secs(1);
 const NOT_HERE: &str = "no socket of this host does not read there";
 
-pub fn closed_windows(after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Vec<ClosedWindow>> {
+pub fn closed_windows(after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Bounded<ClosedWindow>> {
     if let Some(why) = &after.no_windows {
         return Known::Not(Why::Unavailable(why.clone().into()));
     }

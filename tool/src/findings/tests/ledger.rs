@@ -58,7 +58,7 @@ fn each_wait_is_in_one_entry() {
     let mut snapshot = stalls(rows);
     let syscalls = snapshot.syscalls.as_mut().unwrap();
     // The disk's wait is not told again as a call; another call is.
-    syscalls.slow = vec![slow_calls(victim(), "fsync", 2, 100 * MS), slow_calls(victim(), "flock", 2, 100 * MS)];
+    syscalls.slow = vec![slow_calls(victim(), "fsync", 2, 100 * MS), slow_calls(victim(), "flock", 2, 100 * MS)].into();
     let cpu = snapshot.cpu.as_mut().unwrap();
     cpu.waiting = vec![Waiting { who: victim(), age_ns: 20 * MS, ..Waiting::default() }].into();
     let (ledger, _) = looked(&snapshot);
@@ -92,7 +92,7 @@ fn what_began_before_the_run_counts_as_long_as_the_interval() {
     let call =
         InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Known::unknown("since before start") };
     let mut snapshot = quiet();
-    snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+    snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
     let found = only(&snapshot);
     assert_eq!((found.rule, found.harm), ("slow_calls", 1.0));
     assert!(found.statement.contains("since before this run"), "{}", found.statement);
@@ -188,7 +188,7 @@ fn the_network_is_fine_by_its_figures_only() {
     let sending = with(quiet(), |snapshot| {
         let age_ns = Known::unknown("since before start");
         let call = InFlight { who: victim(), tid: 431, syscall: "sendto".into(), age_ns };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
     });
     assert!(is_unclear(&sending, "network"), "the other side does not read");
     let idle = |reader| {

@@ -151,7 +151,7 @@ fn failing(outcome: Outcome, failed: u64, established: u64, waited: Duration) ->
         };
         let tcp = snapshot.tcp.as_mut().unwrap();
         tcp.events.connects = vec![one; failed as usize];
-        tcp.remotes = vec![opened(remote, established)];
+        tcp.remotes = vec![opened(remote, established)].into();
         tcp.remotes[0].outcomes[outcome as usize] = failed;
     })
 }
@@ -227,7 +227,7 @@ fn connections_that_are_reset_by_who_accepted_them() {
             let tcp = snapshot.tcp.as_mut().unwrap();
             let received = |at| reset(victim(), client(at as u16), server, Direction::Received);
             tcp.events.resets = (0..resets).map(received).collect();
-            tcp.remotes = vec![opened(server, established)];
+            tcp.remotes = vec![opened(server, established)].into();
         })
     };
     let found = only(&clients(1, 5));
@@ -307,7 +307,7 @@ fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
         let cause =
             DropCause { reason: Known::Value(reason.into()), function: Known::Value("tcp_conn_request".into()) };
         let site = DropSite { cause, port: Some(80), netns: None, packets: 1, bytes: 60 };
-        with(dropping(1, false), |snapshot| snapshot.tcp.as_mut().unwrap().drops = Some(vec![site]))
+        with(dropping(1, false), |snapshot| snapshot.tcp.as_mut().unwrap().drops = Some(vec![site].into()))
     };
     assert_eq!(only(&with_reason("tcp listen overflow")).culprits.len(), 1);
     assert!(
@@ -338,7 +338,7 @@ pub fn closed(call: &str, reader: Who) -> Snapshot {
     with(quiet(), |snapshot| {
         let age_ns = Known::unknown("since before start");
         let call = InFlight { who: victim(), tid: 431, syscall: call.into(), age_ns };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call];
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
         let window = ClosedWindow {
             owners: Owners { who: victim(), ..Owners::default() },
             local: end("10.0.0.1", 40_000),

@@ -47,9 +47,10 @@ const SIGNAL: usize = size_of::<Signal>();
 /// A walk over all tasks is cut short after this time.
 const BUDGET: Duration = Duration::from_millis(20);
 
-/// Programs, in the order of [`Program`].
 /// Between the first tracepoint of a wait and the mark of a task that reclaims lie a few instructions, or an interruption.
 const BEGUN_NS: u64 = 100_000_000;
+/// Signals kept between two samples: the first.
+const SIGNALS: usize = 1024;
 /// Reports stay this long, for kills that are told late.
 const REPORTS_KEPT: Duration = Duration::from_secs(120);
 
@@ -62,6 +63,8 @@ pub struct Reader {
     reports: Collector,
     stories: Stories,
     signals: Vec<Signal>,
+    /// Signals that were too many.
+    unlisted: u64,
     /// Of the last sample.
     last: HashMap<Stall, Waits>,
     /// When the last walk over all tasks began that came to its end; 0: none yet.
@@ -89,6 +92,7 @@ impl Reader {
             reports: Collector::default(),
             stories: Stories::default(),
             signals: Vec::new(),
+            unlisted: 0,
             walked_ns: 0,
             unended: 0,
             last: HashMap::new(),
@@ -111,7 +115,10 @@ impl Reader {
                         self.stories.begin(kill, &self.recorder);
                     }
                     PROGRESS => self.stories.go_on(&item.as_ptr().cast::<Progress>().read_unaligned()),
-                    SIGNAL => self.signals.push(item.as_ptr().cast::<Signal>().read_unaligned()),
+                    SIGNAL if self.signals.len() < SIGNALS => {
+                        self.signals.push(item.as_ptr().cast::<Signal>().read_unaligned());
+                    }
+                    SIGNAL => self.unlisted += 1,
                     _ => {}
                 }
             }
@@ -142,6 +149,7 @@ impl Reader {
         }
         self.reports.forget(REPORTS_KEPT);
         sample.signals = std::mem::take(&mut self.signals);
+        counters.lost.push(Lost { cause: UNLISTED, count: self.unlisted });
         sample.limits.clone_from(&self.limits);
         sample.residents_unavailable.clone_from(&self.residents_unavailable);
         sample.unprotected = self.unprotected.clone();
@@ -262,8 +270,9 @@ fn limit(limits: &mut Vec<Limit>, found: &Resident) {
 const UNENDED: &str = "ends of waits for memory not seen";
 const UNSEEN: &str = "kills not seen";
 const OVERWRITTEN: &str = "kernel log overwritten";
+const UNLISTED: &str = "SIGKILLs too many to list";
 
 #[cfg(test)]
 pub fn causes() -> Vec<&'static str> {
-    Loss::ALL.into_iter().map(Loss::name).chain([UNENDED, UNSEEN, OVERWRITTEN]).collect()
+    Loss::ALL.into_iter().map(Loss::name).chain([UNENDED, UNSEEN, OVERWRITTEN, UNLISTED]).collect()
 }

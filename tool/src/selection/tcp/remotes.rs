@@ -13,7 +13,7 @@ use crate::{
 
 /// One row per group, the most failures first, then the most time. By process or cgroup nothing is known of remotes: the kernel side
 /// counts without them.
-pub fn together(remotes: Vec<Remote>, by: FlowsBy) -> Vec<Remote> {
+pub fn together(remotes: &mut Vec<Remote>, by: FlowsBy) {
     let group = |end: &End| match by {
         FlowsBy::Flow | FlowsBy::Process | FlowsBy::Cgroup => None,
         FlowsBy::Remote => Some(end.address.to_string()),
@@ -22,7 +22,7 @@ pub fn together(remotes: Vec<Remote>, by: FlowsBy) -> Vec<Remote> {
     };
     let mut groups: HashMap<(String, Option<u32>), Remote> = HashMap::new();
     let mut single = Vec::new();
-    for remote in remotes {
+    for remote in remotes.drain(..) {
         let Some(name) = group(&remote.end) else {
             single.push(remote);
             continue;
@@ -32,9 +32,8 @@ pub fn together(remotes: Vec<Remote>, by: FlowsBy) -> Vec<Remote> {
             None => _ = groups.insert((name.clone(), remote.netns), Remote { group: Some(name), ..remote }),
         }
     }
-    let mut rows: Vec<Remote> = groups.into_values().chain(single).collect();
-    rows.sort_by_key(|row| (Reverse((failed(&row.outcomes), row.latency.total_ns)), row.group.clone(), row.end));
-    rows
+    remotes.extend(groups.into_values().chain(single));
+    remotes.sort_by_key(|row| (Reverse((failed(&row.outcomes), row.latency.total_ns)), row.group.clone(), row.end));
 }
 
 fn add(sum: &mut Remote, remote: &Remote) {
@@ -62,12 +61,13 @@ mod tests {
         };
         let all = vec![remote("10.0.7.1", 80, [2, 0]), remote("10.0.7.1", 81, [3, 1]), remote("10.0.7.2", 80, [5, 0])];
         let rows = |by| -> Vec<(String, u64, u64, u64)> {
-            let rows = together(all.clone(), by).into_iter();
+            let mut rows = all.clone();
+            together(&mut rows, by);
             let row = |row: Remote| {
                 let name = row.group.unwrap_or_else(|| row.end.to_string());
                 (name, row.outcomes[0], row.outcomes[1], row.latency.count)
             };
-            rows.map(row).collect()
+            rows.into_iter().map(row).collect()
         };
         let row = |name: &str, established, refused| (name.to_owned(), established, refused, established);
         assert_eq!(rows(FlowsBy::Remote), [row("10.0.7.1", 5, 1), row("10.0.7.2", 5, 0)]);

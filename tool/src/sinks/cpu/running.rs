@@ -32,7 +32,7 @@ pub fn running(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         .own("share", |row: &Running| share(row.ran_ns, snapshot))
         .own("places", |row: &Running| places(row, snapshot))
         .own("switches", |row: &Running| format::rate(row.voluntary + row.involuntary, snapshot.interval))
-        .draw(text, &rows.iter().collect::<Vec<_>>());
+        .draw_bounded(text, rows);
 }
 
 /// Of one CPU.
@@ -64,8 +64,7 @@ pub fn throttled(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View)
         Known::Value(rows) if rows.is_empty() => {}
         Known::Value(rows) => {
             text.push('\n');
-            let rows: Vec<_> = rows.iter().collect();
-            Rows::new(view, snapshot.interval).grouped(true).draw(text, &rows);
+            Rows::new(view, snapshot.interval).grouped(true).draw_bounded(text, rows);
         }
     }
 }

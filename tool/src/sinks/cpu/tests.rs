@@ -10,7 +10,7 @@ use crate::{
         Snapshot, Who,
         cpu::{Cpu, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     },
-    table::Known,
+    table::{Bounded, Known},
 };
 
 fn snapshot(cpu: Cpu) -> Snapshot {
@@ -20,11 +20,11 @@ fn snapshot(cpu: Cpu) -> Snapshot {
 pub fn empty() -> Cpu {
     Cpu {
         scheduler: Scheduler::of(latency(&[]), 0),
-        waited: vec![],
-        waiting: vec![].into(),
-        running: vec![].into(),
+        waited: Bounded::default(),
+        waiting: Vec::new().into(),
+        running: Vec::new().into(),
         by: None,
-        throttled: vec![].into(),
+        throttled: Vec::new().into(),
         processors: vec![],
         softirqs: vec![],
         interrupts: None,
@@ -58,7 +58,8 @@ pub fn busy() -> Cpu {
                 behind: None,
                 ..Waited::default()
             },
-        ],
+        ]
+        .into(),
         waiting: vec![Waiting {
             who: who(430, "postgres", "/postgresql.service"),
             tid: 431,
@@ -190,11 +191,14 @@ fn what_is_not_known_says_why() {
 #[test]
 fn by_process_and_by_cgroup() {
     let rows = || {
-        Some(vec![WaitsBy {
-            who: who(430, "postgres", "/postgresql.service"),
-            waits: 10,
-            latency: latency(&[(3_000, 9), (40_000, 1)]),
-        }])
+        Some(
+            vec![WaitsBy {
+                who: who(430, "postgres", "/postgresql.service"),
+                waits: 10,
+                latency: latency(&[(3_000, 9), (40_000, 1)]),
+            }]
+            .into(),
+        )
     };
     let process = View { by: Some(Whose::Process), ..sample::view() };
     let drawn = text(Cpu { by: rows(), ..empty() }, &process);

@@ -24,7 +24,7 @@ pub fn waited(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     Rows::new(view, snapshot.interval)
         .head("WAITED", format!("WAITED >{over}"))
         .own("behind", |row: &Waited| row.behind.as_ref().map_or_else(|| "idle".to_owned(), one))
-        .draw(text, &cpu.waited.iter().collect::<Vec<_>>());
+        .draw_bounded(text, &cpu.waited);
 }
 
 fn one(who: &Who) -> String {
@@ -45,7 +45,7 @@ pub fn waiting(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval).draw(text, &rows.iter().collect::<Vec<_>>());
+    Rows::new(view, snapshot.interval).draw_bounded(text, rows);
 }
 
 /// The full breakdown, where asked for.
@@ -56,5 +56,5 @@ pub fn by(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval).grouped(by == By::Cgroup).draw(text, &rows.iter().collect::<Vec<_>>());
+    Rows::new(view, snapshot.interval).grouped(by == By::Cgroup).draw_bounded(text, rows);
 }

@@ -4,9 +4,10 @@ use super::words;
 use crate::{
     sinks::{View, format, rows::Rows},
     snapshot::{Snapshot, io::Blame},
+    table::Bounded,
 };
 
-pub fn draw(text: &mut String, blame: &[Blame], snapshot: &Snapshot, view: &View) {
+pub fn draw(text: &mut String, blame: &Bounded<Blame>, snapshot: &Snapshot, view: &View) {
     if blame.is_empty() {
         let nobody = if view.whose || view.which_devices { "no such process" } else { "nobody" };
         *text += &format!("{nobody} waited for a device in this interval\n");
@@ -17,5 +18,5 @@ pub fn draw(text: &mut String, blame: &[Blame], snapshot: &Snapshot, view: &View
         .own("owner", |row: &Blame| words::owner(&row.culprit, row.how))
         .own("how", |row: &Blame| words::how(&row.culprit, row.how, view))
         .own("share", |row: &Blame| format::percent(row.blamed_ns as f64 * 100.0 / row.wait_ns.max(1) as f64))
-        .draw(text, &blame.iter().collect::<Vec<_>>());
+        .draw_bounded(text, blame);
 }

@@ -4,9 +4,10 @@ use super::words;
 use crate::{
     sinks::{View, rows::Rows},
     snapshot::{Snapshot, io::Cause},
+    table::Bounded,
 };
 
-pub fn draw(text: &mut String, causes: &[Cause], snapshot: &Snapshot, view: &View) {
+pub fn draw(text: &mut String, causes: &Bounded<Cause>, snapshot: &Snapshot, view: &View) {
     if causes.is_empty() {
         *text += match (view.whose, view.which_devices) {
             (true, _) => "no such process caused I/O in this interval\n",
@@ -19,5 +20,5 @@ pub fn draw(text: &mut String, causes: &[Cause], snapshot: &Snapshot, view: &Vie
     Rows::new(view, snapshot.interval)
         .own("owner", |row: &Cause| words::owner(&row.who, row.how))
         .own("how", |row: &Cause| words::how(&row.who, row.how, view))
-        .draw(text, &causes.iter().collect::<Vec<_>>());
+        .draw_bounded(text, causes);
 }

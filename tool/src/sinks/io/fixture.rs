@@ -9,7 +9,7 @@ use crate::{
             NOT_TIMED, Op, Request, Stalled, TOO_SHORT,
         },
     },
-    table::Known,
+    table::{Bounded, Known},
 };
 
 /// A snapshot of the `io` probe alone.
@@ -30,7 +30,7 @@ pub fn busy() -> Io {
     let mapped = mapped.timed(latency(&[]), latency(&[]), latency(&[(110_000, 1_000), (2_000_000, 9)]));
     Io {
         devices: vec![writes, syncs, mapped, hung()],
-        stalled: Known::Value(vec![
+        stalled: vec![
             Stalled {
                 now: 3,
                 now_ns: Some(1_100_000_000).into(),
@@ -54,8 +54,9 @@ pub fn busy() -> Io {
                 ..stalled(who(218, "jbd2/sda1-8", "/"), 23, "", "waiting for writeback", "sda")
             },
             stalled(who(7_001, HOSTILE, "/"), 2, "", "", ""),
-        ]),
-        caused_by: Known::Value(vec![
+        ]
+        .into(),
+        caused_by: vec![
             cause(who(812, "rsync", BACKUP), How::Writeback, 0.906),
             cause(unknown("pages dirtied before we started"), How::Writeback, 0.0561),
             cause(Who::default(), How::Journal, 0.03),
@@ -67,7 +68,8 @@ pub fn busy() -> Io {
                 share: Known::unknown(NOT_TIMED),
                 ..cause(unknown("not followed"), How::Unknown, 0.0)
             },
-        ]),
+        ]
+        .into(),
         blame: None,
         slow: Vec::new(),
         below: Default::default(),
@@ -102,7 +104,7 @@ pub fn devices_only() -> Io {
     }
 }
 
-pub fn blame() -> Vec<Blame> {
+pub fn blame() -> Bounded<Blame> {
     let part = |culprit, how, blamed_ns| Blame {
         victim: who(430, "postgres", DATABASE),
         device: "sda".into(),
@@ -116,6 +118,7 @@ pub fn blame() -> Vec<Blame> {
         part(who(430, "postgres", DATABASE), How::Flush, 50_000_000),
         part(unknown("pages dirtied before we started"), How::Writeback, 2_000_000),
     ]
+    .into()
 }
 
 /// One that a device without a request queue failed, among two of the backup.

@@ -9,12 +9,13 @@ use crate::{
         table::Noted,
     },
     snapshot::{Snapshot, io::Stalled},
+    table::Bounded,
 };
 
 /// Columns for who ended a wait, such as `kworker/u16:3+flush-8:0`.
 const WAKER: usize = 24;
 
-pub fn draw(text: &mut String, stalled: &[Stalled], snapshot: &Snapshot, view: &View) {
+pub fn draw(text: &mut String, stalled: &Bounded<Stalled>, snapshot: &Snapshot, view: &View) {
     let rows: Vec<&Stalled> = stalled.iter().filter(|row| view.kernel_threads || !row.kernel_thread).collect();
     if rows.is_empty() {
         let nobody = if view.whose { "no such process" } else { "nobody" };
@@ -28,6 +29,7 @@ pub fn draw(text: &mut String, stalled: &[Stalled], snapshot: &Snapshot, view: &
         .own("now", now)
         .own("waiting_for", waiting_for)
         .below(&|row: &Stalled| stack(row, view))
+        .left_out(stalled.left_out())
         .draw(text, &rows);
 }
 

@@ -4,7 +4,7 @@ use super::{fixture, *};
 use crate::{
     sinks::{Sink, sample, stream::Stream},
     snapshot::io::{NO_STACK, Stalled},
-    table::Known,
+    table::{Bounded, Known},
 };
 
 fn text(io: Io, view: View) -> String {
@@ -193,7 +193,7 @@ fn nothing_happened() {
     nobody was stalled in this interval
     nobody caused I/O in this interval
     ");
-    let io = Io { blame: Some(Vec::new()), ..fixture::idle() };
+    let io = Io { blame: Some(Bounded::default()), ..fixture::idle() };
     let view = View {
         slow_requests: Some(Duration::from_millis(100)),
         whose: true,
@@ -243,9 +243,8 @@ fn in_flight_without_an_age_and_no_latency_at_all() {
 
 #[test]
 fn kernel_threads_on_demand() {
-    let only = |io: Io| {
-        io.stalled.value().unwrap().clone().into_iter().filter(|row| row.kernel_thread).collect::<Vec<Stalled>>()
-    };
+    let only =
+        |io: Io| io.stalled.value().unwrap().iter().filter(|row| row.kernel_thread).cloned().collect::<Vec<Stalled>>();
     let io = Io { stalled: only(fixture::busy()).into(), ..fixture::idle() };
     let hidden = text(io.clone(), all());
     assert!(hidden.contains("nobody was stalled in this interval (kernel threads left out: --kernel-threads)\n"));

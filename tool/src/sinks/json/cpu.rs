@@ -50,15 +50,15 @@ impl<'a> Cpu<'a> {
         Self {
             scheduler: Row(&cpu.scheduler),
             waited_over_ns: ns(view.slow_waits),
-            waited: Rows(&cpu.waited),
-            waiting: cpu.waiting.value().map(|rows| Rows(rows)),
-            running: cpu.running.value().map(|rows| Rows(rows)),
+            waited: Rows::of(&cpu.waited),
+            waiting: cpu.waiting.value().map(Rows::of),
+            running: cpu.running.value().map(Rows::of),
             running_unknown: cpu.running.why().map(ToString::to_string),
-            by: cpu.by.as_deref().map(Rows),
-            throttled: cpu.throttled.value().map(|rows| Rows(rows)),
+            by: cpu.by.as_ref().map(Rows::of),
+            throttled: cpu.throttled.value().map(Rows::of),
             throttled_unknown: cpu.throttled.why().map(ToString::to_string),
-            cpus: Rows(&cpu.processors),
-            interrupts: cpu.interrupts.as_deref().map(Rows),
+            cpus: Rows::whole(&cpu.processors),
+            interrupts: cpu.interrupts.as_deref().map(Rows::whole),
             softirqs: cpu.softirqs.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         }
     }

@@ -140,6 +140,6 @@ pub struct Ledger<'a> {
 
 impl<'a> Ledger<'a> {
     pub fn of(found: &'a Findings) -> Self {
-        Self { ledger: Rows(&found.ledger) }
+        Self { ledger: Rows::whole(&found.ledger) }
     }
 }

@@ -41,13 +41,13 @@ struct Io<'a> {
 impl<'a> Io<'a> {
     fn of(io: &'a io::Io, view: &View) -> Self {
         Self {
-            devices: Rows(&io.devices),
+            devices: Rows::whole(&io.devices),
             stall_over_ns: ns(view.stall),
-            stalled: io.stalled.value().map(|rows| Rows(rows)),
+            stalled: io.stalled.value().map(Rows::of),
             stalled_unknown: io.stalled.why().map(ToString::to_string),
-            caused_by: io.caused_by.value().map(|rows| Rows(rows)),
+            caused_by: io.caused_by.value().map(Rows::of),
             caused_by_unknown: io.caused_by.why().map(ToString::to_string),
-            blame: io.blame.as_deref().map(Rows),
+            blame: io.blame.as_ref().map(Rows::of),
         }
     }
 }

@@ -74,12 +74,12 @@ impl<'a> Oom<'a> {
                 swap_total_bytes: memory.swap_total,
                 swap_free_bytes: memory.swap_free,
             },
-            reclaim: Rows(&oom.reclaim),
-            in_reclaim: Rows(&oom.inside),
+            reclaim: Rows::of(&oom.reclaim),
+            in_reclaim: Rows::of(&oom.inside),
             totals: totals
                 .map(|(kind, total)| (kind.name(), Total { count: total.waits, total_ns: total.total_ns }))
                 .collect(),
-            limits: Rows(&oom.limits),
+            limits: Rows::of(&oom.limits),
             vm: &oom.vm,
             kernel_log_unavailable: oom.log_unavailable.as_deref(),
             resident_unavailable: oom.residents_unavailable.as_deref(),

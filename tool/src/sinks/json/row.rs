@@ -6,7 +6,7 @@ use serde::{
 };
 
 use super::latency::{self, Distribution};
-use crate::table::{Absent, Cell, Column, Columns};
+use crate::table::{Absent, Bounded, Cell, Column, Columns, Others};
 
 pub struct Row<'a, R>(pub &'a R);
 
@@ -16,7 +16,21 @@ impl<'a, R> Row<'a, R> {
     }
 }
 
-pub struct Rows<'a, R>(pub &'a [R]);
+/// Rows, and behind them the sum of those that were not kept.
+pub struct Rows<'a, R> {
+    rows: &'a [R],
+    others: Option<&'a Others<R>>,
+}
+
+impl<'a, R> Rows<'a, R> {
+    pub fn of(rows: &'a Bounded<R>) -> Self {
+        Self { rows, others: rows.others() }
+    }
+
+    pub fn whole(rows: &'a [R]) -> Self {
+        Self { rows, others: None }
+    }
+}
 
 impl<R: Columns> Serialize for Row<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,7 +40,25 @@ impl<R: Columns> Serialize for Row<'_, R> {
 
 impl<R: Columns> Serialize for Rows<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Row))
+        let mut list = serializer.serialize_seq(None)?;
+        self.rows.iter().try_for_each(|row| list.serialize_element(&Row(row)))?;
+        if let Some(others) = self.others {
+            list.serialize_element(&Sum(others))?;
+        }
+        list.end()
+    }
+}
+
+/// What adds up of rows that were not kept, and how many they are.
+struct Sum<'a, R>(&'a Others<R>);
+
+impl<R: Columns> Serialize for Sum<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (columns, cells) = self.0.sums();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("others", &self.0.rows)?;
+        entries(&mut map, &columns, &cells)?;
+        map.end()
     }
 }
 

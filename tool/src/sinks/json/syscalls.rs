@@ -40,13 +40,13 @@ impl<'a> Syscalls<'a> {
     fn of(syscalls: &'a syscalls::Syscalls, view: &View) -> Self {
         Self {
             mode: if syscalls.mode == Mode::Exact { "exact" } else { "blocked" },
-            syscalls: Rows(&syscalls.rows),
+            syscalls: Rows::whole(&syscalls.rows),
             total: Row(&syscalls.total),
             before_start: syscalls.before_start,
             slow_over_ns: ns(view.slow),
-            slow: Rows(&syscalls.slow),
-            in_flight: Rows(&syscalls.in_flight),
-            by: syscalls.by.as_deref().map(Rows),
+            slow: Rows::of(&syscalls.slow),
+            in_flight: Rows::of(&syscalls.in_flight),
+            by: syscalls.by.as_ref().map(Rows::of),
         }
     }
 }

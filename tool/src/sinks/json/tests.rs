@@ -5,7 +5,7 @@ use super::{line::NO_RUN_TIME, *};
 use crate::{
     sinks::sample,
     snapshot::syscalls::{Call, Mode, NOT_TIMED},
-    table::Known,
+    table::{Known, ROWS},
 };
 
 /// All lines, each of which the schema allows.
@@ -115,13 +115,25 @@ fn of_calls_without_a_latency_no_time_is_known() {
 fn blocked_mode_has_sleeps_and_no_errors() {
     let mut snapshot = sample::busy();
     let slow = sample::calls(&mut snapshot).slow.clone();
-    sample::calls(&mut snapshot).by = Some(slow.into_iter().map(|slow| sample::by(slow, 0)).collect());
+    sample::calls(&mut snapshot).by = Some(slow.iter().map(|slow| sample::by(slow.clone(), 0)).collect());
     sample::blocked(&mut snapshot);
     let (_, value) = line(&snapshot);
     for row in [&value["syscalls"][0], &value["by"][0]] {
         assert!(row["sleeps"].is_u64() && row.get("calls").is_none());
         assert_eq!((&row["errors"], &row["errors_unknown"]), (&Value::Null, &json!("blocked mode")));
     }
+}
+
+#[test]
+fn behind_the_rows_stands_what_adds_up_of_the_others() {
+    let mut snapshot = sample::busy();
+    let calls = sample::calls(&mut snapshot);
+    calls.slow = vec![calls.slow[0].clone(); ROWS + 3].into();
+    calls.slow.bound(|_| false);
+    let (_, value) = line(&snapshot);
+    let rows = value["slow"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[ROWS - 1]["pid"]), (ROWS + 1, &json!(430)));
+    assert_eq!(rows[ROWS], json!({ "others": 3, "count": 114, "max_ns": 390_000_000, "total_ns": 22_230_000_000u64 }));
 }
 
 #[test]

@@ -13,17 +13,17 @@ use crate::{
 pub fn draw(text: &mut String, oom: &Oom, snapshot: &Snapshot, view: &View) {
     signals(text, &oom.signals, snapshot, view);
     let reclaim = rows(snapshot, view).own("for", |row: &Reclaim| words(row.kind));
-    table(text, &reclaim, &oom.reclaim.iter().collect::<Vec<_>>());
+    table(text, reclaim.left_out(oom.reclaim.left_out()), &oom.reclaim.iter().collect::<Vec<_>>());
     let inside = rows(snapshot, view).own("for", |task: &Inside| words(task.kind));
-    table(text, &inside, &oom.inside.iter().collect::<Vec<_>>());
-    table(text, &rows(snapshot, view), &oom.limits.iter().filter(|limit| is_close(limit)).collect::<Vec<_>>());
+    table(text, inside.left_out(oom.inside.left_out()), &oom.inside.iter().collect::<Vec<_>>());
+    table(text, rows(snapshot, view), &oom.limits.iter().filter(|limit| is_close(limit)).collect::<Vec<_>>());
 }
 
 fn rows<'a, R: Columns>(snapshot: &Snapshot, view: &'a View) -> Rows<'a, R> {
     Rows::new(view, snapshot.interval)
 }
 
-fn table<R: Columns>(text: &mut String, table: &Rows<'_, R>, rows: &[&R]) {
+fn table<R: Columns>(text: &mut String, table: Rows<'_, R>, rows: &[&R]) {
     if !rows.is_empty() {
         text.push('\n');
         table.draw(text, rows);

@@ -142,7 +142,8 @@ pub fn snapshot() -> Snapshot {
         reclaim: vec![
             reclaim(who(430, "postgres", "/db.service"), Kind::Memcg, &[(90_000, 40), (2_100_000, 3)]),
             reclaim(gone, Kind::Sleep, &[(1_400_000_000, 1)]),
-        ],
+        ]
+        .into(),
         totals: [
             Total { waits: 0, total_ns: 0 },
             Total { waits: 43, total_ns: 9_900_000 },
@@ -154,7 +155,8 @@ pub fn snapshot() -> Snapshot {
             tid: 433,
             kind: Kind::Direct,
             age: Duration::from_millis(310),
-        }],
+        }]
+        .into(),
         limits: vec![
             Limit {
                 cgroup: Some("/db.service".into()),
@@ -170,7 +172,8 @@ pub fn snapshot() -> Snapshot {
                 failures: Some(0),
                 id: 2,
             },
-        ],
+        ]
+        .into(),
         vm: [("pgscan_kswapd", 90_000), ("pgsteal_kswapd", 4), ("pswpin", 120), ("pswpout", 0)].into(),
         memory: Memory {
             total: 16 << 30,

@@ -10,7 +10,7 @@ use crate::{
     sinks::{Sink, golden, heat::Heat, hist::Hist, overview, overview::Overview, sample, stream::Stream},
     snapshot::{Snapshot, finding::Findings, oom::Kill, syscalls::Syscalls, tcp::Events},
     table::{
-        Cell, Column, Columns, Why,
+        Cell, Column, Columns, Known, Why,
         any::{Any, Dice},
     },
 };
@@ -83,7 +83,7 @@ fn lengthened<R: Columns>(mut row: R) -> R {
     row
 }
 
-fn any<R: Columns + Any>(dice: &mut Dice) -> Vec<R> {
+fn any<R: Columns + Any, Rows: FromIterator<R>>(dice: &mut Dice) -> Rows {
     (0..5).map(|_| lengthened(R::any(dice))).collect()
 }
 
@@ -103,13 +103,13 @@ fn snapshots(seed: u64) -> Vec<Snapshot> {
         }
         if let Some(io) = &mut snapshot.io {
             (io.devices, io.slow, io.blame) = (any(dice), any(dice), Some(any(dice)));
-            (io.stalled, io.caused_by) = (any(dice).into(), any(dice).into());
+            (io.stalled, io.caused_by) = (Known::Value(any(dice)), Known::Value(any(dice)));
         }
         if let Some(tcp) = &mut snapshot.tcp {
             tcp.events = events(dice);
             (tcp.flows, tcp.remotes, tcp.drops) = (any(dice), any(dice), Some(any(dice)));
-            tcp.listeners = any(dice).into();
-            tcp.closed_windows = any(dice).into();
+            tcp.listeners = Known::Value(any(dice));
+            tcp.closed_windows = Known::Value(any(dice));
         }
         if let Some(oom) = &mut snapshot.oom {
             (oom.reclaim, oom.inside, oom.limits, oom.signals) = (any(dice), any(dice), any(dice), any(dice));
@@ -117,7 +117,8 @@ fn snapshots(seed: u64) -> Vec<Snapshot> {
         }
         if let Some(cpu) = &mut snapshot.cpu {
             (cpu.waited, cpu.by, cpu.interrupts) = (any(dice), Some(any(dice)), Some(any(dice)));
-            (cpu.waiting, cpu.running, cpu.throttled) = (any(dice).into(), any(dice).into(), any(dice).into());
+            (cpu.waiting, cpu.running) = (Known::Value(any(dice)), Known::Value(any(dice)));
+            cpu.throttled = Known::Value(any(dice));
         }
         snapshot.findings = Some(findings());
     }

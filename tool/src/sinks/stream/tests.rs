@@ -6,7 +6,7 @@ use crate::{
         Unavailable, Who,
         syscalls::{Call, CallsBy, Mode, NOT_TIMED},
     },
-    table::Known,
+    table::{Known, ROWS},
 };
 
 fn text(snapshot: &Snapshot, view: &View) -> String {
@@ -99,10 +99,22 @@ fn a_row_without_any_latency_has_no_invented_one() {
 }
 
 #[test]
+fn how_many_rows_are_left_out() {
+    let mut snapshot = sample::busy();
+    let calls = sample::calls(&mut snapshot);
+    calls.slow = vec![calls.slow[0].clone(); ROWS + 3].into();
+    calls.slow.bound(|_| false);
+    let drawn = text(&snapshot, &sample::view());
+    assert!(drawn.contains("\n4095 more (--top 4096 shows all but 3, of which --json has the sums)\n"), "{drawn}");
+    let drawn = text(&snapshot, &View { top: ROWS, ..sample::view() });
+    assert!(drawn.contains("\n3 more (--json has their sums)\n"), "{drawn}");
+}
+
+#[test]
 fn breakdowns() {
     let mut snapshot = sample::idle();
     let all = CallsBy { syscall: None, ..sample::by(slow(who(812, "rsync", "/b.service"), "", 50, 2_000_000), 3) };
-    sample::calls(&mut snapshot).by = Some(vec![all]);
+    sample::calls(&mut snapshot).by = Some(vec![all].into());
     let drawn = text(&snapshot, &View { by: Some(By::Process), ..sample::view() });
     let (_, drawn) = drawn.split_once("--idle)\nno call in flight").unwrap();
     insta::assert_snapshot!(drawn.split_once('\n').unwrap().1, @r"
@@ -117,7 +129,8 @@ fn breakdowns() {
         ..Who::default()
     };
     let by = [of(Some("/system.slice/b.service")), of(Some("/")), of(None)];
-    sample::calls(&mut snapshot).by = Some(by.map(|who| sample::by(slow(who, "write", 7, 900), 0)).to_vec());
+    sample::calls(&mut snapshot).by =
+        Some(by.map(|who| sample::by(slow(who, "write", 7, 900), 0)).into_iter().collect());
     let drawn = text(&snapshot, &View { by: Some(By::Cgroup), ..sample::view() });
     insta::assert_snapshot!(drawn[drawn.find("BY CGROUP").unwrap()..], @r"
     BY CGROUP                                           SYSCALL          CALLS/s  ERR/s   MAX  TIME/s

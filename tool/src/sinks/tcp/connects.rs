@@ -91,5 +91,5 @@ pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         .own("failed", |row: &Remote| rate(failed(&row.outcomes)))
         .own("remote", |row: &Remote| row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)))
         .own("why", |row: &Remote| why(&row.outcomes))
-        .draw(text, &tcp.remotes.iter().collect::<Vec<_>>());
+        .draw_bounded(text, &tcp.remotes);
 }

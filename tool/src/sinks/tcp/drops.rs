@@ -21,13 +21,13 @@ pub fn total(tcp: &Tcp, snapshot: &Snapshot) -> Option<String> {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    let Some(sites @ [_, ..]) = tcp.drops.as_deref() else { return };
+    let Some(sites) = tcp.drops.as_ref().filter(|sites| !sites.is_empty()) else { return };
     let netns = |site: &DropSite| site.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .own("reason", |site: &DropSite| reason(&site.cause))
         .own("function", |site: &DropSite| function(&site.cause) + &netns(site))
-        .draw(text, &sites.iter().collect::<Vec<_>>());
+        .draw_bounded(text, sites);
 }
 
 pub fn reason(cause: &DropCause) -> String {

@@ -38,7 +38,7 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
             Some(group) => escape(group).into_owned(),
         })
         .own("owner", |flow: &Flow| noted(&flow.owners))
-        .draw(text, &tcp.flows.iter().collect::<Vec<_>>());
+        .draw_bounded(text, &tcp.flows);
 }
 
 fn unknown() -> String {

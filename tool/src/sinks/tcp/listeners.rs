@@ -16,7 +16,7 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    let Some(listeners @ [_, ..]) = tcp.listeners.value().map(Vec::as_slice) else { return };
+    let Some(listeners) = tcp.listeners.value().filter(|listeners| !listeners.is_empty()) else { return };
     let owner = |row: &Listener| {
         who::noted(&row.owners.who, owners(&row.owners) + if row.is_full() { " (full now)" } else { "" })
     };
@@ -24,5 +24,5 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     Rows::new(view, snapshot.interval)
         .own("at", |row: &Listener| one_end(&row.local, row.netns))
         .own("owner", owner)
-        .draw(text, &listeners.iter().collect::<Vec<_>>());
+        .draw_bounded(text, listeners);
 }

@@ -170,14 +170,14 @@ pub fn snapshot() -> Snapshot {
     };
     let tcp = Tcp {
         events,
-        remotes: vec![failing, remote],
-        drops: Some(vec![site(cause, None, 11), site(unnamed, Some(4026532000), 2)]),
+        remotes: vec![failing, remote].into(),
+        drops: Some(vec![site(cause, None, 11), site(unnamed, Some(4026532000), 2)].into()),
         dropped: 13,
         listeners: vec![listener].into(),
         reset_totals: [1, 2],
         opened: Outcomes([3, 2, 0, 0, 1, 0, 0, 4]),
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
-        flows: vec![flow],
+        flows: vec![flow].into(),
         network: [("retrans_segs", 3), ("timeouts", 1)].into(),
         ..Tcp::default()
     };

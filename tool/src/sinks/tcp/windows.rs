@@ -16,11 +16,11 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    let Some(windows @ [_, ..]) = tcp.closed_windows.value().map(Vec::as_slice) else { return };
+    let Some(windows) = tcp.closed_windows.value().filter(|windows| !windows.is_empty()) else { return };
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .own("connection", |row: &ClosedWindow| pair(&row.local, &row.remote, row.netns))
         .own("owner", |row: &ClosedWindow| noted(&row.owners))
         .own("reader", |row: &ClosedWindow| who::noted(&row.reader, super::one(&row.reader)))
-        .draw(text, &windows.iter().collect::<Vec<_>>());
+        .draw_bounded(text, windows);
 }

@@ -1,0 +1,122 @@
+//! Rows of a table that would otherwise be as long as the host is large.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Cell, Column, Columns, Known, Merge};
+
+/// Rows kept of a table: more than anybody reads, and as many as names are kept of.
+pub const ROWS: usize = 4096;
+
+/// Rows by weight, and what was not kept of them. The latter is no row: whoever goes through rows does not meet it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounded<R> {
+    rows: Vec<R>,
+    others: Option<Others<R>>,
+}
+
+/// Rows of which only the sum is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Others<R> {
+    /// How many.
+    pub rows: u64,
+    /// Its labels are those of one of them.
+    sum: R,
+}
+
+impl<R: Columns> Bounded<R> {
+    /// Leaves the first of many, and of the others those that are `wanted`.
+    pub fn bound(&mut self, mut wanted: impl FnMut(&mut R) -> bool) {
+        for mut row in self.rows.split_off(self.rows.len().min(ROWS)) {
+            if wanted(&mut row) {
+                self.rows.push(row);
+                continue;
+            }
+            match &mut self.others {
+                Some(Others { rows, sum }) => {
+                    *rows += 1;
+                    sum.merge(&row);
+                }
+                None => self.others = Some(Others { rows: 1, sum: row }),
+            }
+        }
+    }
+}
+
+impl<R> Bounded<R> {
+    pub fn others(&self) -> Option<&Others<R>> {
+        self.others.as_ref()
+    }
+
+    /// How many were not kept.
+    pub fn left_out(&self) -> u64 {
+        self.others.as_ref().map_or(0, |others| others.rows)
+    }
+
+    pub fn forget_others(&mut self) {
+        self.others = None;
+    }
+}
+
+impl<R: Columns> Others<R> {
+    /// What adds up, and the greatest of what has one; all else is of a single row.
+    pub fn sums(&self) -> (Vec<Column>, Vec<Cell<'_>>) {
+        let all = R::COLUMNS.iter().cloned().zip(self.sum.cells());
+        all.filter(|(column, _)| matches!(column.merge, Merge::Add | Merge::Max)).unzip()
+    }
+}
+
+impl<R> Default for Bounded<R> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<R> From<Vec<R>> for Bounded<R> {
+    fn from(rows: Vec<R>) -> Self {
+        Self { rows, others: None }
+    }
+}
+
+impl<R> From<Vec<R>> for Known<Bounded<R>> {
+    fn from(rows: Vec<R>) -> Self {
+        Self::Value(rows.into())
+    }
+}
+
+impl<R> FromIterator<R> for Bounded<R> {
+    fn from_iter<I: IntoIterator<Item = R>>(rows: I) -> Self {
+        Vec::from_iter(rows).into()
+    }
+}
+
+impl<R> Deref for Bounded<R> {
+    type Target = Vec<R>;
+
+    fn deref(&self) -> &Vec<R> {
+        &self.rows
+    }
+}
+
+impl<R> DerefMut for Bounded<R> {
+    fn deref_mut(&mut self) -> &mut Vec<R> {
+        &mut self.rows
+    }
+}
+
+impl<'a, R> IntoIterator for &'a Bounded<R> {
+    type Item = &'a R;
+    type IntoIter = std::slice::Iter<'a, R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.iter()
+    }
+}
+
+impl<'a, R> IntoIterator for &'a mut Bounded<R> {
+    type Item = &'a mut R;
+    type IntoIter = std::slice::IterMut<'a, R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.iter_mut()
+    }
+}
