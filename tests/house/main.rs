@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attribution", &["cli", "names", "snapshot", "table"]),
     ("between", &["cli", "missing", "oom_report", "reasons", "sample", "snapshot", "syscall_names", "table"]),
     ("cli", &["asked", "escape", "kernel", "syscall_names"]),
+    ("constant", &[]),
     ("doctor", &["escape", "kernel"]),
     ("engine", &["attribution", "between", "cli", "findings", "names", "sample", "selection", "snapshot"]),
     ("escape", &[]),
@@ -100,7 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("format", &["escape", "snapshot"]),
     ("kernel", &[]),
     ("lead_up", &[]),
-    ("missing", &[]),
+    ("missing", &["constant"]),
     ("names", &["cli", "escape", "kernel", "snapshot"]),
     ("oom_report", &[]),
     (
@@ -139,7 +140,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sample", &["lead_up", "missing", "oom_report"]),
     ("selection", &["cli", "snapshot", "table"]),
     ("sinks", &["cli", "escape", "format", "oom_report", "snapshot", "syscall_names", "table"]),
-    ("snapshot", &["asked", "lead_up", "missing", "oom_report", "reasons", "syscall_names", "table"]),
+    ("snapshot", &["asked", "constant", "lead_up", "missing", "oom_report", "reasons", "syscall_names", "table"]),
     ("syscall_names", &[]),
     ("table", &[]),
 ];

@@ -4,6 +4,7 @@ use crate::{hist, io::OwnerId};
 
 /// Why a task waits for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Kind {
     /// The host has no free page: the task that needs one looks for pages to take away itself.

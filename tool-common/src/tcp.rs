@@ -26,6 +26,7 @@ pub struct Ends {
 
 /// Why a segment was retransmitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Kind {
     /// Nothing was heard until the retransmission timer ran out (loss state).

@@ -1,7 +1,9 @@
 //! What was asked for that a snapshot is told apart by, too.
 
+use serde::{Deserialize, Serialize};
+
 /// How calls are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Every call, from entry to return.
     Exact,
@@ -10,7 +12,7 @@ pub enum Mode {
 }
 
 /// What rows of the table of flows stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub enum FlowsBy {
     #[default]
     Flow,

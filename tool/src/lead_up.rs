@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Of the whole host, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     pub total: u64,
     pub free: u64,
@@ -13,7 +15,7 @@ pub struct Memory {
 }
 
 /// The minutes before a kill, the oldest first. `None`: not measured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LeadUp {
     /// How long before the kill.
     pub before: Vec<Duration>,
@@ -33,7 +35,7 @@ pub struct LeadUp {
 }
 
 /// Resident memory of one process, or of all of a cgroup.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     pub pid: Option<u32>,
     pub comm: Option<String>,

@@ -17,6 +17,7 @@
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
+//! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`run`]: the only clock, and the loop around it all.
 
@@ -27,6 +28,7 @@ pub mod asked;
 pub mod attribution;
 pub mod between;
 pub mod cli;
+pub mod constant;
 #[cfg(test)]
 mod docs;
 pub mod doctor;

@@ -10,10 +10,12 @@ mod tests;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use collect::Collector;
 
 /// One record of the kernel's log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub sequence: u64,
     /// Since boot, on the log's own clock, which may be off the monotonic one by seconds after a long time.
@@ -22,7 +24,7 @@ pub struct Line {
 }
 
 /// All that the kernel had to say about one decision to kill.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Verbatim, those of the reaper included. Other messages may lie in between.
     pub lines: Vec<Line>,
@@ -38,7 +40,7 @@ pub struct Report {
     pub group: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     pub comm: String,
     /// From the line after the first.
@@ -51,7 +53,7 @@ pub struct Trigger {
 }
 
 /// The line `oom-kill:…`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub constraint: Constraint,
     pub cpuset: String,
@@ -63,7 +65,7 @@ pub struct Summary {
 }
 
 /// Which memory had run out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Constraint {
     /// That of the whole host.
     #[default]
@@ -74,7 +76,7 @@ pub enum Constraint {
 }
 
 /// `memory: usage 51200kB, limit 51200kB, failcnt 270`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     pub name: String,
     pub usage_bytes: u64,
@@ -84,7 +86,7 @@ pub struct Counter {
 }
 
 /// A row of the table of candidates. Pages of this machine's size; 4 KiB where the row comes from another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     pub pid: u32,
     pub uid: u32,
@@ -98,7 +100,7 @@ pub struct Candidate {
 }
 
 /// The line `… Killed process …`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Killed {
     /// When it was written, and as which record.
     pub at: Duration,

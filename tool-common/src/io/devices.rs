@@ -5,6 +5,7 @@ use crate::hist;
 
 /// What a request asks of a device; also the order of the rows of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Op {
     Read,

@@ -54,6 +54,7 @@ pub struct Owner {
 
 /// How an owner came to use a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u32)]
 pub enum How {
     /// Nobody is known.

@@ -5,6 +5,7 @@ use crate::hist;
 
 /// How the opening of a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(usize)]
 pub enum Outcome {
     Established,

@@ -25,6 +25,7 @@ pub struct Reset {
 
 /// Who broke a connection off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Direction {
     /// This host.

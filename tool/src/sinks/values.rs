@@ -13,7 +13,7 @@ use super::{
 use crate::{
     escape::{escape, fit},
     snapshot::{Latency, Who},
-    table::{Cell, Format, Quantile, Value},
+    table::{Cell, Column, Format, Quantile},
 };
 
 pub struct Show<'a> {
@@ -35,7 +35,7 @@ impl Show<'_> {
             Cell::Text(text) => Some(escape(text).into_owned()),
             Cell::At(at) => Some(clock(*at, self.view)),
             Cell::Times(latency) if latency.count > 0 => self.times(format, latency),
-            Cell::Row(..) => return Who::of(cell).map_or_else(Noted::default, |of| self.who(format, &of)),
+            Cell::Row(columns, cells) => return self.who(format, &process(columns, cells)),
             _ => None,
         };
         shown.unwrap_or_else(|| UNKNOWN.to_owned()).into()
@@ -81,6 +81,21 @@ impl Show<'_> {
             _ => UNKNOWN.into(),
         }
     }
+}
+
+/// Rows within rows that text shows are processes.
+fn process(columns: &[Column], cells: &[Cell<'_>]) -> Who {
+    let mut who = Who::default();
+    for (column, cell) in columns.iter().zip(cells) {
+        match (column.name, cell) {
+            ("pid", Cell::Count(pid)) => who.pid = u32::try_from(*pid).ok(),
+            ("comm", Cell::Text(comm)) => who.comm = Some(comm.clone().into_owned()),
+            ("cgroup", Cell::Text(path)) => who.cgroup = Some(path.clone().into_owned()),
+            ("unknown", Cell::Text(why)) => who.unknown = Some(why.clone().into_owned().into()),
+            _ => {}
+        }
+    }
+    who
 }
 
 /// A moment within the day.

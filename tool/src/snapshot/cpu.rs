@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Latency, Who, who::about};
 use crate::table::{Bounded, Known, named, table};
 
@@ -12,7 +14,7 @@ pub const NONE_WAITED: &str = "nothing waited in a run queue";
 pub const NOT_MEASURED: &str = "not measured";
 
 /// The `cpu` probe's part of a snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cpu {
     pub scheduler: Scheduler,
     /// Processes with waits over the threshold.
@@ -187,7 +189,7 @@ table! {
 }
 
 /// Kinds of interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InterruptKind {
     Irq,
     Softirq,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Who, ledger::Entry};
+use crate::constant::{self, Constant};
 
 /// Of one interval. The most harm first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     pub open: Vec<Open>,
     /// Those that ended.
@@ -23,7 +25,7 @@ pub struct Findings {
 }
 
 /// A finding over time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
     /// As of the last interval in which it held.
     pub finding: Finding,
@@ -36,7 +38,7 @@ pub struct Open {
     pub lasted: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Started,
     Ongoing,
@@ -54,9 +56,10 @@ impl State {
 }
 
 /// A statement of fact, with what it rests on. Text in it is safe for a terminal.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    pub rule: &'static str,
+    #[serde(deserialize_with = "constant::read")]
+    pub rule: Constant,
     /// With the rule, what makes two findings of two intervals the same one: a device, a cgroup, an address.
     pub subject: String,
     /// One sentence, with numbers and names.
@@ -89,14 +92,15 @@ impl Finding {
 }
 
 /// One value that a finding rests on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    pub probe: &'static str,
+    #[serde(deserialize_with = "constant::read")]
+    pub probe: Constant,
     pub what: String,
     pub value: Value,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Nanoseconds(u64),
     /// Of time, in each second of the interval.
@@ -108,8 +112,9 @@ pub enum Value {
 }
 
 /// An area, with the figures that say that it is fine, or that it may not be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuledOut {
-    pub area: &'static str,
+    #[serde(deserialize_with = "constant::read")]
+    pub area: Constant,
     pub because: String,
 }

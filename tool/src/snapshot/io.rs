@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 pub use stillwatch_common::io::{How, Op};
 
 use super::{Latency, Who, who::about};
@@ -30,7 +31,7 @@ pub const HELD_BACK: &str = "held back before the device";
 pub const NO_DEVICE: &str = "none was seen";
 
 /// Block I/O of one interval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Io {
     /// One row per device (or partition) and operation, the largest total time first.
     pub devices: Vec<Device>,

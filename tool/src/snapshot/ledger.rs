@@ -1,5 +1,7 @@
 //! Where the time of processes went.
 
+use serde::{Deserialize, Serialize};
+
 use crate::table::{Known, named, table};
 
 named!(For);
@@ -26,7 +28,7 @@ table! {
 }
 
 /// What processes wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum For {
     /// A request of a disk.
     Disk,

@@ -1,6 +1,7 @@
 //! What happened in one interval: the difference of two samples, ready to be drawn.
 //!
-//! No I/O and no clock here. Every sink reads these types and nothing else.
+//! No I/O and no clock here. Every sink reads these types and nothing else. All of it can be written and read back without loss
+//! (serde), whatever reads it then: what is kept of a run is this.
 
 pub mod cpu;
 pub mod finding;
@@ -11,19 +12,23 @@ pub mod syscalls;
 pub mod tcp;
 pub mod who;
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::table::Latency;
 pub use who::Who;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use crate::missing::{Lost, Unavailable};
 
 macro_rules! snapshot {
     ($($probe:ident: $Part:ident),*) => {
         /// One interval of one run.
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         pub struct Snapshot {
             /// End of the interval.
             pub at: Timestamp,
@@ -59,7 +64,7 @@ impl Snapshot {
 }
 
 /// What stillwatch itself cost in the interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// User and system time of our own process, percent of one CPU.
     pub user_cpu_percent: f64,
@@ -84,14 +89,14 @@ impl Cost {
 }
 
 /// Share of the interval in which some, or all, tasks waited for a resource (`/proc/pressure`), in percent.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
     pub cpu: Stall,
     pub io: Stall,
     pub memory: Stall,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stall {
     pub some: f64,
     pub full: f64,

@@ -3,18 +3,20 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 pub use stillwatch_common::oom::Kind;
 
 use super::{Latency, Who, who::about};
 pub use crate::lead_up::{LeadUp, Memory, Series};
 use crate::{
+    constant::{self, Constant},
     oom_report::{Constraint, Report},
-    table::{Bounded, named, table},
+    table::{Bounded, Reason, named, table},
 };
 
 named!(Kind);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Oom {
     pub kills: Vec<Kill>,
     /// Kills shown earlier, whose memory is free since.
@@ -29,7 +31,8 @@ pub struct Oom {
     /// Cgroups with a limit, the fullest first.
     pub limits: Bounded<Limit>,
     /// The kernel's own counters, in this interval.
-    pub vm: BTreeMap<&'static str, u64>,
+    #[serde(deserialize_with = "constant::counts")]
+    pub vm: BTreeMap<Constant, u64>,
     pub memory: Memory,
     pub log_unavailable: Option<String>,
     pub residents_unavailable: Option<String>,
@@ -44,7 +47,7 @@ impl Oom {
 }
 
 /// A process that the kernel killed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kill {
     pub at: Timestamp,
     pub victim: Victim,
@@ -52,7 +55,7 @@ pub struct Kill {
     pub trigger: Who,
     /// Ids of the cgroups that the memory of victim and trigger is charged to; 0: not known.
     pub memory_cgroups: [u64; 2],
-    pub scope: Result<Scope, &'static str>,
+    pub scope: Result<Scope, Reason>,
     /// What the trigger wanted.
     pub allocation: Option<Allocation>,
     /// Killed together with others, because their cgroup asks for that.
@@ -71,7 +74,7 @@ pub struct Kill {
     pub reconstructed: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Victim {
     pub who: Who,
     pub cmdline: Option<String>,
@@ -81,7 +84,7 @@ pub struct Victim {
 }
 
 /// Memory of a process, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub anon: u64,
     pub file: u64,
@@ -101,7 +104,7 @@ impl Held {
 }
 
 /// Which memory had run out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     pub constraint: Constraint,
     /// The cgroup whose limit was reached.
@@ -111,7 +114,7 @@ pub struct Scope {
     pub nodes: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
     /// 2^order pages. `None`: somebody asked for a kill by hand.
     pub order: Option<u32>,
@@ -179,7 +182,7 @@ table! {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
     pub waits: u64,
     pub total_ns: u64,

@@ -1,5 +1,7 @@
 //! The `syscalls` probe's part of a snapshot.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Latency, Who, who::about};
 pub use crate::asked::Mode;
 use crate::table::{Bounded, Known, table};
@@ -10,7 +12,7 @@ pub const BLOCKED: &str = "blocked mode";
 pub const BEFORE_START: &str = "since before start";
 
 /// System calls of one interval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Syscalls {
     pub mode: Mode,
     /// One row per call that occurred, the largest total time first, calls that wait by design below the others (unless
@@ -33,7 +35,7 @@ pub struct Syscalls {
 }
 
 /// A call that failed in one way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
     pub syscall: String,
     pub errno: String,
@@ -41,7 +43,7 @@ pub struct Failed {
 }
 
 /// The same of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failing {
     pub who: Who,
     pub syscall: String,

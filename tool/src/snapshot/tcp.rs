@@ -6,6 +6,8 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
 
 pub use self::{
@@ -18,7 +20,10 @@ use super::{
     who::{About, about},
 };
 pub use crate::asked::FlowsBy;
-use crate::table::{Bounded, Known, named, table};
+use crate::{
+    constant::{self, Constant},
+    table::{Bounded, Known, named, table},
+};
 
 named!(Kind, Direction, Outcome);
 
@@ -46,7 +51,7 @@ impl About for ClosedWindow {
 pub const NO_REASONS: &str = "this kernel tells no reasons";
 
 /// What TCP retransmitted in one interval, which connections it opened, and what else went wrong.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tcp {
     pub totals: Totals,
     /// Those that were not shown before the interval's end.
@@ -69,7 +74,8 @@ pub struct Tcp {
     /// Connections that could not send for a second and more, the longest first.
     pub closed_windows: Known<Bounded<ClosedWindow>>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
-    pub network: BTreeMap<&'static str, u64>,
+    #[serde(deserialize_with = "constant::counts")]
+    pub network: BTreeMap<Constant, u64>,
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
@@ -98,7 +104,7 @@ impl Default for Tcp {
 }
 
 /// What happened at one moment each. All in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Events {
     pub retransmits: Vec<Retransmit>,
     /// Connections that were slow to open, or failed to.
@@ -134,7 +140,7 @@ impl Events {
 }
 
 /// Of all connections, whichever are shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// As in the kernel's `TcpRetransSegs`.
     pub segments: u64,

@@ -2,20 +2,22 @@
 
 use std::ops::{Deref, DerefMut};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cell, Column, Columns, Known, Merge};
 
 /// Rows kept of a table: more than anybody reads, and as many as names are kept of.
 pub const ROWS: usize = 4096;
 
 /// Rows by weight, and what was not kept of them. The latter is no row: whoever goes through rows does not meet it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bounded<R> {
     rows: Vec<R>,
     others: Option<Others<R>>,
 }
 
 /// Rows of which only the sum is kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Others<R> {
     /// How many.
     pub rows: u64,

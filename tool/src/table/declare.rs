@@ -12,7 +12,7 @@ macro_rules! table {
         }
     )*) => {$(
         $(#[doc = $about])*
-        #[derive(Clone, Debug, PartialEq $($(, $also)*)?)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize $($(, $also)*)?)]
         $vis struct $row {
             $($(#[doc = $doc])* pub $field: $type,)*
         }
@@ -34,11 +34,6 @@ macro_rules! table {
                 GET.get(column).map_or($crate::table::Cell::None, |get| get(self))
             }
 
-            fn from_cells(cells: &[$crate::table::Cell<'_>]) -> Option<Self> {
-                let mut cells = cells.iter();
-                Some(Self { $($field: $crate::table::Value::of(cells.next()?)?,)* })
-            }
-
             fn merge(&mut self, later: &Self) {
                 let mut columns = <Self as $crate::table::Columns>::COLUMNS.iter();
                 $(if let Some(column) = columns.next() {
@@ -53,26 +48,12 @@ macro_rules! table {
                 $crate::table::Cell::Row(Self::COLUMNS, self.cells())
             }
 
-            fn of(cell: &$crate::table::Cell<'_>) -> Option<Self> {
-                match cell {
-                    $crate::table::Cell::Row(_, cells) => $crate::table::Columns::from_cells(cells),
-                    _ => None,
-                }
-            }
-
             fn join(&mut self, later: &Self, how: $crate::table::Merge) {
                 match how {
                     $crate::table::Merge::Same => {}
                     $crate::table::Merge::Last => *self = later.clone(),
                     _ => $crate::table::Columns::merge(self, later),
                 }
-            }
-        }
-
-        #[cfg(test)]
-        impl $crate::table::any::Any for $row {
-            fn any(dice: &mut $crate::table::any::Dice) -> Self {
-                Self { $($field: $crate::table::any::Any::any(dice),)* }
             }
         }
 

@@ -2,18 +2,20 @@
 
 use std::{borrow::Cow, fmt};
 
+use serde::{Deserialize, Serialize};
+
 /// A reason in words.
 pub type Reason = Cow<'static, str>;
 
 /// A value, zero included, or the reason why there is none. There is no default to fall back on: who reads it has to say what
 /// not knowing means.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Known<T> {
     Value(T),
     Not(Why),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Why {
     /// Not asked for: with or without this flag.
     NotMeasured(Reason),

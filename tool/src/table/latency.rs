@@ -1,10 +1,12 @@
 //! The latencies of an interval, as buckets and as quantiles.
 
+use serde::{Deserialize, Serialize};
+
 use hdrhistogram::Histogram;
 use stillwatch_common::hist;
 
 /// A distribution of nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// (bucket of [`hist`], count), ascending, without empty buckets.
     buckets: Vec<(u32, u64)>,

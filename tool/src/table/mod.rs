@@ -13,8 +13,8 @@
 //! }
 //! ```
 //!
-//! This makes the struct (all fields public; `Clone`, `Debug`, `PartialEq`, and what `derive(…)` after the table's name adds) and
-//! its [`Columns`]. The comment of a field is the column's meaning. The order of fields is that of JSON's keys, and of the text's
+//! This makes the struct (all fields public; `Clone`, `Debug`, `PartialEq`, serde's `Serialize` and `Deserialize`, and what `derive(…)`
+//! after the table's name adds) and its [`Columns`]. The comment of a field is the column's meaning. The order of fields is that of JSON's keys, and of the text's
 //! columns where they do not say `after`.
 //!
 //! **What a column is** ([`Column`]), with how the rows of two intervals become one:
@@ -53,7 +53,7 @@
 //! - `.unless_zero()`, `.unless_unknown()`: left out if that is so in every row. `.with("other")`: left out with that column.
 //! - `.after("other")`: stands behind all of that column. `.or("other")`: shows that column where this one is not known.
 //!
-//! **Types** of fields are those with a [`Value`]: numbers, `bool`, `String`, `Reason`, `Timestamp`, `Duration`, `Latency`, rows,
+//! **Types** of fields are those with a [`Value`] that can be written and read: numbers, `bool`, `String`, `Reason`, `Timestamp`, `Duration`, `Latency`, rows,
 //! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`, `BTreeMap` of counts; enums with names by
 //! `named!(Op, How)`; others by a [`Value`] of their own.
 //!
@@ -101,9 +101,6 @@ pub trait Columns: Sized + 'static {
 
     /// None beyond the last column.
     fn get(&self, column: usize) -> Cell<'_>;
-
-    /// From one cell per column. `None`: they are not of this table.
-    fn from_cells(cells: &[Cell<'_>]) -> Option<Self>;
 
     /// Adds the same row of a later interval.
     fn merge(&mut self, later: &Self);

@@ -1,4 +1,4 @@
-//! What can stand in a column: to a cell and back, and two as one.
+//! What can stand in a column: as a cell, and two as one.
 
 mod composed;
 
@@ -11,9 +11,6 @@ use super::{Cell, Merge, Reason};
 pub trait Value: Sized {
     fn cell(&self) -> Cell<'_>;
 
-    /// `None`: the cell is of another type.
-    fn of(cell: &Cell<'_>) -> Option<Self>;
-
     /// Adds the value of a later interval.
     fn join(&mut self, later: &Self, how: Merge);
 }
@@ -23,13 +20,6 @@ macro_rules! numbers {
         impl Value for $type {
             fn cell(&self) -> Cell<'_> {
                 Cell::$cell(<$wide>::from(*self))
-            }
-
-            fn of(cell: &Cell<'_>) -> Option<Self> {
-                match cell {
-                    Cell::$cell(value) => <$type>::try_from(*value).ok(),
-                    _ => None,
-                }
             }
 
             fn join(&mut self, later: &Self, how: Merge) {
@@ -61,10 +51,6 @@ impl Value for Duration {
         Cell::Count(u64::try_from(self.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        u64::of(cell).map(Self::from_nanos)
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         match how {
             Merge::Same => {}
@@ -89,13 +75,6 @@ macro_rules! texts {
                 Cell::Text(Cow::Borrowed(self))
             }
 
-            fn of(cell: &Cell<'_>) -> Option<Self> {
-                match cell {
-                    Cell::Text(text) => Some(text.clone().into_owned().into()),
-                    _ => None,
-                }
-            }
-
             fn join(&mut self, later: &Self, how: Merge) {
                 last(self, later, how);
             }
@@ -113,24 +92,10 @@ macro_rules! named {
                 $crate::table::Cell::Text(self.name().into())
             }
 
-            fn of(cell: &$crate::table::Cell<'_>) -> Option<Self> {
-                match cell {
-                    $crate::table::Cell::Text(name) => Self::ALL.into_iter().find(|value| value.name() == name),
-                    _ => None,
-                }
-            }
-
             fn join(&mut self, later: &Self, how: $crate::table::Merge) {
                 if how != $crate::table::Merge::Same {
                     *self = *later;
                 }
-            }
-        }
-
-        #[cfg(test)]
-        impl $crate::table::any::Any for $type {
-            fn any(dice: &mut $crate::table::any::Dice) -> Self {
-                Self::ALL[dice.below(Self::ALL.len())]
             }
         }
 

@@ -16,6 +16,7 @@ use crate::{
         Who,
         oom::{Allocation, Held, Kill, Limit, Scope, Victim},
     },
+    table::Reason,
 };
 
 const HELD_BACK: &str = "the kernel suppressed its report, because there were many";
@@ -44,7 +45,7 @@ pub fn kill(told: &OomKill, at: Timestamp, sample: &sample::Oom) -> Kill {
         at,
         scope: match report {
             Some(report) => scope(report).or_else(|why| at_limit(raw).ok_or(why)),
-            None => at_limit(raw).ok_or(why),
+            None => at_limit(raw).ok_or(why.into()),
         },
         allocation: report.and_then(|report| allocation(report)),
         group: report.and_then(|report| report.group.clone()),
@@ -143,14 +144,14 @@ fn allocation(report: &Report) -> Option<Allocation> {
     Some(Allocation { order: u32::try_from(trigger.order).ok(), gfp: trigger.gfp.clone() })
 }
 
-fn scope(report: &Report) -> Result<Scope, &'static str> {
+fn scope(report: &Report) -> Result<Scope, Reason> {
     let Some(summary) = &report.summary else {
         // The message alone tells a cgroup from the host, but not which.
         return match report.killed.first() {
             Some(killed) if !killed.memcg => {
                 Ok(Scope { constraint: Constraint::None, cgroup: None, limit: None, nodes: None })
             }
-            _ => Err(HELD_BACK),
+            _ => Err(HELD_BACK.into()),
         };
     };
     let counter = report.counter("memory").filter(|_| summary.oom_memcg.is_some());

@@ -111,7 +111,7 @@ fn unlogged() -> Kill {
     Kill {
         victim: Victim { who: Who::living(7), ..Victim::default() },
         trigger: Who { unknown: Some("not told".into()), ..Who::default() },
-        scope: Err("only the kernel's log says it"),
+        scope: Err("only the kernel's log says it".into()),
         allocation: None,
         freed: None,
         reaped: None,

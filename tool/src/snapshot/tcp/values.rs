@@ -5,11 +5,13 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::Outcome;
 use crate::table::{Cell, Merge, Value};
 
 /// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct End {
     pub address: IpAddr,
     pub port: u16,
@@ -26,12 +28,6 @@ impl Value for End {
         Cell::Text(self.to_string().into())
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        let Cell::Text(text) = cell else { return None };
-        let end: SocketAddr = text.parse().ok()?;
-        Some(Self { address: end.ip(), port: end.port() })
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         if how != Merge::Same {
             *self = *later;
@@ -40,7 +36,7 @@ impl Value for End {
 }
 
 /// Connections by [`Outcome`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes(pub [u64; Outcome::ALL.len()]);
 
 /// Of these, how many failed.
@@ -71,37 +67,7 @@ impl Value for Outcomes {
         Cell::Named(named)
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        let Cell::Named(named) = cell else { return None };
-        let mut outcomes = Self::default();
-        for (name, count) in named {
-            let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)?;
-            outcomes[outcome as usize] = *count;
-        }
-        Some(outcomes)
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         self.0.iter_mut().zip(later.0).for_each(|(count, later)| count.join(&later, how));
-    }
-}
-
-#[cfg(test)]
-mod any {
-    use super::*;
-    use crate::table::any::{Any, Dice};
-
-    impl Any for End {
-        fn any(dice: &mut Dice) -> Self {
-            let (v4, v6) = (dice.throw() as u32, u128::from(dice.throw()) << 64 | u128::from(dice.throw()));
-            let address = if bool::any(dice) { IpAddr::V4(v4.into()) } else { IpAddr::V6(v6.into()) };
-            Self { address, port: dice.throw() as u16 }
-        }
-    }
-
-    impl Any for Outcomes {
-        fn any(dice: &mut Dice) -> Self {
-            Self(std::array::from_fn(|_| u64::any(dice) >> 1))
-        }
     }
 }

@@ -13,13 +13,6 @@ impl Value for Latency {
         Cell::Times(Cow::Borrowed(self))
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        match cell {
-            Cell::Times(latency) => Some(latency.clone().into_owned()),
-            _ => None,
-        }
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         match how {
             Merge::Add => *self = Latency::merge([&*self, later]),
@@ -39,15 +32,6 @@ impl<K: Value + Ord + Clone> Value for BTreeMap<K, u64> {
         Cell::Named(self.iter().map(|(key, count)| (name(key), *count)).collect())
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        let Cell::Named(counts) = cell else { return None };
-        let key = |name: &str| {
-            let number = || name.parse().ok().and_then(|number| K::of(&Cell::Count(number)));
-            K::of(&Cell::Text(name.into())).or_else(number)
-        };
-        counts.iter().map(|(name, count)| Some((key(name)?, *count))).collect()
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         if how != Merge::Add {
             return last(self, later, how);
@@ -63,13 +47,6 @@ impl<T: Value + Clone> Value for Vec<T> {
         Cell::List(self.iter().map(Value::cell).collect())
     }
 
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        match cell {
-            Cell::List(cells) => cells.iter().map(T::of).collect(),
-            _ => None,
-        }
-    }
-
     fn join(&mut self, later: &Self, how: Merge) {
         last(self, later, how);
     }
@@ -78,13 +55,6 @@ impl<T: Value + Clone> Value for Vec<T> {
 impl<T: Value + Clone> Value for Option<T> {
     fn cell(&self) -> Cell<'_> {
         self.as_ref().map_or(Cell::None, Value::cell)
-    }
-
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        match cell {
-            Cell::None => Some(None),
-            cell => T::of(cell).map(Some),
-        }
     }
 
     fn join(&mut self, later: &Self, how: Merge) {
@@ -101,13 +71,6 @@ impl<T: Value + Clone> Value for Known<T> {
         match self {
             Self::Value(value) => value.cell(),
             Self::Not(why) => Cell::Unknown(Cow::Borrowed(why)),
-        }
-    }
-
-    fn of(cell: &Cell<'_>) -> Option<Self> {
-        match cell {
-            Cell::Unknown(why) => Some(Self::Not(why.clone().into_owned())),
-            cell => T::of(cell).map(Self::Value),
         }
     }
 

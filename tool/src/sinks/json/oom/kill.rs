@@ -22,7 +22,7 @@ pub struct Kill<'a> {
     /// `host`, `memcg`, `cpuset`, `memory_policy`.
     scope: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope_unknown: Option<&'static str>,
+    scope_unknown: Option<&'a str>,
     /// Whose limit was reached.
     cgroup: Option<&'a str>,
     limit_bytes: Option<u64>,
@@ -215,7 +215,7 @@ impl<'a> Kill<'a> {
                 Constraint::Cpuset => "cpuset",
                 Constraint::MemoryPolicy => "memory_policy",
             }),
-            scope_unknown: kill.scope.as_ref().err().copied(),
+            scope_unknown: kill.scope.as_ref().err().map(AsRef::as_ref),
             cgroup: scope.and_then(|scope| scope.cgroup.as_deref()),
             limit_bytes: limit.and_then(|limit| limit.limit_bytes),
             usage_bytes: limit.map(|limit| limit.usage_bytes),
