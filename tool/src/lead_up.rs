@@ -7,10 +7,15 @@ use serde::{Deserialize, Serialize};
 /// Of the whole host, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
+    #[serde(rename = "total_bytes")]
     pub total: u64,
+    #[serde(rename = "free_bytes")]
     pub free: u64,
+    #[serde(rename = "available_bytes")]
     pub available: u64,
+    #[serde(rename = "swap_total_bytes")]
     pub swap_total: u64,
+    #[serde(rename = "swap_free_bytes")]
     pub swap_free: u64,
 }
 

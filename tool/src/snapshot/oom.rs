@@ -184,6 +184,7 @@ table! {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
+    #[serde(rename = "count")]
     pub waits: u64,
     pub total_ns: u64,
 }

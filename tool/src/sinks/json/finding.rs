@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{line::ns, row::Rows, who::Who};
 use crate::snapshot::{
     Snapshot,
-    finding::{self, Findings, Open, Value},
+    finding::{self, Findings, Open, RuledOut, Value},
     ledger::Entry,
 };
 
@@ -106,15 +106,9 @@ impl<'a> Evidence<'a> {
 pub struct Areas<'a> {
     #[serde(flatten)]
     head: Head<'a>,
-    areas: Vec<Area<'a>>,
+    areas: &'a [RuledOut],
     #[serde(skip_serializing_if = "Option::is_none")]
     not_measured: Option<&'a [String]>,
-}
-
-#[derive(Serialize)]
-struct Area<'a> {
-    area: &'a str,
-    because: &'a str,
 }
 
 impl<'a> Areas<'a> {
@@ -126,8 +120,7 @@ impl<'a> Areas<'a> {
         Self::of("unclear", &found.unclear, snapshot)
     }
 
-    fn of(rule: &'a str, areas: &'a [finding::RuledOut], snapshot: &Snapshot) -> Self {
-        let areas = areas.iter().map(|row| Area { area: row.area, because: &row.because }).collect();
+    fn of(rule: &'a str, areas: &'a [RuledOut], snapshot: &Snapshot) -> Self {
         Self { head: Head::of(rule, snapshot), areas, not_measured: None }
     }
 }

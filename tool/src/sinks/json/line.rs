@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::snapshot::{Cost, Pressure, Snapshot, Stall};
+use crate::snapshot::{Cost, Pressure, Snapshot};
 
 pub const NO_RUN_TIME: &str = "the kernel did not measure the run time of our programs";
 
@@ -18,7 +18,7 @@ pub struct Line<'a, P> {
     interval_ns: u64,
     #[serde(rename = "self")]
     own: Own<'a>,
-    pressure: Option<Resources>,
+    pressure: Option<&'a Pressure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pressure_unavailable: Option<&'a str>,
     #[serde(flatten)]
@@ -34,7 +34,7 @@ impl<'a, P> Line<'a, P> {
             at: snapshot.at.to_string(),
             interval_ns: ns(snapshot.interval),
             own: Own::of(&snapshot.cost),
-            pressure: snapshot.pressure.as_ref().ok().map(Resources::of),
+            pressure: snapshot.pressure.as_ref().ok(),
             pressure_unavailable: snapshot.pressure.as_ref().err().map(String::as_str),
             part,
         }
@@ -94,26 +94,6 @@ impl<'a> Own<'a> {
             lost_by: cost.lost.iter().map(|lost| (lost.cause, lost.count)).collect(),
             level: "full",
         }
-    }
-}
-
-#[derive(Serialize)]
-struct Resources {
-    cpu: Share,
-    io: Share,
-    memory: Share,
-}
-
-#[derive(Serialize)]
-struct Share {
-    some: f64,
-    full: f64,
-}
-
-impl Resources {
-    fn of(pressure: &Pressure) -> Self {
-        let share = |stall: Stall| Share { some: stall.some, full: stall.full };
-        Self { cpu: share(pressure.cpu), io: share(pressure.io), memory: share(pressure.memory) }
     }
 }
 

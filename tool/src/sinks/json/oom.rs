@@ -17,7 +17,7 @@ use crate::{
     sinks::View,
     snapshot::{
         Snapshot,
-        oom::{self as shown, Inside, Kind, Limit, Reclaim, Signal},
+        oom::{self as shown, Inside, Kind, Limit, Memory, Reclaim, Signal, Total},
     },
 };
 
@@ -30,11 +30,11 @@ pub fn add(lines: &mut Lines, oom: &shown::Oom, snapshot: &Snapshot, _: &View) -
 
 #[derive(Serialize)]
 struct Oom<'a> {
-    memory: Memory,
+    memory: &'a Memory,
     reclaim: Rows<'a, Reclaim>,
     in_reclaim: Rows<'a, Inside>,
     /// Waits of everybody, by kind.
-    totals: BTreeMap<&'static str, Total>,
+    totals: BTreeMap<&'static str, &'a Total>,
     limits: Rows<'a, Limit>,
     /// The kernel's own counters, in this interval.
     vm: &'a BTreeMap<&'static str, u64>,
@@ -47,38 +47,14 @@ struct Oom<'a> {
     unprotected: &'a [String],
 }
 
-#[derive(Serialize)]
-struct Memory {
-    total_bytes: u64,
-    free_bytes: u64,
-    available_bytes: u64,
-    swap_total_bytes: u64,
-    swap_free_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Total {
-    count: u64,
-    total_ns: u64,
-}
-
 impl<'a> Oom<'a> {
     fn of(oom: &'a shown::Oom) -> Self {
-        let memory = &oom.memory;
         let totals = Kind::ALL.into_iter().zip(&oom.totals).filter(|(_, total)| total.waits > 0);
         Self {
-            memory: Memory {
-                total_bytes: memory.total,
-                free_bytes: memory.free,
-                available_bytes: memory.available,
-                swap_total_bytes: memory.swap_total,
-                swap_free_bytes: memory.swap_free,
-            },
+            memory: &oom.memory,
             reclaim: Rows::of(&oom.reclaim),
             in_reclaim: Rows::of(&oom.inside),
-            totals: totals
-                .map(|(kind, total)| (kind.name(), Total { count: total.waits, total_ns: total.total_ns }))
-                .collect(),
+            totals: totals.map(|(kind, total)| (kind.name(), total)).collect(),
             limits: Rows::of(&oom.limits),
             vm: &oom.vm,
             kernel_log_unavailable: oom.log_unavailable.as_deref(),
