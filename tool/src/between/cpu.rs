@@ -5,10 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use stillwatch_common::{
-    cpu as wire, hist,
-    io::{OwnerId, tgid_of},
-};
+use stillwatch_common::{cpu as wire, hist, io::OwnerId};
 
 use super::Span;
 use crate::{
@@ -66,11 +63,6 @@ fn unless<T>(unavailable: Option<&'static str>, value: impl FnOnce() -> T) -> Kn
     unavailable.map_or_else(|| value().into(), Known::unavailable)
 }
 
-/// A process that the kernel side knew by when it started: numbers are used again.
-fn recorded(owner: OwnerId, comm: &[u8; 16], cgroup: u64) -> Who {
-    Who { started: Some(owner as u32), ..Who::recorded(tgid_of(owner), comm, cgroup) }
-}
-
 fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited> {
     let mut rows: Vec<Waited> = next
         .waited
@@ -86,7 +78,7 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
             };
             let ran = next.ran.get(&RanKey::Process(owner));
             (waits > 0).then(|| Waited {
-                who: recorded(owner, &after.comm, after.cgroup),
+                who: Who::owner(owner, &after.comm, after.cgroup),
                 class: ran.and_then(|ran| class(ran.scheduling?)),
                 waits,
                 total_ns,
@@ -122,7 +114,7 @@ fn behind(waited: &wire::Waited) -> Option<Who> {
 
 fn waiting(next: &sample::Cpu) -> Vec<Waiting> {
     let row = |task: &sample::WaitsNow| Waiting {
-        who: Who { kernel_thread: task.kernel_thread, ..recorded(task.owner, &task.comm, 0) },
+        who: Who { kernel_thread: task.kernel_thread, ..Who::owner(task.owner, &task.comm, 0) },
         class: class(task.scheduling),
         tid: task.tid,
         cpu: task.cpu,
@@ -137,7 +129,7 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
     let row = |(key, ran): (&RanKey, &Ran)| {
         let comm = ran.comm.unwrap_or_default();
         let who = match *key {
-            RanKey::Process(owner) => Who { kernel_thread: ran.kernel_thread, ..recorded(owner, &comm, ran.cgroup) },
+            RanKey::Process(owner) => Who { kernel_thread: ran.kernel_thread, ..Who::owner(owner, &comm, ran.cgroup) },
             RanKey::Ended(comm, cgroup) => {
                 let cgroup_id = Some(cgroup).filter(|&id| id != 0);
                 Who { comm: Some(who::text(&comm)), cgroup_id, ..Who::default() }
@@ -177,7 +169,7 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
             let count = u64::from(count.wrapping_sub(before_it));
             if count > 0 {
                 let sum = sums.entry(key.owner).or_insert_with(|| Sum {
-                    who: recorded(key.owner, &after.comm, after.cgroup),
+                    who: Who::owner(key.owner, &after.comm, after.cgroup),
                     buckets: Vec::new(),
                     total_ns: 0,
                 });

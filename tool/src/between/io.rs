@@ -137,8 +137,8 @@ impl Context<'_> {
         }
         match self.after.owners.get(&owner) {
             Some(known) => {
-                let who = Who::recorded(tgid_of(owner), &known.comm, known.cgroup);
-                (Who { started: Some(owner as u32), kernel_thread: known.kernel_thread != 0, ..who }, How::of(how))
+                let who = Who::owner(owner, &known.comm, known.cgroup);
+                (Who { kernel_thread: known.kernel_thread != 0, ..who }, How::of(how))
             }
             None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, How::of(how)),
         }

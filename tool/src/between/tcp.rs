@@ -12,10 +12,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use stillwatch_common::{
-    io::tgid_of,
-    tcp::{self, Kind},
-};
+use stillwatch_common::tcp::{self, Kind};
 
 use super::Span;
 use crate::{
@@ -232,7 +229,7 @@ fn owners(&Socket { sock, inode, at_ns, connected, opener }: &Socket, sample: &s
 }
 
 fn recorded(opener: &tcp::Opener) -> Who {
-    Who { started: Some(opener.owner as u32), ..Who::recorded(tgid_of(opener.owner), &opener.comm, opener.cgroup) }
+    Who::owner(opener.owner, &opener.comm, opener.cgroup)
 }
 
 fn ends(ends: &tcp::Ends) -> Ends {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     escape::escape,
     snapshot::{
-        Snapshot, Who,
+        Snapshot,
         oom::{Kind, Oom},
     },
 };
@@ -101,15 +101,6 @@ fn words(kind: Kind) -> &'static str {
         Kind::Memcg => "cgroup reclaim",
         Kind::Compaction => "compaction",
         Kind::Sleep => "swap and throttling",
-    }
-}
-
-/// `name pid`.
-fn one(who: &Who) -> String {
-    match (&who.comm, who.pid) {
-        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
-        (None, Some(pid)) => pid.to_string(),
-        (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
     }
 }
 

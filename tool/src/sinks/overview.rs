@@ -7,7 +7,7 @@ pub mod tests;
 
 use std::io::{self, Write};
 
-use super::{Sink, View, format, header, page};
+use super::{Sink, View, format, header, page, values::clock};
 use crate::snapshot::{Snapshot, finding::Findings, oom::Kill};
 
 /// Below the header.
@@ -44,7 +44,7 @@ impl<W: Write> Sink for Overview<W> {
     fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
         let mut text = String::new();
         for kill in kills {
-            let time = kill.at.to_zoned(self.view.zone.clone()).strftime("%H:%M:%S%.3f").to_string();
+            let time = clock(kill.at, &self.view);
             let victim = format::name(&kill.victim.who);
             text += &self.view.bold(&format!("{time}  the kernel killed {victim} for want of memory"));
             text.push('\n');

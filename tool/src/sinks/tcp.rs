@@ -11,15 +11,14 @@ mod resets;
 pub mod tests;
 mod windows;
 
-use jiff::Timestamp;
-
-use super::{View, format, table::Noted, who};
-use crate::{
-    escape::escape,
-    snapshot::{
-        Snapshot, Who,
-        tcp::{End, Kind, Owners, Tcp},
-    },
+use super::{
+    View, format,
+    table::Noted,
+    who::{self, one},
+};
+use crate::snapshot::{
+    Snapshot,
+    tcp::{End, Kind, Owners, Tcp},
 };
 
 /// How it runs, for the header.
@@ -93,11 +92,6 @@ fn network(tcp: &Tcp) -> Option<String> {
     (!parts.is_empty()).then(|| format!("this network namespace, as the kernel counts: {}", parts.join(", ")))
 }
 
-/// A moment within the day.
-fn time(at: Timestamp, view: &View) -> String {
-    at.to_zoned(view.zone.clone()).strftime("%H:%M:%S%.3f").to_string()
-}
-
 /// Both ends, and where that is not here.
 fn pair(local: &End, remote: &End, netns: Option<u32>) -> String {
     format!("{local} → {}", one_end(remote, netns))
@@ -106,14 +100,6 @@ fn pair(local: &End, remote: &End, netns: Option<u32>) -> String {
 fn one_end(end: &End, netns: Option<u32>) -> String {
     let netns = netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
     format!("{end}{netns}")
-}
-
-fn one(who: &Who) -> String {
-    match (&who.comm, who.pid) {
-        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
-        (None, Some(pid)) => pid.to_string(),
-        (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
-    }
 }
 
 /// As a cell, with what is not known of it.

@@ -1,7 +1,10 @@
 //! Columns that name a process, and what a cut table says.
 
 use super::{View, format::UNKNOWN, table::Noted};
-use crate::{escape::fit, snapshot::Who};
+use crate::{
+    escape::{escape, fit},
+    snapshot::Who,
+};
 
 /// Columns of a thread's name: the kernel keeps 15 bytes.
 pub const COMM: usize = 15;
@@ -20,6 +23,15 @@ pub fn group_width(view: &View) -> usize {
 
 pub fn comm(who: &Who, unknown: &str) -> String {
     who.comm.as_ref().map_or_else(|| unknown.to_owned(), |comm| fit(comm, COMM))
+}
+
+/// `name pid`.
+pub fn one(who: &Who) -> String {
+    match (&who.comm, who.pid) {
+        (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
+        (None, Some(pid)) => pid.to_string(),
+        (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
+    }
 }
 
 pub fn pid(who: &Who) -> String {

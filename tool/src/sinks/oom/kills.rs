@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{cgroup, lead_up, one};
+use super::{cgroup, lead_up};
 use crate::{
     escape::{escape, fit},
     oom_report::Constraint,
     sinks::{
         View,
         format::{self, bytes},
+        who::one,
     },
     snapshot::oom::{Allocation, Held, Kill, Limit},
 };

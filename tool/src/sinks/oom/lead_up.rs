@@ -2,10 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::one;
 use crate::{
     escape::fit,
-    sinks::{View, bar, format},
+    sinks::{View, bar, format, who::one},
     snapshot::{
         Who,
         oom::{Kill, LeadUp, Series},

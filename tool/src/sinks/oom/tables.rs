@@ -1,8 +1,8 @@
 //! Who waits for memory, who is at a limit, who is killed by others.
 
-use super::{one, words};
+use super::words;
 use crate::{
-    sinks::{View, rows::Rows},
+    sinks::{View, rows::Rows, who::one},
     snapshot::{
         Snapshot,
         oom::{Inside, Limit, Oom, Reclaim, Signal},

@@ -8,7 +8,7 @@ use crate::{
     cli::{self, Command},
     oom_report::{Candidate, Constraint, Line, Report},
     snapshot::{
-        Latency, Pressure,
+        Latency, Pressure, Who,
         oom::{Allocation, Held, Inside, Kill, LeadUp, Limit, Memory, Reclaim, Scope, Series, Signal, Total, Victim},
     },
 };

@@ -1,6 +1,6 @@
 //! Connections that were opened, or failed to be.
 
-use super::{one, one_end, pair};
+use super::{one_end, pair};
 use crate::{
     sinks::{
         View,
@@ -59,7 +59,7 @@ pub fn events(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     Rows::new(view, snapshot.interval)
         .own("outcome", outcome)
         .own("connection", |connect: &Connect| pair(&connect.local, &connect.remote, connect.netns))
-        .own("owner", |connect: &Connect| who::noted(&connect.who, one(&connect.who)))
+        .own("owner", |connect: &Connect| who::noted(&connect.who, who::one(&connect.who)))
         .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{connects, drops, events, owners, pair, resets, sampled, time};
+use super::{connects, drops, events, owners, pair, resets, sampled};
 use crate::{
     escape::escape,
-    sinks::{View, format, header, table::Table},
+    sinks::{View, format, header, table::Table, values::clock, who},
     snapshot::{
         Snapshot,
         tcp::{Connect, Dropped, Events, Reset, Retransmit, Tcp},
@@ -50,7 +50,7 @@ pub fn draw(text: &mut String, events: &Events, view: &View) {
     lines.sort_by_key(|line| line.at);
     let mut table = table();
     for Line { at, what, connection, owner, detail } in lines {
-        table.row([time(at, view), what, connection, owner, detail]);
+        table.row([clock(at, view), what, connection, owner, detail]);
     }
     table.draw_rows(text, view);
 }
@@ -94,7 +94,7 @@ fn connect(connect: &Connect) -> Line {
         at: connect.at,
         what: "connect".to_owned(),
         connection: pair(&connect.local, &connect.remote, connect.netns),
-        owner: super::one(&connect.who),
+        owner: who::one(&connect.who),
         detail: match connect.waited {
             Some(_) => format!("{} after {}", connects::outcome(connect), connects::waited(connect)),
             None => connects::outcome(connect),

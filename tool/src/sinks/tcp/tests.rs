@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     cli::{self, Command},
     snapshot::{
-        Latency, Pressure,
+        Latency, Pressure, Who,
         tcp::{
             Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Events, Flow, FlowsBy, Listener, NO_REASONS,
             Outcome, Outcomes, Remote, Reset, Retransmit, Sent, Totals, Window,
