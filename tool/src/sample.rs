@@ -109,7 +109,7 @@ pub struct InFlight {
 #[derive(Clone, Debug, Default)]
 pub struct Io {
     /// By row number: what the row stands for (`stillwatch_common::io::row_key`), once it is in use.
-    pub rows: Vec<(u64, io::Row)>,
+    pub rows: Vec<(u64, io::DeviceCounts)>,
     /// By cell number.
     pub cells: Vec<Cell>,
     /// Requests that are not completed; `None`: not measured.

@@ -66,7 +66,7 @@ pub const STRIDE: usize = 40;
 /// What is counted for one (device, operation). Added to atomically.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Row {
+pub struct DeviceCounts {
     /// Requests that were completed.
     pub ios: u64,
     pub bytes: u64,
@@ -88,7 +88,7 @@ pub struct Cell {
 
 #[repr(C, align(64))]
 pub struct Shard {
-    pub rows: [Row; ROWS],
+    pub rows: [DeviceCounts; ROWS],
     pub cells: [Cell; CELLS],
 }
 

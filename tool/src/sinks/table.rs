@@ -9,7 +9,7 @@ use crate::escape::escape;
 /// Columns of a table, with the least width of each, so that tables of two intervals line up.
 pub struct Table {
     columns: Vec<Column>,
-    rows: Vec<Row>,
+    rows: Vec<Drawn>,
     notes: Vec<String>,
     fixed: bool,
 }
@@ -21,7 +21,7 @@ pub struct Noted {
     notes: Vec<String>,
 }
 
-struct Row {
+struct Drawn {
     cells: Vec<String>,
     /// Lines of their own, which no column is aligned to.
     below: Vec<String>,
@@ -90,7 +90,7 @@ impl Table {
 
     pub fn row<C: Into<Noted>>(&mut self, cells: impl IntoIterator<Item = C>) {
         let cells = cells.into_iter().map(|cell| self.marked(cell.into())).collect();
-        self.rows.push(Row { cells, below: Vec::new() });
+        self.rows.push(Drawn { cells, below: Vec::new() });
     }
 
     /// With the marks of its notes, each of which is said once.

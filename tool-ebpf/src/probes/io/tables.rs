@@ -9,8 +9,8 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, PerCpu, Program, ROWS,
-        Request, Row, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
+        CELLS, Cause, DeviceCounts, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, PerCpu,
+        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
 
@@ -184,7 +184,7 @@ pub fn count(row: u32, done: &Done) {
 }
 
 #[inline(always)]
-fn row_ptr(row: u32) -> Option<*mut Row> {
+fn row_ptr(row: u32) -> Option<*mut DeviceCounts> {
     let at = opaque(row as usize) & (ROWS - 1);
     // SAFETY: the index was just masked.
     shard().map(|shard| unsafe { &raw mut (*shard).rows[at] })

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, time::Duration};
 
-use stillwatch_common::io::{self as wire, NO_CALL, Owner, Request, Row, owner_id, row_key};
+use stillwatch_common::io::{self as wire, DeviceCounts, NO_CALL, Owner, Request, owner_id, row_key};
 
 use super::*;
 use crate::cli::plan;
@@ -42,7 +42,7 @@ fn work(ios: u64, service_ns: u64) -> wire::Work {
 
 #[test]
 fn a_disk_that_completes_nothing_has_a_row() {
-    let row = |key| (key, Row::default());
+    let row = |key| (key, DeviceCounts::default());
     let rows = vec![row(row_key(SDA1, 0)), row(row_key(SDB, 1)), row(0)];
     let request = Request { queued_ns: 4 * SECOND, row: 1, dev: SDB, ..Request::default() };
     let after = sample::Io {
@@ -144,7 +144,7 @@ fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
     let waits = wire::Waits { waits: 2, total_ns: 1000, max_ns: 500, ..wire::Waits::default() };
     let dd = wire::Cause { owner: owner_id(7, 1 << 30), dev: SDA, how: How::Direct as u32 };
     let request = Request { queued_ns: 11 * SECOND - 100, row: 0, dev: SDA, ..Request::default() };
-    let rows = vec![(row_key(SDA, 0), Row::default())];
+    let rows = vec![(row_key(SDA, 0), DeviceCounts::default())];
     let after = sample::Io {
         rows: rows.clone(),
         // The second was made after the interval.
@@ -167,7 +167,7 @@ fn a_loop_device_is_blamed_on_who_has_the_disk_below() {
         wire::Stall { stack: 1, owner: owner_id(430, 9 << 20), dev: loop0, nr: NO_CALL, kernel_thread: 0, pad: 0 };
     let waits = wire::Waits { waits: 1, total_ns: 500, max_ns: 500, ..wire::Waits::default() };
     let request = |row, dev| Request { queued_ns: 11 * SECOND - 500, row, dev, ..Request::default() };
-    let rows = vec![(row_key(loop0, 0), Row::default()), (row_key(SDA1, 0), Row::default())];
+    let rows = vec![(row_key(loop0, 0), DeviceCounts::default()), (row_key(SDA1, 0), DeviceCounts::default())];
     let on = BlockDevice { below: vec![SDA1], ..device("loop0", loop0) };
     let devices = HashMap::from([(loop0, on), (SDA, device("sda", SDA)), (SDA1, device("sda1", SDA))]);
     let after = sample::Io {

@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
-use stillwatch_common::io::{NO_ROW, Op, Request, Row};
+use stillwatch_common::io::{DeviceCounts, NO_ROW, Op, Request};
 
 use super::devices;
 
@@ -41,7 +41,7 @@ impl Missed {
     pub fn update(
         &mut self,
         theirs: &HashMap<u32, Counts>,
-        rows: &[(u64, Row)],
+        rows: &[(u64, DeviceCounts)],
         mut disk_of: impl FnMut(u32) -> u32,
     ) -> u64 {
         let mut ours: HashMap<u32, Counts> = HashMap::new();
@@ -82,7 +82,7 @@ impl Missed {
     pub fn drop_ended(
         &self,
         requests: &mut Vec<Request>,
-        rows: &[(u64, Row)],
+        rows: &[(u64, DeviceCounts)],
         now_ns: u64,
         mut disk_of: impl FnMut(u32) -> u32,
     ) {
@@ -156,10 +156,11 @@ mod tests {
     #[test]
     fn a_disk_that_was_idle_is_compared_from_the_start() {
         const DISK: u32 = 7 << 20;
-        let mut rows = vec![(0, Row::default()); NO_ROW as usize + 1];
+        let mut rows = vec![(0, DeviceCounts::default()); NO_ROW as usize + 1];
         let mut missed = Missed { idle: Some(HashMap::from([(DISK, [100, 0])])), ..Missed::default() };
         let mut seen = |theirs: &HashMap<u32, Counts>, ios| {
-            rows[3] = (stillwatch_common::io::row_key(DISK, Op::Read as u8), Row { ios, ..Row::default() });
+            rows[3] =
+                (stillwatch_common::io::row_key(DISK, Op::Read as u8), DeviceCounts { ios, ..DeviceCounts::default() });
             missed.update(theirs, &rows, |dev| dev)
         };
         assert_eq!(seen(&HashMap::new(), 5), 0);
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_row_of_no_device_proves_nothing() {
-        let row = Row { ios: 5, ..Row::default() };
+        let row = DeviceCounts { ios: 5, ..DeviceCounts::default() };
         let rows = vec![(stillwatch_common::io::row_key(7 << 20, Op::Read as u8), row); NO_ROW as usize + 1];
         let mut missed = Missed::default();
         missed.disks.insert(7 << 20, Disk { theirs: [0; 2], ours: [0; 2], missed: [0; 2] });

@@ -15,8 +15,8 @@ use aya::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, Layout, Loss, Owner, OwnerId, PARTS, PerCpu, Program, ROWS, Request, Row, SHARDS, STRIDE, Shard,
-        Slow, Stack, Stall, Task, Waits, Work,
+        CELLS, Cause, DeviceCounts, Layout, Loss, Owner, OwnerId, PARTS, PerCpu, Program, ROWS, Request, SHARDS,
+        STRIDE, Shard, Slow, Stack, Stall, Task, Waits, Work,
     },
     syscalls::NATIVE,
 };
@@ -144,8 +144,8 @@ impl Reader {
     }
 
     /// All rows, empty, with what they stand for.
-    fn rows(&self) -> Vec<(u64, Row)> {
-        let mut rows = vec![(0, Row::default()); ROWS];
+    fn rows(&self) -> Vec<(u64, DeviceCounts)> {
+        let mut rows = vec![(0, DeviceCounts::default()); ROWS];
         for layout in self.layout.values() {
             for (at, (key, _)) in rows.iter_mut().enumerate() {
                 // SAFETY: inside the mapping, index in bounds.
@@ -212,7 +212,7 @@ fn attach_bios(ebpf: &mut Ebpf) -> bool {
     true
 }
 
-fn add(sum: &mut Row, row: Row) {
+fn add(sum: &mut DeviceCounts, row: DeviceCounts) {
     sum.ios += row.ios;
     sum.bytes += row.bytes;
     sum.errors += row.errors;
