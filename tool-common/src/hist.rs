@@ -7,6 +7,13 @@
 
 /// Buckets in one row: one octave, one cache line of `u32`.
 pub const ROW: usize = 16;
+/// One octave of a histogram.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Octave {
+    pub counts: [u32; ROW],
+}
+
 /// Bits of a value that choose the bucket inside its octave.
 const SUB_BITS: u32 = ROW.trailing_zeros();
 /// Values from `2^MAX_BITS` on (18 minutes, in nanoseconds) share the last bucket.

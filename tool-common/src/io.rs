@@ -8,7 +8,7 @@ mod owners;
 mod stalls;
 
 pub use devices::{
-    CELLS, Cell, DeviceCounts, NO_ROW, Op, PARTS, Part, ROWS, Request, SHARDS, STRIDE, Shard, Slow, UNKNOWN_NS, row_key,
+    CELLS, DeviceCounts, NO_ROW, Op, PARTS, Part, ROWS, Request, SHARDS, STRIDE, Shard, Slow, UNKNOWN_NS, row_key,
 };
 pub use owners::{
     Cause, Dirtier, How, Inode, MAKING, Making, Owner, OwnerId, SHARES, Share, Submitter, Unknown, Work, owner_id,
@@ -85,7 +85,8 @@ pub struct PerCpu {
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<DeviceCounts>() == 80 && size_of::<Cell>() == 64 && size_of::<Shard>() == 151_552);
+const _: () =
+    assert!(size_of::<DeviceCounts>() == 80 && size_of::<crate::hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
 const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
 const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);

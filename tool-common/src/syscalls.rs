@@ -72,13 +72,6 @@ pub struct Row {
     pub unreturned: u32,
 }
 
-/// One octave of one call's histogram.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Cell {
-    pub counts: [u32; hist::ROW],
-}
-
 /// All that one CPU writes.
 #[repr(C, align(64))]
 pub struct PerCpu {
@@ -91,7 +84,7 @@ pub struct PerCpu {
     /// Calls that were running when we attached, and whose start is unknown.
     pub before_start: u64,
     pub rows: [Row; ROWS],
-    pub cells: [Cell; CELLS],
+    pub cells: [hist::Octave; CELLS],
 }
 
 /// How a call waits, which decides whether a long one is worth showing.
@@ -163,7 +156,7 @@ pub struct Account {
 }
 
 // The kernel side is compiled for another target; both must agree to the byte.
-const _: () = assert!(size_of::<Row>() == 32 && size_of::<Cell>() == 64 && size_of::<Call>() == 32);
+const _: () = assert!(size_of::<Row>() == 32 && size_of::<hist::Octave>() == 64 && size_of::<Call>() == 32);
 const _: () = assert!(size_of::<Task>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
 const _: () = assert!(size_of::<PerCpu>() == 75_968 && size_of::<PerCpu>().is_multiple_of(64));
 const _: () = assert!(size_of::<Layout>().is_multiple_of(8) && hist::ROWS <= STRIDE);

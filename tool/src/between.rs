@@ -13,7 +13,7 @@ use stillwatch_common::hist;
 use crate::{
     cli::plan::Plan,
     missing::{Lost, Unavailable},
-    sample::{Cell, Moment, PressureTotals, Sample, StallTotals},
+    sample::{Moment, Octave, PressureTotals, Sample, StallTotals},
     snapshot::{Cost, Pressure, Snapshot, Stall},
 };
 
@@ -88,7 +88,7 @@ fn pressure(prev: &PressureTotals, next: &PressureTotals, interval: Duration) ->
 }
 
 /// (bucket, count) of the interval by histogram, ascending.
-fn histograms(prev: &[Cell], next: &[Cell]) -> HashMap<u16, Vec<(u32, u64)>> {
+fn histograms(prev: &[Octave], next: &[Octave]) -> HashMap<u16, Vec<(u32, u64)>> {
     let mut histograms: HashMap<u16, Vec<(u32, u64)>> = HashMap::new();
     for (at, cell) in next.iter().enumerate() {
         let Some((histogram, octave)) = cell.of else { continue };

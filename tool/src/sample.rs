@@ -76,7 +76,7 @@ pub struct Syscalls {
     /// By row number (`stillwatch_common::syscalls::row`).
     pub rows: Vec<Row>,
     /// By cell number.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<Octave>,
     /// By (row << 16 | errno).
     pub errnos: HashMap<u32, u64>,
     pub slow: HashMap<Caller, Account>,
@@ -89,7 +89,7 @@ pub struct Syscalls {
 
 /// One octave of one histogram.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cell {
+pub struct Octave {
     /// Which histogram (`syscalls`: row; `io`: row × parts + part) and octave, once the cell is in use.
     pub of: Option<(u16, u8)>,
     /// Wraps, as it does in the kernel; differences stay right.
@@ -111,7 +111,7 @@ pub struct Io {
     /// By row number: what the row stands for (`stillwatch_common::io::row_key`), once it is in use.
     pub rows: Vec<(u64, io::DeviceCounts)>,
     /// By cell number.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<Octave>,
     /// Requests that are not completed; `None`: not measured.
     pub requests: Option<Vec<io::Request>>,
     pub causes: HashMap<io::Cause, io::Work>,

@@ -79,17 +79,10 @@ pub struct DeviceCounts {
     pub max_ns: [u64; PARTS],
 }
 
-/// One octave of one histogram.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Cell {
-    pub counts: [u32; hist::ROW],
-}
-
 #[repr(C, align(64))]
 pub struct Shard {
     pub rows: [DeviceCounts; ROWS],
-    pub cells: [Cell; CELLS],
+    pub cells: [hist::Octave; CELLS],
 }
 
 /// What a row stands for: a device number as the kernel keeps it (12 bits major, 20 bits minor) and an operation.

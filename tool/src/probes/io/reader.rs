@@ -34,7 +34,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
-    sample::{Cell, Io, Moment},
+    sample::{Io, Moment, Octave},
     snapshot::Lost,
     syscall_names,
 };
@@ -156,8 +156,8 @@ impl Reader {
     }
 
     /// All cells, empty, with their owners.
-    fn cells(&self) -> Vec<Cell> {
-        let mut cells = vec![Cell::default(); CELLS];
+    fn cells(&self) -> Vec<Octave> {
+        let mut cells = vec![Octave::default(); CELLS];
         for layout in self.layout.values() {
             for at in 0..ROWS * PARTS {
                 for octave in 0..hist::ROWS.min(STRIDE) {

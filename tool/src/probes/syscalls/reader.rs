@@ -18,7 +18,7 @@ use crate::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
     },
-    sample::{Cell, InFlight, Syscalls},
+    sample::{InFlight, Octave, Syscalls},
     snapshot::{Lost, syscalls::Mode},
     syscall_names,
 };
@@ -120,8 +120,8 @@ impl Reader {
     }
 
     /// All cells, empty, with their owners.
-    fn cells(&self) -> Vec<Cell> {
-        let mut cells = vec![Cell::default(); CELLS];
+    fn cells(&self) -> Vec<Octave> {
+        let mut cells = vec![Octave::default(); CELLS];
         for layout in self.layout.values() {
             for (row, octave) in (0..ROWS).flat_map(|row| (0..hist::ROWS.min(STRIDE)).map(move |octave| (row, octave)))
             {
