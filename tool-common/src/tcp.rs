@@ -28,7 +28,7 @@ pub struct Ends {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
-pub enum Kind {
+pub enum RetransmitKind {
     /// Nothing was heard until the retransmission timer ran out (loss state).
     Timeout,
     /// Later segments arrived: duplicate or selective acknowledgements (recovery state).
@@ -40,8 +40,15 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 6] = [Kind::Timeout, Kind::Fast, Kind::TailLossProbe, Kind::Syn, Kind::SynAck, Kind::Other];
+impl RetransmitKind {
+    pub const ALL: [RetransmitKind; 6] = [
+        RetransmitKind::Timeout,
+        RetransmitKind::Fast,
+        RetransmitKind::TailLossProbe,
+        RetransmitKind::Syn,
+        RetransmitKind::SynAck,
+        RetransmitKind::Other,
+    ];
 
     /// From its number.
     pub fn of(number: u8) -> Self {
@@ -89,7 +96,7 @@ pub struct Retransmit {
     pub backoff: u8,
     /// `TCP_ESTABLISHED` (1) …
     pub state: u8,
-    /// [`Kind`].
+    /// [`RetransmitKind`].
     pub kind: u8,
     pub pad: u32,
 }
@@ -111,7 +118,7 @@ pub struct Flow {
     pub sent_again: u32,
     pub srtt_us: u32,
     pub state: u8,
-    /// [`Kind`] of the last.
+    /// [`RetransmitKind`] of the last.
     pub kind: u8,
     pub pad: u16,
 }
@@ -162,8 +169,8 @@ named! {
 pub struct PerCpu {
     pub runs: [u64; Program::ALL.len()],
     pub lost: [u64; Loss::ALL.len()],
-    /// Segments by [`Kind`], as the kernel's own counter has them.
-    pub segments: [u64; Kind::ALL.len()],
+    /// Segments by [`RetransmitKind`], as the kernel's own counter has them.
+    pub segments: [u64; RetransmitKind::ALL.len()],
     pub attempts: u64,
     pub failed: u64,
     pub bytes: u64,

@@ -128,7 +128,7 @@ mod tests {
         cli::{Command, Surroundings, parse_from},
         names::fake::Fake,
         sample::OomKill,
-        table::{Cell, Kind, ROWS},
+        table::{Cell, ColumnKind, ROWS},
     };
 
     fn engine(line: &str) -> Engine {
@@ -212,7 +212,7 @@ mod tests {
         let (columns, cells) = tcp.flows.others().unwrap().sums();
         let segments = columns.iter().position(|column| column.name == "segments").unwrap();
         assert_eq!(cells[segments], Cell::Count((1..=30).sum()));
-        assert!(columns.iter().all(|column| column.kind != Kind::Label), "{columns:?}");
+        assert!(columns.iter().all(|column| column.kind != ColumnKind::Label), "{columns:?}");
         // The one that is asked for is there with its name, and nobody else is summed.
         let mut engine = engine("tcp -p 7");
         let mut asked = flows(&mut engine);

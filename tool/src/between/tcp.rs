@@ -12,7 +12,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use stillwatch_common::tcp::{self, Kind};
+use stillwatch_common::tcp::{self, RetransmitKind};
 
 use super::Span;
 use crate::{
@@ -97,7 +97,7 @@ fn flow(ends: &tcp::Ends, before: Option<&tcp::Flow>, after: &tcp::Flow, sample:
     if attempts == 0 {
         return None;
     }
-    let connected = Kind::of(after.kind) != Kind::SynAck;
+    let connected = RetransmitKind::of(after.kind) != RetransmitKind::SynAck;
     Some(Flow {
         group: None,
         connections: 1,
@@ -125,8 +125,8 @@ fn trips(buckets: &sample::TripTimes) -> Latency {
 
 fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> Retransmit {
     let Ends { local, remote } = ends(&event.ends);
-    let kind = Kind::of(event.kind);
-    let connected = kind != Kind::SynAck;
+    let kind = RetransmitKind::of(event.kind);
+    let connected = kind != RetransmitKind::SynAck;
     // The kernel's "as much as there may be".
     const INFINITE: u32 = 0x7fff_ffff;
     Retransmit {
@@ -152,7 +152,7 @@ fn retransmit(event: &tcp::Retransmit, at: Timestamp, sample: &sample::Tcp) -> R
         }),
         failed: (event.error != 0).then_some(event.error.wrapping_neg()),
         // Before the handshake is over, nothing is known of the other side's window.
-        zero_window: event.window == 0 && connected && kind != Kind::Syn,
+        zero_window: event.window == 0 && connected && kind != RetransmitKind::Syn,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
-        tcp::{Ends, Flow, Kind, Tcp},
+        tcp::{Ends, Flow, RetransmitKind, Tcp},
     },
 };
 
@@ -91,8 +91,8 @@ fn told(scene: &Scene, tcp: &Tcp, group: &Group) -> (f64, Vec<(&'static str, u64
         }
         let waited = match event.kind {
             // The timer is doubled each time.
-            Kind::Timeout => harm::TIMEOUT * f64::from(1 << event.backoff.min(10)),
-            Kind::Syn | Kind::SynAck => harm::SYN * f64::from(1 << event.backoff.min(10)),
+            RetransmitKind::Timeout => harm::TIMEOUT * f64::from(1 << event.backoff.min(10)),
+            RetransmitKind::Syn | RetransmitKind::SynAck => harm::SYN * f64::from(1 << event.backoff.min(10)),
             _ => f64::from(event.srtt_us.unwrap_or(0)) / 1e6,
         };
         lost += waited.min(interval);

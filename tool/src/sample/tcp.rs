@@ -69,8 +69,8 @@ pub type TripTimes = Vec<(u32, u64)>;
 
 #[derive(Clone, Debug, Default)]
 pub struct Retransmits {
-    /// By [`tcp::Kind`].
-    pub segments: [u64; tcp::Kind::ALL.len()],
+    /// By [`tcp::RetransmitKind`].
+    pub segments: [u64; tcp::RetransmitKind::ALL.len()],
     pub attempts: u64,
     pub failed: u64,
     pub bytes: u64,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::snapshot::{
     Snapshot,
-    tcp::{End, Kind, Owners, Tcp},
+    tcp::{End, Owners, RetransmitKind, Tcp},
 };
 
 /// How it runs, for the header.
@@ -49,7 +49,7 @@ fn totals(tcp: &Tcp, snapshot: &Snapshot) -> Vec<String> {
     if totals.attempts == 0 {
         lines.push("nothing was retransmitted in this interval".to_owned());
     } else {
-        let kinds = Kind::ALL.into_iter().zip(totals.by_kind).filter(|&(_, count)| count > 0);
+        let kinds = RetransmitKind::ALL.into_iter().zip(totals.by_kind).filter(|&(_, count)| count > 0);
         let kinds: Vec<_> = kinds.map(|(kind, count)| format!("{} {}", format::count(count), kind.name())).collect();
         let segments = format::plural(totals.segments, "segment", "segments");
         let rate = format::rate(totals.segments, snapshot.interval);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use stillwatch_common::tcp::{Direction, Kind, Outcome};
+pub use stillwatch_common::tcp::{Direction, Outcome, RetransmitKind};
 
 pub use self::{
     events::{Connect, DropCause, Dropped, Reset, Retransmit, Window},
@@ -25,7 +25,7 @@ use crate::{
     table::{Bounded, Known, named, table},
 };
 
-named!(Kind, Direction, Outcome);
+named!(RetransmitKind, Direction, Outcome);
 
 about! { Connect: who; }
 
@@ -144,8 +144,8 @@ impl Events {
 pub struct Totals {
     /// As in the kernel's `TcpRetransSegs`.
     pub segments: u64,
-    /// By [`Kind`].
-    pub by_kind: [u64; Kind::ALL.len()],
+    /// By [`RetransmitKind`].
+    pub by_kind: [u64; RetransmitKind::ALL.len()],
     pub attempts: u64,
     /// Of the attempts: those that this host could not send.
     pub failed: u64,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Latency;
-use super::{Column, Kind, Why};
+use super::{Column, ColumnKind, Why};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
@@ -49,7 +49,7 @@ impl Cell<'_> {
     pub fn key(self) -> Self {
         match self {
             Self::Row(columns, cells) => {
-                let labels = columns.iter().zip(cells).filter(|(column, _)| column.kind == Kind::Label);
+                let labels = columns.iter().zip(cells).filter(|(column, _)| column.kind == ColumnKind::Label);
                 Self::List(labels.map(|(_, cell)| cell.key()).collect())
             }
             cell => cell,

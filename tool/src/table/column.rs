@@ -6,7 +6,7 @@ use super::Text;
 pub struct Column {
     pub name: &'static str,
     pub meaning: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Empty where there is none.
     pub unit: &'static str,
     /// The kernel's hook or file.
@@ -19,7 +19,7 @@ pub struct Column {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     Label,
     Counter,
     Gauge,
@@ -67,7 +67,7 @@ pub enum Absent {
 }
 
 impl Column {
-    pub(super) const fn of(kind: Kind, unit: &'static str, merge: Merge) -> Self {
+    pub(super) const fn of(kind: ColumnKind, unit: &'static str, merge: Merge) -> Self {
         let json = Json {
             hidden: false,
             flat: false,

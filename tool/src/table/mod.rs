@@ -84,7 +84,7 @@ pub mod tests;
 
 pub use bounded::{Bounded, Others, ROWS};
 pub use cell::Cell;
-pub use column::{Absent, Column, Json, Kind, Merge};
+pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
 pub use known::{Known, Reason, Why};
 pub use latency::{Latency, Part};
@@ -111,7 +111,7 @@ pub trait Columns: Sized + 'static {
 
     /// What rows are told apart by.
     fn key(&self) -> Vec<Cell<'_>> {
-        let labels = Self::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == Kind::Label);
+        let labels = Self::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == ColumnKind::Label);
         labels.map(|(at, _)| self.get(at).key()).collect()
     }
 

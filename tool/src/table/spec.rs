@@ -1,31 +1,31 @@
 //! What declarations are made of.
 
-use super::{Align::*, Column, Format, Kind, Merge, Quantile, Text};
+use super::{Align::*, Column, ColumnKind, Format, Merge, Quantile, Text};
 
 pub use super::Room;
 
 pub const fn label() -> Column {
-    Column::of(Kind::Label, "", Merge::Same)
+    Column::of(ColumnKind::Label, "", Merge::Same)
 }
 
 pub const fn counter(unit: &'static str) -> Column {
-    Column::of(Kind::Counter, unit, Merge::Add)
+    Column::of(ColumnKind::Counter, unit, Merge::Add)
 }
 
 pub const fn gauge(unit: &'static str) -> Column {
-    Column::of(Kind::Gauge, unit, Merge::Last)
+    Column::of(ColumnKind::Gauge, unit, Merge::Last)
 }
 
 pub const fn histogram() -> Column {
-    Column::of(Kind::Histogram, "ns", Merge::Add)
+    Column::of(ColumnKind::Histogram, "ns", Merge::Add)
 }
 
 pub const fn flag() -> Column {
-    Column::of(Kind::Flag, "", Merge::Last)
+    Column::of(ColumnKind::Flag, "", Merge::Last)
 }
 
 pub const fn info() -> Column {
-    Column::of(Kind::Info, "", Merge::Last)
+    Column::of(ColumnKind::Info, "", Merge::Last)
 }
 
 macro_rules! formats {

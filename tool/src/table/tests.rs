@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
-use super::{Cell, Columns, Format, Kind, Known, Merge, Text, Unless, Value, Why, any::Dice};
+use super::{Cell, ColumnKind, Columns, Format, Known, Merge, Text, Unless, Value, Why, any::Dice};
 pub use crate::snapshot::{
     Latency, Who,
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
@@ -84,7 +84,7 @@ fn merged<R: Columns + DeserializeOwned + Clone>(seed: u64) {
     let mut both = row.clone();
     both.merge(&later);
     assert_eq!(both.key(), row.key(), "{}", R::NAME);
-    for (at, column) in R::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == Kind::Counter) {
+    for (at, column) in R::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == ColumnKind::Counter) {
         if let (Cell::Count(a), Cell::Count(b)) = (row.get(at), later.get(at)) {
             assert_eq!(both.get(at), Cell::Count(a.saturating_add(b)), "{}.{}", R::NAME, column.name);
         }
@@ -98,7 +98,7 @@ fn declared<R: Columns>() {
     for column in R::COLUMNS {
         let at = format!("{}.{}", R::NAME, column.name);
         assert!(!column.meaning.is_empty() && named(column.json.as_of) && named(column.json.unless), "{at}");
-        let counts = matches!(column.kind, Kind::Counter | Kind::Gauge | Kind::Histogram);
+        let counts = matches!(column.kind, ColumnKind::Counter | ColumnKind::Gauge | ColumnKind::Histogram);
         assert_eq!(!column.unit.is_empty(), counts, "{at}");
         for Text { after, or, unless, format, .. } in column.text {
             let with = if let Unless::With(name) = unless { name } else { "" };

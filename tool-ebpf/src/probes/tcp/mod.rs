@@ -25,7 +25,7 @@ pub use self::{
     walks::{closed_window, descriptor, listener},
 };
 
-use stillwatch_common::tcp::{Kind, Opener, Program, Retransmit};
+use stillwatch_common::tcp::{Opener, Program, Retransmit, RetransmitKind};
 
 use crate::{
     facts,
@@ -52,7 +52,7 @@ const TIME_WINDOW_PROBE: u8 = 3;
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_MPTCP: u16 = 262;
 
-/// A power of two that holds all of [`Kind`].
+/// A power of two that holds all of [`RetransmitKind`].
 const KINDS: usize = 8;
 
 /// # Safety
@@ -91,16 +91,16 @@ pub unsafe fn retransmit(sk: *const u8, skb: *const u8, error: i32) {
 }
 
 #[inline(always)]
-fn kind(sk: u64, state: u8) -> Kind {
+fn kind(sk: u64, state: u8) -> RetransmitKind {
     if u32::from(state) == TCP_SYN_SENT {
-        return Kind::Syn;
+        return RetransmitKind::Syn;
     }
     let state = facts::ICSK_CA_STATE.load();
     match state.value(read_or_zero(sk, state.offset())) {
-        CA_LOSS => Kind::Timeout,
-        CA_RECOVERY => Kind::Fast,
-        _ if read_or_zero::<u8>(sk, facts::ICSK_PENDING.load()) == TIME_LOSS_PROBE => Kind::TailLossProbe,
-        _ => Kind::Other,
+        CA_LOSS => RetransmitKind::Timeout,
+        CA_RECOVERY => RetransmitKind::Fast,
+        _ if read_or_zero::<u8>(sk, facts::ICSK_PENDING.load()) == TIME_LOSS_PROBE => RetransmitKind::TailLossProbe,
+        _ => RetransmitKind::Other,
     }
 }
 
@@ -120,7 +120,7 @@ pub unsafe fn retransmit_synack(sk: *const u8, req: *const u8) {
         (*event).segments = 1;
         (*event).retransmits = read_or_zero(req, facts::REQ_RETRANSMITS.load());
         (*event).state = TCP_SYN_RECV as u8;
-        (*event).kind = Kind::SynAck as u8;
+        (*event).kind = RetransmitKind::SynAck as u8;
         note(cpu, event, (0, 0));
     }
 }
@@ -138,13 +138,13 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
         let flow = tables::flow(cpu, &raw const (*event).ends);
         if let Some(flow) = flow {
             let same = (*flow).sock == (*event).sock && (*flow).attempts != 0;
-            if same && (*event).kind != Kind::SynAck as u8 && sent_again >= (*flow).sent_again {
+            if same && (*event).kind != RetransmitKind::SynAck as u8 && sent_again >= (*flow).sent_again {
                 segments = (sent_again - (*flow).sent_again).into();
             }
         }
         let bytes = if segments == 0 { 0 } else { u64::from((*event).bytes) };
         let kind = opaque((*event).kind as usize) & (KINDS - 1);
-        if kind < Kind::ALL.len() {
+        if kind < RetransmitKind::ALL.len() {
             add_shared(&raw mut (*cpu).segments[kind], segments);
         }
         add_shared(&raw mut (*cpu).attempts, 1);

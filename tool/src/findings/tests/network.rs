@@ -47,7 +47,7 @@ fn resent(remote: &str, timeouts: u64) -> (Flow, Vec<Retransmit>) {
         remote,
         netns: None,
         state: "established".into(),
-        kind: tcp::Kind::Timeout,
+        kind: tcp::RetransmitKind::Timeout,
         segments: 1,
         bytes: 0,
         retransmits: 1,

@@ -14,8 +14,8 @@ use crate::{
     snapshot::{
         Snapshot,
         tcp::{
-            self as shown, ClosedWindow, Connect, DropSite, Dropped, Events, Flow, Kind, Listener, Remote, Reset,
-            Retransmit,
+            self as shown, ClosedWindow, Connect, DropSite, Dropped, Events, Flow, Listener, Remote, Reset, Retransmit,
+            RetransmitKind,
         },
     },
     table::{Cell, Value},
@@ -86,7 +86,7 @@ impl<'a> Tcp<'a> {
                 attempts: totals.attempts,
                 failed: totals.failed,
                 bytes: totals.bytes,
-                by_kind: Kind::ALL.into_iter().map(Kind::name).zip(totals.by_kind).collect(),
+                by_kind: RetransmitKind::ALL.into_iter().map(RetransmitKind::name).zip(totals.by_kind).collect(),
                 events_sampled: totals.sampled,
             },
             flows: Rows::of(&tcp.flows),

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Direction, End, Kind, OWNER, Outcome, Owners};
+use super::{Direction, End, OWNER, Outcome, Owners, RetransmitKind};
 use crate::{
     snapshot::Who,
     table::{Known, table},
@@ -36,7 +36,7 @@ table! {
         /// As `ss` writes it.
         state: Cow<'static, str> = info(), text [words("STATE").least(11).after("window")];
         /// Why it was made.
-        kind: Kind = label(), text [words("KIND").least(6)];
+        kind: RetransmitKind = label(), text [words("KIND").least(6)];
         /// Segments that it sent.
         segments: u64 = counter("segments").source("tcp_retransmit_skb"), text [number("SEGS").least(4)];
         /// Their payload.
