@@ -34,7 +34,7 @@ pub fn head(view: &View) -> String {
 }
 
 /// What one line says.
-struct Line {
+struct EventLine {
     at: Timestamp,
     what: String,
     connection: String,
@@ -43,13 +43,13 @@ struct Line {
 }
 
 pub fn draw(text: &mut String, events: &Events, view: &View) {
-    let mut lines: Vec<Line> = events.retransmits.iter().map(retransmit).collect();
+    let mut lines: Vec<EventLine> = events.retransmits.iter().map(retransmit).collect();
     lines.extend(events.connects.iter().map(connect));
     lines.extend(events.resets.iter().map(reset));
     lines.extend(events.drops.iter().map(dropped));
     lines.sort_by_key(|line| line.at);
     let mut table = table();
-    for Line { at, what, connection, owner, detail } in lines {
+    for EventLine { at, what, connection, owner, detail } in lines {
         table.row([clock(at, view), what, connection, owner, detail]);
     }
     table.draw_rows(text, view);
@@ -65,7 +65,7 @@ pub fn close(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     }
 }
 
-fn retransmit(event: &Retransmit) -> Line {
+fn retransmit(event: &Retransmit) -> EventLine {
     let mut detail =
         format!("{}, {} bytes, {}", format::plural(event.segments, "segment", "segments"), event.bytes, event.state);
     if let Some(srtt) = event.srtt_us {
@@ -80,7 +80,7 @@ fn retransmit(event: &Retransmit) -> Line {
     for why in events::why(event) {
         detail += &format!(", {why}");
     }
-    Line {
+    EventLine {
         at: event.at,
         what: format!("retransmit {}", event.kind.name()),
         connection: pair(&event.local, &event.remote, event.netns),
@@ -89,8 +89,8 @@ fn retransmit(event: &Retransmit) -> Line {
     }
 }
 
-fn connect(connect: &Connect) -> Line {
-    Line {
+fn connect(connect: &Connect) -> EventLine {
+    EventLine {
         at: connect.at,
         what: "connect".to_owned(),
         connection: pair(&connect.local, &connect.remote, connect.netns),
@@ -102,9 +102,9 @@ fn connect(connect: &Connect) -> Line {
     }
 }
 
-fn reset(reset: &Reset) -> Line {
+fn reset(reset: &Reset) -> EventLine {
     let reason = reset.reason.as_deref().map(|reason| escape(reason).into_owned());
-    Line {
+    EventLine {
         at: reset.at,
         what: format!("reset {}", reset.direction.name()),
         connection: pair(&reset.local, &reset.remote, reset.netns),
@@ -117,9 +117,9 @@ fn reset(reset: &Reset) -> Line {
     }
 }
 
-fn dropped(dropped: &Dropped) -> Line {
+fn dropped(dropped: &Dropped) -> EventLine {
     let Dropped { from, to, netns, cause, .. } = dropped;
-    Line {
+    EventLine {
         at: dropped.at,
         what: "drop".to_owned(),
         connection: pair(from, to, *netns),

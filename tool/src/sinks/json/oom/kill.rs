@@ -51,7 +51,7 @@ pub struct Kill<'a> {
     lead_up: Option<LeadUp<'a>>,
     candidates: Vec<Listed<'a>>,
     /// Verbatim.
-    kernel_log: Option<Vec<Line<'a>>>,
+    kernel_log: Option<Vec<LogLine<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kernel_log_unavailable: Option<&'a str>,
 }
@@ -119,7 +119,7 @@ impl<'a> Listed<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LogLine<'a> {
     sequence: u64,
     /// Since boot, on the log's clock.
     log_ns: u64,
@@ -233,7 +233,7 @@ impl<'a> Kill<'a> {
             lead_up: kill.lead_up.as_deref().map(LeadUp::of),
             candidates: report.map(|report| report.candidates.iter().map(Listed::of).collect()).unwrap_or_default(),
             kernel_log: report.map(|report| {
-                let line = |line: &'a crate::oom_report::Line| Line {
+                let line = |line: &'a crate::oom_report::Line| LogLine {
                     sequence: line.sequence,
                     log_ns: ns(line.at),
                     text: &line.text,
