@@ -12,7 +12,6 @@ mod oom;
 mod row;
 mod syscalls;
 mod tcp;
-mod who;
 
 #[cfg(test)]
 pub use self::{

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use super::{line::ns, row::Rows, who::Who};
+use super::{
+    line::ns,
+    row::{Row, Rows},
+};
 use crate::snapshot::{
-    Snapshot,
+    Snapshot, Who,
     finding::{self, Findings, Open, RuledOut, Value},
     ledger::Entry,
 };
@@ -46,8 +49,8 @@ pub struct Finding<'a> {
     doubts: &'a [String],
     unknown: &'a [String],
     next: &'a str,
-    victims: Vec<Who<'a>>,
-    culprits: Vec<Who<'a>>,
+    victims: Vec<Row<'a, Who>>,
+    culprits: Vec<Row<'a, Who>>,
 }
 
 impl<'a> Finding<'a> {
@@ -73,8 +76,8 @@ impl<'a> Finding<'a> {
             doubts: &finding.doubts,
             unknown: &finding.unknown,
             next: &finding.next,
-            victims: finding.victims.iter().map(Who::of).collect(),
-            culprits: finding.culprits.iter().map(Who::of).collect(),
+            victims: finding.victims.iter().map(Row).collect(),
+            culprits: finding.culprits.iter().map(Row).collect(),
         }
     }
 }

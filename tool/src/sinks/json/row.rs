@@ -10,12 +10,6 @@ use crate::table::{Absent, Bounded, Cell, Column, Columns, Others};
 
 pub struct Row<'a, R>(pub &'a R);
 
-impl<'a, R> Row<'a, R> {
-    pub fn of(row: &'a R) -> Self {
-        Self(row)
-    }
-}
-
 /// Rows, and behind them the sum of those that were not kept.
 pub struct Rows<'a, R> {
     rows: &'a [R],

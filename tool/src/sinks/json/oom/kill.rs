@@ -6,19 +6,21 @@ use super::{
     super::{
         line::{Event, ns},
         row::Row,
-        who::Who,
     },
     Limit,
 };
 use crate::{
     oom_report::{Candidate, Constraint},
-    snapshot::oom::{self as shown, Held},
+    snapshot::{
+        Who,
+        oom::{self as shown, Held},
+    },
 };
 
 #[derive(Serialize)]
 pub struct Kill<'a> {
     victim: Victim<'a>,
-    trigger: Who<'a>,
+    trigger: Row<'a, Who>,
     /// `host`, `memcg`, `cpuset`, `memory_policy`.
     scope: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +61,7 @@ pub struct Kill<'a> {
 #[derive(Serialize)]
 struct Victim<'a> {
     #[serde(flatten)]
-    who: Who<'a>,
+    who: Row<'a, Who>,
     cmdline: Option<&'a str>,
     uid: Option<u32>,
     oom_score_adj: Option<i32>,
@@ -78,7 +80,7 @@ impl<'a> Victim<'a> {
     fn of(victim: &'a shown::Victim) -> Self {
         let bytes = |of: fn(&Held) -> u64| victim.memory.as_ref().map(of);
         Self {
-            who: Who::of(&victim.who),
+            who: Row(&victim.who),
             cmdline: victim.cmdline.as_deref(),
             uid: victim.uid,
             oom_score_adj: victim.oom_score_adj,
@@ -185,7 +187,7 @@ pub fn kill(kill: &shown::Kill) -> Event<Kill<'_>> {
 /// The memory of a victim that was shown is free.
 pub fn freed(kill: &shown::Kill) -> Event<Freed<'_>> {
     let freed = Freed {
-        victim: Who::of(&kill.victim.who),
+        victim: Row(&kill.victim.who),
         reaped_ns: kill.reaped.map(ns),
         exited_ns: kill.exited.map(ns),
         freed_ns: kill.freed.map(ns),
@@ -195,7 +197,7 @@ pub fn freed(kill: &shown::Kill) -> Event<Freed<'_>> {
 
 #[derive(Serialize)]
 pub struct Freed<'a> {
-    victim: Who<'a>,
+    victim: Row<'a, Who>,
     reaped_ns: Option<u64>,
     exited_ns: Option<u64>,
     freed_ns: Option<u64>,
@@ -208,7 +210,7 @@ impl<'a> Kill<'a> {
         let report = kill.report.as_ref();
         Self {
             victim: Victim::of(&kill.victim),
-            trigger: Who::of(&kill.trigger),
+            trigger: Row(&kill.trigger),
             scope: scope.map(|scope| match scope.constraint {
                 Constraint::None => "host",
                 Constraint::Memcg => "memcg",

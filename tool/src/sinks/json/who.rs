@@ -1,6 +1,0 @@
-//! Names of processes.
-
-use super::row::Row;
-use crate::snapshot;
-
-pub type Who<'a> = Row<'a, snapshot::Who>;
