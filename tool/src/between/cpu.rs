@@ -156,19 +156,19 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
 
 /// Waits of each process, from their octaves.
 fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
-    struct Sum {
+    struct Octaves {
         who: Who,
         buckets: Vec<(u32, u64)>,
         total_ns: u64,
     }
-    let mut sums: HashMap<OwnerId, Sum> = HashMap::new();
+    let mut sums: HashMap<OwnerId, Octaves> = HashMap::new();
     for (key, after) in &next.by {
         let count = |waits: &wire::Waits| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
         let before = prev.by.get(key).filter(|before| count(before) <= count(after)).copied().unwrap_or_default();
         for (sub, (&count, before_it)) in after.counts.iter().zip(before.counts).enumerate() {
             let count = u64::from(count.wrapping_sub(before_it));
             if count > 0 {
-                let sum = sums.entry(key.owner).or_insert_with(|| Sum {
+                let sum = sums.entry(key.owner).or_insert_with(|| Octaves {
                     who: Who::owner(key.owner, &after.comm, after.cgroup),
                     buckets: Vec::new(),
                     total_ns: 0,
@@ -180,7 +180,7 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
             sum.total_ns += after.total_ns.saturating_sub(before.total_ns);
         }
     }
-    let row = |mut sum: Sum| {
+    let row = |mut sum: Octaves| {
         sum.buckets.sort_unstable();
         let latency = Latency::new(sum.buckets, sum.total_ns, longest_ns);
         WaitsBy { who: sum.who, waits: latency.count, latency }

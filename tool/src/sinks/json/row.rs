@@ -37,16 +37,16 @@ impl<R: Columns> Serialize for Rows<'_, R> {
         let mut list = serializer.serialize_seq(None)?;
         self.rows.iter().try_for_each(|row| list.serialize_element(&Row(row)))?;
         if let Some(others) = self.others {
-            list.serialize_element(&Sum(others))?;
+            list.serialize_element(&Summed(others))?;
         }
         list.end()
     }
 }
 
 /// What adds up of rows that were not kept, and how many they are.
-struct Sum<'a, R>(&'a Others<R>);
+struct Summed<'a, R>(&'a Others<R>);
 
-impl<R: Columns> Serialize for Sum<'_, R> {
+impl<R: Columns> Serialize for Summed<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (columns, cells) = self.0.sums();
         let mut map = serializer.serialize_map(None)?;
