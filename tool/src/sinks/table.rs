@@ -35,7 +35,7 @@ struct Column {
 }
 
 /// A column by its number, and its width.
-type Place = (usize, usize);
+type Placed = (usize, usize);
 
 /// In front of what stands in a line below.
 const BELOW: &str = "  ";
@@ -151,7 +151,7 @@ impl Table {
     }
 
     /// Columns by line.
-    fn places(&self, view: &View) -> Vec<Vec<Place>> {
+    fn places(&self, view: &View) -> Vec<Vec<Placed>> {
         let (mut lines, mut used) = (vec![Vec::new()], 0);
         for (at, (column, wanted)) in self.columns.iter().zip(self.widths(view)).enumerate() {
             let room = view.limit.saturating_sub(used + column.gap.len());
@@ -185,7 +185,7 @@ impl Table {
     }
 
     /// Of the head or of one row.
-    fn lines(&self, cells: &[&str], places: &[Vec<Place>]) -> Vec<String> {
+    fn lines(&self, cells: &[&str], places: &[Vec<Placed>]) -> Vec<String> {
         let mut lines = Vec::new();
         for (at, places) in places.iter().enumerate() {
             let cells: Vec<Vec<String>> =
@@ -206,7 +206,7 @@ impl Table {
         }
     }
 
-    fn line(&self, indent: &str, cells: &[Vec<String>], line: usize, places: &[Place]) -> String {
+    fn line(&self, indent: &str, cells: &[Vec<String>], line: usize, places: &[Placed]) -> String {
         let mut text = indent.to_owned();
         for (at, (cell, &(column, width))) in cells.iter().zip(places).enumerate() {
             let column = &self.columns[column];
