@@ -57,7 +57,7 @@ struct Caused {
 }
 
 /// A process's waits for one disk.
-struct Waited<'a> {
+struct VictimWait<'a> {
     who: &'a Who,
     wait_ns: u64,
     /// The part of them in which the disk may have worked for somebody.
@@ -146,10 +146,10 @@ impl Context<'_> {
 
     fn blame(&self, io: &Io, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
         let disks = io.disks();
-        let mut waits: HashMap<(u32, &str), Waited> = HashMap::new();
+        let mut waits: HashMap<(u32, &str), VictimWait> = HashMap::new();
         for stall in stalled.iter().filter(|stall| !stall.row.kernel_thread) {
             if let (Some(disk), Some(pid)) = (stall.row.disk.as_deref(), stall.row.who.pid) {
-                let none = || Waited { who: &stall.row.who, wait_ns: 0, worked_ns: 0 };
+                let none = || VictimWait { who: &stall.row.who, wait_ns: 0, worked_ns: 0 };
                 let waited = waits.entry((pid, disk)).or_insert_with(none);
                 waited.wait_ns += stall.blamable_ns;
                 let of_disk = disks.iter().find(|of| of.name == disk).and_then(|disk| disk.worked_ns(&stall.row));
@@ -157,7 +157,7 @@ impl Context<'_> {
             }
         }
         let mut blame = Vec::new();
-        for ((_, disk), Waited { who: victim, wait_ns, worked_ns }) in waits {
+        for ((_, disk), VictimWait { who: victim, wait_ns, worked_ns }) in waits {
             let row = |culprit: Who, how, blamed_ns| Blame {
                 victim: victim.clone(),
                 device: disk.to_owned(),
