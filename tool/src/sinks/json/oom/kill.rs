@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-pub struct Kill<'a> {
+pub struct KillLine<'a> {
     victim: Victim<'a>,
     trigger: Row<'a, Who>,
     /// `host`, `memcg`, `cpuset`, `memory_policy`.
@@ -180,8 +180,8 @@ impl<'a> LeadUp<'a> {
     }
 }
 
-pub fn kill(kill: &shown::Kill) -> Event<Kill<'_>> {
-    Event::of("oom", "oom_kill", kill.at, Kill::of(kill))
+pub fn kill(kill: &shown::Kill) -> Event<KillLine<'_>> {
+    Event::of("oom", "oom_kill", kill.at, KillLine::of(kill))
 }
 
 /// The memory of a victim that was shown is free.
@@ -203,7 +203,7 @@ pub struct Freed<'a> {
     freed_ns: Option<u64>,
 }
 
-impl<'a> Kill<'a> {
+impl<'a> KillLine<'a> {
     fn of(kill: &'a shown::Kill) -> Self {
         let scope = kill.scope.as_ref().ok();
         let limit = scope.and_then(|scope| scope.limit.as_ref());
