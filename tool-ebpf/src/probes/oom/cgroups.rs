@@ -17,14 +17,14 @@ const NONE: u64 = 1 << 50;
 
 /// A cgroup with a limit.
 #[derive(Clone, Copy)]
-pub struct Limit {
+pub struct CgroupLimit {
     pub cgroup: u64,
     pub usage_pages: u64,
     pub limit_pages: u64,
     pub failures: u64,
 }
 
-const UNLIMITED: Limit = Limit { cgroup: 0, usage_pages: 0, limit_pages: 0, failures: 0 };
+const UNLIMITED: CgroupLimit = CgroupLimit { cgroup: 0, usage_pages: 0, limit_pages: 0, failures: 0 };
 
 /// The state of the memory controller that a task is charged to: the start of a `mem_cgroup`. 0: not known.
 #[inline(always)]
@@ -41,7 +41,7 @@ pub fn id(memory: u64) -> u64 {
 
 /// The first cgroup, from this one upwards, that has a limit; with `reached`, one that is at it.
 #[inline(always)]
-pub fn limit(mut memory: u64, reached: bool) -> Limit {
+pub fn limit(mut memory: u64, reached: bool) -> CgroupLimit {
     for _ in 0..DEPTH {
         let (Some(max_at), Some(usage_at)) = (facts::MEMORY_MAX.get(), facts::MEMORY_USAGE.get()) else { break };
         let (Some(failures_at), Some(parent_at)) = (facts::MEMORY_FAILURES.get(), facts::MEMORY_CSS_PARENT.get())
@@ -55,7 +55,7 @@ pub fn limit(mut memory: u64, reached: bool) -> Limit {
         let usage_pages: u64 = read_or_zero(memory, usage_at);
         if limit_pages < NONE && (!reached || usage_pages.wrapping_add(BATCH) >= limit_pages) {
             let failures = read_or_zero(memory, failures_at);
-            return Limit { cgroup: id(memory), usage_pages, limit_pages, failures };
+            return CgroupLimit { cgroup: id(memory), usage_pages, limit_pages, failures };
         }
         memory = read_or_zero(memory, parent_at);
     }
