@@ -14,7 +14,7 @@ use crate::{
     cli::plan::Plan,
     missing::{Lost, Unavailable},
     sample::{Moment, Octave, PressureTotals, Sample, StallTotals},
-    snapshot::{Cost, Pressure, Snapshot, Stall},
+    snapshot::{Cost, Pressure, Snapshot, StallPercent},
 };
 
 /// The moments of two samples.
@@ -80,7 +80,7 @@ fn cost(prev: &Sample, next: &Sample, interval: Duration) -> Cost {
 }
 
 fn pressure(prev: &PressureTotals, next: &PressureTotals, interval: Duration) -> Pressure {
-    let stall = |prev: StallTotals, next: StallTotals| Stall {
+    let stall = |prev: StallTotals, next: StallTotals| StallPercent {
         some: percent(next.some.saturating_sub(prev.some), interval),
         full: percent(next.full.saturating_sub(prev.full), interval),
     };

@@ -10,7 +10,7 @@ use std::{
 
 use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
-use self::stalls::Stall;
+use self::stalls::StalledWait;
 use super::Span;
 use crate::{
     cli::plan,
@@ -144,7 +144,7 @@ impl Context<'_> {
         }
     }
 
-    fn blame(&self, io: &Io, stalled: &[Stall], causes: &[Caused]) -> Vec<Blame> {
+    fn blame(&self, io: &Io, stalled: &[StalledWait], causes: &[Caused]) -> Vec<Blame> {
         let disks = io.disks();
         let mut waits: HashMap<(u32, &str), VictimWait> = HashMap::new();
         for stall in stalled.iter().filter(|stall| !stall.row.kernel_thread) {

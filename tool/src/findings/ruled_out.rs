@@ -11,7 +11,7 @@ use super::{
 use crate::{
     format,
     snapshot::{
-        Stall,
+        StallPercent,
         cpu::Processor,
         finding::RuledOut,
         ledger::{Entry, For},
@@ -61,7 +61,7 @@ impl Figures {
         }
     }
 
-    fn pressure(&mut self, scene: &Scene, of: fn(&crate::snapshot::Pressure) -> Stall, most: f64, name: &str) {
+    fn pressure(&mut self, scene: &Scene, of: fn(&crate::snapshot::Pressure) -> StallPercent, most: f64, name: &str) {
         if let Ok(pressure) = &scene.now.pressure {
             let some = of(pressure).some;
             self.only(some < most, || format!("{name} pressure {}", format::percent(some)));

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     escape::escape,
-    snapshot::{Cost, Snapshot, Stall},
+    snapshot::{Cost, Snapshot, StallPercent},
 };
 
 /// When, how long, the host's pressure, and our own cost and losses.
@@ -43,7 +43,7 @@ pub fn unavailable(snapshot: &Snapshot, probe: &str) -> Option<String> {
 }
 
 /// Some tasks waited / all tasks waited. For CPUs the second does not exist on the level of the host.
-fn both(stall: Stall) -> String {
+fn both(stall: StallPercent) -> String {
     if stall.some == 0.0 { percent(0.0) } else { format!("{}/{}", percent(stall.some), percent(stall.full)) }
 }
 

@@ -8,7 +8,7 @@ use stillwatch_common::hist;
 use super::View;
 use crate::{
     snapshot::{
-        Cost, Latency, Lost, Pressure, Snapshot, Stall, Who,
+        Cost, Latency, Lost, Pressure, Snapshot, StallPercent, Who,
         syscalls::{BEFORE_START, Call, CallsBy, CommonestError, InFlight, Mode, SlowCalls, Syscalls},
     },
     table::{Bounded, Known},
@@ -82,9 +82,9 @@ pub fn busy() -> Snapshot {
     };
     let at = "2026-03-01T14:02:11.25Z".parse().unwrap();
     let kernel_writes = Pressure {
-        cpu: Stall { some: 12.2, full: 0.0 },
-        io: Stall { some: 61.0, full: 43.8 },
-        memory: Stall::default(),
+        cpu: StallPercent { some: 12.2, full: 0.0 },
+        io: StallPercent { some: 61.0, full: 43.8 },
+        memory: StallPercent::default(),
     };
     Snapshot {
         cost: Cost {

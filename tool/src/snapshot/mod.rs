@@ -91,13 +91,13 @@ impl Cost {
 /// Share of the interval in which some, or all, tasks waited for a resource (`/proc/pressure`), in percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
-    pub cpu: Stall,
-    pub io: Stall,
-    pub memory: Stall,
+    pub cpu: StallPercent,
+    pub io: StallPercent,
+    pub memory: StallPercent,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Stall {
+pub struct StallPercent {
     pub some: f64,
     pub full: f64,
 }

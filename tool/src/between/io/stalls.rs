@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A row, with the numbers that rows are joined by.
-pub struct Stall {
+pub struct StalledWait {
     pub row: Stalled,
     dev: Option<u32>,
     /// Time of this interval.
@@ -25,8 +25,8 @@ pub struct Stall {
 }
 
 impl Context<'_> {
-    pub fn stalled(&self, since: Duration) -> Vec<Stall> {
-        let mut rows: HashMap<Key, Stall> = HashMap::new();
+    pub fn stalled(&self, since: Duration) -> Vec<StalledWait> {
+        let mut rows: HashMap<Key, StalledWait> = HashMap::new();
         for (key, after) in &self.after.stalls {
             let before = self.before.stalls.get(key).filter(|before| before.waits <= after.waits);
             let waits = after.waits - before.map_or(0, |it| it.waits);
@@ -71,15 +71,21 @@ impl Context<'_> {
         }
         rows.values_mut().for_each(|stall| settle(&mut stall.row));
         // A wait for what is not known may be one for the device asked for.
-        let elsewhere = |stall: &Stall| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
-        let mut rows: Vec<Stall> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
-        let weight = |stall: &Stall| (stall.row.total_ns + stall.blamable_ns, stall.row.waits);
+        let elsewhere = |stall: &StalledWait| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
+        let mut rows: Vec<StalledWait> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
+        let weight = |stall: &StalledWait| (stall.row.total_ns + stall.blamable_ns, stall.row.waits);
         rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.row.who.pid.cmp(&b.row.who.pid)));
         rows
     }
 
     /// The row of a wait, new if need be.
-    fn row_of<'a>(&self, rows: &'a mut HashMap<Key, Stall>, key: Key, who: Who, stack: &[String]) -> &'a mut Stall {
+    fn row_of<'a>(
+        &self,
+        rows: &'a mut HashMap<Key, StalledWait>,
+        key: Key,
+        who: Who,
+        stack: &[String],
+    ) -> &'a mut StalledWait {
         rows.entry(key).or_insert_with_key(|(_, syscall, reason, dev)| {
             let device = dev.map(|dev| self.device(dev));
             let known = |text: Option<String>, why| text.map_or(Known::unknown(why), Known::Value);
@@ -100,7 +106,7 @@ impl Context<'_> {
                 woken_by: None,
                 stack: stack.to_vec(),
             };
-            Stall { row, dev: *dev, blamable_ns: 0 }
+            StalledWait { row, dev: *dev, blamable_ns: 0 }
         })
     }
 

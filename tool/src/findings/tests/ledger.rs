@@ -6,7 +6,7 @@ use super::{super::look as all, *};
 use crate::{
     findings::ruled_out::Looked,
     snapshot::{
-        Pressure, Stall,
+        Pressure, StallPercent,
         cpu::Waiting,
         ledger::{Entry, For},
         tcp::{End, Outcome},
@@ -125,7 +125,7 @@ fn a_disk_is_fine_by_its_figures_only() {
         |length_ns| with(quiet(), |snapshot| snapshot.io.as_mut().unwrap().devices = vec![disk("sda", length_ns, 30)]);
     assert!(!is_unclear(&slow(45 * MS), "disks") && is_unclear(&slow(60 * MS), "disks"));
     let pressure = |some| {
-        let io = Stall { some, full: 0.0 };
+        let io = StallPercent { some, full: 0.0 };
         Snapshot { pressure: Ok(Pressure { io, ..Pressure::default() }), ..quiet() }
     };
     assert!(!is_unclear(&pressure(29.0), "disks") && is_unclear(&pressure(30.0), "disks"));
@@ -143,7 +143,7 @@ fn memory_is_fine_by_its_figures_only() {
     let available = |bytes| with(quiet(), |snapshot| snapshot.oom.as_mut().unwrap().memory.available = bytes);
     assert!(!is_unclear(&available(300 << 20), "memory") && is_unclear(&available(200 << 20), "memory"));
     let pressure = |some| {
-        let memory = Stall { some, full: 0.0 };
+        let memory = StallPercent { some, full: 0.0 };
         Snapshot { pressure: Ok(Pressure { memory, ..Pressure::default() }), ..quiet() }
     };
     assert!(!is_unclear(&pressure(4.9), "memory") && is_unclear(&pressure(5.0), "memory"));
