@@ -44,9 +44,9 @@ pub struct PerCpu {
     pub total_ns: u64,
     /// The longest since the start of measuring; never reset.
     pub max_ns: u64,
-    /// Waits of which the kernel did not keep the begin, or that ended before the clocks were compared.
+    /// WaitOctave of which the kernel did not keep the begin, or that ended before the clocks were compared.
     pub untimed: u64,
-    /// Waits that may have begun earlier, on another CPU: the task was not in the table any more.
+    /// WaitOctave that may have begun earlier, on another CPU: the task was not in the table any more.
     pub unsure: u64,
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
@@ -115,7 +115,7 @@ pub struct By {
 /// One octave of one process's waits. Added to atomically.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Waits {
+pub struct WaitOctave {
     pub counts: [u32; hist::ROW],
     pub total_ns: u64,
     pub max_ns: u64,
@@ -220,7 +220,7 @@ const _: () = assert!(
     size_of::<PerCpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
-const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<Waits>() == 104);
+const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<WaitOctave>() == 104);
 const _: () = assert!(size_of::<Walked>() == 120 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
 #[cfg(feature = "user")]
@@ -233,7 +233,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for By {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for Waits {}
+    unsafe impl aya::Pod for WaitOctave {}
     // SAFETY: as above.
     unsafe impl aya::Pod for EndedKey {}
     // SAFETY: as above.

@@ -129,7 +129,7 @@ pub struct Stall {
 /// Counts of one [`Stall`]. Added to atomically.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Waits {
+pub struct StallOctave {
     pub counts: [u32; hist::ROW],
     pub total_ns: u64,
     pub max_ns: u64,
@@ -201,7 +201,7 @@ named! {
     }
 }
 
-/// Waits of one kind, of everybody.
+/// StallOctave of one kind, of everybody.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Total {
@@ -227,7 +227,7 @@ pub const DEPTH: usize = 12;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Task>() == 48 && size_of::<Kill>() == 200 && size_of::<Progress>() == 16);
-const _: () = assert!(size_of::<Signal>() == 104 && size_of::<Stall>() == 16 && size_of::<Waits>() == 112);
+const _: () = assert!(size_of::<Signal>() == 104 && size_of::<Stall>() == 16 && size_of::<StallOctave>() == 112);
 const _: () = assert!(size_of::<Inside>() == 32 && size_of::<Resident>() == 96 && size_of::<PerCpu>() == 256);
 
 #[cfg(feature = "user")]
@@ -236,7 +236,7 @@ mod pod {
     // SAFETY: repr(C), only integers, padding spelled out.
     unsafe impl aya::Pod for Stall {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for Waits {}
+    unsafe impl aya::Pod for StallOctave {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Inside {}
 }

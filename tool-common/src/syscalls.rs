@@ -90,7 +90,7 @@ pub struct PerCpu {
 /// How a call waits, which decides whether a long one is worth showing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Waits {
+pub enum CallWait {
     /// A long call of this kind is somebody's delay.
     ForWork = 0,
     /// It waits by design: poll, nanosleep, wait4 …
@@ -107,7 +107,7 @@ pub const STRIDE: usize = 40;
 pub struct Layout {
     /// Which cell holds an octave of a call; 0 until it first occurs, so cell 0 is never used.
     pub cell: [[u16; STRIDE]; ROWS],
-    /// [`Waits`] of each row, written by user space before the programs are attached.
+    /// [`CallWait`] of each row, written by user space before the programs are attached.
     pub waits: [u8; ROWS],
     pub pad: [u8; 6],
 }

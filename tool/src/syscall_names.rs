@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use stillwatch_common::syscalls::{COMPAT, COMPAT_ROW, NATIVE, Waits, row};
+use stillwatch_common::syscalls::{COMPAT, COMPAT_ROW, CallWait, NATIVE, row};
 #[cfg(target_arch = "aarch64")]
 use syscalls::arm::Sysno as Compat;
 #[cfg(target_arch = "x86_64")]
@@ -171,17 +171,17 @@ pub fn errno_words(name: &str) -> &'static str {
 const MAX_ERRNO: i32 = 4096;
 
 /// How the call waits. An unknown number counts as work: hiding what we don't know would be worse than showing it.
-pub fn waits(nr: u32) -> Waits {
+pub fn waits(nr: u32) -> CallWait {
     match compat_name(nr).or_else(|| name(nr)) {
-        Some(name) if BY_DESIGN.contains(&name) => Waits::ByDesign,
-        Some(name) if BY_FILE.contains(&name) => Waits::ByFile,
-        _ => Waits::ForWork,
+        Some(name) if BY_DESIGN.contains(&name) => CallWait::ByDesign,
+        Some(name) if BY_FILE.contains(&name) => CallWait::ByFile,
+        _ => CallWait::ForWork,
     }
 }
 
 /// [`waits`] of a row. All 32-bit calls share one, where a reader can still tell them apart by number.
-pub fn row_waits(row: usize) -> Waits {
-    if row < NATIVE { waits(row as u32) } else { Waits::ForWork }
+pub fn row_waits(row: usize) -> CallWait {
+    if row < NATIVE { waits(row as u32) } else { CallWait::ForWork }
 }
 
 /// Name of a call made through the 32-bit entry.
@@ -227,7 +227,7 @@ mod tests {
         // Number 3 is `read` for 32-bit programs on both architectures, and something else natively.
         assert_eq!(label(COMPAT | 3), "read (32-bit)");
         assert_ne!(label(3), "read");
-        assert_eq!(waits(COMPAT | 3), Waits::ByFile);
+        assert_eq!(waits(COMPAT | 3), CallWait::ByFile);
         #[cfg(target_arch = "x86_64")]
         assert_eq!(label(COMPAT | 17), "break (32-bit)");
     }
@@ -245,10 +245,10 @@ mod tests {
     #[test]
     fn waits_tell_work_from_idling() {
         let of = |name| number(name).map(waits);
-        assert_eq!(of("ppoll"), Some(Waits::ByDesign));
-        assert_eq!(of("read"), Some(Waits::ByFile));
-        assert_eq!(of("write"), Some(Waits::ForWork));
-        assert_eq!(of("fsync"), Some(Waits::ForWork));
-        assert_eq!(waits(499), Waits::ForWork);
+        assert_eq!(of("ppoll"), Some(CallWait::ByDesign));
+        assert_eq!(of("read"), Some(CallWait::ByFile));
+        assert_eq!(of("write"), Some(CallWait::ForWork));
+        assert_eq!(of("fsync"), Some(CallWait::ForWork));
+        assert_eq!(waits(499), CallWait::ForWork);
     }
 }

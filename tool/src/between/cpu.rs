@@ -163,7 +163,7 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
     }
     let mut sums: HashMap<OwnerId, Octaves> = HashMap::new();
     for (key, after) in &next.by {
-        let count = |waits: &wire::Waits| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        let count = |waits: &wire::WaitOctave| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
         let before = prev.by.get(key).filter(|before| count(before) <= count(after)).copied().unwrap_or_default();
         for (sub, (&count, before_it)) in after.counts.iter().zip(before.counts).enumerate() {
             let count = u64::from(count.wrapping_sub(before_it));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stillwatch_common::{
     hist,
     io::{OwnerId, tgid_of},
-    oom::{Kind, Waits},
+    oom::{Kind, StallOctave},
 };
 
 use super::Span;
@@ -60,14 +60,14 @@ struct Sums {
     buckets: Vec<(u32, u64)>,
     total_ns: u64,
     longest_ns: u64,
-    waits: Waits,
+    waits: StallOctave,
 }
 
 fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
     let mut sums: HashMap<(OwnerId, u32), Sums> = HashMap::new();
     for (key, now) in &after.stalls {
         // An account that began anew in between counts from zero.
-        let all = |waits: &Waits| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+        let all = |waits: &StallOctave| waits.counts.iter().map(|&count| u64::from(count)).sum::<u64>();
         let earlier = before.stalls.get(key).copied().filter(|earlier| all(earlier) <= all(now)).unwrap_or_default();
         if earlier.counts == now.counts {
             continue;

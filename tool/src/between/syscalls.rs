@@ -6,7 +6,7 @@ mod tests;
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use stillwatch_common::syscalls::{Caller, Row, Waits};
+use stillwatch_common::syscalls::{CallWait, Caller, Row};
 
 use self::callers::Sum;
 use super::{Span, histograms};
@@ -34,7 +34,7 @@ pub fn between(prev: &sample::Syscalls, next: &sample::Syscalls, _: &Span, plan:
         })
         .collect();
     // Most of the time goes to waiting by design, on every host: below what somebody may be delayed by.
-    let waits_by_design = |at| !plan.idle && syscall_names::row_waits(at) == Waits::ByDesign;
+    let waits_by_design = |at| !plan.idle && syscall_names::row_waits(at) == CallWait::ByDesign;
     rows.sort_by_key(|(at, row)| (waits_by_design(*at), Reverse((row.timed_ns(), row.times()))));
     let longest_of = |row: &Call| row.latency.value().map_or(0, |latency| latency.max_ns);
     let longest: HashMap<usize, u64> = rows.iter().map(|(at, row)| (*at, longest_of(row))).collect();

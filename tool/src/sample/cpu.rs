@@ -19,7 +19,7 @@ pub struct Cpu {
     pub involuntary: u64,
     /// Long waits.
     pub waited: HashMap<io::OwnerId, cpu::Waited>,
-    pub by: HashMap<cpu::By, cpu::Waits>,
+    pub by: HashMap<cpu::By, cpu::WaitOctave>,
     /// Who ran since the last sample.
     pub ran: HashMap<RanKey, Ran>,
     pub waiting: Vec<WaitsNow>,

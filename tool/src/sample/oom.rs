@@ -25,7 +25,7 @@ pub struct Oom {
     pub signals: Vec<oom::Signal>,
     /// By [`oom::Kind`].
     pub totals: [oom::Total; oom::Kind::ALL.len()],
-    pub stalls: HashMap<oom::Stall, oom::Waits>,
+    pub stalls: HashMap<oom::Stall, oom::StallOctave>,
     /// Tasks that wait now.
     pub inside: Vec<oom::Inside>,
     /// Some of the kernel's own counters, since boot (`/proc/vmstat`).

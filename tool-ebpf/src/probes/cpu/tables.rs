@@ -8,7 +8,8 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     cpu::{
-        BASE_BITS, BASES, By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, Waited, Waits,
+        BASE_BITS, BASES, By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave,
+        Waited,
     },
     hist,
     io::OwnerId,
@@ -44,7 +45,7 @@ static CPU_WAITED: HashMap<OwnerId, Waited> = HashMap::with_max_entries(1, 0);
 
 /// All waits, by process; grown by user space when asked for.
 #[map]
-static CPU_BY_OWNER: HashMap<By, Waits> = HashMap::with_max_entries(1, 0);
+static CPU_BY_OWNER: HashMap<By, WaitOctave> = HashMap::with_max_entries(1, 0);
 
 /// What tasks that have ended had run.
 #[map]
@@ -213,10 +214,10 @@ pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
 
 /// The same for one octave of all its waits.
 #[inline(always)]
-pub fn by(cpu: CpuPtr, key: &By, task: Task) -> Option<*mut Waits> {
+pub fn by(cpu: CpuPtr, key: &By, task: Task) -> Option<*mut WaitOctave> {
     let mut known = CPU_BY_OWNER.get_ptr_mut(key);
     if known.is_none() {
-        let new = Waits { cgroup: task.cgroup_id(), ..Waits::default() };
+        let new = WaitOctave { cgroup: task.cgroup_id(), ..WaitOctave::default() };
         let _ = CPU_BY_OWNER.insert(key, new, BPF_NOEXIST.into());
         known = CPU_BY_OWNER.get_ptr_mut(key);
     }

@@ -6,7 +6,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, RingBuf, ring_buf::RingBufEntry},
 };
-use stillwatch_common::oom::{Inside, Loss, PerCpu, Program, Stall, Waits};
+use stillwatch_common::oom::{Inside, Loss, PerCpu, Program, Stall, StallOctave};
 
 use crate::support::{count::add_shared, task::Task};
 
@@ -20,7 +20,7 @@ static OOM_TASKS: HashMap<u64, Inside> = HashMap::with_max_entries(1, 0);
 
 /// Processes that waited, by kind and octave of the time that it took.
 #[map]
-static OOM_STALLS: HashMap<Stall, Waits> = HashMap::with_max_entries(1, 0);
+static OOM_STALLS: HashMap<Stall, StallOctave> = HashMap::with_max_entries(1, 0);
 
 /// Victims whose memory is not free yet, by the address of their `mm_struct`. User space removes those that never end.
 #[map]
@@ -67,11 +67,11 @@ pub fn leave(task: Task) {
 
 /// The account of a process that waited, new if need be.
 #[inline(always)]
-pub fn stall(cpu: CpuPtr, key: &Stall, task: Task) -> Option<*mut Waits> {
+pub fn stall(cpu: CpuPtr, key: &Stall, task: Task) -> Option<*mut StallOctave> {
     if let Some(known) = OOM_STALLS.get_ptr_mut(key) {
         return Some(known);
     }
-    let new = Waits {
+    let new = StallOctave {
         counts: [0; stillwatch_common::hist::ROW],
         total_ns: 0,
         max_ns: 0,

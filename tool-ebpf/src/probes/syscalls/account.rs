@@ -1,7 +1,7 @@
 //! Whose calls: the table of slow calls, and the full breakdown where it was asked for.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, maps::HashMap};
-use stillwatch_common::syscalls::{Account, COMPAT, Caller, Loss, Waits};
+use stillwatch_common::syscalls::{Account, COMPAT, CallWait, Caller, Loss};
 
 use super::tables::{self, CpuPtr};
 use crate::{
@@ -72,9 +72,9 @@ fn waits_by_design(task: Task, call: &Finished, fd: impl Fn() -> u64) -> bool {
         return false;
     }
     let waits = tables::waits(call.row);
-    if waits == Waits::ByFile as u8 {
+    if waits == CallWait::ByFile as u8 {
         let mode = task.file_mode(fd());
         return mode.is_some_and(|mode| !matches!(mode & S_IFMT, S_IFREG | S_IFDIR | S_IFBLK));
     }
-    waits == Waits::ByDesign as u8
+    waits == CallWait::ByDesign as u8
 }

@@ -101,7 +101,7 @@ fn those_killed_together_are_told_once_each() {
 #[test]
 fn waits_are_the_difference_of_two_readings() {
     let waits = |counts: &[(usize, u32)], total_ns| {
-        let mut waits = Waits { total_ns, max_ns: 900, ..Waits::default() };
+        let mut waits = StallOctave { total_ns, max_ns: 900, ..StallOctave::default() };
         counts.iter().for_each(|&(place, count)| waits.counts[place] = count);
         waits
     };

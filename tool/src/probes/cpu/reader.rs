@@ -4,7 +4,7 @@ use std::{collections::HashMap, io};
 
 use aya::Ebpf;
 use stillwatch_common::{
-    cpu::{By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, Waited, Waits, Walked},
+    cpu::{By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave, Waited, Walked},
     hist,
     io::OwnerId,
 };
@@ -41,7 +41,7 @@ pub struct Reader {
     shards: Mapping<Shard>,
     shared: Mapping<Shared>,
     waited: HashTable<OwnerId, Waited>,
-    by: Option<HashTable<By, Waits>>,
+    by: Option<HashTable<By, WaitOctave>>,
     ended: HashTable<EndedKey, Ended>,
     interrupts: Option<(Mapping<Interrupts>, HashTable<u32, Vector>)>,
     walk: Option<Walk>,
@@ -50,7 +50,7 @@ pub struct Reader {
     /// Facts about waits are there.
     waits: bool,
     last_waited: HashMap<OwnerId, Waited>,
-    last_by: HashMap<By, Waits>,
+    last_by: HashMap<By, WaitOctave>,
     drifts: Vec<Drift>,
 }
 

@@ -12,7 +12,7 @@ use aya::{
     Ebpf,
     maps::{MapData, RingBuf},
 };
-use stillwatch_common::oom::{Inside, Kill, Loss, PerCpu, Program, Progress, Resident, Signal, Stall, Waits};
+use stillwatch_common::oom::{Inside, Kill, Loss, PerCpu, Program, Progress, Resident, Signal, Stall, StallOctave};
 
 use super::{
     super::{
@@ -56,7 +56,7 @@ const REPORTS_KEPT: Duration = Duration::from_secs(120);
 
 pub struct Reader {
     cpus: Mapping<PerCpu>,
-    stalls: HashTable<Stall, Waits>,
+    stalls: HashTable<Stall, StallOctave>,
     tasks: HashTable<u64, Inside>,
     events: RingBuf<MapData>,
     log: Result<KernelLog, String>,
@@ -66,7 +66,7 @@ pub struct Reader {
     /// Signals that were too many.
     unlisted: u64,
     /// Of the last sample.
-    last: HashMap<Stall, Waits>,
+    last: HashMap<Stall, StallOctave>,
     /// When the last walk over all tasks began that came to its end; 0: none yet.
     walked_ns: u64,
     /// Waits whose end was not seen.
@@ -135,7 +135,7 @@ impl Reader {
         let mut counters = self.add_up(&mut sample);
         sample.stalls = self.stalls.entries()?;
         let known = std::mem::take(&mut self.last);
-        let stale = |stall: &Stall, now: &Waits| known.get(stall).is_some_and(|known| known.counts == now.counts);
+        let stale = |stall: &Stall, now: &StallOctave| known.get(stall).is_some_and(|known| known.counts == now.counts);
         self.stalls.make_room(&mut sample.stalls, stale);
         self.last = sample.stalls.clone();
         self.read_inside(&mut sample)?;

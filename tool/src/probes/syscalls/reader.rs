@@ -6,7 +6,7 @@ use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
     hist,
     io::tgid_of,
-    syscalls::{Account, BEFORE_START, CELLS, Call, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task, Waits},
+    syscalls::{Account, BEFORE_START, CELLS, Call, CallWait, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task},
 };
 
 use super::process;
@@ -147,9 +147,9 @@ impl Reader {
                 break;
             }
             let by_design = match syscall_names::waits(task.nr) {
-                Waits::ForWork => false,
-                Waits::ByDesign => true,
-                Waits::ByFile => {
+                CallWait::ForWork => false,
+                CallWait::ByDesign => true,
+                CallWait::ByFile => {
                     let call = (key, task.start_ns);
                     let looked_up = || numbers.then(|| process::waits_by_design(task.tgid, task.tid)).flatten();
                     let by_design = known.remove(&call).unwrap_or_else(|| looked_up().unwrap_or(false));
