@@ -8,7 +8,7 @@ mod owners;
 mod stalls;
 
 pub use devices::{
-    CELLS, DeviceCounts, NO_ROW, Op, PARTS, Part, ROWS, Request, SHARDS, STRIDE, Shard, Slow, UNKNOWN_NS, row_key,
+    CELLS, DeviceCounts, NO_ROW, Op, PARTS, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, UNKNOWN_NS, row_key,
 };
 pub use owners::{
     Cause, Dirtier, How, Inode, MAKING, Making, Owner, OwnerId, SHARES, Share, Submitter, Unknown, Work, owner_id,

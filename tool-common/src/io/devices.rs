@@ -46,7 +46,7 @@ pub const NO_ROW: u32 = ROWS as u32 - 1;
 /// Distributions of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Part {
+pub enum Stage {
     /// From the making of the request to its handing over to the driver.
     Queue,
     /// From there to its completion.
@@ -73,9 +73,9 @@ pub struct DeviceCounts {
     pub errors: u64,
     /// Of `ios`: those without a latency.
     pub untimed: u64,
-    /// By [`Part`].
+    /// By [`Stage`].
     pub total_ns: [u64; PARTS],
-    /// The longest since the start of measuring; never reset. By [`Part`].
+    /// The longest since the start of measuring; never reset. By [`Stage`].
     pub max_ns: [u64; PARTS],
 }
 

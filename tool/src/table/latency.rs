@@ -22,7 +22,7 @@ pub struct Latency {
 }
 
 /// What a distribution says beside its buckets.
-pub struct Part {
+pub struct LatencyPart {
     pub name: &'static str,
     pub meaning: &'static str,
     pub of: fn(&Latency) -> u64,
@@ -30,13 +30,13 @@ pub struct Part {
 
 impl Latency {
     /// In the order in which they are shown.
-    pub const PARTS: [Part; 6] = [
-        Part { name: "p50_ns", meaning: "Half are no longer.", of: |it| it.p50_ns },
-        Part { name: "p90_ns", meaning: "Nine of ten are no longer.", of: |it| it.p90_ns },
-        Part { name: "p99_ns", meaning: "99 of 100 are no longer.", of: |it| it.p99_ns },
-        Part { name: "p999_ns", meaning: "999 of 1000 are no longer.", of: |it| it.p999_ns },
-        Part { name: "max_ns", meaning: "The longest.", of: |it| it.max_ns },
-        Part { name: "total_ns", meaning: "All together.", of: |it| it.total_ns },
+    pub const PARTS: [LatencyPart; 6] = [
+        LatencyPart { name: "p50_ns", meaning: "Half are no longer.", of: |it| it.p50_ns },
+        LatencyPart { name: "p90_ns", meaning: "Nine of ten are no longer.", of: |it| it.p90_ns },
+        LatencyPart { name: "p99_ns", meaning: "99 of 100 are no longer.", of: |it| it.p99_ns },
+        LatencyPart { name: "p999_ns", meaning: "999 of 1000 are no longer.", of: |it| it.p999_ns },
+        LatencyPart { name: "max_ns", meaning: "The longest.", of: |it| it.max_ns },
+        LatencyPart { name: "total_ns", meaning: "All together.", of: |it| it.total_ns },
     ];
 
     /// From counts per bucket (ascending, none 0) and the longest latency ever seen for this row, which bounds this

@@ -87,7 +87,7 @@ pub use cell::Cell;
 pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
 pub use known::{Known, Reason, Why};
-pub use latency::{Latency, Part};
+pub use latency::{Latency, LatencyPart};
 pub use text::{Align, Format, Quantile, Room, Text, Unless};
 pub use value::Value;
 pub(crate) use value::named;

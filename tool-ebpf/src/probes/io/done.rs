@@ -1,7 +1,7 @@
 //! The end of a request: what its device has done for whom, and how long that took.
 
 use stillwatch_common::io::{
-    Cause, How, Loss, Op, OwnerId, Part, Program, Request, SHARES, Share, Slow, UNKNOWN_NS, Unknown, Work,
+    Cause, How, Loss, Op, OwnerId, Program, Request, SHARES, Share, Slow, Stage, UNKNOWN_NS, Unknown, Work,
 };
 
 use super::tables::{self, CpuPtr, Done};
@@ -31,10 +31,10 @@ pub fn finish(cpu: CpuPtr, program: Program, known: Option<*mut Request>, ended:
         queue_ns = issued_ns.wrapping_sub(queued_ns);
         service_ns = at_ns.wrapping_sub(issued_ns);
     }
-    let mut timed = queued_ns != 0 && tables::record(cpu, program, row, Part::Total, total_ns);
+    let mut timed = queued_ns != 0 && tables::record(cpu, program, row, Stage::Total, total_ns);
     if timed && queue_ns != UNKNOWN_NS {
-        timed = tables::record(cpu, program, row, Part::Queue, queue_ns)
-            && tables::record(cpu, program, row, Part::Service, service_ns);
+        timed = tables::record(cpu, program, row, Stage::Queue, queue_ns)
+            && tables::record(cpu, program, row, Stage::Service, service_ns);
     }
     if queued_ns != 0 && !timed {
         tables::lose(cpu, Loss::Cells);

@@ -9,8 +9,8 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, DeviceCounts, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, Part, PerCpu,
-        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stall, Task as Entry, Waits, Work, row_key,
+        CELLS, Cause, DeviceCounts, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, PerCpu,
+        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, Task as Entry, Waits, Work, row_key,
     },
 };
 
@@ -192,7 +192,7 @@ fn row_ptr(row: u32) -> Option<*mut DeviceCounts> {
 
 /// Counts one latency; false when there is no room for it.
 #[inline(always)]
-pub fn record(cpu: CpuPtr, program: Program, row: u32, part: Part, latency_ns: u64) -> bool {
+pub fn record(cpu: CpuPtr, program: Program, row: u32, part: Stage, latency_ns: u64) -> bool {
     let Some(shard) = shard() else { return false };
     let bucket = forget(cpu, program, hist::bucket(latency_ns).into());
     let octave = opaque(bucket as usize / hist::ROW) & 63;
@@ -210,7 +210,7 @@ pub fn record(cpu: CpuPtr, program: Program, row: u32, part: Part, latency_ns: u
 }
 
 #[inline(always)]
-fn cell(row: usize, part: Part, octave: usize) -> Option<u16> {
+fn cell(row: usize, part: Stage, octave: usize) -> Option<u16> {
     let layout = IO_LAYOUT.get_ptr_mut(0)?;
     let at = opaque((row & (ROWS - 1)) * PARTS + part as usize);
     if at >= ROWS * PARTS || octave >= STRIDE {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use stillwatch_common::io::{NO_ROW, PARTS, Part, Request};
+use stillwatch_common::io::{NO_ROW, PARTS, Request, Stage};
 
 use super::{super::histograms, Context};
 use crate::{
@@ -61,7 +61,7 @@ impl Context<'_> {
         if ios == 0 && after.bytes == before.bytes && ages.as_ref().is_none_or(Vec::is_empty) {
             return None;
         }
-        let mut latency = |part: Part| {
+        let mut latency = |part: Stage| {
             let buckets = histograms.remove(&((at * PARTS + part as usize) as u16)).unwrap_or_default();
             let part = part as usize;
             Latency::new(buckets, after.total_ns[part] - before.total_ns[part], after.max_ns[part])
@@ -75,6 +75,6 @@ impl Context<'_> {
             oldest_ns: ages.map_or(Known::not_measured(DEVICES_ONLY), |ages| ages.into_iter().max().into()),
             ..Device::idle(device.name, self.device(device.disk).name, device.alias, Op::of((key & 0xff) as u32))
         };
-        Some(row.timed(latency(Part::Queue), latency(Part::Service), latency(Part::Total)))
+        Some(row.timed(latency(Stage::Queue), latency(Stage::Service), latency(Stage::Total)))
     }
 }
