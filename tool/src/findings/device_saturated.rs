@@ -62,7 +62,7 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
         verb(victims.len(), "waits", "wait"),
         each_second(scene.ns_rate(lost_ns))
     );
-    let cause = Cause::of(scene, &disk.name, &victims);
+    let cause = Culprits::of(scene, &disk.name, &victims);
     let mut evidence = disk.evidence(scene);
     evidence.extend(Longest::of(&waits).evidence("longest wait"));
     evidence.extend(cause.evidence);
@@ -90,7 +90,7 @@ pub fn disk_doubts(disk: &Disk) -> Vec<String> {
 }
 
 /// Because of whom a disk is busy.
-pub struct Cause {
+pub struct Culprits {
     /// The disk that has the time: the one asked about, or one that it lies on.
     pub disk: String,
     pub words: String,
@@ -100,7 +100,7 @@ pub struct Cause {
     pub unknown: Vec<String>,
 }
 
-impl Cause {
+impl Culprits {
     /// For those who wait for it. They are no culprits of their own waits while others have the disk.
     pub fn of(scene: &Scene, disk: &str, victims: &[Who]) -> Self {
         let slow = scene.now.io.as_ref().map_or(disk, |io| io.slowest_below(&scene.disks, disk));

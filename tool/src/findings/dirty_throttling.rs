@@ -5,7 +5,7 @@
 
 use super::{
     Scene,
-    device_saturated::Cause,
+    device_saturated::Culprits,
     waits::{self, Class, Longest, Wait},
     words::{each_second, names, verb},
 };
@@ -35,7 +35,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         each_second(scene.ns_rate(lost_ns)),
     );
     if let Some(disk) = &disk {
-        let cause = Cause::of(scene, &disk.name, &[]);
+        let cause = Culprits::of(scene, &disk.name, &[]);
         let rate = format::mebibytes_rate(disk.bytes, scene.now.interval);
         statement += &format!("; {} moves {rate} MiB/s, {}", disk.name, cause.words);
         evidence.extend(disk.evidence(scene));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Scene,
-    device_saturated::{Cause, disk_doubts},
+    device_saturated::{Culprits, disk_doubts},
     io_hung::is_hung,
     waits::{self, Class, Disk, Longest, Wait},
     words::{each_second, names, verb},
@@ -43,7 +43,7 @@ fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option
         waits.iter().fold((0, 0), |(ended, ns), wait| (ended + wait.row.waits, ns + wait.row.total_ns));
     let mean_ns = total_ns.checked_div(ended);
     let longest = Longest::of(waits);
-    let cause = (!name.is_empty()).then(|| Cause::of(scene, name, &victims));
+    let cause = (!name.is_empty()).then(|| Culprits::of(scene, name, &victims));
     let is_other = |who: &Who| !victims.iter().any(|victim| victim.pid == who.pid);
     let beside = cause.as_ref().is_some_and(|cause| cause.culprits.iter().any(is_other));
     let long = mean_ns.is_some_and(|mean_ns| mean_ns >= if beside { MEAN_BESIDE_NS } else { MEAN_NS });
