@@ -91,7 +91,7 @@ pub fn all<'a>(scene: &Scene<'a>) -> Vec<Wait<'a>> {
 type Like<'a> = (Option<u32>, Option<&'a str>);
 
 /// With the reason and the disk.
-type Group<'a> = (Like<'a>, Option<&'a String>, &'a Option<String>);
+type LikeOnes<'a> = (Like<'a>, Option<&'a String>, &'a Option<String>);
 
 fn likes(who: &Who) -> [Like<'_>; 2] {
     // The name of the thread, where the process has another one.
@@ -100,7 +100,7 @@ fn likes(who: &Who) -> [Like<'_>; 2] {
 
 /// What most of those wait for that were looked at.
 fn stand_ins<'a>(rows: &[&'a Stalled]) -> BTreeMap<Like<'a>, &'a Stalled> {
-    let mut counts: BTreeMap<Group, (u64, &'a Stalled)> = BTreeMap::new();
+    let mut counts: BTreeMap<LikeOnes, (u64, &'a Stalled)> = BTreeMap::new();
     for &row in rows.iter().filter(|row| row.now > 0 && row.is_looked_at()) {
         for like in likes(&row.who) {
             counts.entry((like, row.reason.value(), &row.disk)).or_insert((0, row)).0 += row.now;

@@ -98,7 +98,7 @@ fn draw(text: &mut String, row: &Call, name: &str, mode: Mode, snapshot: &Snapsh
 }
 
 /// Neighbouring buckets in one line.
-struct Group {
+struct Bar {
     from: u64,
     upto: u64,
     count: u64,
@@ -106,7 +106,7 @@ struct Group {
 
 /// From the shortest to the longest latency, the empty ones between included, as fine as [`LINES`] allows. Groups
 /// stay inside their octave.
-fn groups(latency: &Latency) -> Vec<Group> {
+fn groups(latency: &Latency) -> Vec<Bar> {
     let buckets = latency.buckets();
     let (Some(&(low, _)), Some(&(high, _))) = (buckets.first(), buckets.last()) else { return Vec::new() };
     let mut size = 1;
@@ -115,7 +115,7 @@ fn groups(latency: &Latency) -> Vec<Group> {
     }
     let group = |at: u32| {
         let inside = buckets.iter().filter(|(bucket, _)| bucket / size == at);
-        Group { from: from(at * size), upto: upto((at + 1) * size - 1), count: inside.map(|(_, count)| count).sum() }
+        Bar { from: from(at * size), upto: upto((at + 1) * size - 1), count: inside.map(|(_, count)| count).sum() }
     };
     (low / size..=high / size).map(group).collect()
 }
@@ -127,7 +127,7 @@ fn at_most(sum: u64, of: u64) -> String {
 }
 
 /// Which quantiles lie in a group.
-fn quantiles(latency: &Latency, group: &Group) -> String {
+fn quantiles(latency: &Latency, group: &Bar) -> String {
     let all = [("p50", latency.p50_ns), ("p90", latency.p90_ns), ("p99", latency.p99_ns), ("p99.9", latency.p999_ns)];
     let here = all.iter().filter(|(_, ns)| (group.from..=group.upto).contains(ns));
     here.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
