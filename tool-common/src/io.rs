@@ -14,7 +14,7 @@ pub use owners::{
     Cause, Dirtier, How, Inode, MAKING, Making, Owner, OwnerId, SHARES, Share, Submitter, Unknown, Work, owner_id,
     tgid_of,
 };
-pub use stalls::{BEFORE_START, FRAMES, NO_CALL, Stack, Stall, Task, Waits};
+pub use stalls::{BEFORE_START, FRAMES, NO_CALL, Stack, Stall, TaskAsleep, Waits};
 
 use crate::{hist, syscalls::NATIVE};
 
@@ -88,7 +88,7 @@ pub struct PerCpu {
 const _: () =
     assert!(size_of::<DeviceCounts>() == 80 && size_of::<crate::hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
 const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
-const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<Task>() == 24);
+const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<TaskAsleep>() == 24);
 const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<Slow>() == 72 && hist::ROWS <= STRIDE);
@@ -105,7 +105,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for Work {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for Task {}
+    unsafe impl aya::Pod for TaskAsleep {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Stall {}
     // SAFETY: as above.

@@ -115,7 +115,7 @@ pub struct Layout {
 /// A task, keyed by the address of its `task_struct`, from the first call it sleeps in until it dies.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Task {
+pub struct TaskInCall {
     /// When the call (blocked mode: the sleep) began; 0 when there is none; [`BEFORE_START`] when it is older than we are.
     pub start_ns: u64,
     pub nr: u32,
@@ -124,7 +124,7 @@ pub struct Task {
     pub pad: u32,
 }
 
-/// [`Task::start_ns`] of a call that was already running when we attached.
+/// [`TaskInCall::start_ns`] of a call that was already running when we attached.
 pub const BEFORE_START: u64 = 1;
 
 /// Whose calls are added up: the key of the tables of slow calls and of `--by`.
@@ -157,7 +157,7 @@ pub struct Account {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 32 && size_of::<hist::Octave>() == 64 && size_of::<Call>() == 32);
-const _: () = assert!(size_of::<Task>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
+const _: () = assert!(size_of::<TaskInCall>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
 const _: () = assert!(size_of::<PerCpu>() == 75_968 && size_of::<PerCpu>().is_multiple_of(64));
 const _: () = assert!(size_of::<Layout>().is_multiple_of(8) && hist::ROWS <= STRIDE);
 
@@ -177,7 +177,7 @@ pub const fn row(nr: u32) -> usize {
 mod pod {
     use super::*;
     // SAFETY: repr(C), only integers, padding spelled out.
-    unsafe impl aya::Pod for Task {}
+    unsafe impl aya::Pod for TaskInCall {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Caller {}
     // SAFETY: as above.

@@ -111,7 +111,7 @@ fn older() -> Result<()> {
 
 /// Entries of a dead process would be calls that never end.
 fn no_leak() -> Result<()> {
-    use stillwatch_common::syscalls::Task;
+    use stillwatch_common::syscalls::TaskInCall;
     let workload = Workload::new(|| {
         let threads: Vec<_> = (0..29).map(|_| std::thread::spawn(|| sleep(Duration::from_millis(20)))).collect();
         for thread in threads {
@@ -124,9 +124,9 @@ fn no_leak() -> Result<()> {
     let mut watch = Watch::start(&[])?;
     workload.go();
     workload.report()?;
-    let entries = || -> Result<Vec<Task>> {
+    let entries = || -> Result<Vec<TaskInCall>> {
         let map = super::super::lifetime::map_of(watch.pid(), "SYSCALLS_TASKS")?;
-        let map = aya::maps::HashMap::<_, u64, Task>::try_from(aya::maps::Map::HashMap(map))?;
+        let map = aya::maps::HashMap::<_, u64, TaskInCall>::try_from(aya::maps::Map::HashMap(map))?;
         Ok(map.iter().filter_map(Result::ok).map(|(_, task)| task).filter(|task| task.tgid == pid).collect())
     };
     // It has reported, and is on its way to the read that it waits in: on a busy machine not there at once.

@@ -5,7 +5,7 @@ use super::OwnerId;
 /// A task, keyed by the address of its `task_struct`, from its first uninterruptible sleep until it dies.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Task {
+pub struct TaskAsleep {
     /// When it went to sleep; 0 when it does not; [`BEFORE_START`] when it slept before we attached.
     pub since_ns: u64,
     pub tid: u32,
@@ -15,7 +15,7 @@ pub struct Task {
     pub kernel_thread: u32,
 }
 
-/// [`Task::since_ns`] of a wait that is older than we are.
+/// [`TaskAsleep::since_ns`] of a wait that is older than we are.
 pub const BEFORE_START: u64 = 1;
 
 /// [`Stall::nr`] outside of system calls.

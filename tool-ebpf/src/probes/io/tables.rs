@@ -10,7 +10,7 @@ use stillwatch_common::{
     hist,
     io::{
         CELLS, Cause, DeviceCounts, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, PerCpu,
-        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, Task as Entry, Waits, Work, row_key,
+        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, TaskAsleep as Entry, Waits, Work, row_key,
     },
 };
 

@@ -13,7 +13,7 @@
 mod account;
 mod tables;
 
-use stillwatch_common::syscalls::{BEFORE_START, COMPAT, Call, Loss, Task as Entry, row};
+use stillwatch_common::syscalls::{BEFORE_START, COMPAT, Call, Loss, TaskInCall as Entry, row};
 
 use account::Finished;
 

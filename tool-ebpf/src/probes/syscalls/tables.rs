@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     hist,
-    syscalls::{Account, CELLS, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task as Entry},
+    syscalls::{Account, CELLS, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, TaskInCall as Entry},
 };
 
 use crate::support::{cells::claim, opaque, task::Task};

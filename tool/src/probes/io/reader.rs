@@ -16,7 +16,7 @@ use stillwatch_common::{
     hist,
     io::{
         CELLS, Cause, DeviceCounts, Layout, Loss, Owner, OwnerId, PARTS, PerCpu, Program, ROWS, Request, SHARDS,
-        STRIDE, Shard, Slow, Stack, Stall, Task, Waits, Work,
+        STRIDE, Shard, Slow, Stack, Stall, TaskAsleep, Waits, Work,
     },
     syscalls::NATIVE,
 };
@@ -57,7 +57,7 @@ pub struct Reader {
 struct Who {
     requests: HashTable<u64, Request>,
     causes: HashTable<Cause, Work>,
-    tasks: HashTable<u64, Task>,
+    tasks: HashTable<u64, TaskAsleep>,
     stalls: HashTable<Stall, Waits>,
     owners: HashTable<OwnerId, Owner>,
     stacks: Hash<u64, Stack>,

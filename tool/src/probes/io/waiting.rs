@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use stillwatch_common::io::{BEFORE_START, Request, Task, tgid_of};
+use stillwatch_common::io::{BEFORE_START, Request, TaskAsleep, tgid_of};
 
 use super::devices::of_node;
 use crate::{reasons, sample::Waiting, syscall_names};
@@ -18,11 +18,12 @@ const LOOKED_AT: usize = 64;
 type Mounts = HashMap<PathBuf, String>;
 
 /// Waits of at least `stall_ns`, the oldest first. One of each name is looked into before the others: it stands for them.
-pub fn waiting(tasks: &[Task], requests: &[Request], now_ns: u64, stall_ns: u64) -> Vec<Waiting> {
-    let age = |task: &Task| if task.since_ns == BEFORE_START { u64::MAX } else { now_ns.saturating_sub(task.since_ns) };
-    let mut tasks: Vec<&Task> = tasks.iter().filter(|task| task.since_ns != 0 && age(task) >= stall_ns).collect();
+pub fn waiting(tasks: &[TaskAsleep], requests: &[Request], now_ns: u64, stall_ns: u64) -> Vec<Waiting> {
+    let age =
+        |task: &TaskAsleep| if task.since_ns == BEFORE_START { u64::MAX } else { now_ns.saturating_sub(task.since_ns) };
+    let mut tasks: Vec<&TaskAsleep> = tasks.iter().filter(|task| task.since_ns != 0 && age(task) >= stall_ns).collect();
     tasks.sort_unstable_by_key(|task| task.since_ns);
-    let asleep = |task: &&Task| {
+    let asleep = |task: &&TaskAsleep| {
         let stat = fs::read_to_string(format!("/proc/{}/task/{}/stat", task.tgid, task.tid)).ok()?;
         // The wait may be over, in a way that we were not told of.
         let (comm, _) = name_and_state(&stat).filter(|(_, state)| *state == 'D')?;

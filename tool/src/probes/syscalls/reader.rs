@@ -6,7 +6,9 @@ use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
     hist,
     io::tgid_of,
-    syscalls::{Account, BEFORE_START, CELLS, Call, CallWait, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, Task},
+    syscalls::{
+        Account, BEFORE_START, CELLS, Call, CallWait, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, TaskInCall,
+    },
 };
 
 use super::process;
@@ -29,7 +31,7 @@ const IN_FLIGHT: usize = 256;
 pub struct Reader {
     cpus: Mapping<PerCpu>,
     layout: Mapping<Layout>,
-    tasks: HashTable<u64, Task>,
+    tasks: HashTable<u64, TaskInCall>,
     errnos: HashTable<u32, u64>,
     slow: HashTable<Caller, Account>,
     callers: Option<HashTable<Caller, Account>>,
@@ -137,7 +139,7 @@ impl Reader {
 
     /// The oldest calls in flight, without our own and, unless asked for, without those that wait by design. `numbers`: those of
     /// processes are ours, too.
-    fn in_flight(&mut self, mut calls: Vec<(u64, Task)>, now_ns: u64, numbers: bool) -> Vec<InFlight> {
+    fn in_flight(&mut self, mut calls: Vec<(u64, TaskInCall)>, now_ns: u64, numbers: bool) -> Vec<InFlight> {
         calls.retain(|(_, task)| !(numbers && task.tgid == self.own_pid));
         calls.sort_unstable_by_key(|(_, task)| task.start_ns);
         let mut known = std::mem::take(&mut self.waits);
@@ -195,12 +197,12 @@ fn add(sum: &mut Row, row: Row) {
 ///
 /// # Safety
 /// `cpu` points into the mapping.
-unsafe fn running(cpu: *mut PerCpu) -> Option<(u64, Task)> {
+unsafe fn running(cpu: *mut PerCpu) -> Option<(u64, TaskInCall)> {
     // SAFETY: promised by the caller.
     let look = || unsafe { (&raw const (*cpu).call).read_volatile() };
     let (Call { regs, start_ns, nr, tid, tgid, .. }, again) = (look(), look());
     let same = regs == again.regs && start_ns == again.start_ns && regs != 0;
-    same.then_some((regs, Task { start_ns, nr, tid, tgid, pad: 0 }))
+    same.then_some((regs, TaskInCall { start_ns, nr, tid, tgid, pad: 0 }))
 }
 
 #[cfg(test)]
