@@ -98,6 +98,36 @@ fn collect(tokens: TokenStream, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Names of the structs, enums and traits that it makes, within macros, too.
+pub fn types(text: &str) -> Vec<String> {
+    fn collect(tokens: TokenStream, found: &mut Vec<String>) {
+        let mut makes = false;
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => collect(group.stream(), found),
+                TokenTree::Ident(name) if makes => found.push(name.to_string()),
+                TokenTree::Ident(word) => {
+                    makes = ["struct", "enum", "trait"].contains(&word.to_string().as_str());
+                    continue;
+                }
+                _ => {}
+            }
+            makes = false;
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(tokens) = text.parse() {
+        collect(tokens, &mut found);
+    }
+    found
+}
+
+#[test]
+fn types_are_found_wherever_they_stand() {
+    let text = "struct A; macro! { pub enum B in \"b\" { c: D } } struct $E { } fn f() { trait G {} }";
+    assert_eq!(types(text).concat(), "ABG");
+}
+
 #[test]
 fn rooms_are_found_wherever_they_stand() {
     let text = "use crate::{a::{B, b::C}, d}; macro!(crate::e::f); fn g() { crate::h::i(); crate_::j() }";

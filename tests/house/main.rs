@@ -3,6 +3,7 @@
 mod code;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -194,6 +195,25 @@ fn data_flows_one_way() {
             );
         }
     }
+}
+
+/// What each probe has under the same name.
+const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Reader", "PerCpu"];
+
+/// As a rule: what the kernel side counts, and what is shown of it.
+#[test]
+fn a_name_is_of_two_types_at_the_most() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in ["tool/src", "tool-common/src", "tool-ebpf/src"] {
+        for (path, code) in sources(folder) {
+            let path = path.to_string_lossy();
+            if !FOR_TESTS.iter().any(|part| path.contains(part)) {
+                code::types(&code).into_iter().for_each(|name| places.entry(name).or_default().push(path.to_string()));
+            }
+        }
+    }
+    places.retain(|name, places| places.len() > 2 && !OF_EACH_PROBE.contains(&name.as_str()));
+    assert!(places.is_empty(), "{places:#?}");
 }
 
 #[test]

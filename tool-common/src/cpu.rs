@@ -44,9 +44,9 @@ pub struct PerCpu {
     pub total_ns: u64,
     /// The longest since the start of measuring; never reset.
     pub max_ns: u64,
-    /// WaitOctave of which the kernel did not keep the begin, or that ended before the clocks were compared.
+    /// Waits of which the kernel did not keep the begin, or that ended before the clocks were compared.
     pub untimed: u64,
-    /// WaitOctave that may have begun earlier, on another CPU: the task was not in the table any more.
+    /// Waits that may have begun earlier, on another CPU: the task was not in the table any more.
     pub unsure: u64,
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].

@@ -201,7 +201,7 @@ named! {
     }
 }
 
-/// StallOctave of one kind, of everybody.
+/// Waits of one kind, of everybody.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Total {

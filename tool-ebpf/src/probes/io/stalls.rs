@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 use stillwatch_common::{
-    io::{BEFORE_START, NO_CALL, Program, Stall, Task as Entry, Waits},
+    io::{BEFORE_START, NO_CALL, Program, Stall, TaskAsleep as Entry, Waits},
     syscalls::COMPAT,
 };
 
