@@ -43,11 +43,6 @@ pub fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The bytes of a `comm` up to its padding: 16 bytes of which at most 15 are the name.
-pub fn unpadded(comm: &[u8]) -> &[u8] {
-    comm.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
 /// Text made printable and cut to `width` terminal columns, with `…` in place of what was cut. Escapes are kept whole.
 pub fn fit(text: &str, width: usize) -> String {
     let escaped = escape(text);
@@ -140,13 +135,6 @@ mod tests {
             assert_eq!(escape_bytes(given.as_bytes()), shown);
         }
         assert_eq!(escape_bytes(b"a\xff\x1b\xc3"), r"a\xff\x1b\xc3");
-    }
-
-    #[test]
-    fn a_comm_ends_at_its_padding() {
-        assert_eq!(unpadded(b"sshd\0\0\0\0garbage!"), b"sshd");
-        assert_eq!(unpadded(b"exactly 16 bytes"), b"exactly 16 bytes");
-        assert_eq!(unpadded(b""), b"");
     }
 
     #[test]

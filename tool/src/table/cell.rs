@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Latency;
-use super::{Column, ColumnKind, Why};
+use super::{Column, Why};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
@@ -43,16 +43,5 @@ impl Cell<'_> {
     /// There is neither a value nor an answer that there is none.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
-    }
-
-    /// Of a row, what it is told apart by.
-    pub fn key(self) -> Self {
-        match self {
-            Self::Row(columns, cells) => {
-                let labels = columns.iter().zip(cells).filter(|(column, _)| column.kind == ColumnKind::Label);
-                Self::List(labels.map(|(_, cell)| cell.key()).collect())
-            }
-            cell => cell,
-        }
     }
 }

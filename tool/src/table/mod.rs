@@ -109,12 +109,6 @@ pub trait Columns: Sized + 'static {
         (0..Self::COLUMNS.len()).map(|column| self.get(column)).collect()
     }
 
-    /// What rows are told apart by.
-    fn key(&self) -> Vec<Cell<'_>> {
-        let labels = Self::COLUMNS.iter().enumerate().filter(|(_, column)| column.kind == ColumnKind::Label);
-        labels.map(|(at, _)| self.get(at).key()).collect()
-    }
-
     fn column(name: &str) -> Option<usize> {
         Self::COLUMNS.iter().position(|column| column.name == name)
     }
