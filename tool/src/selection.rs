@@ -10,9 +10,17 @@ mod tcp;
 
 pub use tcp::events;
 
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+};
+
 use crate::{
     cli::plan::{Filter, Plan},
-    snapshot::{Snapshot, Who, who::About},
+    snapshot::{
+        Snapshot, Who,
+        who::{About, ENDED},
+    },
     table::{Bounded, Columns},
 };
 
@@ -44,16 +52,35 @@ probes!(bound);
 
 /// Those that a filter asks for stay, wherever they stand: all of them have their names. What is summed was asked for by nobody, and
 /// is not shown where there is a filter.
-fn bound_some<R: About + Columns>(rows: &mut Bounded<R>, filter: &Filter) {
-    rows.bound(|row| !filter.is_empty() && row.whom().any(|who| is_wanted(who, filter)));
+fn bound_some<'a, R: About + Columns>(table: impl IntoIterator<Item = &'a mut Bounded<R>>, filter: &Filter) {
+    for rows in table {
+        rows.bound(|row| !filter.is_empty() && row.whom().any(|who| is_wanted(who, filter)));
+    }
 }
 
 /// Of a table that was bounded.
-fn keep_some<R: About>(rows: &mut Bounded<R>, filter: &Filter) {
-    if !filter.is_empty() {
-        rows.forget_others();
+fn keep_some<'a, R: About + 'a>(table: impl IntoIterator<Item = &'a mut Bounded<R>>, filter: &Filter) {
+    for rows in table {
+        if !filter.is_empty() {
+            rows.forget_others();
+        }
+        keep(rows, filter);
     }
-    keep(rows, filter);
+}
+
+/// One row for each cgroup, and each of what else they are told apart by.
+fn by_cgroup<R: Columns, K: Eq + Hash>(rows: &mut Vec<R>, who: fn(&mut R) -> &mut Who, key: fn(&R) -> K) {
+    let mut sums: HashMap<(Option<String>, K), R> = HashMap::new();
+    for mut row in rows.drain(..) {
+        let Who { cgroup, unknown, .. } = std::mem::take(who(&mut row));
+        let unknown = cgroup.is_none().then(|| unknown.unwrap_or(ENDED.into()));
+        *who(&mut row) = Who { cgroup: cgroup.clone(), unknown, ..Who::default() };
+        match sums.entry((cgroup, key(&row))) {
+            Entry::Occupied(mut sum) => sum.get_mut().merge(&row),
+            Entry::Vacant(place) => _ = place.insert(row),
+        }
+    }
+    rows.extend(sums.into_values());
 }
 
 /// Rows about somebody who was asked for.

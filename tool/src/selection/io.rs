@@ -7,26 +7,14 @@ use crate::{
 };
 
 pub fn select(io: &mut Io, plan: &Plan) {
-    if let Some(rows) = io.stalled.value_mut() {
-        keep_some(rows, &plan.filter);
-    }
-    if let Some(rows) = io.caused_by.value_mut() {
-        keep_some(rows, &plan.filter);
-    }
-    if let Some(rows) = &mut io.blame {
-        keep_some(rows, &plan.filter);
-    }
+    keep_some(io.stalled.value_mut(), &plan.filter);
+    keep_some(io.caused_by.value_mut(), &plan.filter);
+    keep_some(&mut io.blame, &plan.filter);
     keep(&mut io.slow, &plan.filter);
 }
 
 pub fn bound(io: &mut Io, filter: &Filter) {
-    if let Some(rows) = io.stalled.value_mut() {
-        bound_some(rows, filter);
-    }
-    if let Some(rows) = io.caused_by.value_mut() {
-        bound_some(rows, filter);
-    }
-    if let Some(rows) = &mut io.blame {
-        bound_some(rows, filter);
-    }
+    bound_some(io.stalled.value_mut(), filter);
+    bound_some(io.caused_by.value_mut(), filter);
+    bound_some(&mut io.blame, filter);
 }

@@ -16,13 +16,9 @@ use crate::{
 /// By owners, of whom a socket may have several; the totals and the tables of remotes and of drops count everybody.
 pub fn select(tcp: &mut Tcp, plan: &Plan) {
     events(&mut tcp.events, &plan.filter);
-    keep_some(&mut tcp.flows, &plan.filter);
-    if let Some(listeners) = tcp.listeners.value_mut() {
-        keep_some(listeners, &plan.filter);
-    }
-    if let Some(windows) = tcp.closed_windows.value_mut() {
-        keep_some(windows, &plan.filter);
-    }
+    keep_some([&mut tcp.flows], &plan.filter);
+    keep_some(tcp.listeners.value_mut(), &plan.filter);
+    keep_some(tcp.closed_windows.value_mut(), &plan.filter);
     if let Some(by) = tcp.by {
         together(&mut tcp.flows, by);
         remotes::together(&mut tcp.remotes, by);
@@ -31,13 +27,9 @@ pub fn select(tcp: &mut Tcp, plan: &Plan) {
 
 /// Single events are bounded as they come.
 pub fn bound(tcp: &mut Tcp, filter: &Filter) {
-    bound_some(&mut tcp.flows, filter);
-    if let Some(listeners) = tcp.listeners.value_mut() {
-        bound_some(listeners, filter);
-    }
-    if let Some(windows) = tcp.closed_windows.value_mut() {
-        bound_some(windows, filter);
-    }
+    bound_some([&mut tcp.flows], filter);
+    bound_some(tcp.listeners.value_mut(), filter);
+    bound_some(tcp.closed_windows.value_mut(), filter);
     tcp.remotes.bound(|_| false);
     if let Some(sites) = &mut tcp.drops {
         sites.bound(|_| false);
