@@ -105,6 +105,8 @@ macro_rules! facts {
                 /// When the run began; a task that is younger cannot have been inside a call before.
                 STARTED_NS: u64 = 0;
                 PAGE_BYTES: u32 = 4096;
+                /// Between two jiffies.
+                TICK_NS: u64 = 4_000_000;
 
                 SYSCALLS_EXACT: u8 = 0;
                 SYSCALLS_BLOCKED: u8 = 0;
@@ -271,6 +273,14 @@ macro_rules! facts {
                 FOLIO_ORDER: Offset = "folio._folio_order" | "folio._flags_1";
                 /// Of a page that is the head of a compound one.
                 PAGE_HEAD: Flag = "pageflags.PG_head";
+                /// The lock's own bits, and above them one for each mark (dirty, being written, …) that some page has.
+                MAPPING_MARKS: Offset = "address_space.i_pages.xa_flags";
+                MAPPING_PAGES: Offset = "address_space.nrpages";
+                /// In jiffies: when it became dirty last, after it had been clean.
+                INODE_DIRTIED: Offset = "inode.dirtied_when";
+                SUPER_BDEV: Offset = "super_block.s_bdev";
+                /// From the inode of a block device to the device: a wrapping sum.
+                INODE_BDEV: Offset = "bdev_inode.bdev - bdev_inode.vfs_inode";
 
                 /// Of requests.
                 REQ_SYNC: Flag = "req_flag_bits.__REQ_SYNC";

@@ -11,8 +11,8 @@ pub use devices::{
     CELLS, DeviceCounts, NO_ROW, Op, PARTS, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, UNKNOWN_NS, row_key,
 };
 pub use owners::{
-    Cause, Dirtier, How, Inode, MAKING, Making, Owner, OwnerId, SHARES, Share, Submitter, Unknown, Work, owner_id,
-    tgid_of,
+    Cause, DIRTY_TABLES, Dirtier, DirtyTable, FileId, How, MAKING, Making, Owner, OwnerId, PLACES, SHARES, Share,
+    Submitter, Unknown, Work, file_id, owner_id, tgid_of,
 };
 pub use stalls::{BEFORE_START, FRAMES, NO_CALL, Stack, Stall, TaskAsleep, Waits};
 
@@ -88,7 +88,7 @@ pub struct PerCpu {
 const _: () =
     assert!(size_of::<DeviceCounts>() == 80 && size_of::<crate::hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
 const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
-const _: () = assert!(size_of::<Request>() == 112 && size_of::<Inode>() == 80 && size_of::<TaskAsleep>() == 24);
+const _: () = assert!(size_of::<Request>() == 112 && size_of::<DirtyTable>() == 264 && size_of::<TaskAsleep>() == 24);
 const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<Slow>() == 72 && hist::ROWS <= STRIDE);

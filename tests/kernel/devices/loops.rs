@@ -16,6 +16,7 @@ const LOOP_CONFIGURE: u64 = 0x4c0a;
 const LOOP_CTL_GET_FREE: u64 = 0x4c82;
 const AUTOCLEAR: u32 = 4;
 const PARTSCAN: u32 = 8;
+const DIRECT_IO: u32 = 16;
 const BLKPG: u64 = 0x1269;
 const BLKPG_ADD_PARTITION: i32 = 1;
 
@@ -60,6 +61,15 @@ impl LoopDevice {
     }
 
     pub fn over(file: &File) -> Result<Self> {
+        Self::with(file, 0)
+    }
+
+    /// What is written to it is handed on as it is, past the page cache of the file's device.
+    pub fn directly_over(file: &File) -> Result<Self> {
+        Self::with(file, DIRECT_IO)
+    }
+
+    fn with(file: &File, flags: u32) -> Result<Self> {
         if !Path::new("/dev/loop-control").exists() {
             load("loop", &[])?;
         }
@@ -73,7 +83,7 @@ impl LoopDevice {
                 block_size: 0,
                 numbers: [0; 5],
                 number_and_encryption: [0; 3],
-                flags: AUTOCLEAR | PARTSCAN,
+                flags: AUTOCLEAR | PARTSCAN | flags,
                 names_and_keys: [0; 160],
                 init_and_reserved: [0; 10],
             };

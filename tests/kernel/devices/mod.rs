@@ -67,6 +67,14 @@ pub fn buffered(name: &str) -> Result<OwnedFd> {
     open(&format!("/dev/{name}"), 0)
 }
 
+const BLKDISCARD: u64 = 0x1277;
+
+/// Tells a device that it may forget a range. Whether it was done.
+pub fn discard(device: &OwnedFd, offset: u64, bytes: u64) -> bool {
+    let range = [offset, bytes];
+    control(device, BLKDISCARD, range.as_ptr() as u64).is_ok()
+}
+
 /// Nodes in /dev are made by a thread of the kernel.
 fn wait_for(name: &str) -> Result<()> {
     let node = format!("/dev/{name}");

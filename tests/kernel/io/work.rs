@@ -1,6 +1,9 @@
 //! What workloads do to devices.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::{
+    ffi::CString,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use super::super::workload::{call, monotonic_ns};
 
@@ -61,6 +64,24 @@ pub fn write_range(fd: &OwnedFd, piece: u64, offset: u64, bytes: u64) -> bool {
 /// Reads a range, piece by piece. Whether all of it was done.
 pub fn read_range(fd: &OwnedFd, piece: u64, offset: u64, bytes: u64) -> bool {
     pieces(fd, libc::SYS_pread64, piece, offset, bytes)
+}
+
+/// Makes files of one block. Whether all of it was done.
+pub fn files(paths: &[CString]) -> bool {
+    let memory = memory(BLOCK, libc::MAP_PRIVATE);
+    // SAFETY: strings that end, and a block of our own.
+    paths.iter().all(|path| unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_CREAT | libc::O_WRONLY, 0o600);
+        let written = libc::write(fd, memory as *const _, BLOCK as usize);
+        libc::close(fd);
+        written == BLOCK as isize
+    })
+}
+
+/// Whether it was done.
+pub fn truncate(fd: &OwnedFd, bytes: u64) -> bool {
+    // SAFETY: no memory is involved.
+    unsafe { libc::ftruncate(fd.as_raw_fd(), bytes as i64) == 0 }
 }
 
 pub fn fsync(fd: &OwnedFd) -> i64 {

@@ -31,7 +31,7 @@ pub const fn tgid_of(owner: OwnerId) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Unknown {
-    /// Its pages were dirtied before we attached, or so long ago that the inode was forgotten.
+    /// Its pages were dirtied before we attached.
     DirtiedBefore = 1,
     /// It was handed to the driver before we attached, or found no room in our table (a counted loss).
     IssuedBefore = 2,
@@ -39,6 +39,8 @@ pub enum Unknown {
     SharedFlush = 3,
     /// Memory written to swap, of one process or another.
     Swapped = 4,
+    /// Its pages were dirtied while we ran: there was no place for who did, or more than [`SHARES`] share a request.
+    NotNoted = 5,
 }
 
 /// A process that owns requests, by [`OwnerId`]: it may have ended since.
@@ -126,7 +128,7 @@ pub enum Submitter {
     Journal,
 }
 
-/// Owners that one request can be split over.
+/// Owners that one request can be split over. Where there are more, the last place is for all others.
 pub const SHARES: usize = 4;
 
 /// A part of a request.
@@ -139,23 +141,40 @@ pub struct Share {
     pub how: u32,
 }
 
-/// A file's dirty pages by who dirtied them, keyed by the address of its inode.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Inode {
-    /// An address is used again for another file: these two say whether it is still the same.
-    pub number: u64,
-    pub generation: u32,
-    pub pad: u32,
-    pub dirtiers: [Dirtier; SHARES],
+/// A file for as long as its inode is in memory: the inode's address, number and generation, mixed. 0: none.
+pub type FileId = u64;
+
+#[inline(always)]
+pub const fn file_id(inode: u64, number: u64, generation: u32) -> FileId {
+    let which = number ^ (generation as u64) << 32;
+    inode.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ which.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
 }
 
+/// A file's dirty pages by one of those who dirtied them.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Dirtier {
+    pub file: FileId,
     pub owner: OwnerId,
-    /// Dirtied, and not yet handed to a device.
+    /// Dirtied, and not yet given to the file's own disk.
     pub bytes: u64,
+    /// Of the last bytes that were given to it: this owner's, and how many it were. Disks below it get the same pages, and split them
+    /// alike.
+    pub given: u32,
+    pub given_of: u32,
+}
+
+/// Places for the dirtiers of all files whose id begins with the same bits.
+pub const PLACES: usize = 8;
+/// Of these tables; the highest bits of a file's id choose one.
+pub const DIRTY_TABLES: usize = 4096;
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct DirtyTable {
+    pub places: [Dirtier; PLACES],
+    /// CPUs that want to take a place.
+    pub busy: u64,
 }
 
 /// Whose work a device did, and how it came to that.

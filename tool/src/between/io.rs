@@ -211,6 +211,7 @@ fn unknown(owner: OwnerId) -> Option<&'static str> {
         id if id == Unknown::IssuedBefore as u64 => "begun before we started, or not seen",
         id if id == Unknown::SharedFlush as u64 => "a flush that several asked for",
         id if id == Unknown::Swapped as u64 => "memory swapped out, of one process or another",
+        id if id == Unknown::NotNoted as u64 => "not noted: too many files or writers",
         _ => "the idle task",
     })
 }

@@ -5,7 +5,7 @@ use stillwatch_common::io::{How, Op, Program, Request, Share};
 use super::{
     done::{Ended, finish},
     fields::{field, operation, target_of, wants_flush},
-    owners,
+    owners::{self, Submitted},
     submitters::submitter,
     tables,
 };
@@ -39,7 +39,7 @@ pub unsafe fn bio_queue(bio: *const u8) {
         if op as u8 == Op::Flush as u8 {
             owners::only(known, Share { owner: submitter, bytes: 1, how: How::Flush as u32 });
         } else {
-            owners::find(cpu, Program::BioQueue, known, bio, flags, bytes);
+            owners::find(cpu, Program::BioQueue, known, &Submitted { bio, disk, flags, bytes });
         }
     }
     tables::begin(known, now_ns());

@@ -1,13 +1,17 @@
 //! Whose a request is.
 //!
 //! What a device writes was mostly dirtied by somebody who is gone from the scene: page → inode → who dirtied it. For each
-//! inode we keep how many bytes each of a few processes has dirtied and no device has been given yet, and take them away again
-//! as they are written, so that writers of one file share its requests in proportion.
+//! file we keep how many bytes each of a few processes has dirtied and its disk has not been given yet, and take them away again
+//! as they are given, so that writers of one file share its requests in proportion. Disks below its own (of loop, dm, md) get the
+//! same pages later, and split them as that one did last.
 
-use stillwatch_common::io::{Dirtier, How, Inode, OwnerId, Program, Request, SHARES, Share, Submitter, Unknown};
+use aya_ebpf::helpers::generated;
+use stillwatch_common::io::{
+    Dirtier, DirtyTable, FileId, How, OwnerId, PLACES, Program, Request, SHARES, Share, Submitter, Unknown, file_id,
+};
 
 use super::{
-    fields::{OP_DISCARD, OP_READ, OP_WRITE, has},
+    fields::{OP_DISCARD, OP_READ, OP_SECURE_ERASE, OP_WRITE, has},
     tables::{self, CpuPtr},
 };
 use crate::{
@@ -15,7 +19,8 @@ use crate::{
     support::{
         count::add_shared,
         memory::{load, read_or_zero},
-        task::Task,
+        now_ns, opaque,
+        task::{S_IFBLK, S_IFMT, Task},
     },
 };
 
@@ -25,6 +30,12 @@ const BIOS: usize = 8;
 const VEC: u64 = 16;
 /// Low bits of `page->mapping`: not a file's page.
 const MAPPING_FLAGS: u64 = 3;
+/// From `xa_flags` to the marks in them: what is below is the lock's.
+const MARKS: u32 = 16;
+/// Loading the programs takes less: what became dirty so soon after the beginning was not seen yet.
+const LOADING_NS: u64 = 1_000_000_000;
+/// Less than this is what divisions leave over.
+const SECTOR: u32 = 512;
 
 /// `writeback_dirty_folio`: somebody made a page of a file dirty.
 ///
@@ -37,52 +48,106 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
         return;
     }
     // SAFETY: promised by the caller.
-    let (inode, number, generation) = unsafe {
+    let (file, bytes) = unsafe {
         let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
-        (
-            inode as u64,
-            load::<u64>(inode, facts::INODE_NUMBER.load()),
-            load::<u32>(inode, facts::INODE_GENERATION.load()),
-        )
+        let (number, generation) = (facts::INODE_NUMBER.load(), facts::INODE_GENERATION.load());
+        let address = tables::as_number(cpu, Program::Dirty, inode);
+        (file_id(address, load(inode, number), load(inode, generation)), size_of_folio(page))
     };
-    // SAFETY: promised by the caller.
-    let bytes = unsafe { size_of_folio(page) };
+    let Some(table) = tables::dirty_table(file) else { return };
     let task = Task::current();
     let owner = task.owner();
-
-    let known = match tables::IO_INODES.get_ptr_mut(inode) {
-        // SAFETY: a map value.
-        Some(known) if unsafe { (*known).number == number && (*known).generation == generation } => known,
-        _ => {
-            // SAFETY: all zeros are an empty entry.
-            let mut new: Inode = unsafe { core::mem::zeroed() };
-            (new.number, new.generation) = (number, generation);
-            new.dirtiers[0] = Dirtier { owner, bytes };
-            let _ = tables::IO_INODES.insert(inode, new, 0);
-            return tables::name(cpu, owner, task);
-        }
-    };
-    for at in 0..SHARES {
+    let (mut own, mut others) = (PLACES, false);
+    for at in 0..PLACES {
         // SAFETY: a map value, the index is in bounds.
         unsafe {
-            let dirtier = &raw mut (*known).dirtiers[at];
-            if (*dirtier).owner == owner {
-                return add_shared(&raw mut (*dirtier).bytes, bytes);
+            let dirtier = &raw const (*table).places[at];
+            if (*dirtier).file == file {
+                if (*dirtier).owner == owner {
+                    own = at;
+                } else {
+                    others = true;
+                }
             }
         }
     }
-    for at in 0..SHARES {
-        // SAFETY: as above. Two at the same moment may take the same place: one is then not known as a dirtier of this page.
+    if others {
+        // SAFETY: promised by the caller; a map value.
         unsafe {
-            let dirtier = &raw mut (*known).dirtiers[at];
-            if outstanding(dirtier) == 0 {
-                (*dirtier).owner = owner;
-                (*dirtier).bytes = bytes;
-                return tables::name(cpu, owner, task);
+            let room = if has_marks(mapping) { bytes_in_memory(mapping).wrapping_sub(bytes) } else { 0 };
+            fit(table, file, room);
+        }
+    }
+    if own < PLACES {
+        // SAFETY: a map value, the index was just bounded.
+        return unsafe { add_shared(&raw mut (*table).places[own].bytes, bytes) };
+    }
+    // SAFETY: a map value.
+    unsafe { take_place(table, &Dirtier { file, owner, bytes, given: 0, given_of: 0 }) };
+    tables::name(cpu, owner, task);
+}
+
+/// Nobody can have more dirty than the file has in memory, and nothing where no other page is dirty: the rest was truncated away.
+///
+/// # Safety
+/// `table` points into a map value.
+#[inline(always)]
+unsafe fn fit(table: *mut DirtyTable, file: FileId, room: u64) {
+    for at in 0..PLACES {
+        // SAFETY: promised by the caller, the index is in bounds.
+        unsafe {
+            let dirtier = &raw mut (*table).places[at];
+            if (*dirtier).file == file && outstanding(dirtier) > room {
+                (*dirtier).bytes = room;
             }
         }
     }
-    // A fifth writer at the same time: its pages are nobody's.
+}
+
+/// Takes a place that holds nothing dirty, or else one by chance: were it the oldest, all that a disk is given first would be without its
+/// owner. The kernel holds the lock of this file's mapping, not that of others: where two CPUs want a place of a table at once, at most one
+/// gets it. A mixture of both would name a wrong owner.
+///
+/// # Safety
+/// `table` points into a map value.
+#[inline(always)]
+unsafe fn take_place(table: *mut DirtyTable, new: &Dirtier) {
+    // SAFETY: promised by the caller, indexes are masked.
+    unsafe {
+        let busy = &raw mut (*table).busy;
+        // Whoever reads 1 is alone until it takes that back.
+        add_shared(busy, 1);
+        if busy.read_volatile() == 1 {
+            let mut place = (new.file >> 32) as usize;
+            for at in 0..PLACES {
+                if outstanding(&raw const (*table).places[at]) == 0 {
+                    place = at;
+                }
+            }
+            (*table).places[opaque(place) & (PLACES - 1)] = *new;
+        }
+        add_shared(busy, 1_u64.wrapping_neg());
+    }
+}
+
+/// Whether some page of a file is dirty or being written. One that is about to become dirty is not marked yet.
+///
+/// # Safety
+/// `mapping` is trusted.
+#[inline(always)]
+unsafe fn has_marks(mapping: *const u8) -> bool {
+    let Some(marks_at) = facts::MAPPING_MARKS.get() else { return true };
+    // SAFETY: promised by the caller.
+    unsafe { load::<u32>(mapping, marks_at) >> MARKS != 0 }
+}
+
+/// # Safety
+/// `mapping` is trusted.
+#[inline(always)]
+unsafe fn bytes_in_memory(mapping: *const u8) -> u64 {
+    let Some(pages_at) = facts::MAPPING_PAGES.get() else { return u64::MAX };
+    // SAFETY: promised by the caller.
+    unsafe { load::<u64>(mapping, pages_at) }.wrapping_mul(facts::PAGE_BYTES.load().into())
 }
 
 /// # Safety
@@ -99,7 +164,7 @@ unsafe fn size_of_folio(page: *const u8) -> u64 {
     bytes << (read_or_zero::<u8>(page as u64, order_at) & 15)
 }
 
-/// Bytes that are dirty and were not written. Two that write at the same moment may both take the last ones.
+/// Bytes that are dirty and were not given to the disk. Two that write at the same moment may both take the last ones.
 ///
 /// # Safety
 /// `dirtier` points into a map value.
@@ -107,7 +172,7 @@ unsafe fn size_of_folio(page: *const u8) -> u64 {
 unsafe fn outstanding(dirtier: *const Dirtier) -> u64 {
     // SAFETY: promised by the caller.
     let bytes = unsafe { (&raw const (*dirtier).bytes).read_volatile() };
-    if bytes as i64 > 0 { bytes } else { 0 }
+    bytes & !(bytes as i64 >> 63) as u64
 }
 
 /// Makes one share all there is.
@@ -125,16 +190,27 @@ pub unsafe fn only(to: *mut Request, share: Share) {
     }
 }
 
+/// What the kernel says of a request or bio.
+pub struct Submitted {
+    /// The first one.
+    pub bio: *const u8,
+    pub disk: *const u8,
+    pub flags: u32,
+    pub bytes: u32,
+}
+
 /// Finds the owners of a request that is about to be handed to its driver: no bio is merged into it any more.
 ///
 /// # Safety
-/// `to` points into a map value, `bio` is trusted.
+/// `to` points into a map value, what was submitted is trusted.
 #[inline(always)]
-pub unsafe fn find(cpu: CpuPtr, program: Program, to: *mut Request, bio: *const u8, flags: u32, bytes: u32) {
+pub unsafe fn find(cpu: CpuPtr, program: Program, to: *mut Request, of: &Submitted) {
+    let &Submitted { bio, disk, flags, bytes } = of;
     // SAFETY: promised by the caller.
     let (submitter, kind) = unsafe { ((*to).submitter, (*to).kind) };
     let how = match (flags & 0xff, kind) {
         (OP_READ, _) if has(flags, &facts::REQ_SWAP) => How::Swap,
+        (OP_DISCARD | OP_SECURE_ERASE, _) => How::Discard,
         (_, kind) if kind == Submitter::Journal as u32 => How::Journal,
         (_, kind) if kind == Submitter::KernelThread as u32 => {
             if has(flags, &facts::REQ_META) {
@@ -143,7 +219,6 @@ pub unsafe fn find(cpu: CpuPtr, program: Program, to: *mut Request, bio: *const 
                 How::KernelThread
             }
         }
-        (OP_DISCARD, _) => How::Discard,
         (OP_READ, _) if has(flags, &facts::REQ_RAHEAD) => How::Readahead,
         (OP_READ, _) => {
             // SAFETY: promised by the caller.
@@ -156,15 +231,23 @@ pub unsafe fn find(cpu: CpuPtr, program: Program, to: *mut Request, bio: *const 
         // SAFETY: promised by the caller.
         return unsafe { only(to, own) };
     }
-    let bio = tables::as_number(cpu, program, bio);
+    let (bio, disk) = (tables::as_number(cpu, program, bio), tables::as_number(cpu, program, disk));
     // SAFETY: promised by the caller.
-    unsafe { find_writers(to, bio, &own, has(flags, &facts::REQ_SWAP)) };
+    unsafe { find_writers(cpu, program, to, bio, disk, &own, has(flags, &facts::REQ_SWAP)) };
 }
 
 /// # Safety
 /// As [`find`].
 #[inline(always)]
-unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) {
+unsafe fn find_writers(
+    cpu: CpuPtr,
+    program: Program,
+    to: *mut Request,
+    mut bio: u64,
+    disk: u64,
+    own: &Share,
+    swap: bool,
+) {
     // SAFETY: promised by the caller.
     unsafe {
         for at in 0..SHARES {
@@ -184,7 +267,7 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
             unsafe { add(to, owner, how, bytes) };
         } else {
             // SAFETY: promised by the caller.
-            unsafe { split(to, mapping, own, bytes) };
+            unsafe { split(cpu, program, to, mapping, disk, own, bytes) };
         }
         bio = read_or_zero(bio, facts::BIO_NEXT.load());
     }
@@ -196,43 +279,91 @@ unsafe fn find_writers(to: *mut Request, mut bio: u64, own: &Share, swap: bool) 
 /// # Safety
 /// As [`find`].
 #[inline(always)]
-unsafe fn split(to: *mut Request, mapping: u64, own: &Share, bytes: u32) {
+unsafe fn split(cpu: CpuPtr, program: Program, to: *mut Request, mapping: u64, disk: u64, own: &Share, bytes: u32) {
     let inode: u64 = read_or_zero(mapping, facts::MAPPING_HOST.load());
     let number: u64 = read_or_zero(inode, facts::INODE_NUMBER.load());
     let generation: u32 = read_or_zero(inode, facts::INODE_GENERATION.load());
-    let mut left = bytes;
-    if let Some(known) = tables::IO_INODES.get_ptr_mut(inode) {
-        // SAFETY: a map value, indexes in bounds; `to` is promised by the caller.
-        unsafe {
-            if (*known).number == number && (*known).generation == generation {
-                let mut sum = 0;
-                for at in 0..SHARES {
-                    sum += outstanding(&raw const (*known).dirtiers[at]);
-                }
-                for at in 0..SHARES {
-                    let dirtier = &raw mut (*known).dirtiers[at];
-                    let own = outstanding(dirtier);
-                    // All that is dirty, or a part in proportion.
-                    let part = if sum <= bytes.into() { own } else { u64::from(bytes) * own / sum } as u32;
-                    if part != 0 {
-                        add_shared(&raw mut (*dirtier).bytes, u64::from(part).wrapping_neg());
-                        add(to, (*dirtier).owner, How::Writeback as u32, part);
-                        left = left.saturating_sub(part);
-                    }
-                }
-                // What the division left over belongs to all of them.
-                if sum >= bytes.into() {
-                    left = 0;
-                }
-            }
-        }
-    }
-    if left != 0 {
-        let before = (Unknown::DirtiedBefore as OwnerId, How::Writeback as u32);
-        let (owner, how) = if is_in_memory(inode) { (own.owner, own.how) } else { before };
+    let own_disk = own_disk(inode);
+    let is_own = own_disk == 0 || own_disk == disk;
+    // SAFETY: promised by the caller.
+    let left = unsafe { share_out(cpu, program, to, file_id(inode, number, generation), is_own, bytes) };
+    if left >= SECTOR {
+        let (owner, how) = if is_in_memory(inode) {
+            (own.owner, own.how)
+        } else {
+            (why_unknown(inode) as OwnerId, How::Writeback as u32)
+        };
         // SAFETY: promised by the caller.
         unsafe { add(to, owner, how, left) };
     }
+}
+
+/// Gives bytes of a file to those who dirtied them, in proportion; all that they have dirty, where that is less. What is left over is
+/// returned.
+///
+/// # Safety
+/// As [`find`].
+#[inline(always)]
+unsafe fn share_out(cpu: CpuPtr, program: Program, to: *mut Request, file: FileId, is_own: bool, bytes: u32) -> u32 {
+    let Some(table) = tables::dirty_table(file) else { return bytes };
+    let (mut dirty, mut was_given) = (0, false);
+    for at in 0..PLACES {
+        // SAFETY: a map value, the index is in bounds.
+        unsafe {
+            let dirtier = &raw const (*table).places[at];
+            if (*dirtier).file == file {
+                dirty += outstanding(dirtier);
+                was_given |= (*dirtier).given_of != 0;
+            }
+        }
+    }
+    // A file system of several disks may give none of a file to its own.
+    let is_first = tables::choice(cpu, program, is_own || !was_given);
+    let is_own = tables::choice(cpu, program, is_own);
+    let whole = dirty.max(bytes.into());
+    let mut left = bytes;
+    for at in 0..PLACES {
+        // SAFETY: as above; `to` is promised by the caller.
+        unsafe {
+            let dirtier = &raw mut (*table).places[at];
+            if (*dirtier).file != file {
+                continue;
+            }
+            let Dirtier { given, given_of, .. } = *dirtier;
+            let weight = is_first.either(outstanding(dirtier), given.into());
+            let part = u64::from(bytes) * weight / is_first.either(whole, given_of.into()).max(1);
+            add_shared(&raw mut (*dirtier).bytes, is_first.either(part.wrapping_neg(), 0));
+            (*dirtier).given = is_own.either(part, given.into()) as u32;
+            (*dirtier).given_of = is_own.either(bytes.into(), given_of.into()) as u32;
+            if part != 0 {
+                add(to, (*dirtier).owner, How::Writeback as u32, part as u32);
+                left = left.saturating_sub(part as u32);
+            }
+        }
+    }
+    left
+}
+
+/// The disk that an inode's pages are written to; 0 where that is not known.
+#[inline(always)]
+fn own_disk(inode: u64) -> u64 {
+    let (Some(mode_at), Some(device_at)) = (facts::INODE_MODE.get(), facts::INODE_BDEV.get()) else { return 0 };
+    let (Some(super_at), Some(bdev_at)) = (facts::INODE_SUPER.get(), facts::SUPER_BDEV.get()) else { return 0 };
+    let is_device = read_or_zero::<u16>(inode, mode_at) & S_IFMT == S_IFBLK;
+    let bdev =
+        if is_device { inode.wrapping_add(device_at) } else { read_or_zero(read_or_zero(inode, super_at), bdev_at) };
+    read_or_zero(bdev, facts::BDEV_DISK.load())
+}
+
+/// Why nobody is known to have dirtied a file's pages.
+#[inline(always)]
+fn why_unknown(inode: u64) -> Unknown {
+    let Some(dirtied_at) = facts::INODE_DIRTIED.get() else { return Unknown::DirtiedBefore };
+    // SAFETY: the helper has no precondition.
+    let now = unsafe { generated::bpf_jiffies64() };
+    let ticks = now.wrapping_sub(read_or_zero(inode, dirtied_at));
+    let dirtied_ns = now_ns().saturating_sub(ticks.wrapping_mul(facts::TICK_NS.load()));
+    if dirtied_ns > facts::STARTED_NS.load() + LOADING_NS { Unknown::NotNoted } else { Unknown::DirtiedBefore }
 }
 
 /// Whether a file has no disk that its pages are written to. Only asked of one whose pages nobody was seen to dirty: the kernel does not
@@ -249,7 +380,7 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 const RAMFS_MAGIC: u64 = 0x8584_58f6;
 const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
 
-/// Adds bytes to an owner's share. A fifth owner finds no place; the others then stand for it.
+/// Adds bytes to an owner's share.
 ///
 /// # Safety
 /// As [`find`].
@@ -268,6 +399,12 @@ unsafe fn add(to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
                 return;
             }
         }
+    }
+    // SAFETY: as above.
+    unsafe {
+        let others = &raw mut (*to).shares[SHARES - 1];
+        (*others).owner = Unknown::NotNoted as OwnerId;
+        (*others).bytes += bytes;
     }
 }
 

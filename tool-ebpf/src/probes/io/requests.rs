@@ -4,8 +4,8 @@ use stillwatch_common::io::{How, Program, Request, Share, Submitter};
 
 use super::{
     done::{Ended, finish},
-    fields::{OP_FLUSH, OP_WRITE, dev_of, field, operation},
-    owners,
+    fields::{OP_FLUSH, OP_WRITE, dev_of, disk_of, field, operation},
+    owners::{self, Submitted},
     submitters::{made_by, submitter, take_flush},
     tables::{self, CpuPtr, Done},
 };
@@ -47,7 +47,8 @@ pub unsafe fn issue(rq: *const u8) {
         if flags & 0xff == OP_FLUSH {
             owners::only(known, Share { owner: take_flush(rq), bytes: 1, how: How::Flush as u32 });
         } else {
-            owners::find(cpu, Program::Issue, known, bio, flags, bytes);
+            let disk = disk_of(rq);
+            owners::find(cpu, Program::Issue, known, &Submitted { bio, disk, flags, bytes });
         }
     }
 }

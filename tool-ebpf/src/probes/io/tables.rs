@@ -9,8 +9,9 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, DeviceCounts, Inode, Layout, Loss, MAKING, Making, NO_ROW, Owner, OwnerId, PARTS, PerCpu,
-        Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, TaskAsleep as Entry, Waits, Work, row_key,
+        CELLS, Cause, DIRTY_TABLES, DeviceCounts, DirtyTable, FileId, Layout, Loss, MAKING, Making, NO_ROW, Owner,
+        OwnerId, PARTS, PerCpu, Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, TaskAsleep as Entry,
+        Waits, Work, row_key,
     },
 };
 
@@ -58,9 +59,9 @@ static IO_OWNERS: LruHashMap<OwnerId, Owner> = LruHashMap::with_max_entries(1, 0
 #[map]
 static IO_MAKING: Array<Making> = Array::with_max_entries(MAKING as u32, 0);
 
-/// Who dirtied the pages of a file, by the inode's address.
+/// Who dirtied the pages of files.
 #[map]
-pub static IO_INODES: LruHashMap<u64, Inode> = LruHashMap::with_max_entries(1, 0);
+static IO_DIRTY: Array<DirtyTable> = Array::with_max_entries(1, 0);
 
 /// Asked for a flush that has not begun, by device: the one owner, or 1 for several.
 #[map]
@@ -108,6 +109,22 @@ pub fn forget(cpu: CpuPtr, program: Program, number: u64) -> u64 {
         let through = &raw mut (*cpu).forgotten[program as usize];
         through.write_volatile(number);
         through.read_volatile()
+    }
+}
+
+/// A choice that the verifier does not follow both ways to the end.
+#[derive(Clone, Copy)]
+pub struct Choice(u64);
+
+#[inline(always)]
+pub fn choice(cpu: CpuPtr, program: Program, yes: bool) -> Choice {
+    Choice(forget(cpu, program, yes.into()).wrapping_neg())
+}
+
+impl Choice {
+    #[inline(always)]
+    pub fn either(self, yes: u64, no: u64) -> u64 {
+        yes & self.0 | no & !self.0
     }
 }
 
@@ -236,6 +253,13 @@ pub fn works_on_file(nr: u32) -> bool {
 pub fn making(bio: u64) -> Option<*mut Making> {
     let place = (bio >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
     IO_MAKING.get_ptr_mut(place as u32 & (MAKING as u32 - 1))
+}
+
+/// The table that a file's dirtiers stand in.
+#[inline(always)]
+pub fn dirty_table(file: FileId) -> Option<*mut DirtyTable> {
+    const SHIFT: u32 = u64::BITS - DIRTY_TABLES.ilog2();
+    IO_DIRTY.get_ptr_mut((file >> SHIFT) as u32)
 }
 
 /// The entry of an address, in use or not.

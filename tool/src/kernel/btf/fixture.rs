@@ -28,9 +28,11 @@ const STRUCTS: &[&str] = &[
 /// Of larger structures only these members.
 const MEMBERS: &[(&str, &[&str])] = &[
     ("file", &["f_inode"]),
-    ("inode", &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation"]),
-    ("super_block", &["s_dev", "s_magic"]),
-    ("address_space", &["host"]),
+    ("inode", &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when"]),
+    ("super_block", &["s_dev", "s_bdev", "s_magic"]),
+    ("address_space", &["host", "i_pages", "nrpages"]),
+    ("xarray", &["xa_flags"]),
+    ("bdev_inode", &["bdev", "vfs_inode"]),
     ("page", &["compound_head", "compound_info", "mapping"]),
     ("folio", &["mapping", "_folio_order", "_flags_1"]),
     ("gendisk", &["major", "first_minor", "queue"]),

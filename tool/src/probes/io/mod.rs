@@ -11,7 +11,7 @@ pub use reader::Reader;
 pub use reader::causes;
 
 use aya::Ebpf;
-use stillwatch_common::io::MAKING;
+use stillwatch_common::io::{DIRTY_TABLES, MAKING};
 
 use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
@@ -54,7 +54,7 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
 
 /// Requests in flight: beyond what the queues of some dozens of fast devices hold.
 const REQUESTS: u32 = 8192;
-/// Files with dirty pages, and processes that own requests, whose names are kept.
+/// Processes that own requests, whose names are kept.
 const OWNERS: u32 = 4096;
 /// (owner, device, how) and (process, reason, device): more than a person can read.
 const ACCOUNTS: u32 = 4096;
@@ -70,14 +70,14 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let who = plan.io.as_ref().is_some_and(|plan| !plan.devices_only);
     let devices = plan.io.is_some();
     let some = |entries: u32| if who { entries } else { 1 };
-    let requests = std::env::var("STILLWATCH_REQUESTS").ok().and_then(|requests| requests.parse().ok());
+    let asked = |variable| std::env::var(variable).ok().and_then(|entries| entries.parse().ok());
     let tasks = (living_tasks() * 2).next_power_of_two().clamp(*TASKS.start(), *TASKS.end());
     let mut entries = vec![
         ("IO_CPU", if devices { processors } else { 1 }),
-        ("IO_REQUESTS", some(requests.unwrap_or(REQUESTS))),
+        ("IO_REQUESTS", some(asked("STILLWATCH_REQUESTS").unwrap_or(REQUESTS))),
         ("IO_OWNERS", some(OWNERS)),
         ("IO_MAKING", some(MAKING as u32)),
-        ("IO_INODES", some(OWNERS)),
+        ("IO_DIRTY", some(asked("STILLWATCH_DIRTY").unwrap_or(DIRTY_TABLES as u32))),
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),
         ("IO_STALLS", some(ACCOUNTS)),
@@ -98,12 +98,18 @@ fn set(plan: &Plan, facts: &mut Facts) {
     // SAFETY: no precondition.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     facts.set(&facts::PAGE_BYTES, u32::try_from(page).unwrap_or(4096));
-    // SAFETY: no precondition.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    facts.set(&facts::PAGE_BYTES, u32::try_from(page).unwrap_or(4096));
+    facts.set(&facts::TICK_NS, tick_ns());
     facts.set(&facts::IO_WHO, u8::from(!plan.devices_only));
     facts.set(&facts::IO_STALL_NS, ns(plan.stall));
     facts.set(&facts::IO_SLOW_NS, plan.slow.map_or(u64::MAX, ns));
+}
+
+/// Between two jiffies: the clocks that are as coarse as these say so.
+fn tick_ns() -> u64 {
+    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) };
+    tick.tv_nsec as u64
 }
 
 impl Read for Reader {
