@@ -120,7 +120,7 @@ unsafe fn take_place(table: *mut DirtyTable, new: &Dirtier) {
         if busy.read_volatile() == 1 {
             let mut place = (new.file >> 32) as usize;
             for at in 0..PLACES {
-                if outstanding(&raw const (*table).places[at]) == 0 {
+                if outstanding(&raw const (*table).places[at]) < SECTOR.into() {
                     place = at;
                 }
             }
@@ -264,7 +264,7 @@ unsafe fn find_writers(
             let owner = if swap { Unknown::Swapped as OwnerId } else { own.owner };
             let how = if swap { How::Swap as u32 } else { own.how };
             // SAFETY: promised by the caller.
-            unsafe { add(to, owner, how, bytes) };
+            unsafe { add(cpu, program, to, owner, how, bytes) };
         } else {
             // SAFETY: promised by the caller.
             unsafe { split(cpu, program, to, mapping, disk, own, bytes) };
@@ -294,7 +294,7 @@ unsafe fn split(cpu: CpuPtr, program: Program, to: *mut Request, mapping: u64, d
             (why_unknown(inode) as OwnerId, How::Writeback as u32)
         };
         // SAFETY: promised by the caller.
-        unsafe { add(to, owner, how, left) };
+        unsafe { add(cpu, program, to, owner, how, left) };
     }
 }
 
@@ -306,20 +306,20 @@ unsafe fn split(cpu: CpuPtr, program: Program, to: *mut Request, mapping: u64, d
 #[inline(always)]
 unsafe fn share_out(cpu: CpuPtr, program: Program, to: *mut Request, file: FileId, is_own: bool, bytes: u32) -> u32 {
     let Some(table) = tables::dirty_table(file) else { return bytes };
-    let (mut dirty, mut was_given) = (0, false);
+    let is_own = tables::choice(cpu, program, is_own);
+    let (mut dirty, mut given_of) = (0, 0);
     for at in 0..PLACES {
         // SAFETY: a map value, the index is in bounds.
         unsafe {
             let dirtier = &raw const (*table).places[at];
             if (*dirtier).file == file {
                 dirty += outstanding(dirtier);
-                was_given |= (*dirtier).given_of != 0;
+                given_of |= u64::from((*dirtier).given_of);
             }
         }
     }
     // A file system of several disks may give none of a file to its own.
-    let is_first = tables::choice(cpu, program, is_own || !was_given);
-    let is_own = tables::choice(cpu, program, is_own);
+    let is_first = tables::choice(cpu, program, is_own.either(0, given_of) == 0);
     let whole = dirty.max(bytes.into());
     let mut left = bytes;
     for at in 0..PLACES {
@@ -336,7 +336,7 @@ unsafe fn share_out(cpu: CpuPtr, program: Program, to: *mut Request, file: FileI
             (*dirtier).given = is_own.either(part, given.into()) as u32;
             (*dirtier).given_of = is_own.either(bytes.into(), given_of.into()) as u32;
             if part != 0 {
-                add(to, (*dirtier).owner, How::Writeback as u32, part as u32);
+                add(cpu, program, to, (*dirtier).owner, How::Writeback as u32, part as u32);
                 left = left.saturating_sub(part as u32);
             }
         }
@@ -380,31 +380,29 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 const RAMFS_MAGIC: u64 = 0x8584_58f6;
 const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
 
-/// Adds bytes to an owner's share.
+/// Adds bytes to an owner's share: its own, the first that is free, or that of all others.
 ///
 /// # Safety
 /// As [`find`].
 #[inline(always)]
-unsafe fn add(to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
-    for at in 0..SHARES {
-        // SAFETY: promised by the caller, index in bounds.
+unsafe fn add(cpu: CpuPtr, program: Program, to: *mut Request, owner: OwnerId, how: u32, bytes: u32) {
+    let mut place = SHARES;
+    for at in (0..SHARES).rev() {
+        // SAFETY: promised by the caller, the index is in bounds.
         unsafe {
-            let share = &raw mut (*to).shares[at];
-            if (*share).bytes == 0 {
-                *share = Share { owner, bytes, how };
-                return;
-            }
-            if (*share).owner == owner && (*share).how == how {
-                (*share).bytes += bytes;
-                return;
+            let share = &raw const (*to).shares[at];
+            if (*share).bytes == 0 || ((*share).owner == owner && (*share).how == how) {
+                place = at;
             }
         }
     }
-    // SAFETY: as above.
+    let place = tables::forget(cpu, program, place as u64) as usize;
+    let (place, owner) = if place < SHARES { (place, owner) } else { (SHARES - 1, Unknown::NotNoted as OwnerId) };
+    // SAFETY: promised by the caller, the index is masked.
     unsafe {
-        let others = &raw mut (*to).shares[SHARES - 1];
-        (*others).owner = Unknown::NotNoted as OwnerId;
-        (*others).bytes += bytes;
+        let share = &raw mut (*to).shares[opaque(place) & (SHARES - 1)];
+        ((*share).owner, (*share).how) = (owner, how);
+        (*share).bytes += bytes;
     }
 }
 
