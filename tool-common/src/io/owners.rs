@@ -158,10 +158,12 @@ pub struct Dirtier {
     pub owner: OwnerId,
     /// Dirtied, and not yet given to the file's own disk.
     pub bytes: u64,
-    /// Of the last bytes that were given to it: this owner's, and how many it were. Disks below it get the same pages, and split them
-    /// alike.
-    pub given: u32,
-    pub given_of: u32,
+    /// When it took its place, in units of 2^30 ns.
+    pub since: u32,
+    /// Whether some were given to it, and this owner's part of the last ones, in 65,535ths. Disks below it get the same pages, and split
+    /// them alike.
+    pub was_given: u16,
+    pub given: u16,
 }
 
 /// Places for the dirtiers of all files whose id begins with the same bits.

@@ -5,6 +5,8 @@
 //! as they are given, so that writers of one file share its requests in proportion. Disks below its own (of loop, dm, md) get the
 //! same pages later, and split them as that one did last.
 
+use core::num::NonZeroU64;
+
 use aya_ebpf::helpers::generated;
 use stillwatch_common::io::{
     Dirtier, DirtyTable, FileId, How, OwnerId, PLACES, Program, Request, SHARES, Share, Submitter, Unknown, file_id,
@@ -34,6 +36,10 @@ const MAPPING_FLAGS: u64 = 3;
 const MARKS: u32 = 16;
 /// Loading the programs takes less: what became dirty so soon after the beginning was not seen yet.
 const LOADING_NS: u64 = 1_000_000_000;
+/// After 30 s the kernel writes what is dirty, unless told otherwise; in units of 2^30 ns.
+const EXPIRED: u32 = 30;
+/// [`Dirtier::given`] of one who is given all.
+const ALL: u64 = u16::MAX as u64;
 /// Less than this is what divisions leave over.
 const SECTOR: u32 = 512;
 
@@ -82,8 +88,9 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
         // SAFETY: a map value, the index was just bounded.
         return unsafe { add_shared(&raw mut (*table).places[own].bytes, bytes) };
     }
+    let since = (now_ns() >> 30) as u32;
     // SAFETY: a map value.
-    unsafe { take_place(table, &Dirtier { file, owner, bytes, given: 0, given_of: 0 }) };
+    unsafe { take_place(table, &Dirtier { file, owner, bytes, since, was_given: 0, given: 0 }) };
     tables::name(cpu, owner, task);
 }
 
@@ -104,9 +111,9 @@ unsafe fn fit(table: *mut DirtyTable, file: FileId, room: u64) {
     }
 }
 
-/// Takes a place that holds nothing dirty, or else one by chance: were it the oldest, all that a disk is given first would be without its
-/// owner. The kernel holds the lock of this file's mapping, not that of others: where two CPUs want a place of a table at once, at most one
-/// gets it. A mixture of both would name a wrong owner.
+/// Takes a place that holds nothing dirty, or else the oldest of those that will have been written since, or else one by chance: were it
+/// the oldest then, too, all that a disk is given first would be without its owner. The kernel holds the lock of this file's mapping, not
+/// that of others: where two CPUs want a place of a table at once, at most one gets it. A mixture of both would name a wrong owner.
 ///
 /// # Safety
 /// `table` points into a map value.
@@ -118,10 +125,12 @@ unsafe fn take_place(table: *mut DirtyTable, new: &Dirtier) {
         // Whoever reads 1 is alone until it takes that back.
         add_shared(busy, 1);
         if busy.read_volatile() == 1 {
-            let mut place = (new.file >> 32) as usize;
+            let (mut place, mut oldest) = ((new.file >> 32) as usize, new.since.saturating_sub(EXPIRED).max(1));
             for at in 0..PLACES {
-                if outstanding(&raw const (*table).places[at]) < SECTOR.into() {
-                    place = at;
+                let dirtier = &raw const (*table).places[at];
+                let since = if outstanding(dirtier) < SECTOR.into() { 0 } else { (*dirtier).since };
+                if since < oldest {
+                    (place, oldest) = (at, since);
                 }
             }
             (*table).places[opaque(place) & (PLACES - 1)] = *new;
@@ -305,22 +314,29 @@ unsafe fn split(cpu: CpuPtr, program: Program, to: *mut Request, mapping: u64, d
 /// As [`find`].
 #[inline(always)]
 unsafe fn share_out(cpu: CpuPtr, program: Program, to: *mut Request, file: FileId, is_own: bool, bytes: u32) -> u32 {
+    if bytes == 0 {
+        return 0;
+    }
     let Some(table) = tables::dirty_table(file) else { return bytes };
     let is_own = tables::choice(cpu, program, is_own);
-    let (mut dirty, mut given_of) = (0, 0);
+    let (mut dirty, mut was_given) = (0, 0);
     for at in 0..PLACES {
         // SAFETY: a map value, the index is in bounds.
         unsafe {
             let dirtier = &raw const (*table).places[at];
             if (*dirtier).file == file {
                 dirty += outstanding(dirtier);
-                given_of |= u64::from((*dirtier).given_of);
+                was_given |= u64::from((*dirtier).was_given);
             }
         }
     }
-    // A file system of several disks may give none of a file to its own.
-    let is_first = tables::choice(cpu, program, is_own.either(0, given_of) == 0);
-    let whole = dirty.max(bytes.into());
+    // What the own disk was not seen to be given: of a file system of several disks, or one of many bios of a request.
+    let is_first = tables::choice(cpu, program, is_own.either(0, was_given) == 0);
+    let size = u64::from(bytes);
+    // A disk below may be given pages of several files in one bio: its first page stands for all of them.
+    let whole = is_first.either(is_own.either(dirty.max(size), dirty), ALL);
+    // SAFETY: not 0, and the same afterwards.
+    let whole = unsafe { NonZeroU64::new_unchecked(tables::forget(cpu, program, whole.max(1))) };
     let mut left = bytes;
     for at in 0..PLACES {
         // SAFETY: as above; `to` is promised by the caller.
@@ -329,12 +345,12 @@ unsafe fn share_out(cpu: CpuPtr, program: Program, to: *mut Request, file: FileI
             if (*dirtier).file != file {
                 continue;
             }
-            let Dirtier { given, given_of, .. } = *dirtier;
+            let Dirtier { was_given, given, .. } = *dirtier;
             let weight = is_first.either(outstanding(dirtier), given.into());
-            let part = u64::from(bytes) * weight / is_first.either(whole, given_of.into()).max(1);
-            add_shared(&raw mut (*dirtier).bytes, is_first.either(part.wrapping_neg(), 0));
-            (*dirtier).given = is_own.either(part, given.into()) as u32;
-            (*dirtier).given_of = is_own.either(bytes.into(), given_of.into()) as u32;
+            let part = size * weight / whole;
+            add_shared(&raw mut (*dirtier).bytes, is_first.either(part.min(weight).wrapping_neg(), 0));
+            (*dirtier).was_given = is_own.either(1, was_given.into()) as u16;
+            (*dirtier).given = is_own.either((part * ALL / size).min(ALL), given.into()) as u16;
             if part != 0 {
                 add(cpu, program, to, (*dirtier).owner, How::Writeback as u32, part as u32);
                 left = left.saturating_sub(part as u32);
