@@ -3,7 +3,7 @@
 //! What a CPU needs at each switch lies in its [`PerCpu`]. Histograms lie in [`Shard`]s that a few CPUs of a large machine
 //! share: a machine of up to [`SHARDS`] CPUs shares none.
 
-use crate::hist;
+use crate::{hist, io::OwnerId};
 
 /// Histograms of waits; a power of two.
 pub const SHARDS: usize = 32;
@@ -11,6 +11,9 @@ pub const SHARDS: usize = 32;
 /// Places of the table that says what tasks had waited when they ran last; a power of two.
 pub const BASES: usize = 1 << BASE_BITS;
 pub const BASE_BITS: u32 = 13;
+
+/// Long stays on a CPU that are remembered; a power of two.
+pub const STAYS: usize = 8;
 
 named! {
     /// Why something was not measured, as users read it. Every one is shown.
@@ -51,20 +54,37 @@ pub struct PerCpu {
     pub lost: [u64; Loss::ALL.len()],
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
     pub ran: [u64; 2],
-    pub long_run: Run,
-    pub pad: [u64; 4],
+    /// How many long stays there were here. The last ones are in `stays`, by their number.
+    pub stayed: u64,
+    pub stays: [Stay; STAYS],
+    pub holder: Holder,
+    pub pad: [u64; 3],
 }
 
-/// A long stay on a CPU: the longest of late.
+/// A long stay of a process on a CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Run {
+pub struct Stay {
     /// In the clock of the run queue.
     pub ended: u64,
     pub ran_ns: u64,
+    pub owner: OwnerId,
     pub comm: [u8; 16],
-    pub tgid: u32,
-    pub pad: u32,
+}
+
+/// Who had a CPU for most of a wait, while the programs find that out: numbers in memory are all alike to the verifier, which would
+/// follow each by itself.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Holder {
+    pub owner: OwnerId,
+    /// How much more it had it than all others together.
+    pub more_ns: u64,
+    pub held_ns: u64,
+    /// What all had that are known.
+    pub all_ns: u64,
+    /// One of its stays.
+    pub at: u64,
 }
 
 #[repr(C, align(64))]
@@ -95,11 +115,26 @@ pub struct Waited {
     /// cgroup id on the unified hierarchy.
     pub cgroup: u64,
     pub comm: [u8; 16],
-    /// Who had the CPU for longest while the last of these waited, as far as is known; 0: nobody, it was idle.
-    pub behind_comm: [u8; 16],
-    pub behind_tgid: u32,
     /// Where the last of these waits ended.
     pub cpu: u32,
+    pub pad: u32,
+}
+
+/// A process that waited for long, and one that had the CPU meanwhile.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, Hash)]
+pub struct Behind {
+    pub waiter: OwnerId,
+    /// 0: nobody, the CPU was idle.
+    pub holder: OwnerId,
+}
+
+/// For how much of those waits it had it, at least. Added to atomically.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub total_ns: u64,
+    pub comm: [u8; 16],
 }
 
 /// What waits are added up by, for `--by`.
@@ -217,10 +252,11 @@ pub struct Interrupts {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(
-    size_of::<PerCpu>() == 192 && size_of::<Run>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
+    size_of::<PerCpu>() == 512 && size_of::<Stay>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
-const _: () = assert!(size_of::<Waited>() == 72 && size_of::<By>() == 16 && size_of::<WaitOctave>() == 104);
+const _: () = assert!(size_of::<Waited>() == 56 && size_of::<Behind>() == 16 && size_of::<Held>() == 24);
+const _: () = assert!(size_of::<By>() == 16 && size_of::<WaitOctave>() == 104);
 const _: () = assert!(size_of::<Walked>() == 120 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
 #[cfg(feature = "user")]
@@ -228,6 +264,10 @@ mod pod {
     use super::*;
     // SAFETY: repr(C), only integers, padding spelled out.
     unsafe impl aya::Pod for Waited {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Behind {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Held {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Vector {}
     // SAFETY: as above.

@@ -1,5 +1,6 @@
 //! The `cpu` probe against tasks that wait and run in a known way.
 
+mod behind;
 mod ended;
 mod interrupts;
 mod now;
@@ -18,8 +19,17 @@ use super::{
 };
 
 pub fn tests() -> Vec<Test> {
-    [spinners::TESTS, wakeups::TESTS, now::TESTS, quota::TESTS, ended::TESTS, interrupts::TESTS, runqlat::TESTS]
-        .concat()
+    [
+        spinners::TESTS,
+        behind::TESTS,
+        wakeups::TESTS,
+        now::TESTS,
+        quota::TESTS,
+        ended::TESTS,
+        interrupts::TESTS,
+        runqlat::TESTS,
+    ]
+    .concat()
 }
 
 fn watch(flags: &[&str]) -> Result<Watch> {

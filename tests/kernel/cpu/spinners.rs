@@ -50,8 +50,10 @@ fn spinners() -> Result<()> {
         ensure!(apart < 400_000_000, "ran {ran} ns and waited {waited} ns in {all}");
         let long: Vec<_> = of(&watch, "waited", pid).collect();
         ensure!(!long.is_empty(), "no long waits of {pid}");
+        ensure!(long.iter().all(|row| row["behind"]["pid"] != pid), "behind itself: {long:#?}");
+        // Elsewhere others may have had it, too.
         let behind = long.iter().filter(|row| row["behind"]["pid"] == pair[other].pid).count();
-        ensure!(behind * 2 >= long.len(), "behind others than the other: {long:#?}");
+        ensure!(!in_machine() || behind * 2 >= long.len(), "behind others than the other: {long:#?}");
         let involuntary = sum(of(&watch, "running", pid), "involuntary_switches");
         ensure!(involuntary >= 20, "{involuntary} involuntary switches");
     }

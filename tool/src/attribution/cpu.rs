@@ -12,7 +12,7 @@ pub fn resolve(cpu: &mut Cpu, names: &mut Names, plan: &Plan) {
     rows(&mut cpu.waited, names, plan);
     // Those who had the CPU, of rows whose process has a name.
     let named = cpu.waited.iter_mut().filter(|row| row.who.cgroup.is_some() || row.who.unknown.is_some());
-    named.filter_map(|row| row.behind.as_mut()).for_each(|behind| name(behind, names));
+    named.filter_map(|row| row.behind.value_mut()?.as_mut()).for_each(|behind| name(behind, names));
     rows(cpu.waiting.value_mut().into_iter().flatten(), names, plan);
     if let Some(throttled) = cpu.throttled.value_mut()
         && plan.overview

@@ -1,5 +1,8 @@
 //! The `cpu` probe's part: waits in run queues, and who ran.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
@@ -14,8 +17,8 @@ use crate::{
     snapshot::{
         Latency, Who,
         cpu::{
-            Cpu, Interrupt, InterruptKind, NOT_MEASURED, Processor, Running, Scheduler, Throttled, Waited, Waiting,
-            WaitsBy,
+            Cpu, Interrupt, InterruptKind, MANY, NOT_MEASURED, Processor, Running, Scheduler, Throttled, Waited,
+            Waiting, WaitsBy,
         },
         who,
     },
@@ -64,6 +67,7 @@ fn unless<T>(unavailable: Option<&'static str>, value: impl FnOnce() -> T) -> Kn
 }
 
 fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited> {
+    let behind = held(prev, next);
     let mut rows: Vec<Waited> = next
         .waited
         .iter()
@@ -84,7 +88,7 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
                 total_ns,
                 max_ns,
                 cpu: after.cpu,
-                behind: behind(after),
+                behind: behind.get(&owner).map_or(Known::unknown(MANY), |held| most(held, total_ns)),
             })
         })
         .collect();
@@ -106,10 +110,36 @@ fn class(scheduling: wire::Scheduling) -> Option<String> {
     }
 }
 
-/// The idle task stands in nobody's way.
-fn behind(waited: &wire::Waited) -> Option<Who> {
-    let who = || Who { comm: Some(who::text(&waited.behind_comm)), ..Who::living(waited.behind_tgid) };
-    (waited.behind_tgid != 0).then(who)
+/// Of those who had the CPU while somebody waited for it: who, and for how long of that.
+type Held = Vec<(Option<Who>, u64)>;
+
+fn held(prev: &sample::Cpu, next: &sample::Cpu) -> HashMap<OwnerId, Held> {
+    let mut held: HashMap<OwnerId, Held> = HashMap::new();
+    for (key, after) in &next.behind {
+        let before = prev.behind.get(key).filter(|before| before.total_ns <= after.total_ns);
+        let held_ns = after.total_ns - before.map_or(0, |before| before.total_ns);
+        if held_ns > 0 {
+            let who = (key.holder != 0).then(|| recorded(key.holder, &after.comm, 0));
+            held.entry(key.waiter).or_default().push((who, held_ns));
+        }
+    }
+    held
+}
+
+/// Who had the CPU for half of the time, alone or with others of its name.
+fn most(held: &Held, total_ns: u64) -> Known<Option<Who>> {
+    let is_most = |ns: u64| ns >= total_ns.div_ceil(2);
+    if let Some((who, _)) = held.iter().filter(|(_, ns)| is_most(*ns)).max_by_key(|(_, ns)| *ns) {
+        return Known::Value(who.clone());
+    }
+    let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+    for (who, ns) in held {
+        if let Some(comm) = who.as_ref().and_then(|who| who.comm.as_deref()) {
+            *names.entry(comm).or_default() += ns;
+        }
+    }
+    let comm = names.into_iter().find(|(_, ns)| is_most(*ns)).map(|(comm, _)| comm.to_owned());
+    comm.map_or(Known::unknown(MANY), |comm| Some(Who { comm: Some(comm), ..Who::default() }).into())
 }
 
 fn waiting(next: &sample::Cpu) -> Vec<Waiting> {

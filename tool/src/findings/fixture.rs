@@ -6,7 +6,7 @@ use crate::{
     sinks::sample::{idle, latency},
     snapshot::{
         Snapshot, Who,
-        cpu::{Cpu, Processor, Scheduler},
+        cpu::{Cpu, MANY, Processor, Scheduler, Waited},
         finding::Finding,
         io::{AGE_UNKNOWN, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
@@ -43,6 +43,12 @@ pub fn cpu() -> Cpu {
         interrupts: None,
         softirqs: Vec::new(),
     }
+}
+
+/// Nine long waits for CPU 0, behind nobody in particular.
+pub fn waited(who: Who, total_ns: u64) -> Waited {
+    let behind = Known::unknown(MANY);
+    Waited { who, class: None, waits: 9, total_ns, max_ns: total_ns / 9, cpu: 0, behind }
 }
 
 /// A disk with as many requests of that length.

@@ -11,7 +11,7 @@ use crate::{
     sinks::sample::{HOSTILE, latency, slow as slow_calls, who},
     snapshot::{
         Lost, Snapshot, Unavailable, Who,
-        cpu::{Processor, Running, Scheduler, Throttled, Waited},
+        cpu::{Processor, Running, Scheduler, Throttled},
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
@@ -241,7 +241,7 @@ fn busy(waits_ns: u64) -> Snapshot {
         cpu.scheduler = Scheduler::of(latency(&[(waits_ns / 1000, 1000)]), 0);
         let ran = |who, ran_ns| Running { ran_ns, on: [(0, ran_ns)].into(), ..Running::none(who) };
         cpu.running = vec![ran(culprit(), 1_600 * MS), ran(victim(), 200 * MS)].into();
-        cpu.waited = vec![Waited { who: victim(), waits: 9, total_ns: 900 * MS, ..Waited::default() }].into();
+        cpu.waited = vec![waited(victim(), 900 * MS)].into();
     })
 }
 

@@ -7,7 +7,7 @@ use stillwatch_common::{cpu, io};
 /// The maps of the `cpu` probe, added up over CPUs.
 #[derive(Clone, Debug)]
 pub struct Cpu {
-    /// Waits by bucket.
+    /// WaitOctave by bucket.
     pub counts: Vec<u64>,
     pub total_ns: u64,
     pub max_ns: u64,
@@ -19,6 +19,8 @@ pub struct Cpu {
     pub involuntary: u64,
     /// Long waits.
     pub waited: HashMap<io::OwnerId, cpu::Waited>,
+    /// Who had the CPU meanwhile.
+    pub behind: HashMap<cpu::Behind, cpu::Held>,
     pub by: HashMap<cpu::By, cpu::WaitOctave>,
     /// Who ran since the last sample.
     pub ran: HashMap<RanKey, Ran>,
@@ -45,6 +47,7 @@ impl Default for Cpu {
             switches: 0,
             involuntary: 0,
             waited: HashMap::new(),
+            behind: HashMap::new(),
             by: HashMap::new(),
             ran: HashMap::new(),
             waiting: Vec::new(),

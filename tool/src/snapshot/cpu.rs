@@ -12,6 +12,7 @@ named!(InterruptKind);
 /// Reasons why something is not known.
 pub const NONE_WAITED: &str = "nothing waited in a run queue";
 pub const NOT_MEASURED: &str = "not measured";
+pub const MANY: &str = "nobody is known to have had the CPU for half of the time";
 
 /// The `cpu` probe's part of a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ table! {
     }
 
     /// Long waits of one process.
-    pub struct Waited in "cpu.waited" derive(Default) {
+    pub struct Waited in "cpu.waited" {
         /// Who waited.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("WAITED"), pid("PID"), cgroup("CGROUP")];
@@ -75,8 +76,8 @@ table! {
         max_ns: u64 = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
         /// Where the last of them ended.
         cpu: u32 = info(), text [number("CPU").least(4)];
-        /// Who had that CPU for longest meanwhile, as far as is known; none: nobody, it was idle.
-        behind: Option<Who> = info().columns(Who::COLUMNS), text [own("BEHIND", "behind")];
+        /// Who had the CPU for at least half of that time, by name alone where several of one name had it together; none: nobody, it was idle.
+        behind: Known<Option<Who>> = info().columns(Who::COLUMNS), text [own("BEHIND", "behind")];
     }
 
     /// A task that waits now.

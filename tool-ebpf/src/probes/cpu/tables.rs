@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     cpu::{
-        BASE_BITS, BASES, By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave,
-        Waited,
+        BASE_BITS, BASES, Behind, By, Ended, EndedKey, Held, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector,
+        WaitOctave, Waited,
     },
     hist,
     io::OwnerId,
@@ -42,6 +42,10 @@ static CPU_BASES: Array<u64> = Array::with_max_entries(1, 0);
 /// Long waits, by process.
 #[map]
 static CPU_WAITED: HashMap<OwnerId, Waited> = HashMap::with_max_entries(1, 0);
+
+/// Who had the CPU meanwhile. Where one is forgotten for another, it is not known of that much of a wait.
+#[map]
+static CPU_BEHIND: LruHashMap<Behind, Held> = LruHashMap::with_max_entries(1, 0);
 
 /// All waits, by process; grown by user space when asked for.
 #[map]
@@ -210,6 +214,23 @@ pub fn waited(cpu: CpuPtr, task: Task) -> Option<*mut Waited> {
         lose(cpu, Loss::Waiters);
     }
     known
+}
+
+/// `holder` had the CPU for so long of what `waiter` waited for it.
+#[inline(always)]
+pub fn behind(waiter: OwnerId, holder: OwnerId, held_ns: u64, comm: [u64; 2]) {
+    let key = Behind { waiter, holder };
+    let mut known = CPU_BEHIND.get_ptr_mut(key);
+    if known.is_none() {
+        let _ = CPU_BEHIND.insert(key, Held::default(), BPF_NOEXIST.into());
+        known = CPU_BEHIND.get_ptr_mut(key);
+    }
+    let Some(held) = known else { return };
+    // SAFETY: a map value, shared between CPUs.
+    unsafe {
+        add_shared(&raw mut (*held).total_ns, held_ns);
+        (&raw mut (*held).comm).cast::<[u64; 2]>().write(comm);
+    }
 }
 
 /// The same for one octave of all its waits.

@@ -50,6 +50,8 @@ const IRQS: u32 = 1024;
 const STALE: u32 = 256;
 /// Processes with waits over the threshold.
 const WAITED: u32 = 512;
+/// Pairs of such a process and one that had the CPU meanwhile.
+const BEHIND: u32 = 1024;
 /// Processes times octaves of their waits, where asked for.
 const BY: u32 = 8192;
 /// Tasks that end between two ticks: one for each of those that are older than the interval, and one per name and cgroup.
@@ -66,6 +68,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("CPU_BASES", BASES as u32),
         ("CPU_STALE", STALE),
         ("CPU_WAITED", number("STILLWATCH_WAITED").unwrap_or(WAITED)),
+        ("CPU_BEHIND", BEHIND),
         ("CPU_BY_OWNER", if plan.by.is_some() { number("STILLWATCH_BY").unwrap_or(BY) } else { 1 }),
         ("CPU_ENDED", number("STILLWATCH_ENDED").unwrap_or(ENDED)),
     ]

@@ -4,7 +4,10 @@ use std::{collections::HashMap, io};
 
 use aya::Ebpf;
 use stillwatch_common::{
-    cpu::{By, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave, Waited, Walked},
+    cpu::{
+        Behind, By, Ended, EndedKey, Held, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave, Waited,
+        Walked,
+    },
     hist,
     io::OwnerId,
 };
@@ -41,6 +44,7 @@ pub struct Reader {
     shards: Mapping<Shard>,
     shared: Mapping<Shared>,
     waited: HashTable<OwnerId, Waited>,
+    behind: HashTable<Behind, Held>,
     by: Option<HashTable<By, WaitOctave>>,
     ended: HashTable<EndedKey, Ended>,
     interrupts: Option<(Mapping<Interrupts>, HashTable<u32, Vector>)>,
@@ -74,6 +78,7 @@ impl Reader {
             shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
             shared: Mapping::new(fd(ebpf, "CPU_SHARED")?, 1, true).map_err(unreadable)?,
             waited: HashTable::new(take(ebpf, "CPU_WAITED")?, 1)?,
+            behind: HashTable::new(take(ebpf, "CPU_BEHIND")?, 1)?,
             by: match plan.by {
                 Some(_) => Some(HashTable::new(take(ebpf, "CPU_BY_OWNER")?, 1)?),
                 None => None,
@@ -103,6 +108,7 @@ impl Reader {
             quotas: self.quotas.read(now.clock).map_err(str::to_owned),
             counts: vec![0; hist::BUCKETS],
             waited: self.waited.entries()?,
+            behind: self.behind.entries()?,
             ..sample::Cpu::default()
         };
         let mut counters = self.add_up(&mut sample);

@@ -46,8 +46,8 @@ pub fn busy() -> Cpu {
                 total_ns: 61_000_000,
                 max_ns: 9_000_000,
                 cpu: 1,
-                behind: Some(hog()),
-                ..Waited::default()
+                behind: Some(hog()).into(),
+                class: None,
             },
             Waited {
                 who: who(7, HOSTILE, "/"),
@@ -55,8 +55,8 @@ pub fn busy() -> Cpu {
                 total_ns: 2_000_000,
                 max_ns: 2_000_000,
                 cpu: 0,
-                behind: None,
-                ..Waited::default()
+                behind: None.into(),
+                class: None,
             },
         ]
         .into(),

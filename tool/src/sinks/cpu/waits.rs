@@ -8,6 +8,7 @@ use crate::{
         Snapshot, Who,
         cpu::{Cpu, Waited},
     },
+    table::Known,
 };
 
 /// Waits over the threshold.
@@ -23,7 +24,11 @@ pub fn waited(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("WAITED", format!("WAITED >{over}"))
-        .own("behind", |row: &Waited| row.behind.as_ref().map_or_else(|| "idle".to_owned(), one))
+        .own("behind", |row: &Waited| match &row.behind {
+            Known::Value(Some(who)) => one(who),
+            Known::Value(None) => "idle".to_owned(),
+            Known::Not(_) => format::UNKNOWN.to_owned(),
+        })
         .draw_bounded(text, &cpu.waited);
 }
 

@@ -1,0 +1,54 @@
+use stillwatch_common::io::owner_id;
+
+use super::*;
+
+const WAITER: OwnerId = owner_id(430, 0);
+
+/// A process that has waited so long since the run began, and who had the CPU for how much of that.
+fn sample(total_ns: u64, held: &[(u32, &str, u64)]) -> sample::Cpu {
+    let waited = wire::Waited { waits: total_ns, total_ns, ..wire::Waited::default() };
+    let held = held.iter().map(|&(holder, name, total_ns)| {
+        let holder = if holder == 0 { 0 } else { owner_id(holder, 0) };
+        let mut comm = [0; 16];
+        comm[..name.len()].copy_from_slice(name.as_bytes());
+        (wire::Behind { waiter: WAITER, holder }, wire::Held { total_ns, comm })
+    });
+    sample::Cpu { waited: [(WAITER, waited)].into(), behind: held.collect(), ..sample::Cpu::default() }
+}
+
+/// Who is said to have had the CPU in the interval.
+fn behind(prev: &sample::Cpu, next: &sample::Cpu) -> Known<Option<(Option<u32>, String)>> {
+    let row = waited(prev, next, u64::MAX).remove(0);
+    match row.behind {
+        Known::Value(who) => who.map(|who| (who.pid, who.comm.unwrap_or_default())).into(),
+        Known::Not(why) => Known::Not(why),
+    }
+}
+
+fn who(pid: Option<u32>, comm: &str) -> Known<Option<(Option<u32>, String)>> {
+    Some((pid, comm.to_owned())).into()
+}
+
+#[test]
+fn who_had_the_cpu_for_half_of_the_time_is_in_the_way() {
+    let before = sample(1_000, &[(1, "old", 1_000)]);
+    let after = |held| sample(1_100, held);
+    assert_eq!(behind(&before, &after(&[(1, "old", 1_000), (2, "rt-loop", 50)])), who(Some(2), "rt-loop"));
+    assert_eq!(behind(&before, &after(&[(1, "old", 1_000), (2, "rt-loop", 49)])), Known::unknown(MANY));
+    assert_eq!(behind(&before, &after(&[(0, "", 90), (2, "rt-loop", 10)])), Known::Value(None), "the CPU was idle");
+    assert_eq!(behind(&before, &after(&[])), Known::unknown(MANY));
+}
+
+#[test]
+fn those_of_one_name_are_in_the_way_together() {
+    let before = sample(0, &[]);
+    let several = sample(100, &[(1, "rustc", 30), (2, "rustc", 30), (3, "cc1", 40)]);
+    assert_eq!(behind(&before, &several), who(None, "rustc"));
+}
+
+/// The kernel forgets pairs, and notes them anew.
+#[test]
+fn a_sum_that_fell_began_anew() {
+    let after = sample(1_100, &[(2, "rt-loop", 60)]);
+    assert_eq!(behind(&sample(1_000, &[(2, "rt-loop", 900)]), &after), who(Some(2), "rt-loop"));
+}
