@@ -43,6 +43,8 @@ pub struct PerCpu {
     pub switches: u64,
     /// Of these, those of tasks that could have gone on.
     pub involuntary: u64,
+    /// Runs of the program on `sched_migrate_task`.
+    pub migrations: u64,
     /// Sum of all measured waits.
     pub total_ns: u64,
     /// The longest since the start of measuring; never reset.
@@ -58,7 +60,7 @@ pub struct PerCpu {
     pub stayed: u64,
     pub stays: [Stay; STAYS],
     pub holder: Holder,
-    pub pad: [u64; 3],
+    pub pad: [u64; 2],
 }
 
 /// A long stay of a process on a CPU.

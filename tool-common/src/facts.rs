@@ -441,6 +441,11 @@ macro_rules! facts {
                 SCHED_ARRIVALS: Offset = "task_struct.sched_info.pcount";
             }
 
+            Optional cpu {
+                /// A task that sleeps is still in its run queue (6.12).
+                SE_DELAYED: Offset = "task_struct.se.sched_delayed";
+            }
+
             OneOf filter {
                 /// Where `CSET_CGROUP` leads to a subsystem state: its `cgroup` member.
                 CSS_CGROUP: Offset = "cgroup_subsys_state.cgroup";

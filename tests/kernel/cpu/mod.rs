@@ -3,6 +3,7 @@
 mod behind;
 mod ended;
 mod interrupts;
+mod moved;
 mod now;
 pub mod quota;
 mod runqlat;
@@ -23,6 +24,7 @@ pub fn tests() -> Vec<Test> {
         spinners::TESTS,
         behind::TESTS,
         wakeups::TESTS,
+        moved::TESTS,
         now::TESTS,
         quota::TESTS,
         ended::TESTS,

@@ -24,6 +24,7 @@ mod mm_vmscan_direct_reclaim_end;
 mod mm_vmscan_memcg_reclaim_begin;
 mod mm_vmscan_memcg_reclaim_end;
 mod run_iter;
+mod sched_migrate_task;
 mod sched_process_exit;
 mod sched_switch;
 mod sched_waking;

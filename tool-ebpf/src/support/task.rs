@@ -215,6 +215,12 @@ impl Task {
         self.find(&facts::SCHED_ARRIVED).unwrap_or(0)
     }
 
+    /// It sleeps, and is still in its run queue.
+    #[inline(always)]
+    pub fn is_delayed(self) -> bool {
+        self.find::<u8>(&facts::SE_DELAYED).is_some_and(|delayed| delayed != 0)
+    }
+
     /// How often it was given a CPU.
     #[inline(always)]
     pub fn arrivals(self) -> u64 {

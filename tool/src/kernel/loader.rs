@@ -225,6 +225,19 @@ impl Loaded {
     }
 }
 
+/// Attaches a tracepoint that a probe found a need for. A run can do without.
+pub fn attach_later(ebpf: &mut Ebpf, hook: &Hook) -> bool {
+    let program = ebpf.program_mut(hook.name);
+    let program = program.and_then(|program| <&mut BtfTracePoint>::try_from(program).ok());
+    match program.map(|program| program.attach()) {
+        Some(Err(error)) => {
+            tracing::warn!("no {hook}: {error}; carrying on without {}", hook.needed_for);
+            false
+        }
+        _ => true,
+    }
+}
+
 /// Detaches a program and removes it.
 pub fn unload(ebpf: &mut Ebpf, hook: &Hook) {
     let Some(program) = ebpf.program_mut(hook.name) else { return };

@@ -6,8 +6,9 @@
 //!
 //! [`interrupts`]: what interrupts take, where asked for.
 //!
-//! Hooks: `sched_switch`; an iterator over tasks at each tick; `softirq_*` and `irq_handler_*` where asked for. Maps: [`tables`]. Cost per switch: a clock read, three entries of
-//! arrays, no hash map unless the wait was long.
+//! Hooks: `sched_switch`; `sched_migrate_task` where tasks that sleep stay in their run queue; an iterator over tasks at each tick;
+//! `softirq_*` and `irq_handler_*` where asked for. Maps: [`tables`]. Cost per switch: a clock read, three entries of arrays, no hash
+//! map unless the wait was long.
 //! Blind spots: `docs/probes/cpu.md`.
 
 mod clock;
@@ -20,7 +21,7 @@ mod walk;
 pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
-use crate::support::task::{Switch, waits_are_known};
+use crate::support::task::{Switch, Task, waits_are_known};
 
 /// `sched_switch`.
 #[inline(always)]
@@ -37,5 +38,16 @@ pub fn switch(switch: &Switch) {
     }
     if waits_are_known() {
         waits::end(number, cpu, switch);
+    }
+}
+
+/// `sched_migrate_task`: one that sleeps is about to be stamped as one that waits.
+#[inline(always)]
+pub fn migrate(task: Task) {
+    let Some((_, cpu)) = tables::cpu() else { return };
+    // SAFETY: this CPU's block; interrupts are off.
+    unsafe { (*cpu).migrations += 1 };
+    if task.is_delayed() {
+        tables::note_stale(task);
     }
 }

@@ -55,7 +55,7 @@ static CPU_BY_OWNER: HashMap<By, WaitOctave> = HashMap::with_max_entries(1, 0);
 #[map]
 static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
 
-/// Tasks that sleep, and yet have a stamp of when they began to wait.
+/// Tasks that were stamped as waiting while they slept, with how often they had been given a CPU: their next wait is that sleep.
 #[map]
 static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
 
@@ -186,17 +186,17 @@ fn grown(sum: u64, known: u64) -> u64 {
     if grown < -(EARLIEST_NS as i64) { 0 } else { grown as u64 }
 }
 
-/// The task sleeps, and has this stamp all the same.
+/// The task sleeps, and is stamped as one that waits.
 #[inline(always)]
-pub fn note_stale(task: Task, queued: u64) {
-    let _ = CPU_STALE.insert(task.key(), queued, 0);
+pub fn note_stale(task: Task) {
+    let _ = CPU_STALE.insert(task.key(), task.arrivals(), 0);
 }
 
-/// Whether the task has a stamp that it had while it slept.
+/// Whether that was so since the task ran last.
 #[inline(always)]
-pub fn is_stale(task: Task, queued: u64) -> bool {
+pub fn is_stale(task: Task) -> bool {
     // SAFETY: a map value.
-    CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == queued)
+    CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == task.arrivals())
 }
 
 /// The account of a process's long waits, new if need be.

@@ -44,7 +44,7 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     let here_ns = now.wrapping_sub(queued);
     let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns)) as i64;
     let wait_ns = if wait_ns < 0 { 0 } else { wait_ns as u64 };
-    if wait_ns >= facts::CPU_SLOW_NS.load() && tables::is_stale(next, queued) {
+    if wait_ns >= facts::CPU_SLOW_NS.load() && tables::is_stale(next) {
         // SAFETY: as above.
         unsafe { (*cpu).untimed += 1 };
         return;

@@ -2,7 +2,8 @@
 //!
 //! Kernels with delayed dequeueing (6.12) leave a task that goes to sleep in its run queue for a moment. If it is moved to another
 //! CPU in that moment, the kernel stamps it as one that begins to wait, and the stamp stays while it sleeps: its next wait
-//! looks as long as its sleep. Whoever is found asleep with a stamp is noted, and [`super::waits`] leaves that one out.
+//! looks as long as its sleep. It is noted when it is moved ([`super::migrate`]), or when it is found asleep with a stamp from before the
+//! run; [`super::waits`] leaves that wait out.
 
 use core::ffi::c_void;
 
@@ -41,9 +42,9 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
         let queued = task.queued();
         let here_ns = now.wrapping_sub(queued);
         if queued != 0 && !runs && task.is_asleep() {
-            tables::note_stale(task, queued);
+            tables::note_stale(task);
             // Not one that began to wait after the tick.
-        } else if queued != 0 && !runs && here_ns as i64 > 0 {
+        } else if queued != 0 && !runs && here_ns as i64 > 0 && !tables::is_stale(task) {
             let waits_ns = here_ns.wrapping_add(tables::waits_elsewhere(task)) as i64;
             walked.waits_ns = if waits_ns > 0 { waits_ns as u64 } else { 0 };
         }

@@ -32,9 +32,9 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
     match &plan.cpu {
         None => vec![],
         Some(plan) if plan.interrupts => {
-            vec![WALK, SCHED_SWITCH, SOFTIRQ_EXIT, SOFTIRQ_ENTRY, IRQ_EXIT, IRQ_ENTRY]
+            vec![WALK, MIGRATE, SCHED_SWITCH, SOFTIRQ_EXIT, SOFTIRQ_ENTRY, IRQ_EXIT, IRQ_ENTRY]
         }
-        Some(_) => vec![WALK, SCHED_SWITCH],
+        Some(_) => vec![WALK, MIGRATE, SCHED_SWITCH],
     }
 }
 
@@ -43,11 +43,14 @@ const SOFTIRQ_EXIT: Hook = Hook::tp_btf("softirq_exit", "time in softirqs").opti
 const IRQ_ENTRY: Hook = Hook::tp_btf("irq_handler_entry", "time in interrupts of devices").optional();
 const IRQ_EXIT: Hook = Hook::tp_btf("irq_handler_exit", "time in interrupts of devices").optional();
 
+/// Attached where tasks that sleep stay in their run queue: each migration costs an entry.
+const MIGRATE: Hook = Hook::tp_btf("sched_migrate_task", "telling sleeps from waits").optional().later();
+
 /// Interrupts of devices, by number.
 const IRQS: u32 = 1024;
 
-/// Tasks that sleep with a stamp of when they began to wait.
-const STALE: u32 = 256;
+/// Tasks that were stamped as waiting while they slept.
+const STALE: u32 = 512;
 /// Processes with waits over the threshold.
 const WAITED: u32 = 512;
 /// Pairs of such a process and one that had the CPU meanwhile.

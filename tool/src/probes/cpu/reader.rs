@@ -18,7 +18,7 @@ use super::{
         hash_table::{HashTable, fd, take, unreadable},
         living_tasks,
     },
-    RUN_ITER, host,
+    MIGRATE, RUN_ITER, host,
     quota::Quotas,
     tasks::Tasks,
 };
@@ -26,7 +26,7 @@ use crate::{
     cli::plan,
     kernel::{
         facts::{self, Facts},
-        loader::LoadError,
+        loader::{self, LoadError},
         mapping::Mapping,
         walk::Walk,
     },
@@ -73,6 +73,9 @@ const MOST_DRIFT: i64 = (1 << 32) / 1000;
 impl Reader {
     /// Takes over the probe's maps.
     pub fn new(ebpf: &mut Ebpf, plan: &plan::Cpu, processors: usize, facts: &Facts) -> Result<Self, LoadError> {
+        if facts.has(&facts::SE_DELAYED) {
+            loader::attach_later(ebpf, &MIGRATE);
+        }
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, processors, true).map_err(unreadable)?,
             shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
@@ -135,11 +138,13 @@ impl Reader {
 
     fn add_up(&mut self, sample: &mut sample::Cpu) -> Counters {
         let mut lost = [0; Loss::ALL.len()];
+        let mut migrations = 0;
         for (cpu, drift) in self.cpus.values().zip(&mut self.drifts) {
             // SAFETY: inside the mapping; the kernel writes at any time, in aligned words.
             let seen = unsafe { cpu.read_volatile() };
             sample.switches += seen.switches;
             sample.involuntary += seen.involuntary;
+            migrations += seen.migrations;
             sample.total_ns += seen.total_ns;
             sample.max_ns = sample.max_ns.max(seen.max_ns);
             sample.untimed += seen.untimed;
@@ -151,7 +156,8 @@ impl Reader {
             }
         }
         let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
-        Counters { runs: vec![("sched_switch", sample.switches)], lost: lost.to_vec() }
+        let runs = vec![("sched_switch", sample.switches), ("sched_migrate_task", migrations)];
+        Counters { runs, lost: lost.to_vec() }
     }
 
     /// What interrupts took, where asked for.

@@ -10,7 +10,6 @@ use std::{
 use aya::{
     Ebpf,
     maps::{MapData, Queue, RingBuf},
-    programs::BtfTracePoint,
 };
 use stillwatch_common::{
     hist,
@@ -26,6 +25,7 @@ use super::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
     },
+    BIO_COMPLETE, BIO_QUEUE,
     devices::Devices,
     missed::Missed,
     unseen::Unseen,
@@ -33,7 +33,11 @@ use super::{
 };
 use crate::{
     cli::plan,
-    kernel::{loader::LoadError, mapping::Mapping, symbols::Symbols},
+    kernel::{
+        loader::{self, LoadError},
+        mapping::Mapping,
+        symbols::Symbols,
+    },
     sample::{Io, Moment, Octave},
     snapshot::Lost,
     syscall_names,
@@ -201,15 +205,7 @@ pub fn causes() -> Vec<&'static str> {
 
 /// What ends before what begins, so that no bio is noted that nobody takes away.
 fn attach_bios(ebpf: &mut Ebpf) -> bool {
-    for name in ["block_bio_complete", "block_bio_queue"] {
-        let program: Option<&mut BtfTracePoint> = ebpf.program_mut(name).and_then(|program| program.try_into().ok());
-        let attached = program.map(|program| program.attach());
-        if let Some(Err(error)) = attached {
-            tracing::warn!("devices without a request queue are not seen: {error}");
-            return false;
-        }
-    }
-    true
+    [BIO_COMPLETE, BIO_QUEUE].iter().all(|hook| loader::attach_later(ebpf, hook))
 }
 
 fn add(sum: &mut DeviceCounts, row: DeviceCounts) {
