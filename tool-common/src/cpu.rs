@@ -120,6 +120,8 @@ pub struct Waited {
     /// Where the last of these waits ended.
     pub cpu: u32,
     pub pad: u32,
+    /// Of the thread whose wait that was.
+    pub scheduling: Scheduling,
 }
 
 /// A process that waited for long, and one that had the CPU meanwhile.
@@ -175,7 +177,7 @@ pub struct Times {
 
 /// How the kernel chooses a task among others.
 #[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Scheduling {
     /// `SCHED_*`
     pub policy: u32,
@@ -257,7 +259,7 @@ const _: () = assert!(
     size_of::<PerCpu>() == 512 && size_of::<Stay>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
-const _: () = assert!(size_of::<Waited>() == 56 && size_of::<Behind>() == 16 && size_of::<Held>() == 24);
+const _: () = assert!(size_of::<Waited>() == 72 && size_of::<Behind>() == 16 && size_of::<Held>() == 24);
 const _: () = assert!(size_of::<By>() == 16 && size_of::<WaitOctave>() == 104);
 const _: () = assert!(size_of::<Walked>() == 120 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 

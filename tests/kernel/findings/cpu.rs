@@ -10,9 +10,9 @@ use super::{
         Test,
         cpu::{
             quota::Group,
-            work::{last_processor, pinned, spin},
+            work::{become_urgent, last_processor, pinned, spin},
         },
-        here,
+        here, skip,
         stillwatch::Watch,
         workload::Workload,
     },
@@ -22,6 +22,8 @@ use super::{
 pub const TESTS: &[Test] = &[
     here("findings_cpu_saturated", host).alone(),
     here("findings_cpu_saturated_on_one_processor", one).alone(),
+    here("findings_cpu_saturated_names_who_is_real_time", real_time).alone(),
+    here("findings_cpu_saturated_is_not_of_the_idle_class", idle_class).alone(),
     here("findings_quota", quota).alone(),
 ];
 
@@ -60,6 +62,56 @@ fn one() -> Result<()> {
     let cpu = last_processor()?;
     let spinners = (0..3).map(|_| pinned(cpu, || [spin(LONG), 0])).collect::<Result<_>>()?;
     saturated(spinners, &cpu.to_string(), &["culprits", "victims"])
+}
+
+/// A real-time task on one CPU, whose victims can't move; the others are nearly busy.
+fn real_time() -> Result<()> {
+    let cpu = last_processor()?;
+    let urgent = pinned(cpu, || if become_urgent() { [spin(LONG), 0] } else { [0; 2] })?;
+    let victims = [pinned(cpu, || [spin(LONG), 0])?, pinned(cpu, || [spin(LONG), 0])?];
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    victims.iter().for_each(Workload::go);
+    urgent.go();
+    watch.next()?;
+    if urgent.has_reported() {
+        return Err(skip("no real-time tasks here"));
+    }
+    let is_right = |finding: &Value| {
+        let is_said = finding["statement"].as_str().is_some_and(|text| text.contains("(fifo 10)"));
+        let are_victims = victims.iter().all(|victim| names(finding, "victims", victim.pid));
+        is_said && are_victims && names(finding, "culprits", urgent.pid)
+    };
+    let found = wait_for(&mut watch, "cpu_saturated", is_right)?;
+    drop(urgent);
+    drop(victims);
+    let fault = start.elapsed();
+    is_sound(&found)?;
+    wait_until_over(&mut watch, &found, fault, LATE)?;
+    only(&watch, &["cpu_saturated"])
+}
+
+/// Work that is to have only what others leave over, beside a task on each CPU that always gets it.
+fn idle_class() -> Result<()> {
+    let processors = std::thread::available_parallelism()?.get();
+    let idle = |cpu| {
+        pinned(cpu, || {
+            let priority = libc::sched_param { sched_priority: 0 };
+            // SAFETY: the structure lives here.
+            unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &priority) };
+            [spin(LONG), 0]
+        })
+    };
+    let last = last_processor()?;
+    let busy = [pinned(0, || [spin(LONG), 0])?, pinned(last, || [spin(LONG), 0])?];
+    let idle = (0..processors * EACH).map(|at| idle([0, last][at % 2])).collect::<Result<Vec<_>>>()?;
+    let mut watch = Watch::everything(&[])?;
+    busy.iter().chain(&idle).for_each(Workload::go);
+    for _ in 0..6 {
+        watch.next()?;
+    }
+    watch.stop()?;
+    only(&watch, &[])
 }
 
 fn quota() -> Result<()> {

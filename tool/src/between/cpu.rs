@@ -80,10 +80,9 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
                 Some(before) if before.max_ns == after.max_ns => after.max_ns.min(total_ns).min(longest_ns),
                 _ => after.max_ns,
             };
-            let ran = next.ran.get(&RanKey::Process(owner));
             (waits > 0).then(|| Waited {
                 who: Who::owner(owner, &after.comm, after.cgroup),
-                class: ran.and_then(|ran| class(ran.scheduling?)),
+                class: class(after.scheduling),
                 waits,
                 total_ns,
                 max_ns,

@@ -2,8 +2,8 @@
 //!
 //! Of the host: it is hardly ever idle, and waits take at least 1.5 s per second and CPU, so that at all times more than one
 //! task waits for each. A build with two jobs per CPU waits for less. Long waits of idle-class tasks and of those niced by 19 do not count:
-//! they are meant to have what others leave over. Of one CPU: it is never idle while
-//! others are, and waits of 1 ms and more that ended there take 0.7 s per second.
+//! they are meant to have what others leave over, and are in nobody's way. Of one CPU: it is never idle while others are, or a real-time
+//! task has half of it, and waits of 1 ms and more that ended there, or go on, take 0.7 s per second.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -15,7 +15,7 @@ use crate::{
     format,
     snapshot::{
         Latency, Who,
-        cpu::{Cpu, Processor, Running, Waited, is_background},
+        cpu::{Cpu, Processor, Running, is_background, is_realtime},
         finding::{Evidence, Finding, Value},
     },
     table::{Known, Why},
@@ -27,6 +27,10 @@ const WAITS_ON_ONE: f64 = 0.7;
 const IDLE: f64 = 0.1;
 /// Of a full CPU, or of all: who runs less is no hog.
 const HOG: f64 = 0.25;
+/// Of a CPU that a real-time task has.
+const TAKEN: f64 = 0.5;
+/// Shorter waits that go on are how a CPU is shared.
+const LONG_NS: u64 = 10_000_000;
 const STEAL: f64 = 0.1;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
@@ -36,7 +40,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     match &cpu.scheduler.run_queue {
         Known::Not(why) if busy => return vec![cannot_tell(cpu, why)],
         Known::Value(waits) if busy => {
-            let lost_ns = waits.total_ns.saturating_sub(background_ns(cpu));
+            let lost_ns = cpu.waits_ns();
             if scene.share(lost_ns) >= WAITS_PER_PROCESSOR * cpu.processors.len() as f64 {
                 return vec![host(scene, cpu, waits, lost_ns)];
             }
@@ -44,11 +48,6 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
         _ => {}
     }
     cpu.processors.iter().filter_map(|processor| one(scene, cpu, processor)).collect()
-}
-
-/// Long waits of those who are to have only what others leave over.
-fn background_ns(cpu: &Cpu) -> u64 {
-    cpu.waited.iter().filter(|row| is_background(&row.class)).map(|row| row.total_ns).sum()
 }
 
 fn idle_of<'a>(processors: impl Iterator<Item = &'a Processor> + Clone) -> f64 {
@@ -64,7 +63,7 @@ fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
     };
     let of_all = if only.is_some() { 1.0 } else { cpu.processors.len() as f64 };
     let mut groups: BTreeMap<&str, Vec<&Running>> = BTreeMap::new();
-    for row in cpu.ran().filter(|row| on(row) > 0) {
+    for row in cpu.ran().filter(|row| on(row) > 0 && !is_background(&row.class)) {
         groups.entry(row.who.comm.as_deref().unwrap_or("")).or_default().push(row);
     }
     let sum = |rows: &[&Running]| rows.iter().map(|row| on(row)).sum::<u64>();
@@ -77,23 +76,50 @@ fn hogs(scene: &Scene, cpu: &Cpu, only: Option<u32>) -> (String, Vec<Who>) {
     let share = format::percent(100.0 * scene.share(ns) / of_all);
     let whos: Vec<Who> = rows.iter().map(|row| row.who.clone()).collect();
     let who = match &whos[..] {
-        [one] => format!("{} has", name(one)),
+        [_] => format!("{} has", with_class(rows[0])),
         many => format!("{} processes named {} have", many.len(), crate::escape::escape(comm)),
     };
     (format!("{who} {share} of it"), whos)
 }
 
-fn victims<'a>(rows: impl Iterator<Item = &'a Waited>, hogs: &[Who]) -> Vec<Who> {
-    let is_hog = |row: &&Waited| hogs.iter().any(|hog| hog.pid.is_some() && hog.pid == row.who.pid);
-    let (own, mut others): (Vec<&Waited>, Vec<&Waited>) = rows.partition(is_hog);
+/// `rt-loop 812 (fifo 40)`.
+fn with_class(row: &Running) -> String {
+    row.class.as_ref().map_or_else(|| name(&row.who), |class| format!("{} ({class})", name(&row.who)))
+}
+
+/// Real-time tasks that have half of a CPU, with its number and how much they have.
+fn realtime<'a>(scene: &'a Scene, cpu: &'a Cpu) -> impl Iterator<Item = (&'a Running, u32, f64)> {
+    let rows = cpu.ran().filter(|row| is_realtime(&row.class));
+    let places = rows.flat_map(move |row| row.on.iter().map(move |(&number, &ns)| (row, number, scene.share(ns))));
+    places.filter(|(_, _, share)| *share >= TAKEN)
+}
+
+fn victims<'a>(rows: impl Iterator<Item = &'a Who>, hogs: &[Who]) -> Vec<Who> {
+    let is_hog = |who: &&Who| hogs.iter().any(|hog| hog.pid.is_some() && hog.pid == who.pid);
+    let (own, others): (Vec<&Who>, Vec<&Who>) = rows.partition(is_hog);
+    let mut victims: Vec<Who> = Vec::new();
     // Those who only have each other in their way are victims of each other.
-    others.extend(own);
-    others.iter().map(|row| row.who.clone()).collect()
+    for who in others.into_iter().chain(own) {
+        if !victims.iter().any(|known| known.pid == who.pid && known.comm == who.comm) {
+            victims.push(who.clone());
+        }
+    }
+    victims
 }
 
 fn host(scene: &Scene, cpu: &Cpu, waits: &Latency, lost_ns: u64) -> Finding {
-    let (words, culprits) = hogs(scene, cpu, None);
-    let victims = victims(cpu.waited.iter().filter(|row| !is_background(&row.class)), &culprits);
+    let (mut words, mut culprits) = hogs(scene, cpu, None);
+    for (row, on, share) in realtime(scene, cpu) {
+        if culprits == [row.who.clone()] {
+            continue;
+        }
+        words += &format!("; {} has {} of CPU {on}", with_class(row), format::percent(100.0 * share));
+        if !culprits.contains(&row.who) {
+            culprits.push(row.who.clone());
+        }
+    }
+    let ordinary = cpu.waited.iter().filter(|row| !is_background(&row.class));
+    let victims = victims(ordinary.map(|row| &row.who), &culprits);
     let lost = scene.share(lost_ns);
     let number = cpu.processors.len();
     Finding {
@@ -139,28 +165,42 @@ fn doubts(cpu: &Cpu) -> Vec<String> {
     stolen.into_iter().chain(no_walk).collect()
 }
 
-/// One CPU, of those of which others are idle.
+/// Long waits for one CPU: those that ended there, and those that go on.
+fn waits<'a>(scene: &Scene, cpu: &'a Cpu, number: u32) -> Vec<(&'a Who, u64)> {
+    let ended = cpu.waited.iter().filter(|row| row.cpu == number && !is_background(&row.class));
+    let going_on = cpu.waiting.value().into_iter().flatten();
+    let going_on = going_on.filter(|row| row.cpu == number && row.age_ns >= LONG_NS && !is_background(&row.class));
+    let going_on = going_on.map(|row| (&row.who, row.age_ns.min(scene.interval_ns())));
+    ended.map(|row| (&row.who, row.total_ns)).chain(going_on).collect()
+}
+
+/// One CPU, of those of which others are idle, or that a real-time task has.
 fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
-    let here = || cpu.waited.iter().filter(|row| row.cpu == processor.number && !is_background(&row.class));
-    let waits_ns: u64 = here().map(|row| row.total_ns).sum();
+    let here = waits(scene, cpu, processor.number);
+    let waits_ns: u64 = here.iter().map(|(_, ns)| ns).sum();
     let lost = scene.share(waits_ns);
     let idle = processor.idle_ns as f64 / processor.all_ns().max(1) as f64;
-    if lost < WAITS_ON_ONE || idle >= IDLE / 2.0 || cpu.processors.len() < 2 {
+    if lost < WAITS_ON_ONE || idle >= IDLE / 2.0 {
         return None;
     }
     let others = idle_of(cpu.processors.iter().filter(|other| other.number != processor.number));
-    if others < IDLE * 2.0 {
+    let number = processor.number;
+    let is_taken = realtime(scene, cpu).any(|(_, on, _)| on == number);
+    if others < IDLE * 2.0 && !is_taken {
         return None;
     }
-    let number = processor.number;
+    let how = if is_taken {
+        "is taken by a real-time task".to_owned()
+    } else {
+        format!("is full while the others are idle {} of the time", format::percent(100.0 * others))
+    };
     let (words, culprits) = hogs(scene, cpu, Some(number));
-    let victims = victims(here(), &culprits);
+    let victims = victims(here.iter().map(|(who, _)| *who), &culprits);
     Some(Finding {
         rule: RULE,
         subject: number.to_string(),
         statement: format!(
-            "CPU {number} is full while the others are idle {} of the time: {} {} {} for it; {words}",
-            format::percent(100.0 * others),
+            "CPU {number} {how}: {} {} {} for it; {words}",
             names(&victims),
             verb(victims.len(), "waits", "wait"),
             each_second(scene.ns_rate(waits_ns)),
@@ -169,7 +209,7 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
         evidence: vec![
             Evidence {
                 probe: "cpu",
-                what: format!("waits of 1 ms and more that ended on CPU {number}"),
+                what: format!("waits of 1 ms and more for CPU {number}"),
                 value: Value::NanosecondsPerSecond(scene.ns_rate(waits_ns)),
             },
             Evidence { probe: "cpu", what: format!("CPU {number} idle"), value: Value::Percent(100.0 * idle) },

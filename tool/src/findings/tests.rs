@@ -11,7 +11,7 @@ use crate::{
     sinks::sample::{HOSTILE, latency, slow as slow_calls, who},
     snapshot::{
         Lost, Snapshot, Unavailable, Who,
-        cpu::{Processor, Running, Scheduler, Throttled},
+        cpu::{Processor, Running, Scheduler, Throttled, Waiting},
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
@@ -257,6 +257,13 @@ fn processors_are_full_when_more_than_one_task_waits_for_each() {
     };
     assert!(look(&idle("idle")).is_empty() && look(&idle("nice 19")).is_empty(), "meant to wait");
     assert!(!look(&idle("nice 10")).is_empty());
+    let beside = with(busy(3_000 * MS), |snapshot| {
+        let rows = snapshot.cpu.as_mut().unwrap().running.value_mut().unwrap();
+        rows[0].class = Some("idle".into());
+    });
+    let found = only(&beside);
+    assert!(found.culprits.is_empty(), "who has what others leave over is in nobody's way");
+    assert!(found.statement.contains("no process has a quarter of it"), "{}", found.statement);
     let mut unknown = busy(0);
     unknown.cpu.as_mut().unwrap().scheduler.run_queue = Known::unavailable("no clock");
     let found = only(&unknown);
@@ -279,6 +286,44 @@ fn one_processor_is_full_while_the_other_is_idle() {
     assert_eq!((found.rule, found.subject.as_str(), found.harm), ("cpu_saturated", "0", 0.7));
     assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
     assert!(look(&pinned(699 * MS)).is_empty());
+}
+
+/// A task of this class has so much of CPU 0, and the other CPU is half busy.
+fn taken(class: &str, ran_ns: u64, waits_ns: u64) -> Snapshot {
+    with(busy(100 * MS), |snapshot| {
+        let cpu = snapshot.cpu.as_mut().unwrap();
+        cpu.processors[1] = Processor { number: 1, user_ns: 900 * MS, idle_ns: 100 * MS, ..Processor::default() };
+        let rows = cpu.running.value_mut().unwrap();
+        (rows[0].class, rows[0].on) = (Some(class.into()), [(0, ran_ns)].into());
+        cpu.waited[0].total_ns = waits_ns;
+    })
+}
+
+#[test]
+fn a_real_time_task_that_has_a_cpu_is_named_as_one() {
+    let found = only(&taken("fifo 40", 950 * MS, 700 * MS));
+    assert_eq!((found.rule, found.subject.as_str(), found.harm), ("cpu_saturated", "0", 0.7));
+    assert_eq!(
+        found.statement,
+        "CPU 0 is taken by a real-time task: postgres 430 waits 700ms/s for it; rsync 812 (fifo 40) has 95% of it"
+    );
+    assert_eq!((first_pid(&found.culprits), first_pid(&found.victims)), (Some(812), Some(430)));
+    assert!(look(&taken("fifo 40", 950 * MS, 699 * MS)).is_empty());
+    assert!(look(&taken("fifo 40", 499 * MS, 700 * MS)).is_empty(), "it has less than half");
+    assert!(look(&taken("nice -5", 950 * MS, 700 * MS)).is_empty(), "the other CPU is not idle");
+    let going_on = with(taken("rr 1", 950 * MS, 0), |snapshot| {
+        let cpu = snapshot.cpu.as_mut().unwrap();
+        cpu.waited.clear();
+        cpu.waiting = vec![Waiting { who: victim(), age_ns: 9 * SECOND, ..Waiting::default() }].into();
+    });
+    assert_eq!(only(&going_on).harm, 1.0, "it never runs");
+    let full = with(busy(3_000 * MS), |snapshot| {
+        let rows = snapshot.cpu.as_mut().unwrap().running.value_mut().unwrap();
+        (rows[1].class, rows[1].on) = (Some("fifo 40".into()), [(1, 600 * MS)].into());
+    });
+    let found = only(&full);
+    assert!(found.statement.contains("; postgres 430 (fifo 40) has 60% of CPU 1;"), "{}", found.statement);
+    assert_eq!(found.culprits.len(), 2);
 }
 
 #[test]

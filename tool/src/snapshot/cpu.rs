@@ -66,7 +66,7 @@ table! {
         /// Who waited.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("WAITED"), pid("PID"), cgroup("CGROUP")];
-        /// Scheduling class, or nice value, of the thread that ran longest; none: the usual one, or it has not run.
+        /// Scheduling class, or nice value, of the thread whose wait was the last to end; none: the usual one.
         class: Option<String> = info().source("task_struct.policy").optional(), text [words("CLASS").least(8).unless_zero()];
         /// Waits over the threshold that ended in this interval.
         waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
@@ -212,7 +212,22 @@ pub fn is_background(class: &Option<String>) -> bool {
     matches!(class.as_deref(), Some("idle" | "nice 19"))
 }
 
+/// Whether a class goes before all ordinary ones, for as long as it wants.
+pub fn is_realtime(class: &Option<String>) -> bool {
+    class.as_deref().is_some_and(|class| ["fifo ", "rr ", "deadline"].iter().any(|start| class.starts_with(start)))
+}
+
 impl Cpu {
+    /// Long waits of those who are to have only what others leave over.
+    pub fn background_ns(&self) -> u64 {
+        self.waited.iter().filter(|row| is_background(&row.class)).map(|row| row.total_ns).sum()
+    }
+
+    /// Waits of all others, as far as is known.
+    pub fn waits_ns(&self) -> u64 {
+        self.scheduler.run_queue.value().map_or(0, |waits| waits.total_ns.saturating_sub(self.background_ns()))
+    }
+
     /// Those who ran, as far as is known.
     pub fn ran(&self) -> impl Iterator<Item = &Running> {
         self.running.value().into_iter().flatten()
@@ -224,11 +239,6 @@ impl Scheduler {
     pub fn of(run_queue: Latency, untimed: u64) -> Self {
         let waits = (run_queue.count + untimed).into();
         Self { waits, untimed, unsure: 0, run_queue: run_queue.into(), switches: 0, involuntary: 0 }
-    }
-
-    /// All waits that have a length together, as far as is known.
-    pub fn waits_ns(&self) -> u64 {
-        self.run_queue.value().map_or(0, |waits| waits.total_ns)
     }
 }
 

@@ -107,6 +107,7 @@ fn slow(number: u32, cpu: CpuPtr, switch: &Switch, clock: u64, here_ns: u64, wai
         // Taken anew each time: programs change it when they execute another one.
         (&raw mut (*waited).comm).cast::<[u64; 2]>().write(next.comm());
         (*waited).cpu = number;
+        (*waited).scheduling = next.scheduling();
     }
     find_holder(cpu, clock, clock.wrapping_sub(next.queued()));
     // SAFETY: this CPU's block; interrupts are off.

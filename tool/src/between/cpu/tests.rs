@@ -6,7 +6,8 @@ const WAITER: OwnerId = owner_id(430, 0);
 
 /// A process that has waited so long since the run began, and who had the CPU for how much of that.
 fn sample(total_ns: u64, held: &[(u32, &str, u64)]) -> sample::Cpu {
-    let waited = wire::Waited { waits: total_ns, total_ns, ..wire::Waited::default() };
+    let scheduling = wire::Scheduling { policy: 5, static_prio: 120, ..wire::Scheduling::default() };
+    let waited = wire::Waited { waits: total_ns, total_ns, scheduling, ..wire::Waited::default() };
     let held = held.iter().map(|&(holder, name, total_ns)| {
         let holder = if holder == 0 { 0 } else { owner_id(holder, 0) };
         let mut comm = [0; 16];
@@ -51,4 +52,10 @@ fn those_of_one_name_are_in_the_way_together() {
 fn a_sum_that_fell_began_anew() {
     let after = sample(1_100, &[(2, "rt-loop", 60)]);
     assert_eq!(behind(&sample(1_000, &[(2, "rt-loop", 900)]), &after), who(Some(2), "rt-loop"));
+}
+
+#[test]
+fn who_has_ended_has_a_class_all_the_same() {
+    let rows = waited(&sample(0, &[]), &sample(100, &[]), u64::MAX);
+    assert_eq!(rows[0].class.as_deref(), Some("idle"));
 }

@@ -11,7 +11,7 @@ use crate::{
     },
     snapshot::{
         Snapshot, Who,
-        cpu::{Cpu, Processor},
+        cpu::{Cpu, Processor, is_background},
         io::{Device, Io, Stalled},
         oom::Oom,
         syscalls::Syscalls,
@@ -66,9 +66,9 @@ fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
     let throttled_ns: u64 = cpu.throttled.value().into_iter().flatten().map(|row| row.throttled_ns).sum();
     let number = cpu.processors.len();
     let matters = idle < IDLE * all
-        || share(cpu.scheduler.waits_ns(), interval) >= WAITS * 4.0
+        || share(cpu.waits_ns(), interval) >= WAITS * 4.0
         || share(throttled_ns, interval) >= WAITS
-        || cpu.waiting.value().and_then(|rows| rows.first()).is_some_and(|row| row.age_ns >= OLD_NS);
+        || cpu.waiting.value().into_iter().flatten().any(|row| row.age_ns >= OLD_NS && !is_background(&row.class));
     if !matters {
         return Vec::new();
     }
@@ -78,11 +78,14 @@ fn processors(cpu: &Cpu, interval: Duration) -> Vec<String> {
         Known::Value(waits) => {
             format!(
                 "run queue {}/s p99 {}",
-                format::time_rate(waits.total_ns, interval),
+                format::time_rate(cpu.waits_ns(), interval),
                 format::duration(waits.p99_ns)
             )
         }
     });
+    if cpu.background_ns() > 0 {
+        parts.push(format!("idle class and nice 19 {}/s more", format::time_rate(cpu.background_ns(), interval)));
+    }
     if throttled_ns > 0 {
         parts.push(format!("throttled by quotas {}/s", format::time_rate(throttled_ns, interval)));
     }
