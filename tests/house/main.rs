@@ -91,7 +91,7 @@ fn only_run_knows_what_time_it_is() {
 /// Each room of the tool, and those that it may name: all arrows of the corridor. What several need stands in small rooms of its own.
 const ARROWS: &[(&str, &[&str])] = &[
     ("asked", &[]),
-    ("attribution", &["cli", "names", "snapshot", "table"]),
+    ("attribution", &["cli", "names", "reasons", "snapshot", "table"]),
     ("between", &["cli", "missing", "oom_report", "reasons", "sample", "snapshot", "syscall_names", "table"]),
     ("cli", &["asked", "escape", "kernel", "syscall_names"]),
     ("constant", &[]),

@@ -11,7 +11,10 @@ mod tests;
 use crate::{
     cli::plan::Plan,
     names::Names,
-    snapshot::{Snapshot, Who, who::About},
+    snapshot::{
+        Snapshot, Who,
+        who::{About, FileServer},
+    },
     table::ROWS,
 };
 
@@ -70,4 +73,12 @@ fn name(who: &mut Who, names: &mut Names) {
     if who.comm.is_none() || who.cgroup.is_none() {
         who.unknown = Some(names.why_none().into());
     }
+}
+
+/// The file system that somebody waits for the server of.
+fn file_server(who: &Who, names: &mut Names) -> Option<FileServer> {
+    let (place, holders) = names.file_server(who.pid?)?;
+    let mut holders: Vec<Who> = holders.into_iter().map(Who::living).collect();
+    holders.iter_mut().for_each(|holder| name(holder, names));
+    Some(FileServer { place, holders })
 }

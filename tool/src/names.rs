@@ -9,6 +9,7 @@
 mod cgroup;
 #[cfg(test)]
 pub mod fake;
+mod fuse;
 mod host;
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
@@ -50,6 +51,9 @@ pub trait Source {
 
     /// What a process's cgroup, or one above it, may use of a disk (blkio's throttle, `io.max`), if that is limited.
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String>;
+
+    /// Where the FUSE file system is mounted that a process waits for, if that is known, and which processes have its device open.
+    fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)>;
 
     /// Network interfaces of our namespace, by address.
     fn interfaces(&self) -> HashMap<IpAddr, String>;
@@ -112,6 +116,10 @@ impl Names {
 
     pub fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {
         self.source.io_limit(pid, disk)
+    }
+
+    pub fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
+        self.source.file_server(pid)
     }
 
     /// Name of the network interface that has this address, in our network namespace.

@@ -96,13 +96,15 @@ pub struct Octave {
     pub counts: [u32; hist::ROW],
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct InFlight {
     pub tid: u32,
     pub tgid: u32,
     pub nr: u32,
     /// `None`: since before we attached.
     pub age_ns: Option<u64>,
+    /// Of one that takes long: kernel functions, innermost first.
+    pub stack: Vec<String>,
 }
 
 /// The maps of the `io` probe, added up over shards.

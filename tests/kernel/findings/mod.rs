@@ -3,6 +3,7 @@
 
 mod calls;
 mod cpu;
+mod fuse;
 mod healthy;
 mod io;
 mod memory;
@@ -17,7 +18,8 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [cpu::TESTS, softirq::TESTS, memory::TESTS, io::TESTS, network::TESTS, calls::TESTS, healthy::TESTS].concat()
+    [cpu::TESTS, softirq::TESTS, memory::TESTS, io::TESTS, fuse::TESTS, network::TESTS, calls::TESTS, healthy::TESTS]
+        .concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.

@@ -1,9 +1,10 @@
 //! Names of those who wait for disks, and of those because of whom.
 
-use super::{name, rows};
+use super::{file_server, name, rows};
 use crate::{
     cli::plan::Plan,
     names::Names,
+    reasons::Kind,
     snapshot::io::{Io, Stalled},
 };
 
@@ -15,6 +16,9 @@ pub fn resolve(io: &mut Io, names: &mut Names, plan: &Plan) {
     for row in long {
         if let (Some(pid), Some(disk)) = (row.who.pid, &row.disk) {
             row.io_limit = names.io_limit(pid, disk);
+        }
+        if row.now > 0 && row.is_because(&[Kind::Fuse]) {
+            row.server = file_server(&row.who, names);
         }
     }
     rows(io.caused_by.value_mut().into_iter().flatten(), names, plan);

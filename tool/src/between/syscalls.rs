@@ -12,6 +12,7 @@ use self::callers::Sum;
 use super::{Span, histograms};
 use crate::{
     cli::plan,
+    reasons::Reason,
     sample,
     snapshot::{
         Latency, Who,
@@ -122,5 +123,7 @@ fn in_flight(call: &sample::InFlight) -> InFlight {
         tid: call.tid,
         syscall: syscall_names::label(call.nr).into(),
         age_ns: call.age_ns.map_or(Known::unknown(BEFORE_START), Known::Value),
+        reason: Reason::of(&call.stack).map(|reason| reason.to_string()),
+        server: None,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         finding::Finding,
         io::{AGE_UNKNOWN, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
-        syscalls::Mode,
+        syscalls::{InFlight, Mode},
         tcp::Tcp,
     },
     table::{Bounded, Known},
@@ -93,9 +93,17 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
         device: disk.map_or(Known::unknown(NO_DEVICE), |disk| Known::Value(disk.into())),
         disk: disk.map(Into::into),
         io_limit: None,
+        server: None,
         woken_by: None,
         stack: Vec::new(),
     }
+}
+
+/// A call of the process that has not returned; `None`: since before the run.
+pub fn in_flight(who: Who, call: &str, age_ns: Option<u64>) -> InFlight {
+    let age_ns = age_ns.map_or(Known::unknown("since before start"), Known::Value);
+    let tid = who.pid.unwrap_or(0);
+    InFlight { who, tid, syscall: call.into(), age_ns, reason: None, server: None }
 }
 
 /// What all rules say of an interval, without what was before.

@@ -59,6 +59,12 @@ impl Ledger {
             let (who, lost_ns, before_start) = (wait.who, wait.lost_ns, wait.before_start);
             ledger.add(findings, Part { what: For::Memory, on, who, lost_ns, longest_ns, before_start });
         }
+        for call in &scene.served {
+            let (who, on) = (&call.who, call.reason.clone().unwrap_or_default());
+            let (lost_ns, age_ns) = (call.lost_ns(scene.interval_ns()), call.age_ns.value().copied());
+            let (longest_ns, before_start) = (age_ns.unwrap_or(0), age_ns.is_none());
+            ledger.add(findings, Part { what: For::FileServer, on, who, lost_ns, longest_ns, before_start });
+        }
         for call in slow_calls::calls(scene) {
             let (on, longest_ns) = (call.name.to_owned(), call.max_ns);
             let (who, lost_ns, before_start) = (call.who, call.lost_ns, call.before_start);

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::Timestamp;
 
 use super::waits::{self, Asynchronous, Disk, Wait};
-use crate::snapshot::{Snapshot, io::Io, oom::Kill};
+use crate::snapshot::{Snapshot, io::Io, oom::Kill, syscalls::InFlight};
 
 /// One interval, and what is kept of those before it. What several rules look at is made once: a host may have hundreds of disks, and
 /// as many tasks that wait for one.
@@ -17,14 +17,17 @@ pub struct Scene<'a> {
     /// Of processes, those that are long enough to be a delay.
     pub waits: Vec<Wait<'a>>,
     pub asynchronous: Vec<Asynchronous<'a>>,
+    /// Calls that wait for a server of files and are no stall: a signal could end them.
+    pub served: Vec<&'a InFlight>,
 }
 
 impl<'a> Scene<'a> {
     pub fn new(now: &'a Snapshot, kills: &'a VecDeque<Kill>) -> Self {
         let disks = now.io.as_ref().map(Io::disks).unwrap_or_default();
-        let mut scene = Self { now, kills, disks, waits: Vec::new(), asynchronous: Vec::new() };
+        let mut scene = Self { now, kills, disks, waits: Vec::new(), asynchronous: Vec::new(), served: Vec::new() };
         scene.waits = waits::all(&scene);
         scene.asynchronous = waits::asynchronous(&scene);
+        scene.served = waits::served(&scene);
         scene
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     snapshot::{
         Who,
         finding::{Evidence, Finding, Value},
+        syscalls::InFlight,
     },
 };
 
@@ -80,14 +81,14 @@ pub fn calls<'a>(scene: &Scene<'a>) -> Vec<Slow<'a>> {
         row.max_ns = row.max_ns.max(slow.max_ns);
         row.calls += slow.count;
     }
-    for call in syscalls.in_flight.iter().filter(|call| counts(call.who.pid, &call.syscall)) {
+    let is_ours = |call: &&InFlight| !call.is_for_server() && counts(call.who.pid, &call.syscall);
+    for call in syscalls.in_flight.iter().filter(is_ours) {
         let age_ns = call.age_ns.value().copied();
         if age_ns.is_some_and(|age_ns| age_ns < LONG_NS) {
             continue;
         }
         let row = rows.entry((call.who.pid, &call.syscall)).or_insert(Slow::none(&call.who, &call.syscall));
-        // Since before the run is at least all of this interval.
-        row.lost_ns += age_ns.map_or(scene.interval_ns(), |age_ns| age_ns.min(scene.interval_ns()));
+        row.lost_ns += call.lost_ns(scene.interval_ns());
         row.max_ns = row.max_ns.max(age_ns.unwrap_or(0));
         row.before_start |= age_ns.is_none();
         row.now += 1;

@@ -15,7 +15,7 @@ use crate::{
         finding::Finding,
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
-        syscalls::{Call, Failed, Failing, InFlight, Mode},
+        syscalls::{Call, Failed, Failing, Mode},
     },
     table::Known,
 };
@@ -369,18 +369,12 @@ fn slow_calls_that_are_no_other_rules() {
     let mut beside = slow("flock", 10);
     beside.io.as_mut().unwrap().stalled = vec![short].into();
     assert!(holds(&beside, "slow_calls"), "a short wait for something else hides nothing");
-    let in_flight = with(quiet(), |snapshot| {
-        let call = InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: (9 * SECOND).into() };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
+    let going_on = with(quiet(), |snapshot| {
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![in_flight(victim(), "flock", Some(9 * SECOND))].into();
     });
-    assert!(only(&in_flight).statement.ends_with("; 1 call has not returned"));
+    assert!(only(&going_on).statement.ends_with("; 1 call has not returned"));
     let hanging = with(quiet(), |snapshot| {
-        let call = |pid| InFlight {
-            who: who(pid, "stat", "/jobs"),
-            tid: pid,
-            syscall: "statfs".into(),
-            age_ns: Known::unknown("since before start"),
-        };
+        let call = |pid| in_flight(who(pid, "stat", "/jobs"), "statfs", None);
         snapshot.syscalls.as_mut().unwrap().in_flight = (1..=6).map(call).collect();
     });
     let found = only(&hanging);

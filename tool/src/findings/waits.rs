@@ -17,6 +17,8 @@ use crate::{
         Latency, Who,
         finding::{Evidence, Value},
         io::{Cause, How, Stalled},
+        syscalls::InFlight,
+        who::FileServer,
     },
 };
 
@@ -68,6 +70,10 @@ impl Wait<'_> {
 
     pub fn reason(&self) -> Option<&String> {
         self.told_by.reason.value()
+    }
+
+    pub fn server(&self) -> Option<&FileServer> {
+        self.told_by.server.as_ref()
     }
 }
 
@@ -155,6 +161,16 @@ pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
     found
 }
 
+/// As [`Scene::served`].
+pub fn served<'a>(scene: &Scene<'a>) -> Vec<&'a InFlight> {
+    let is_stall = |call: &InFlight| {
+        let mut waits = scene.waits.iter().filter(|wait| wait.row.now > 0 && wait.row.who.pid == call.who.pid);
+        waits.any(|wait| wait.row.syscall.value() == Some(&call.syscall))
+    };
+    let calls = scene.now.syscalls.iter().flat_map(|syscalls| &syscalls.in_flight);
+    calls.filter(|call| call.is_for_server() && !is_stall(call)).collect()
+}
+
 /// `236 of them were not looked at`, and nothing where all were.
 pub fn not_looked_at<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> Option<String> {
     let tasks: u64 = waits.into_iter().filter(|wait| !wait.row.is_looked_at()).map(|wait| wait.row.now).sum();
@@ -188,12 +204,16 @@ fn class(row: &Stalled) -> Class {
 
 /// Who waited, the longest first, and how long in all.
 pub fn victims<'a>(waits: impl IntoIterator<Item = &'a Wait<'a>>) -> (Vec<Who>, u64) {
+    sums(waits.into_iter().map(|wait| (&wait.row.who, wait.lost_ns)))
+}
+
+/// As [`victims`], of any waits.
+pub fn sums<'a>(waits: impl Iterator<Item = (&'a Who, u64)>) -> (Vec<Who>, u64) {
     // Of some only the name is known.
     let key = |who: &'a Who| (who.pid, who.comm.as_deref().filter(|_| who.pid.is_none()));
     let mut by_who = BTreeMap::new();
-    for wait in waits {
-        let who = &wait.row.who;
-        by_who.entry(key(who)).or_insert((0, who)).0 += wait.lost_ns;
+    for (who, lost_ns) in waits {
+        by_who.entry(key(who)).or_insert((0, who)).0 += lost_ns;
     }
     let mut rows: Vec<_> = by_who.into_values().collect();
     rows.sort_by_key(|&(lost_ns, _)| Reverse(lost_ns));

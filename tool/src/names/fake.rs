@@ -53,6 +53,10 @@ impl Source for Fake {
         None
     }
 
+    fn file_server(&mut self, _: u32) -> Option<(String, Vec<u32>)> {
+        None
+    }
+
     fn interfaces(&self) -> HashMap<IpAddr, String> {
         HashMap::new()
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
 
-use super::{Source, cgroup::Ids};
+use super::{Source, cgroup::Ids, fuse::Servers};
 use crate::{
     cli::plan::Filter,
     kernel::features::{Features, Hierarchy},
@@ -21,6 +21,7 @@ pub struct Host {
     memory_ids: Ids,
     /// In which disks are limited.
     io: Option<Hierarchy>,
+    servers: Servers,
 }
 
 impl Host {
@@ -33,7 +34,7 @@ impl Host {
         let unified = naming.clone().filter(Hierarchy::is_v2);
         let foreign = features.privileges.first_pid_namespace == Some(false);
         let (memory_ids, io) = (Ids::new(cgroups.memory().cloned()), cgroups.io().cloned());
-        Self { foreign, naming, ids: Ids::new(unified), memory_ids, io }
+        Self { foreign, naming, ids: Ids::new(unified), memory_ids, io, servers: Servers::default() }
     }
 
     /// What `/proc` says of a process.
@@ -46,6 +47,7 @@ impl Source for Host {
     fn tick(&mut self) {
         self.ids.tick();
         self.memory_ids.tick();
+        self.servers.tick();
     }
 
     fn has_kernel_s_numbers(&self) -> bool {
@@ -113,6 +115,10 @@ impl Source for Host {
             };
             IO_LIMITS.iter().find_map(limit)
         })
+    }
+
+    fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
+        if self.foreign { None } else { self.servers.of(pid) }
     }
 
     fn interfaces(&self) -> HashMap<IpAddr, String> {

@@ -110,12 +110,16 @@ pub fn busy() -> Snapshot {
                     tid: 431,
                     syscall: "fsync".into(),
                     age_ns: Known::unknown(BEFORE_START),
+                    reason: None,
+                    server: None,
                 },
                 InFlight {
                     who: who(812, "rsync", "/system.slice/backup.service"),
                     tid: 812,
                     syscall: "write".into(),
                     age_ns: 1_130_000_000.into(),
+                    reason: None,
+                    server: None,
                 },
             ]
             .into(),

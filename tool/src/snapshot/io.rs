@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 pub use stillwatch_common::io::{How, Op};
 
-use super::{Latency, Who, who::about};
+use super::{
+    Latency, Who,
+    who::{FileServer, about},
+};
 use crate::table::{Bounded, Known, Why, named, table};
 pub use disks::Disk;
 
@@ -124,6 +127,8 @@ table! {
         disk: Option<String> = info().hidden();
         /// What its cgroup may use of that disk, if that is limited and the wait was long.
         io_limit: Option<String> = info().hidden();
+        /// The file system whose server it waits for, if that is known.
+        server: Option<FileServer> = info().hidden();
         /// The kernel thread or process that ended the wait; none where no thread did, as an interrupt does.
         woken_by: Option<String> = info();
         /// Kernel functions, innermost first.

@@ -2,9 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Latency, Who, who::about};
+use super::{
+    Latency, Who,
+    who::{FileServer, about},
+};
 pub use crate::asked::Mode;
-use crate::table::{Bounded, Known, table};
+use crate::{
+    reasons::Kind,
+    table::{Bounded, Known, table},
+};
 
 /// Reasons why something is not known.
 pub const NOT_TIMED: &str = "no call has a latency";
@@ -121,6 +127,10 @@ table! {
         syscall: String = label(), text [words("SYSCALL").least(15)];
         /// How long ago it began.
         age_ns: Known<u64> = gauge("ns").max(), text [own("AGE", "age").right().least(5)];
+        /// What it waits for, in words, where the call takes long and that is known.
+        reason: Option<String> = info().source("/proc/PID/stack").optional();
+        /// The file system whose server it waits for, if that is known.
+        server: Option<FileServer> = info().hidden();
     }
 
     /// What one process (or one cgroup) did with one call.
@@ -186,6 +196,18 @@ impl CallsBy {
     /// Calls or sleeps.
     pub fn times(&self) -> u64 {
         self.calls.or(self.sleeps).unwrap_or(0)
+    }
+}
+
+impl InFlight {
+    /// What of it lies in an interval of this length. Since before the run is at least all of it.
+    pub fn lost_ns(&self, interval_ns: u64) -> u64 {
+        self.age_ns.value().map_or(interval_ns, |age_ns| (*age_ns).min(interval_ns))
+    }
+
+    /// It waits for a server of files, and a signal could end that.
+    pub fn is_for_server(&self) -> bool {
+        [Kind::Fuse, Kind::NetworkFilesystem].iter().any(|kind| self.reason.as_deref() == Some(kind.words()))
     }
 }
 

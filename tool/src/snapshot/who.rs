@@ -26,6 +26,16 @@ table! {
     }
 }
 
+table! {
+    /// A FUSE file system that somebody waits for.
+    pub struct FileServer in "file_server" derive(Default, Eq) {
+        /// Where it is mounted.
+        place: String = label();
+        /// Processes that have its device open: who serves it is one of them.
+        holders: Vec<Who> = info();
+    }
+}
+
 /// Why there is no name.
 pub const ENDED: &str = "ended before it could be looked up";
 

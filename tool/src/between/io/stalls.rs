@@ -103,6 +103,7 @@ impl Context<'_> {
                 device: known(device.as_ref().map(|device| device.name.clone()), NO_DEVICE),
                 disk: device.as_ref().map(|device| self.device(device.disk).name),
                 io_limit: None,
+                server: None,
                 woken_by: None,
                 stack: stack.to_vec(),
             };

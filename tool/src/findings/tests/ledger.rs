@@ -89,10 +89,8 @@ fn what_began_before_the_run_counts_as_long_as_the_interval() {
         assert_eq!((ledger[0].lost_ns, ledger[0].longest_ns.is_known()), (SECOND, false), "{reason}");
         assert!(looked.fine.iter().all(|area| area.area != "disks"), "{reason}");
     }
-    let call =
-        InFlight { who: victim(), tid: 431, syscall: "flock".into(), age_ns: Known::unknown("since before start") };
     let mut snapshot = quiet();
-    snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
+    snapshot.syscalls.as_mut().unwrap().in_flight = vec![in_flight(victim(), "flock", None)].into();
     let found = only(&snapshot);
     assert_eq!((found.rule, found.harm), ("slow_calls", 1.0));
     assert!(found.statement.contains("since before this run"), "{}", found.statement);
@@ -186,9 +184,7 @@ fn the_network_is_fine_by_its_figures_only() {
     };
     assert!(!is_unclear(&dropped(19), "network") && is_unclear(&dropped(20), "network"));
     let sending = with(quiet(), |snapshot| {
-        let age_ns = Known::unknown("since before start");
-        let call = InFlight { who: victim(), tid: 431, syscall: "sendto".into(), age_ns };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![in_flight(victim(), "sendto", None)].into();
     });
     assert!(is_unclear(&sending, "network"), "the other side does not read");
     let idle = |reader| {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::reasons;
+
 /// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
 /// waits for its parent, unless it is a main thread that has left others behind.
 pub fn is_alive(pid: u32) -> bool {
@@ -13,6 +15,12 @@ fn can_run(pid: u32, status: &str) -> bool {
     let ended = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
     let alone = field("Threads:").is_none_or(|threads| threads == "1");
     !(ended && alone) && field("Tgid:") == Some(pid.to_string().as_str())
+}
+
+/// Kernel functions that a thread is inside of, innermost first; none where that may not be read.
+pub fn stack(pid: u32, tid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stack")).unwrap_or_default();
+    reasons::parse_stack(&text).into_iter().map(str::to_owned).collect()
 }
 
 /// Whether a thread that sleeps in a `read`-like call (the file is its first argument) waits for somebody else by

@@ -27,6 +27,9 @@ use crate::{
 
 /// Calls in flight that one sample keeps.
 const IN_FLIGHT: usize = 256;
+/// Of these, those whose stack is read, the oldest first, if they take so long.
+const LOOKED_AT: usize = 64;
+const LONG_NS: u64 = 1_000_000_000;
 
 pub struct Reader {
     cpus: Mapping<PerCpu>,
@@ -163,7 +166,9 @@ impl Reader {
                 continue;
             }
             let age_ns = (task.start_ns != BEFORE_START).then(|| now_ns.saturating_sub(task.start_ns));
-            shown.push(InFlight { tid: task.tid, tgid: task.tgid, nr: task.nr, age_ns });
+            let is_long = numbers && shown.len() < LOOKED_AT && age_ns.is_none_or(|age_ns| age_ns >= LONG_NS);
+            let stack = if is_long { process::stack(task.tgid, task.tid) } else { Vec::new() };
+            shown.push(InFlight { tid: task.tid, tgid: task.tgid, nr: task.nr, age_ns, stack });
         }
         shown
     }

@@ -182,6 +182,7 @@ fn stalled(who: Who, waits: u64, syscall: &str, reason: &str, device: &str) -> S
         device: known(device, NO_DEVICE),
         disk: (!device.is_empty()).then(|| device.to_owned()),
         io_limit: None,
+        server: None,
         woken_by: None,
         stack: Vec::new(),
     }
