@@ -16,6 +16,7 @@ use crate::{
         io::{Cause, How},
         oom::{Kill, Kind as Memory, Reclaim, Scope, Victim},
         syscalls::{Call, Failed, Failing, Mode},
+        tcp,
     },
     table::Known,
 };
@@ -347,6 +348,22 @@ fn a_quota_and_softirqs() {
         })
     };
     assert!(holds(&softirq(500 * MS), "softirq") && !holds(&softirq(499 * MS), "softirq"));
+    let packets = |softirqs, dropped| {
+        with(softirq(500 * MS), |snapshot| {
+            snapshot.cpu.as_mut().unwrap().softirqs = vec![("net_rx".into(), softirqs)];
+            let end = |port| tcp::End { address: [10, 0, 0, 1].into(), port };
+            let mut one = network::dropped(end(50_000), end(80), "netfilter drop", None);
+            one.owners.who = culprit();
+            snapshot.tcp.as_mut().unwrap().events.drops = vec![one; dropped];
+        })
+    };
+    let found = only(&packets(20, 10));
+    assert!(found.statement.ends_with("; rsync 812 has at least 10 packets/s"), "{}", found.statement);
+    assert_eq!(first_pid(&found.culprits), Some(812));
+    let found = only(&packets(20, 9));
+    assert!(found.culprits.is_empty() && found.unknown.contains(&"whose packets they are".to_owned()));
+    let without = Snapshot { tcp: None, ..packets(20, 0) };
+    assert!(only(&without).unknown.contains(&"whose packets they are: no TCP".to_owned()));
 }
 
 #[test]
