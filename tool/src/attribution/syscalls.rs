@@ -1,6 +1,6 @@
 //! Names of those whose calls were slow, failed, or go on.
 
-use super::{file_server, first, name, rows, seen};
+use super::{file_server, first, rows, seen};
 use crate::{
     cli::plan::{By, Plan},
     names::Names,

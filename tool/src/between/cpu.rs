@@ -118,7 +118,7 @@ fn held(prev: &sample::Cpu, next: &sample::Cpu) -> HashMap<OwnerId, Held> {
         let before = prev.behind.get(key).filter(|before| before.total_ns <= after.total_ns);
         let held_ns = after.total_ns - before.map_or(0, |before| before.total_ns);
         if held_ns > 0 {
-            let who = (key.holder != 0).then(|| recorded(key.holder, &after.comm, 0));
+            let who = (key.holder != 0).then(|| Who::owner(key.holder, &after.comm, 0));
             held.entry(key.waiter).or_default().push((who, held_ns));
         }
     }

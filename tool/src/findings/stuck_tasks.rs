@@ -187,7 +187,7 @@ mod tests {
         }
         let call = in_flight(who(8, "ls", "/"), "getdents64", age_ns);
         let call = InFlight { reason: Some(Kind::Fuse.words().into()), server: server.cloned(), ..call };
-        snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.in_flight = vec![call.clone()]);
+        snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.in_flight = vec![call.clone()].into());
         snapshot
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn a_call_that_waits_for_no_server_is_another_rule_s() {
         let mut snapshot = quiet();
         let call = in_flight(who(8, "ls", "/"), "flock", Some(9 * SECOND));
-        snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.in_flight = vec![call.clone()]);
+        snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.in_flight = vec![call.clone()].into());
         assert!(look(&snapshot).iter().all(|finding| finding.rule == "slow_calls"));
     }
 }

@@ -4,11 +4,11 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{culprit, first_pid, holds, victim, who, with};
 use crate::{
-    findings::fixture::{look, only, quiet},
+    findings::fixture::{in_flight, look, only, quiet},
     snapshot::{
         Snapshot, Who,
         finding::Value,
-        syscalls::{Call, Failed, InFlight, Mode},
+        syscalls::{Call, Failed, Mode},
         tcp::{
             self, ClosedWindow, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome,
             Outcomes, Owners, Remote, Reset, Retransmit, Sent,
@@ -336,9 +336,7 @@ fn calls_that_find_no_local_port() {
 /// A process waits in such a call, and its connection's window is closed.
 pub fn closed(call: &str, reader: Who) -> Snapshot {
     with(quiet(), |snapshot| {
-        let age_ns = Known::unknown("since before start");
-        let call = InFlight { who: victim(), tid: 431, syscall: call.into(), age_ns };
-        snapshot.syscalls.as_mut().unwrap().in_flight = vec![call].into();
+        snapshot.syscalls.as_mut().unwrap().in_flight = vec![in_flight(victim(), call, None)].into();
         let window = ClosedWindow {
             owners: Owners { who: victim(), ..Owners::default() },
             local: end("10.0.0.1", 40_000),
