@@ -23,6 +23,12 @@ pub struct Span {
     pub to: Moment,
 }
 
+impl Span {
+    fn ns(&self) -> u64 {
+        self.to.ns().saturating_sub(self.from.ns())
+    }
+}
+
 macro_rules! between {
     ($($probe:ident: $_part:ident),*) => {
         impl Snapshot {

@@ -5,7 +5,7 @@ mod tests;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 
 use stillwatch_common::{cpu as wire, hist, io::OwnerId};
@@ -25,7 +25,7 @@ use crate::{
     table::{Known, Why},
 };
 
-pub fn between(prev: &sample::Cpu, next: &sample::Cpu, _: &Span, plan: &plan::Cpu) -> Cpu {
+pub fn between(prev: &sample::Cpu, next: &sample::Cpu, span: &Span, plan: &plan::Cpu) -> Cpu {
     let counts = next.counts.iter().enumerate().map(|(bucket, &count)| {
         let before = prev.counts.get(bucket).copied().unwrap_or(0);
         (bucket as u32, count.saturating_sub(before))
@@ -35,7 +35,7 @@ pub fn between(prev: &sample::Cpu, next: &sample::Cpu, _: &Span, plan: &plan::Cp
     let longest_ns = run_queue.max_ns;
     let waits_known = next.no_waits.is_none();
     Cpu {
-        waited: waited(prev, next, longest_ns).into(),
+        waited: waited(prev, next, longest_ns, span).into(),
         waiting: unless(next.no_walk, || waiting(next).into()),
         running: unless(next.no_walk, || running(next, waits_known).into()),
         by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, longest_ns).into()),
@@ -66,8 +66,16 @@ fn unless<T>(unavailable: Option<&'static str>, value: impl FnOnce() -> T) -> Kn
     unavailable.map_or_else(|| value().into(), Known::unavailable)
 }
 
-fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited> {
+fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64, span: &Span) -> Vec<Waited> {
     let behind = held(prev, next);
+    let interval_ns = span.ns();
+    // What lies before this interval was told with the waits that went on.
+    let go_on: HashSet<u32> =
+        next.waiting.iter().filter(|task| task.waits_ns > interval_ns).map(|task| task.tid).collect();
+    let mut earlier: HashMap<OwnerId, u64> = HashMap::new();
+    for task in prev.waiting.iter().filter(|task| !go_on.contains(&task.tid)) {
+        *earlier.entry(task.owner).or_default() += task.waits_ns;
+    }
     let mut rows: Vec<Waited> = next
         .waited
         .iter()
@@ -85,6 +93,9 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<Waited
                 class: class(after.scheduling),
                 waits,
                 total_ns,
+                lost_ns: total_ns
+                    .saturating_sub(earlier.get(&owner).copied().unwrap_or(0))
+                    .min(waits.saturating_mul(interval_ns)),
                 max_ns,
                 cpu: after.cpu,
                 behind: behind.get(&owner).map_or(Known::unknown(MANY), |held| most(held, total_ns)),
@@ -279,4 +290,39 @@ fn interrupts(prev: &sample::Cpu, next: &sample::Cpu) -> Option<Vec<Interrupt>> 
     let mut rows: Vec<Interrupt> = after.iter().filter_map(row).collect();
     rows.sort_by_key(|row| (Reverse(row.total_ns), row.irq));
     Some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stillwatch_common::io::owner_id;
+
+    use super::*;
+    use crate::sample::{Moment, WaitsNow};
+
+    #[test]
+    fn what_a_wait_took_before_is_not_of_this_interval() {
+        let owner = owner_id(7, 1 << 20);
+        let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
+        let span = Span { from: at(10), to: at(11) };
+        let waits = |waits_ns| WaitsNow {
+            owner,
+            tid: 7,
+            cpu: 0,
+            comm: [0; 16],
+            kernel_thread: false,
+            scheduling: wire::Scheduling::default(),
+            waits_ns,
+        };
+        let ended = wire::Waited { waits: 2, total_ns: 1_500_000_000, max_ns: 1_400_000_000, ..Default::default() };
+        let lost_ns = |before: Vec<WaitsNow>, after: Vec<WaitsNow>| {
+            let prev = sample::Cpu { waiting: before, ..Default::default() };
+            let next = sample::Cpu { waiting: after, waited: [(owner, ended)].into(), ..Default::default() };
+            waited(&prev, &next, u64::MAX, &span)[0].lost_ns
+        };
+        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![]), 900_000_000);
+        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(200_000_000)]), 900_000_000, "that is a new one");
+        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(1_600_000_000)]), 1_500_000_000, "it goes on");
+    }
 }

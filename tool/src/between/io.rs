@@ -26,7 +26,7 @@ use crate::{
 pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan::Io) -> Io {
     let context = Context { before, after, plan, now: span.to };
     let caused_by = context.causes();
-    let stalled = context.stalled(span.from.clock);
+    let stalled = context.stalled(span);
     let mut io = Io { devices: context.devices(), below: context.below(), ..Io::default() };
     io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by).into());
     io.devices.retain(|row| context.is_asked_for(&row.device, &row.disk));
@@ -151,9 +151,9 @@ impl Context<'_> {
             if let (Some(disk), Some(pid)) = (stall.row.disk.as_deref(), stall.row.who.pid) {
                 let none = || VictimWait { who: &stall.row.who, wait_ns: 0, worked_ns: 0 };
                 let waited = waits.entry((pid, disk)).or_insert_with(none);
-                waited.wait_ns += stall.blamable_ns;
+                waited.wait_ns += stall.row.lost_ns;
                 let of_disk = disks.iter().find(|of| of.name == disk).and_then(|disk| disk.worked_ns(&stall.row));
-                waited.worked_ns += of_disk.unwrap_or(u64::MAX).min(stall.blamable_ns);
+                waited.worked_ns += of_disk.unwrap_or(u64::MAX).min(stall.row.lost_ns);
             }
         }
         let mut blame = Vec::new();

@@ -4,13 +4,16 @@ mod kills;
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use jiff::Timestamp;
 use stillwatch_common::{
     hist,
     io::{OwnerId, tgid_of},
-    oom::{Kind, StallOctave},
+    oom::{self as wire, Kind, StallOctave},
 };
 
 use super::Span;
@@ -34,7 +37,7 @@ pub fn between(before: &sample::Oom, after: &sample::Oom, span: &Span, _: &plan:
         kills: kills(after, taken),
         freed: after.freed.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), after)).collect(),
         signals: after.signals.iter().map(|signal| self::signal(signal, taken.wall_at(signal.at_ns))).collect(),
-        reclaim: reclaim(before, after).into(),
+        reclaim: reclaim(before, after, span).into(),
         totals: std::array::from_fn(|kind| Total {
             waits: after.totals[kind].waits - before.totals[kind].waits,
             total_ns: after.totals[kind].total_ns - before.totals[kind].total_ns,
@@ -63,7 +66,14 @@ struct Sums {
     waits: StallOctave,
 }
 
-fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
+fn reclaim(before: &sample::Oom, after: &sample::Oom, span: &Span) -> Vec<Reclaim> {
+    // What lies before this interval was told with the waits that went on.
+    let wait = |inside: &wire::Inside| (inside.tid, inside.since_ns);
+    let go_on: HashSet<_> = after.inside.iter().map(wait).collect();
+    let mut earlier: HashMap<(OwnerId, u32), u64> = HashMap::new();
+    for inside in before.inside.iter().filter(|inside| !go_on.contains(&wait(inside))) {
+        *earlier.entry((inside.owner, inside.kind)).or_default() += span.from.ns().saturating_sub(inside.since_ns);
+    }
     let mut sums: HashMap<(OwnerId, u32), Sums> = HashMap::new();
     for (key, now) in &after.stalls {
         // An account that began anew in between counts from zero.
@@ -88,10 +98,14 @@ fn reclaim(before: &sample::Oom, after: &sample::Oom) -> Vec<Reclaim> {
         .map(|((owner, kind), mut sums)| {
             sums.buckets.sort_unstable();
             let waits = &sums.waits;
+            let earlier_ns = earlier.get(&(owner, kind)).copied().unwrap_or(0);
+            let latency = Latency::new(sums.buckets, sums.total_ns, sums.longest_ns);
+            let most_ns = latency.count.saturating_mul(span.ns());
             Reclaim {
                 who: Who { kernel_thread: waits.kernel_thread != 0, ..Who::owner(owner, &waits.comm, waits.cgroup) },
                 kind: Kind::of(kind),
-                latency: Latency::new(sums.buckets, sums.total_ns, sums.longest_ns),
+                lost_ns: latency.total_ns.saturating_sub(earlier_ns).min(most_ns),
+                latency,
             }
         })
         .collect();
@@ -110,7 +124,7 @@ fn leave_alone(who: &mut Who, sample: &sample::Oom) {
     }
 }
 
-fn inside(inside: &stillwatch_common::oom::Inside, taken: Moment, sample: &sample::Oom) -> Inside {
+fn inside(inside: &wire::Inside, taken: Moment, sample: &sample::Oom) -> Inside {
     // Its name, if it has waited before; otherwise it lives, and is looked up.
     let known = sample.stalls.iter().find(|(key, _)| key.owner == inside.owner).map(|(_, waits)| waits);
     let mut who = match known {

@@ -8,7 +8,7 @@ use crate::{
         Snapshot, Who,
         cpu::{Cpu, MANY, Processor, Scheduler, Waited},
         finding::Finding,
-        io::{AGE_UNKNOWN, Device, Io, NO_DEVICE, Op, Stalled},
+        io::{AGE_UNKNOWN, BEFORE_START, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
         syscalls::{InFlight, Mode},
         tcp::Tcp,
@@ -84,6 +84,7 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
         kernel_thread: false,
         waits,
         total_ns: waits * each_ns,
+        lost_ns: waits * each_ns.min(SECOND),
         max_ns: each_ns.into(),
         ended_max_ns: each_ns,
         now: 0,
@@ -104,6 +105,12 @@ pub fn in_flight(who: Who, call: &str, age_ns: Option<u64>) -> InFlight {
     let age_ns = age_ns.map_or(Known::unknown("since before start"), Known::Value);
     let tid = who.pid.unwrap_or(0);
     InFlight { who, tid, syscall: call.into(), age_ns, reason: None, server: None }
+}
+
+/// One that goes on, since so long or since before the run.
+pub fn going_on(row: Stalled, age_ns: Option<u64>) -> Stalled {
+    let now_ns = age_ns.map_or(Known::unknown(BEFORE_START), |age_ns| Some(age_ns).into());
+    Stalled { now: 1, now_ns, lost_ns: row.lost_ns + age_ns.unwrap_or(SECOND).min(SECOND), ..row }
 }
 
 /// What all rules say of an interval, without what was before.

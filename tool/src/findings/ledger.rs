@@ -13,7 +13,7 @@ use crate::{
     reasons::Kind,
     snapshot::{
         Who,
-        cpu::is_background,
+        cpu::{Throttled, is_background},
         finding::Finding,
         ledger::{BEFORE_START, Entry, For},
     },
@@ -82,20 +82,23 @@ impl Ledger {
     fn add_cpu(&mut self, scene: &Scene, findings: &[Finding]) {
         let Some(cpu) = &scene.now.cpu else { return };
         let waited = cpu.waited.iter().filter(|row| row.max_ns >= LONG_NS && !is_background(&row.class));
-        let waited = waited.map(|row| (&row.who, row.total_ns, row.max_ns));
+        let waited = waited.map(|row| (&row.who, row.lost_ns, row.max_ns));
         let waiting = cpu.waiting.value().into_iter().flatten();
         let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
         let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
+        let throttled = cpu.throttled.value().map_or(&[][..], Vec::as_slice);
         for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
-            let on = String::new();
-            self.add(findings, Part { what: For::RunQueue, on, who, lost_ns, longest_ns, before_start: false });
-        }
-        for row in cpu.throttled.value().into_iter().flatten().filter(|row| row.throttled_ns > 0) {
-            let rule = findings.iter().find(|found| found.rule == "quota" && found.subject == row.cgroup);
-            let sum = self.entries.entry((For::Quota, row.cgroup.clone(), rule.map(|found| found.rule))).or_default();
-            sum.lost_ns += row.throttled_ns;
-            sum.longest_ns = sum.longest_ns.max(row.throttled_ns);
-            sum.processes.extend(row.members.iter().map(key));
+            // Who has no quota left waits in a run queue, too.
+            let is_of = |row: &&Throttled| row.members.iter().any(|member| key(member) == key(who));
+            let quota = throttled.iter().find(is_of);
+            let quota_ns = quota.map_or(0, |row| row.throttled_ns.min(lost_ns));
+            let on = quota.map_or_else(String::new, |row| row.cgroup.clone());
+            for (what, on, lost_ns) in [(For::Quota, on, quota_ns), (For::RunQueue, String::new(), lost_ns - quota_ns)]
+            {
+                if lost_ns > 0 {
+                    self.add(findings, Part { what, on, who, lost_ns, longest_ns, before_start: false });
+                }
+            }
         }
     }
 
@@ -140,9 +143,15 @@ fn of_wait<'a>(wait: &Wait<'a>) -> Part<'a> {
         Class::Memory | Class::Meant => (For::Memory, reason()),
         Class::Dirty => (For::DirtyPages, String::new()),
         Class::Sync => (For::Sync, disk()),
-        Class::Device if of_reason(&reason()) == For::IoThrottle => (For::IoThrottle, disk()),
-        Class::Device => (For::Disk, disk()),
-        Class::Else => (of_reason(&reason()), reason()),
+        // The disk is that of the file which the call is about.
+        Class::Device => match of_reason(&reason()) {
+            what @ (For::IoThrottle | For::Lock | For::Kernel) => (what, disk()),
+            _ => (For::Disk, disk()),
+        },
+        Class::Else => match of_reason(&reason()) {
+            what @ (For::Disk | For::Sync) => (what, String::new()),
+            what => (what, reason()),
+        },
     };
     Part {
         what,
@@ -154,19 +163,30 @@ fn of_wait<'a>(wait: &Wait<'a>) -> Part<'a> {
     }
 }
 
-fn of_reason(reason: &str) -> For {
-    let is = |kinds: &[Kind]| kinds.iter().any(|kind| kind.words() == reason);
-    if is(&[Kind::FilesystemFrozen, Kind::QueueFrozen]) {
-        For::Thaw
-    } else if is(&[Kind::NetworkFilesystem, Kind::Fuse]) {
-        For::FileServer
-    } else if is(&[Kind::IoController, Kind::WritebackThrottling, Kind::QueueFull]) {
-        For::IoThrottle
-    } else if is(&[Kind::MemoryLock, Kind::FilesystemLock, Kind::KernelLock, Kind::PageLock]) {
-        For::Lock
-    } else {
-        For::NotKnown
-    }
+/// What a reason alone says.
+pub fn of_reason(reason: &str) -> For {
+    let kind = Kind::ALL.iter().find(|kind| kind.words() == reason);
+    kind.map_or(For::NotKnown, |kind| match kind {
+        Kind::FilesystemFrozen | Kind::QueueFrozen => For::Thaw,
+        Kind::NetworkFilesystem | Kind::Fuse => For::FileServer,
+        Kind::IoController | Kind::WritebackThrottling | Kind::QueueFull => For::IoThrottle,
+        Kind::DirtyThrottling => For::DirtyPages,
+        Kind::MemoryLock | Kind::FilesystemLock | Kind::KernelLock | Kind::PageLock => For::Lock,
+        Kind::OutOfMemory | Kind::MemoryHigh | Kind::Compaction | Kind::MemoryReclaim | Kind::SwapIn => For::Memory,
+        Kind::Flush | Kind::JournalCommit | Kind::JournalRecovery | Kind::MetadataWrite | Kind::Writeback => For::Sync,
+        Kind::DeviceError
+        | Kind::DeviceCommand
+        | Kind::DeviceMapper
+        | Kind::Discard
+        | Kind::WriteZeroes
+        | Kind::PageRead
+        | Kind::MetadataRead
+        | Kind::FilesystemIo
+        | Kind::DirectIo => For::Disk,
+        Kind::PageMigration | Kind::Rcu | Kind::CpuMigration | Kind::Worker => For::Kernel,
+        // Of a page fault any part; the others wait until somebody lets them go on.
+        Kind::PageFault | Kind::Vfork | Kind::Freezer | Kind::Userfaultfd | Kind::Other => For::NotKnown,
+    })
 }
 
 /// Those that can be about a wait for it.
@@ -181,6 +201,7 @@ fn rules(what: For) -> &'static [&'static str] {
         For::RunQueue => &["cpu_saturated", "softirq", "quota"],
         For::Quota => &["quota"],
         For::Call => &["slow_calls", "failing_calls"],
-        For::Thaw | For::FileServer | For::Lock | For::NotKnown => &["stuck_tasks", "io_hung"],
+        For::Lock => &["stuck_tasks", "io_hung", "device_saturated", "sync_stall", "held_back"],
+        For::Thaw | For::FileServer | For::Kernel | For::NotKnown => &["stuck_tasks", "io_hung", "held_back"],
     }
 }

@@ -74,8 +74,7 @@ pub fn waits<'a>(scene: &'a Scene) -> Vec<Waits<'a>> {
     };
     let ended = oom.reclaim.iter().filter(|row| !row.who.kernel_thread).map(|row| {
         let latency = &row.latency;
-        let lost_ns = latency.total_ns.min(latency.count * interval_ns);
-        Waits { ended: latency.count, ..of(&row.who, row.kind, lost_ns, latency.max_ns) }
+        Waits { ended: latency.count, ..of(&row.who, row.kind, row.lost_ns, latency.max_ns) }
     });
     let now = oom.inside.iter().filter(|row| !row.who.kernel_thread).map(|row| {
         let age_ns = row.age.as_nanos() as u64;

@@ -3,19 +3,25 @@
 //!
 //! That no rule holds proves nothing. Each area says by which figures it is fine; the kernel's own pressure stall information is one of
 //! them wherever there is any. An area of which one figure is beyond its bound, and no finding tells why, is not clear.
+//!
+//! Pressure also says whether the probes have seen everything: the kernel counts the time in which some task of a CPU waits, and takes the
+//! mean of the CPUs, so that it is never more than all waits together, the short ones included. What it is more by has not been seen.
 
 use super::{
     Scene, dropped,
+    ledger::of_reason,
     windows::{self, SENDING},
 };
 use crate::{
     format,
     snapshot::{
-        StallPercent,
-        cpu::Processor,
+        Pressure, StallPercent,
+        cpu::{Cpu, Processor},
         finding::RuledOut,
+        io::Io,
         ledger::{Entry, For},
-        syscalls::Mode,
+        oom::Oom,
+        syscalls::{Call, Mode},
         tcp,
     },
     table::Known,
@@ -23,10 +29,12 @@ use crate::{
 
 /// Time lost per second in an area that is fine.
 const LOST: f64 = 0.1;
-/// Share of time in which a task waits, in percent. A disk that is busy and well has some.
-const CPU_PRESSURE: f64 = 50.0;
-const IO_PRESSURE: f64 = 30.0;
-const MEMORY_PRESSURE: f64 = 5.0;
+/// Time per second in which a task waits for what no probe has seen.
+const UNSEEN: f64 = 0.1;
+const CPU: Resource = Resource { name: "CPU", of: |pressure| pressure.cpu, most: 50.0 };
+/// A disk that is busy and well has some pressure.
+const IO: Resource = Resource { name: "I/O", of: |pressure| pressure.io, most: 30.0 };
+const MEMORY: Resource = Resource { name: "memory", of: |pressure| pressure.memory, most: 5.0 };
 const RUN_QUEUE_P99_NS: u64 = 10_000_000;
 const REQUEST_P99_NS: u64 = 50_000_000;
 const REQUEST_AGE_NS: u64 = 1_000_000_000;
@@ -61,14 +69,22 @@ impl Figures {
         }
     }
 
-    fn pressure(&mut self, scene: &Scene, of: fn(&crate::snapshot::Pressure) -> StallPercent, most: f64, name: &str) {
-        if let Ok(pressure) = &scene.now.pressure {
-            let some = of(pressure).some;
-            self.only(some < most, || format!("{name} pressure {}", format::percent(some)));
-        }
+    /// `long_ns`: what of it the ledger has. `seen_ns`: all waits, those of kernel threads and those that are too short for the ledger
+    /// included.
+    fn pressure(&mut self, scene: &Scene, of: &Resource, long_ns: u64, seen_ns: u64) {
+        let Ok(pressure) = &scene.now.pressure else { return };
+        let some = (of.of)(pressure).some;
+        let other_ns = seen_ns.saturating_sub(long_ns);
+        let is_seen = some / 100.0 - scene.share(long_ns + other_ns) < UNSEEN;
+        self.only(some < of.most && is_seen, || {
+            let rate = |ns| format::duration(scene.ns_rate(ns));
+            let (some, long, other) = (format::percent(some), rate(long_ns), rate(other_ns));
+            format!("{} pressure {some}, of which the ledger has {long}/s, other waits {other}/s", of.name)
+        });
     }
 
-    fn ledger(&mut self, scene: &Scene, ledger: &[Entry], is_of: impl Fn(&Entry) -> bool) {
+    /// Returns the time that is lost.
+    fn ledger(&mut self, scene: &Scene, ledger: &[Entry], is_of: impl Fn(&Entry) -> bool) -> u64 {
         let rows = ledger.iter().filter(|row| is_of(row));
         let lost_ns: u64 = rows.clone().map(|row| row.lost_ns).sum();
         let rate = || format::duration(scene.ns_rate(lost_ns));
@@ -77,7 +93,16 @@ impl Figures {
         self.only(old == 0, || {
             format!("{} since before this run", format::plural(old, "process waits", "processes wait"))
         });
+        lost_ns
     }
+}
+
+/// What the kernel accounts pressure of.
+struct Resource {
+    name: &'static str,
+    of: fn(&Pressure) -> StallPercent,
+    /// Share of time in which a task waits, in percent, of one that is fine.
+    most: f64,
 }
 
 struct Area {
@@ -144,9 +169,14 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     }
     let steal = percent(sum(|row| row.steal_ns));
     figures.only(steal < STEAL, || format!("{} steal", format::percent(steal)));
-    figures.pressure(scene, |pressure| pressure.cpu, CPU_PRESSURE, "CPU");
-    figures.ledger(scene, ledger, |row| matches!(row.what, For::RunQueue | For::Quota));
+    let long_ns = figures.ledger(scene, ledger, |row| matches!(row.what, For::RunQueue | For::Quota));
+    figures.pressure(scene, &CPU, long_ns, run_queue_ns(scene, cpu));
     Ok(figures)
+}
+
+fn run_queue_ns(scene: &Scene, cpu: &Cpu) -> u64 {
+    let go_on = cpu.waiting.value().into_iter().flatten().map(|row| row.age_ns.min(scene.interval_ns()));
+    cpu.scheduler.waits_ns() + go_on.sum::<u64>()
 }
 
 fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
@@ -170,9 +200,20 @@ fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
         0 => figures.add(true, "nobody waited".to_owned()),
         ns => figures.add(true, format!("longest wait {}", format::duration(ns))),
     }
-    figures.pressure(scene, |pressure| pressure.io, IO_PRESSURE, "I/O");
-    figures.ledger(scene, ledger, |row| row.what.is_storage());
+    let long_ns = figures.ledger(scene, ledger, |row| row.what.is_storage());
+    figures.pressure(scene, &IO, long_ns, io_ns(scene, io));
     Ok(figures)
+}
+
+/// Waits that may be for I/O.
+fn io_ns(scene: &Scene, io: &Io) -> u64 {
+    let is_other = |reason: &String| matches!(of_reason(reason), For::Lock | For::Kernel | For::Thaw);
+    let rows = io.stalled.value().into_iter().flatten();
+    let asleep = rows.filter(|row| !row.reason.value().is_some_and(is_other)).map(|row| row.lost_ns);
+    // The kernel counts those as waits for I/O, although they can be interrupted.
+    let calls = scene.now.syscalls.iter().flat_map(|syscalls| &syscalls.rows);
+    let rings = calls.filter(|call| call.syscall == "io_uring_enter").map(Call::timed_ns);
+    asleep.chain(rings).sum()
 }
 
 fn memory(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
@@ -187,9 +228,22 @@ fn memory(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     };
     figures.add(scene.share(lost_ns) < LOST, waited);
     figures.add(true, "no kill".to_owned());
-    figures.pressure(scene, |pressure| pressure.memory, MEMORY_PRESSURE, "memory");
-    figures.ledger(scene, ledger, |row| row.what == For::Memory);
+    let long_ns = figures.ledger(scene, ledger, |row| row.what == For::Memory);
+    figures.pressure(scene, &MEMORY, long_ns, memory_ns(scene, oom));
     Ok(figures)
+}
+
+/// Threads of the kernel that make room, for whom it counts their own time, too.
+const MAKE_ROOM: &[&str] = &["kswapd", "kcompactd"];
+
+fn memory_ns(scene: &Scene, oom: &Oom) -> u64 {
+    let ended: u64 = oom.totals.iter().map(|total| total.total_ns).sum();
+    let go_on = oom.inside.iter().map(|row| (row.age.as_nanos() as u64).min(scene.interval_ns()));
+    let makes_room = |comm: &String| MAKE_ROOM.iter().any(|name| comm.starts_with(name));
+    let rows = scene.now.cpu.iter().flat_map(Cpu::ran);
+    let threads = rows.filter(|row| row.who.kernel_thread && row.who.comm.as_ref().is_some_and(makes_room));
+    let worked = threads.map(|row| row.ran_ns + row.waited_ns.value().copied().unwrap_or(0));
+    ended + go_on.sum::<u64>() + worked.sum::<u64>()
 }
 
 fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
@@ -236,6 +290,6 @@ fn calls(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
         Some(ns) => figures.add(true, format!("longest {}", format::duration(ns))),
         None => figures.add(true, "none over 10ms".to_owned()),
     }
-    figures.ledger(scene, ledger, |row| matches!(row.what, For::Call | For::Lock | For::NotKnown));
+    figures.ledger(scene, ledger, |row| matches!(row.what, For::Call | For::Lock | For::Kernel | For::NotKnown));
     Ok(figures)
 }

@@ -151,7 +151,7 @@ fn served_by(server: &FileServer) -> String {
 mod tests {
     use super::*;
     use crate::{
-        findings::fixture::{SECOND, disk, in_flight, look, only, quiet, stalled},
+        findings::fixture::{SECOND, disk, going_on, in_flight, look, only, quiet, stalled},
         sinks::sample::who,
         snapshot::{Snapshot, io::Device},
     };
@@ -160,7 +160,7 @@ mod tests {
     fn stuck(reason: &str, call: &str, devices: Vec<Device>) -> Snapshot {
         let mut snapshot = quiet();
         let wait = stalled(Who::default(), Some("sda"), call, reason, 0, 0);
-        let wait = crate::snapshot::io::Stalled { now: 1, now_ns: Some(6_000_000_000).into(), ..wait };
+        let wait = going_on(wait, Some(6_000_000_000));
         snapshot.io.iter_mut().for_each(|io| (io.stalled, io.devices) = (vec![wait.clone()].into(), devices.clone()));
         snapshot
     }

@@ -129,8 +129,7 @@ fn a_disk_hangs_when_it_completes_nothing_for_two_seconds() {
 fn a_task_is_stuck_after_five_seconds_on_what_is_no_disk() {
     let stuck = |now_ns, reason: &str| {
         with(quiet(), |snapshot| {
-            let mut row = stalled(victim(), None, "write", reason, 0, 0);
-            (row.now, row.now_ns) = (1, Some(now_ns).into());
+            let row = going_on(stalled(victim(), None, "write", reason, 0, 0), Some(now_ns));
             snapshot.io.as_mut().unwrap().stalled = vec![row].into();
         })
     };
@@ -155,7 +154,8 @@ fn writers_that_are_held_back() {
 
 fn waits_for_memory(kind: Memory, each_ns: u64) -> Snapshot {
     with(quiet(), |snapshot| {
-        let row = Reclaim { who: victim(), kind, latency: latency(&[(each_ns, 10)]) };
+        let latency = latency(&[(each_ns, 10)]);
+        let row = Reclaim { who: victim(), kind, lost_ns: latency.total_ns, latency };
         snapshot.oom.as_mut().unwrap().reclaim = vec![row].into();
     })
 }

@@ -19,7 +19,8 @@ const LOST: f64 = 0.5;
 const SHOWN: usize = 3;
 
 pub fn look(scene: &Scene, ledger: &[Entry]) -> Option<Finding> {
-    let unknown = |row: &&Entry| row.rule.is_none() && matches!(row.what, For::NotKnown | For::Call | For::Lock);
+    let unknown =
+        |row: &&Entry| row.rule.is_none() && matches!(row.what, For::NotKnown | For::Call | For::Lock | For::Kernel);
     let rows: Vec<&Entry> = ledger.iter().filter(unknown).collect();
     let lost_ns: u64 = rows.iter().map(|row| row.lost_ns).sum();
     let lost = scene.share(lost_ns);

@@ -54,7 +54,7 @@ pub struct Wait<'a> {
     /// What it waits for is told by this row: itself, or, where it was not looked at, what most of its name wait for.
     told_by: &'a Stalled,
     pub class: Class,
-    /// Time of this interval, at most: a long wait that ended in it may have begun before.
+    /// Time of this interval.
     pub lost_ns: u64,
 }
 
@@ -81,14 +81,11 @@ impl Wait<'_> {
 pub fn all<'a>(scene: &Scene<'a>) -> Vec<Wait<'a>> {
     let rows = scene.now.io.iter().filter_map(|io| io.stalled.value()).flatten();
     let rows: Vec<&Stalled> = rows.filter(|row| !row.kernel_thread && is_long(row)).collect();
-    let interval_ns = scene.interval_ns();
     let stand_ins = stand_ins(&rows);
     let one = |row: &'a Stalled| {
-        let ended = row.total_ns.min(row.waits.saturating_mul(interval_ns));
-        let going_on = row.now * row.age_ns().unwrap_or(u64::MAX).min(interval_ns);
         let stand_in = || likes(&row.who).iter().find_map(|like| stand_ins.get(like).copied()).unwrap_or(row);
         let told_by = if row.is_looked_at() { row } else { stand_in() };
-        Wait { row, told_by, class: class(told_by), lost_ns: ended + going_on }
+        Wait { row, told_by, class: class(told_by), lost_ns: row.lost_ns }
     };
     rows.iter().map(|row| one(row)).collect()
 }

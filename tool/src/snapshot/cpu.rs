@@ -72,6 +72,8 @@ table! {
         waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
         /// All of them together.
         total_ns: u64 = counter("ns").source("sched_switch"), text [duration("TOTAL").close().least(5)];
+        /// Of these, the time of this interval.
+        lost_ns: u64 = counter("ns").hidden();
         /// The longest of them.
         max_ns: u64 = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
         /// Where the last of them ended.

@@ -109,6 +109,8 @@ table! {
         waits: u64 = counter("waits").source("sched_switch"), text [count("WAITS").least(5)];
         /// Time of those waits, whole; 0 while none has ended.
         total_ns: u64 = counter("ns").source("sched_switch"), text [duration("TOTAL").close().least(5)];
+        /// Time of this interval in its waits, whether they have ended or not.
+        lost_ns: u64 = counter("ns").hidden();
         /// The longest of them; not known while one goes on that is longer than all that were measured.
         max_ns: Known<u64> = gauge("ns").max().source("sched_switch"), text [duration("MAX").close().least(5)];
         /// The longest of those that ended, whatever goes on.

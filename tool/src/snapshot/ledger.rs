@@ -50,13 +50,15 @@ pub enum For {
     /// A server of files, on the network or in user space.
     FileServer,
     Lock,
+    /// The kernel itself: a grace period of RCU, pages or tasks that are moved, a worker.
+    Kernel,
     /// A call that does not wait by design.
     Call,
     NotKnown,
 }
 
 impl For {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Disk,
         Self::AsynchronousIo,
         Self::Sync,
@@ -68,6 +70,7 @@ impl For {
         Self::Thaw,
         Self::FileServer,
         Self::Lock,
+        Self::Kernel,
         Self::Call,
         Self::NotKnown,
     ];
@@ -85,6 +88,7 @@ impl For {
             Self::Thaw => "thaw",
             Self::FileServer => "file_server",
             Self::Lock => "lock",
+            Self::Kernel => "kernel",
             Self::Call => "call",
             Self::NotKnown => "not_known",
         }

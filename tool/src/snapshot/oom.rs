@@ -167,6 +167,8 @@ table! {
             q99("p99").close().least(5),
             longest("MAX").close().least(5),
         ];
+        /// Of these, the time of this interval.
+        lost_ns: u64 = counter("ns").hidden();
     }
 
     /// A task that waits now.

@@ -1,12 +1,16 @@
 //! Who waited, for what.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use stillwatch_common::io::{self as wire, NO_CALL, Waits, tgid_of};
 
-use super::Context;
+use super::{super::Span, Context};
 use crate::{
     reasons::Reason,
+    sample::Waiting,
     snapshot::{
         Who,
         io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, NOT_LOOKED_AT, Stalled, TOO_SHORT},
@@ -16,16 +20,14 @@ use crate::{
     table::{Known, Why},
 };
 
-/// A row, with the numbers that rows are joined by.
+/// A row, with the number that rows are joined by.
 pub struct StalledWait {
     pub row: Stalled,
     dev: Option<u32>,
-    /// Time of this interval.
-    pub blamable_ns: u64,
 }
 
 impl Context<'_> {
-    pub fn stalled(&self, since: Duration) -> Vec<StalledWait> {
+    pub fn stalled(&self, span: &Span) -> Vec<StalledWait> {
         let mut rows: HashMap<Key, StalledWait> = HashMap::new();
         for (key, after) in &self.after.stalls {
             let before = self.before.stalls.get(key).filter(|before| before.waits <= after.waits);
@@ -49,8 +51,8 @@ impl Context<'_> {
             stall.row.total_ns += total_ns;
             stall.row.ended_max_ns = stall.row.ended_max_ns.max(max_ns);
             stall.row.woken_by = stall.row.woken_by.take().or(woken_by);
-            stall.blamable_ns += total_ns;
         }
+        self.note_ended(&mut rows, span);
         for task in &self.after.waiting {
             let reason = if task.is_looked_at { Because::of(&task.stack) } else { Because::NotLookedAt };
             let key = (task.tgid, task.syscall.clone(), reason, task.dev);
@@ -65,17 +67,37 @@ impl Context<'_> {
                 (Some(_), Known::Value(oldest_ns)) => stall.row.now_ns = (*oldest_ns).max(age_ns).into(),
                 (Some(_), Known::Not(_)) => {}
             }
-            // Of a wait that goes on, the part that lies in this interval.
-            let interval_ns = self.now.ns().saturating_sub(since.as_nanos() as u64);
-            stall.blamable_ns += age_ns.unwrap_or(u64::MAX).min(interval_ns);
+            stall.row.lost_ns += age_ns.unwrap_or(u64::MAX).min(span.ns());
         }
         rows.values_mut().for_each(|stall| settle(&mut stall.row));
         // A wait for what is not known may be one for the device asked for.
         let elsewhere = |stall: &StalledWait| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
         let mut rows: Vec<StalledWait> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
-        let weight = |stall: &StalledWait| (stall.row.total_ns + stall.blamable_ns, stall.row.waits);
+        let weight = |stall: &StalledWait| (stall.row.total_ns + stall.row.lost_ns, stall.row.waits);
         rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.row.who.pid.cmp(&b.row.who.pid)));
         rows
+    }
+
+    /// Of waits that have ended, the time of this interval. What lies before it was told with that of waits that went on: it is taken off
+    /// the process's longest.
+    fn note_ended(&self, rows: &mut HashMap<Key, StalledWait>, span: &Span) {
+        let wait = |task: &Waiting| (task.tid, task.since_ns);
+        let go_on: HashSet<_> = self.after.waiting.iter().map(wait).collect();
+        let mut earlier: HashMap<u32, u64> = HashMap::new();
+        for task in self.before.waiting.iter().filter(|task| !go_on.contains(&wait(task))) {
+            let told_ns = task.since_ns.map_or(0, |since_ns| span.from.ns().saturating_sub(since_ns));
+            *earlier.entry(task.tgid).or_default() += told_ns;
+        }
+        let mut rows: Vec<_> = rows.iter_mut().collect();
+        rows.sort_by_key(|(_, stall)| Reverse(stall.row.ended_max_ns));
+        for ((tgid, ..), StalledWait { row, .. }) in rows {
+            let earlier_ns = earlier.get_mut(tgid).map_or(0, |left_ns| {
+                let part_ns = row.total_ns.min(*left_ns);
+                *left_ns -= part_ns;
+                part_ns
+            });
+            row.lost_ns = (row.total_ns - earlier_ns).min(row.waits.saturating_mul(span.ns()));
+        }
     }
 
     /// The row of a wait, new if need be.
@@ -94,6 +116,7 @@ impl Context<'_> {
                 who,
                 waits: 0,
                 total_ns: 0,
+                lost_ns: 0,
                 max_ns: 0.into(),
                 ended_max_ns: 0,
                 now: 0,
@@ -107,7 +130,7 @@ impl Context<'_> {
                 woken_by: None,
                 stack: stack.to_vec(),
             };
-            StalledWait { row, dev: *dev, blamable_ns: 0 }
+            StalledWait { row, dev: *dev }
         })
     }
 

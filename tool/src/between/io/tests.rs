@@ -137,6 +137,47 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     assert_eq!(blame, [(Some(7), 900, 675), (Some(8), 900, 225)]);
 }
 
+/// A task that waits at both ends of the interval, or whose wait from before it has ended, on its own or with others.
+#[test]
+fn time_of_waits_is_that_of_this_interval() {
+    let stall =
+        |stack| wire::Stall { stack, owner: owner_id(430, 9 << 20), dev: SDA, nr: NO_CALL, kernel_thread: 0, pad: 0 };
+    let waits = |waits, total_ns, max_ns| wire::Waits { waits, total_ns, max_ns, ..wire::Waits::default() };
+    let waiting = |tid, since_ns| sample::Waiting {
+        tid,
+        tgid: 430,
+        kernel_thread: false,
+        since_ns: Some(since_ns),
+        comm: "postgres".into(),
+        syscall: None,
+        stack: Vec::new(),
+        is_looked_at: true,
+        dev: Some(SDA),
+    };
+    let lost = |before: Vec<sample::Waiting>, ended: &[(u64, wire::Waits)], after: Vec<sample::Waiting>| {
+        let stalls = ended.iter().map(|&(stack, waits)| (stall(stack), waits)).collect();
+        let stack = |inner: &str| vec![inner.to_owned()].into();
+        let stacks = HashMap::from([(1, stack("submit_bio_wait")), (2, stack("jbd2_log_wait_commit"))]);
+        let after = sample::Io { stalls, stacks, waiting: after, ..sample::Io::default() };
+        let io = between(sample::Io { waiting: before, ..sample::Io::default() }, after, &plan());
+        let mut lost: Vec<_> = io.stalled.value().unwrap().iter().map(|row| row.lost_ns / 1_000_000).collect();
+        lost.sort();
+        lost
+    };
+    let at = |ms: u64| ms * 1_000_000;
+    let old = || vec![waiting(431, at(9_400))];
+    assert_eq!(lost(old(), &[], old()), [1000], "it goes on");
+    assert_eq!(lost(old(), &[(1, waits(1, at(900), at(900)))], vec![]), [300], "600 ms of it were told before");
+    assert_eq!(
+        lost(old(), &[(1, waits(1, at(900), at(900)))], vec![waiting(431, at(10_800))]),
+        [200, 300],
+        "and another one began"
+    );
+    assert_eq!(lost(vec![], &[(1, waits(1, at(5_000), at(5_000)))], vec![]), [1000], "no more than there is");
+    let two = [(1, waits(1, at(50), at(50))), (2, waits(1, at(900), at(900)))];
+    assert_eq!(lost(old(), &two, vec![]), [50, 300], "the longest is the one that is old");
+}
+
 #[test]
 fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
     let stall =

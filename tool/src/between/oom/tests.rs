@@ -120,9 +120,29 @@ fn waits_are_the_difference_of_two_readings() {
         victims: vec![1],
         ..Default::default()
     };
-    let rows = reclaim(&before, &after);
+    let rows = reclaim(&before, &after, &second());
     assert_eq!(rows.len(), 1, "process 2 did not wait again");
     assert_eq!((rows[0].who.pid, rows[0].kind), (Some(1), Kind::Memcg));
-    assert_eq!((rows[0].latency.count, rows[0].latency.total_ns), (5, 700));
+    assert_eq!((rows[0].latency.count, rows[0].latency.total_ns, rows[0].lost_ns), (5, 700, 700));
     assert_eq!(rows[0].who.started, None, "a victim is left alone");
+}
+
+fn second() -> Span {
+    let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
+    Span { from: at(10), to: at(11) }
+}
+
+#[test]
+fn what_a_wait_took_before_is_not_of_this_interval() {
+    let owner = owner_id(1, 7 << 20);
+    let key = Stall { owner, kind: Kind::Sleep as u32, octave: 30 };
+    let mut waits = Waits { total_ns: 1_500_000_000, max_ns: 1_500_000_000, ..Waits::default() };
+    waits.counts[0] = 1;
+    let inside = wire::Inside { owner, tid: 1, kind: Kind::Sleep as u32, since_ns: 9_200_000_000, seen_ns: 0 };
+    let before = sample::Oom { inside: vec![inside], ..Default::default() };
+    let ended = |inside| sample::Oom { stalls: [(key, waits)].into(), inside, ..Default::default() };
+    let lost_ns = |before: &sample::Oom, after: &sample::Oom| reclaim(before, after, &second())[0].lost_ns;
+    assert_eq!(lost_ns(&before, &ended(vec![])), 700_000_000);
+    assert_eq!(lost_ns(&sample::Oom::default(), &ended(vec![])), 1_000_000_000, "no more than there is");
+    assert_eq!(lost_ns(&before, &ended(vec![inside])), 1_000_000_000, "it was another one that ended");
 }

@@ -111,8 +111,7 @@ fn many_that_have_little_each_share_a_name_and_less_than_half_is_a_doubt() {
 fn a_sync_from_before_the_run_is_told_at_once_and_has_no_made_up_figures() {
     let found = only(&io(|io| {
         let row = stalled(victim(), Some("sda"), "fdatasync", "flush", 0, 0);
-        let now_ns = Known::unknown("since before start");
-        io.stalled = vec![Stalled { now: 1, now_ns, ..row }].into();
+        io.stalled = vec![going_on(row, None)].into();
     }));
     assert_eq!((found.rule, found.at_once, found.harm), ("sync_stall", true, 1.0));
     assert!(found.statement.contains("since before this run; it completes nothing"), "{}", found.statement);
@@ -155,7 +154,7 @@ fn frozen(tasks: u32) -> Snapshot {
             _ => Known::Not(Why::NotLookedAt(NOT_LOOKED_AT.into())),
         };
         let row = stalled(who(1000 + pid, "appwriter", "/app"), None, "write", "", 0, 0);
-        Stalled { now: 1, now_ns: Some(9 * SECOND).into(), reason, ..row }
+        Stalled { reason, ..going_on(row, Some(9 * SECOND)) }
     };
     io(|io| io.stalled = (0..tasks).map(row).collect::<Vec<_>>().into())
 }

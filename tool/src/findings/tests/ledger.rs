@@ -8,6 +8,7 @@ use crate::{
     snapshot::{
         Pressure, StallPercent,
         cpu::Waiting,
+        io::Stalled,
         ledger::{Entry, For},
         tcp::{End, Outcome},
     },
@@ -35,13 +36,12 @@ fn is_unclear(snapshot: &Snapshot, area: &str) -> bool {
     unclear
 }
 
-fn stalls(rows: Vec<crate::snapshot::io::Stalled>) -> Snapshot {
+fn stalls(rows: Vec<Stalled>) -> Snapshot {
     with(quiet(), |snapshot| snapshot.io.as_mut().unwrap().stalled = rows.into())
 }
 
 fn before_start(reason: &str, call: &str, disk: Option<&str>) -> Snapshot {
-    let row = stalled(victim(), disk, call, reason, 0, 0);
-    stalls(vec![crate::snapshot::io::Stalled { now: 1, now_ns: Known::unknown("since before start"), ..row }])
+    stalls(vec![going_on(stalled(victim(), disk, call, reason, 0, 0), None)])
 }
 
 #[test]
@@ -122,11 +122,8 @@ fn a_disk_is_fine_by_its_figures_only() {
     let slow =
         |length_ns| with(quiet(), |snapshot| snapshot.io.as_mut().unwrap().devices = vec![disk("sda", length_ns, 30)]);
     assert!(!is_unclear(&slow(45 * MS), "disks") && is_unclear(&slow(60 * MS), "disks"));
-    let pressure = |some| {
-        let io = StallPercent { some, full: 0.0 };
-        Snapshot { pressure: Ok(Pressure { io, ..Pressure::default() }), ..quiet() }
-    };
-    assert!(!is_unclear(&pressure(29.0), "disks") && is_unclear(&pressure(30.0), "disks"));
+    let busy = |some| pressed(Resource::Io, some, stalls(vec![short_reads(400)]));
+    assert!(!is_unclear(&busy(29.0), "disks") && is_unclear(&busy(30.0), "disks"));
     let short = |each_ns| stalls(vec![stalled(victim(), Some("sda"), "fsync", "flush", 1, each_ns)]);
     assert!(!is_unclear(&short(99 * MS), "disks") && is_unclear(&short(100 * MS), "disks"));
     let mut old = slow(MS);
@@ -140,11 +137,8 @@ fn a_disk_is_fine_by_its_figures_only() {
 fn memory_is_fine_by_its_figures_only() {
     let available = |bytes| with(quiet(), |snapshot| snapshot.oom.as_mut().unwrap().memory.available = bytes);
     assert!(!is_unclear(&available(300 << 20), "memory") && is_unclear(&available(200 << 20), "memory"));
-    let pressure = |some| {
-        let memory = StallPercent { some, full: 0.0 };
-        Snapshot { pressure: Ok(Pressure { memory, ..Pressure::default() }), ..quiet() }
-    };
-    assert!(!is_unclear(&pressure(4.9), "memory") && is_unclear(&pressure(5.0), "memory"));
+    let busy = |some| pressed(Resource::Memory, some, quiet());
+    assert!(!is_unclear(&busy(4.9), "memory") && is_unclear(&busy(5.0), "memory"));
 }
 
 #[test]
@@ -162,6 +156,95 @@ fn cpus_are_fine_by_their_figures_only() {
         })
     };
     assert!(!is_unclear(&steal(99 * MS), "CPU") && is_unclear(&steal(100 * MS), "CPU"));
+}
+
+#[derive(Clone, Copy)]
+enum Resource {
+    Cpu,
+    Io,
+    Memory,
+}
+
+/// With so much pressure, in percent.
+fn pressed(resource: Resource, some: f64, snapshot: Snapshot) -> Snapshot {
+    let mut pressure = Pressure::default();
+    let of = match resource {
+        Resource::Cpu => &mut pressure.cpu,
+        Resource::Io => &mut pressure.io,
+        Resource::Memory => &mut pressure.memory,
+    };
+    *of = Stall { some, full: 0.0 };
+    Snapshot { pressure: Ok(pressure), ..snapshot }
+}
+
+fn short_reads(waits: u64) -> Stalled {
+    stalled(victim(), Some("sda"), "read", "page read", waits, MS)
+}
+
+#[test]
+fn pressure_that_no_wait_makes_up_for_is_not_clear() {
+    let io = |some, rows| pressed(Resource::Io, some, stalls(rows));
+    assert!(!is_unclear(&io(9.9, vec![]), "disks") && is_unclear(&io(10.0, vec![]), "disks"));
+    assert_eq!(
+        unclear(&io(25.0, vec![short_reads(20)])),
+        [("disks", "I/O pressure 25%, of which the ledger has 0ns/s, other waits 20ms/s".to_owned())]
+    );
+    assert!(
+        !is_unclear(&io(25.0, vec![short_reads(151)]), "disks")
+            && is_unclear(&io(25.0, vec![short_reads(150)]), "disks")
+    );
+    let thread = Stalled { kernel_thread: true, ..short_reads(151) };
+    assert!(!is_unclear(&io(25.0, vec![thread]), "disks"), "the kernel's threads wait, too");
+    let lock = stalled(victim(), None, "unlink", "filesystem lock", 1, 90 * MS);
+    assert!(is_unclear(&io(15.0, vec![lock]), "disks"), "that is no wait for I/O");
+    // The kernel's own thread makes room.
+    let swapping = |ran_ns| {
+        let who = Who { kernel_thread: true, ..who(60, "kswapd0", "/") };
+        let ran = Running { ran_ns, ..Running::none(who) };
+        with(quiet(), |snapshot| snapshot.cpu.as_mut().unwrap().running = vec![ran].into())
+    };
+    let words = |ran_ns| unclear(&pressed(Resource::Memory, 20.0, swapping(ran_ns)))[0].1.clone();
+    assert!(words(200 * MS).ends_with("other waits 200ms/s"), "{}", words(200 * MS));
+    let waits = |count| {
+        with(quiet(), |snapshot| {
+            snapshot.cpu.as_mut().unwrap().scheduler = Scheduler::of(latency(&[(MS, count)]), 0);
+        })
+    };
+    let cpu = |some, count| is_unclear(&pressed(Resource::Cpu, some, waits(count)), "CPU");
+    assert!(!cpu(40.0, 350) && cpu(40.0, 250), "with waits it is how a CPU is shared");
+    assert!(!cpu(49.0, 600) && cpu(50.0, 600));
+}
+
+#[test]
+fn a_wait_without_quota_is_no_wait_behind_others() {
+    let snapshot = with(quiet(), |snapshot| {
+        let cpu = snapshot.cpu.as_mut().unwrap();
+        let members = vec![culprit()];
+        cpu.throttled =
+            vec![Throttled { cgroup: "/backup".into(), throttled_ns: 700 * MS, members, ..Throttled::default() }]
+                .into();
+        let waited = |who, lost_ns| Waited { who, lost_ns, max_ns: 80 * MS, ..Waited::default() };
+        cpu.waited = vec![waited(culprit(), 750 * MS), waited(victim(), 30 * MS)];
+    });
+    let (ledger, _) = looked(&snapshot);
+    let told: Vec<_> = ledger.iter().map(|row| (row.what, row.on.as_str(), row.lost_ns / MS, row.processes)).collect();
+    // What is left of it stands by its finding.
+    assert_eq!(told, [(For::Quota, "/backup", 700, 1), (For::RunQueue, "", 50, 1), (For::RunQueue, "", 30, 1)]);
+    assert_eq!((ledger[0].rule.as_deref(), ledger[2].rule.as_deref()), (Some("quota"), None));
+}
+
+#[test]
+fn what_a_reason_says_is_known_without_a_disk() {
+    let told = |reason: &str, disk| {
+        let (ledger, _) = looked(&stalls(vec![stalled(victim(), disk, "", reason, 1, 50 * MS)]));
+        (ledger[0].what, ledger[0].on.clone())
+    };
+    assert_eq!(told("page read", None), (For::Disk, String::new()));
+    assert_eq!(told("metadata write", None), (For::Sync, String::new()));
+    assert_eq!(told("RCU grace period", None), (For::Kernel, "RCU grace period".into()));
+    assert_eq!(told("filesystem lock", Some("sda")), (For::Lock, "sda".into()));
+    assert_eq!(told("other: strange_wait", Some("sda")), (For::Disk, "sda".into()));
+    assert_eq!(told("other: strange_wait", None), (For::NotKnown, "other: strange_wait".into()));
 }
 
 #[test]

@@ -173,6 +173,7 @@ fn stalled(who: Who, waits: u64, syscall: &str, reason: &str, device: &str) -> S
         kernel_thread: false,
         waits,
         total_ns: waits * 76_500_000,
+        lost_ns: waits * 76_500_000,
         max_ns: 390_000_000.into(),
         ended_max_ns: 390_000_000,
         now: 0,

@@ -128,7 +128,7 @@ pub fn snapshot() -> Snapshot {
         let longest = waits.iter().map(|&(ns, _)| ns).max().unwrap_or(0);
         Latency::new(buckets, waits.iter().map(|(ns, count)| ns * count).sum(), longest)
     };
-    let reclaim = |who, kind, waits: &[(u64, u64)]| Reclaim { who, kind, latency: latency(waits) };
+    let reclaim = |who, kind, waits: &[(u64, u64)]| Reclaim { who, kind, lost_ns: 0, latency: latency(waits) };
     let gone = Who { unknown: Some("ended before it could be looked up".into()), ..Who::living(812) };
     let oom = Oom {
         kills: vec![kill(), unlogged()],
