@@ -22,6 +22,7 @@ pub fn resolve(io: &mut Io, names: &mut Names, plan: &Plan) {
         }
     }
     rows(io.caused_by.value_mut().into_iter().flatten(), names, plan);
+    io.begun.iter_mut().for_each(|begun| name(&mut begun.who, names));
     rows(io.blame.iter_mut().flatten(), names, plan);
     io.slow.iter_mut().for_each(|request| name(&mut request.who, names));
 }

@@ -17,7 +17,7 @@ use crate::{
     sample::{self, BlockDevice, Moment},
     snapshot::{
         Who,
-        io::{Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
+        io::{Begun, Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
     },
     table::{Bounded, Known},
 };
@@ -27,7 +27,7 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
     let context = Context { before, after, plan, now: span.to };
     let caused_by = context.causes();
     let stalled = context.stalled(span);
-    let mut io = Io { devices: context.devices(), below: context.below(), ..Io::default() };
+    let mut io = Io { devices: context.devices(), begun: context.begun(span), below: context.below(), ..Io::default() };
     io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by).into());
     io.devices.retain(|row| context.is_asked_for(&row.device, &row.disk));
     let caused_by = caused_by.into_iter().map(|cause| cause.row);
@@ -129,6 +129,23 @@ impl Context<'_> {
         }
         causes.sort_by_key(|cause| Reverse((cause.service_ns, cause.row.bytes)));
         causes
+    }
+
+    fn begun(&self, span: &Span) -> Vec<Begun> {
+        let is_own =
+            |share: &&wire::Share| matches!(How::of(share.how), How::Direct | How::Read) && tgid_of(share.owner) != 0;
+        let mut sums: BTreeMap<(u32, OwnerId), u64> = BTreeMap::new();
+        for request in self.after.requests.iter().flatten() {
+            if let Some(share) = request.shares.iter().find(is_own) {
+                let time_ns = self.now.ns().saturating_sub(request.queued_ns).min(span.ns());
+                *sums.entry((self.device(request.dev).disk, share.owner)).or_default() += time_ns;
+            }
+        }
+        let row = |((disk, owner), time_ns)| {
+            let (who, _) = self.owner(owner, How::Direct as u32);
+            Begun { who, disk: self.device(disk).name, time_ns }
+        };
+        sums.into_iter().map(row).collect()
     }
 
     fn owner(&self, owner: OwnerId, how: u32) -> (Who, How) {

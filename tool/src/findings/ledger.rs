@@ -195,7 +195,7 @@ fn rules(what: For) -> &'static [&'static str] {
         For::Disk | For::Sync | For::IoThrottle => {
             &["device_saturated", "sync_stall", "held_back", "io_hung", "stuck_tasks"]
         }
-        For::AsynchronousIo => &["device_saturated"],
+        For::AsynchronousIo => &["device_saturated", "io_hung"],
         For::DirtyPages => &["dirty_throttling"],
         For::Memory => &["memory_stall", "oom_kill"],
         For::RunQueue => &["cpu_saturated", "softirq", "quota"],

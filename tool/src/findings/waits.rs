@@ -138,12 +138,18 @@ const ALWAYS: f64 = 0.9;
 pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
     let mut found = Vec::new();
     let causes = || scene.now.io.iter().filter_map(|io| io.caused_by.value()).flatten();
-    for disk in scene.disks.iter().filter(|disk| disk.is_slow()) {
+    // In an interval in which it has completed nothing, only the age of its requests tells that it is slow.
+    for disk in scene.disks.iter().filter(|disk| disk.is_slow() || disk.oldest_ns >= SLOW_P99_NS) {
         let mut time: BTreeMap<u32, (f64, &Who)> = BTreeMap::new();
         let own = |cause: &&Cause| matches!(cause.how, How::Direct | How::Read) && !cause.who.kernel_thread;
         for cause in causes().filter(own).filter(|cause| cause.disk == disk.name) {
             if let (Some(pid), Some(share)) = (cause.who.pid, cause.share.value()) {
                 time.entry(pid).or_insert((0.0, &cause.who)).0 += share * disk.depth(scene);
+            }
+        }
+        for begun in scene.now.io.iter().flat_map(|io| &io.begun).filter(|begun| begun.disk == disk.name) {
+            if let Some(pid) = begun.who.pid {
+                time.entry(pid).or_insert((0.0, &begun.who)).0 += scene.share(begun.time_ns);
             }
         }
         for (pid, (_, who)) in time.into_iter().filter(|(_, (depth, _))| *depth >= ALWAYS) {

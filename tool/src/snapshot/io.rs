@@ -44,17 +44,36 @@ pub struct Io {
     pub caused_by: Known<Bounded<Cause>>,
     /// Each stalled process's wait, split over the owners that held the device; where asked for.
     pub blame: Option<Bounded<Blame>>,
+    /// Who has requests with a disk at the end of the interval.
+    pub begun: Vec<Begun>,
     /// Disks that lie on others (loop, dm, md), with the names of these.
     pub below: BTreeMap<String, Vec<String>>,
     /// Single requests over the threshold, in order of completion; where asked for.
     pub slow: Vec<Request>,
 }
 
+/// Requests that a process has made for itself and that are not completed.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    pub who: Who,
+    pub disk: String,
+    /// Their time in this interval, all of them together.
+    pub time_ns: u64,
+}
+
 impl Default for Io {
     /// Nothing happened, and nothing but devices is measured.
     fn default() -> Self {
         let (stalled, caused_by) = (Known::not_measured(DEVICES_ONLY), Known::not_measured(DEVICES_ONLY));
-        Self { devices: Vec::new(), stalled, caused_by, blame: None, below: BTreeMap::new(), slow: Vec::new() }
+        Self {
+            devices: Vec::new(),
+            stalled,
+            caused_by,
+            blame: None,
+            begun: Vec::new(),
+            below: BTreeMap::new(),
+            slow: Vec::new(),
+        }
     }
 }
 

@@ -179,6 +179,24 @@ fn time_of_waits_is_that_of_this_interval() {
 }
 
 #[test]
+fn who_has_requests_under_way_made_them_for_itself() {
+    let request = |queued_ns, pid, how| {
+        let share = wire::Share { owner: owner_id(pid, 1 << 30), bytes: 4096, how: how as u32 };
+        let mut request = Request { queued_ns, dev: SDA1, ..Request::default() };
+        request.shares[0] = share;
+        request
+    };
+    let requests = vec![
+        request(9 * SECOND, 7, How::Direct),
+        request(11 * SECOND - 400, 7, How::Read),
+        request(10 * SECOND, 8, How::Writeback),
+    ];
+    let io = between(sample::Io::default(), sample::Io { requests: Some(requests), ..Default::default() }, &plan());
+    let begun: Vec<_> = io.begun.iter().map(|it| (it.who.pid, it.disk.as_str(), it.time_ns)).collect();
+    assert_eq!(begun, [(Some(7), "sda", SECOND + 400)]);
+}
+
+#[test]
 fn the_part_of_a_wait_that_is_longer_than_requests_take_is_nobodys() {
     let stall =
         wire::Stall { stack: 1, owner: owner_id(430, 9 << 20), dev: SDA, nr: NO_CALL, kernel_thread: 0, pad: 0 };

@@ -8,7 +8,7 @@ use crate::{
     snapshot::{
         Pressure, StallPercent,
         cpu::Waiting,
-        io::Stalled,
+        io::{Begun, Device, Stalled},
         ledger::{Entry, For},
         tcp::{End, Outcome},
     },
@@ -231,6 +231,21 @@ fn a_wait_without_quota_is_no_wait_behind_others() {
     // What is left of it stands by its finding.
     assert_eq!(told, [(For::Quota, "/backup", 700, 1), (For::RunQueue, "", 50, 1), (For::RunQueue, "", 30, 1)]);
     assert_eq!((ledger[0].rule.as_deref(), ledger[2].rule.as_deref()), (Some("quota"), None));
+}
+
+#[test]
+fn who_has_requests_all_the_time_waits_though_none_is_completed() {
+    let begun = |time_ns| {
+        with(quiet(), |snapshot| {
+            let io = snapshot.io.as_mut().unwrap();
+            io.devices = vec![Device { in_flight: 4.into(), oldest_ns: Some(450 * MS).into(), ..disk("sda", MS, 0) }];
+            io.begun = vec![Begun { who: culprit(), disk: "sda".into(), time_ns }];
+        })
+    };
+    let (ledger, looked) = looked(&begun(900 * MS));
+    assert_eq!((ledger[0].what, ledger[0].on.as_str(), ledger[0].lost_ns), (For::AsynchronousIo, "sda", SECOND));
+    assert_eq!(looked.unclear[0].because, "waits of 10ms and more take 1s/s");
+    assert!(super::look(&begun(890 * MS)).is_empty() && self::looked(&begun(890 * MS)).0.is_empty());
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub fn busy() -> Io {
         .into(),
         blame: None,
         slow: Vec::new(),
+        begun: Vec::new(),
         below: Default::default(),
     }
 }
