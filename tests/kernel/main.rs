@@ -1,6 +1,8 @@
 //! The figures of stillwatch against workloads whose answer is known, on the kernel that runs here: this machine's, or
 //! in the matrix of virtual machines. Needs root; without it every test is reported as ignored, with the reason.
 
+mod accounts;
+mod audit;
 mod cpu;
 mod devices;
 mod findings;
@@ -13,11 +15,19 @@ mod syscalls;
 mod tcp;
 mod workload;
 
+use std::process::ExitCode;
+
 use libtest_mimic::{Arguments, Trial};
 
 use place::{Test, every_kernel, here, in_machine, on_hosts_clock, one_machine, skip, tried};
 
-fn main() {
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((command, loads)) = words.split_first()
+        && command == "audit"
+    {
+        return audit::command(loads);
+    }
     let mut arguments = Arguments::from_args();
     // Each test reads counters of the whole host and loads it: one at a time.
     arguments.test_threads = Some(1);
@@ -34,6 +44,7 @@ fn main() {
         &oom::tests(),
         &cpu::tests(),
         &findings::tests(),
+        audit::TESTS,
     ]
     .concat();
     // Beside the pattern of the command line: names that begin with one of these words.
@@ -43,5 +54,5 @@ fn main() {
         .into_iter()
         .filter(|test| test.belongs_here() && test.is_of_part() && is_wanted(test))
         .map(|test| Trial::ignorable_test(test.name, move || tried(&test)).with_ignored_flag(!root));
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

@@ -95,11 +95,15 @@ pub fn skip(why: impl Into<String>) -> anyhow::Error {
     Skip(why.into()).into()
 }
 
+pub fn is_skip(error: &anyhow::Error) -> bool {
+    error.is::<Skip>()
+}
+
 /// One second chance, and never in silence: other programs' requests, sleeps and memory are in every figure of a host. What is
 /// wrong is wrong twice. `cargo xtask test` counts those that needed it, and fails when they are many.
 pub fn tried(test: &Test) -> Result<Completion, Failed> {
     let result = match (test.run)() {
-        Err(error) if !error.is::<Skip>() => {
+        Err(error) if !is_skip(&error) => {
             println!("once more: {error:#}");
             forget_shared();
             (test.run)()

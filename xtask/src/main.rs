@@ -1,5 +1,6 @@
 //! What cargo cannot do for stillwatch: `cargo xtask help` lists it.
 
+mod audit;
 mod bench;
 mod changed;
 mod docs;
@@ -37,6 +38,8 @@ cargo xtask COMMAND
                    copied to /root
   bench [PATTERN]  Every promised cost, measured on this host; PATTERN: calls, switches, io, writes,
                    tcp, losses, user, start, memory. --rounds N (7); --write puts the tables into BUDGET.md
+  audit [LOAD…]    The ledger against the kernel's own sums, under twelve loads of this host
+                   (docs/audit.md)
   docs             What is declared of tables, into docs/tables.md and docs/stillwatch.schema.json
   help             This text
 
@@ -70,6 +73,7 @@ fn start(command: &str, args: Vec<OsString>) -> Result<ExitCode> {
         "lint" => return lint::command(),
         "test" => return test::command(args),
         "vm" => return vm::command(args),
+        "audit" => return audit::command(args),
         "bench" => return bench::command(args),
         "docs" => docs::write()?,
         "help" | "-h" | "--help" => print!("{HELP}"),

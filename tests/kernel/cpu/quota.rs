@@ -53,7 +53,7 @@ impl Group {
         Ok(group)
     }
 
-    fn throttled_ns(&self) -> Result<u64> {
+    pub fn throttled_ns(&self) -> Result<u64> {
         let text = fs::read_to_string(self.dir.join("cpu.stat"))?;
         let (field, unit) = if self.v2 { ("throttled_usec ", 1000) } else { ("throttled_time ", 1) };
         let value = text.lines().find_map(|line| line.strip_prefix(field)).context("no throttled time")?;

@@ -6,6 +6,7 @@ mod loops;
 mod mapper;
 mod null_blk;
 mod scsi;
+mod slow;
 mod zram;
 
 use std::{
@@ -26,6 +27,7 @@ pub use self::{
     mapper::Mapper,
     null_blk::NullBlk,
     scsi::ScsiDebug,
+    slow::{FewDirty, Slow},
     zram::Zram,
 };
 use super::skip;

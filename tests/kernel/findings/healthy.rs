@@ -71,17 +71,23 @@ fn quiet() -> Result<()> {
     if in_machine() { nothing_for(BRIEF, &["CPU"]) } else { nothing_for(Duration::from_secs(60), &[]) }
 }
 
-/// As many compilers as there are CPUs, one after the other.
 fn compilers() -> Result<()> {
-    let processors = std::thread::available_parallelism()?.get();
+    let ((), compiled) = compile_while(|| nothing_for(BUSY, &["CPU"]))?;
+    ensure!(compiled >= std::thread::available_parallelism()?.get(), "nothing was compiled");
+    Ok(())
+}
+
+/// As many compilers as there are CPUs, one after the other, for as long as this takes. And how often they were done.
+pub fn compile_while<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, usize)> {
     let dir = std::env::temp_dir().join(format!("stillwatch-busy-{}", std::process::id()));
     fs::create_dir(&dir)?;
-    let result = compile(processors, &dir);
+    let result = compile(&dir, work);
     fs::remove_dir_all(&dir)?;
     result
 }
 
-fn compile(processors: usize, dir: &Path) -> Result<()> {
+fn compile<T>(dir: &Path, work: impl FnOnce() -> Result<T>) -> Result<(T, usize)> {
+    let processors = std::thread::available_parallelism()?.get();
     let source = dir.join("work.rs");
     let mut text = String::new();
     for at in 0..200 {
@@ -94,7 +100,7 @@ fn compile(processors: usize, dir: &Path) -> Result<()> {
     }
     fs::write(&source, text)?;
     let (over, compiled) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         let compilers: Vec<_> = (0..processors)
             .map(|at| {
                 let mut rustc = Command::new("rustc");
@@ -110,15 +116,14 @@ fn compile(processors: usize, dir: &Path) -> Result<()> {
                 })
             })
             .collect();
-        let result = nothing_for(BUSY, &["CPU"]);
+        let result = work();
         over.store(true, Ordering::Relaxed);
         for compiler in compilers {
             compiler.join().map_err(|_| anyhow::anyhow!("panic"))??;
         }
         result
     })?;
-    ensure!(compiled.into_inner() >= processors, "nothing was compiled");
-    Ok(())
+    Ok((result, compiled.into_inner()))
 }
 
 /// Four requests at a time, half of them writes, of a disk that has room for them.

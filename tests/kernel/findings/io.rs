@@ -1,11 +1,8 @@
 //! Disks that are slow, that hang, and tasks that wait for what is no disk.
-//!
-//! A disk that is slow on every kernel is a loop device whose file is on a filesystem that is frozen most of the time.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     os::fd::{AsRawFd, OwnedFd},
-    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,12 +12,12 @@ use serde_json::Value;
 use super::{
     super::{
         Test,
-        devices::{Filesystem, LoopDevice, MIB, NullBlk, buffered, direct},
+        devices::{FewDirty, Filesystem, LoopDevice, MIB, NullBlk, Slow, buffered, direct},
         here,
-        io::work::{BLOCK, fsync, reads, threads, write_range, writes},
-        one_machine, skip,
+        io::work::{BLOCK, reads, syncs, threads, write_range, writes},
+        one_machine,
         stillwatch::Watch,
-        workload::{Report, Workload, sleep},
+        workload::{Workload, sleep},
     },
     LATE, is_sound, names, only, wait_for, wait_until_over,
 };
@@ -35,53 +32,8 @@ pub const TESTS: &[Test] = &[
     here("findings_stuck_tasks", stuck),
 ];
 
-/// So long the filesystem below is frozen and thawed in turn: within a second, something is always completed.
-const FROZEN: Duration = Duration::from_millis(600);
-const THAWED: Duration = Duration::from_millis(60);
 /// Writers pause so long: else the few writes that wait are lost among those that are done at once.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// A loop device over a file of a filesystem that can be frozen. Dropped in this order.
-struct Slow {
-    device: LoopDevice,
-    filesystem: Filesystem,
-    _below: LoopDevice,
-}
-
-impl Slow {
-    fn new(bytes: u64) -> Result<Self> {
-        let below = LoopDevice::new(bytes * 2 + 16 * MIB)?;
-        let filesystem = Filesystem::on(&below.name)?;
-        let file = File::options().create_new(true).read(true).write(true).open(filesystem.path.join("disk"))?;
-        // All blocks are there: no write has to look for one.
-        let zeros = vec![0u8; MIB as usize];
-        for _ in 0..bytes / MIB {
-            std::io::Write::write_all(&mut &file, &zeros)?;
-        }
-        file.sync_all()?;
-        Ok(Self { device: LoopDevice::over(&file)?, filesystem, _below: below })
-    }
-
-    /// Slow for as long as this takes, and well again after it.
-    fn slow_while<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let freezer = scope.spawn(|| -> Result<()> {
-                while !over.load(Ordering::Relaxed) {
-                    let frozen = self.filesystem.freeze()?;
-                    std::thread::sleep(FROZEN);
-                    drop(frozen);
-                    std::thread::sleep(THAWED);
-                }
-                Ok(())
-            });
-            let result = work();
-            over.store(true, Ordering::Relaxed);
-            freezer.join().map_err(|_| anyhow::anyhow!("the freezer died"))??;
-            result
-        })
-    }
-}
 
 /// A process that keeps a disk busy, and one that wants it now and then.
 fn busy(fd: &OwnedFd, block: fn(&OwnedFd, u64) -> u64) -> Result<[Workload; 2]> {
@@ -132,15 +84,6 @@ fn saturated_queue() -> Result<()> {
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
     only(&watch, &["device_saturated"])
-}
-
-/// Writes a block and waits until it is safe, again and again.
-fn syncs(fd: &OwnedFd) -> Report {
-    loop {
-        write_range(fd, BLOCK, MIB, BLOCK);
-        fsync(fd);
-        sleep(4 * PAUSE);
-    }
 }
 
 fn is_of(finding: &Value, device: &str, pid: u32) -> bool {
@@ -200,29 +143,6 @@ fn hung() -> Result<()> {
     // A request is old after two seconds.
     wait_until_over(&mut watch, &found, fault, Duration::from_secs(5))?;
     only(&watch, &["io_hung"])
-}
-
-/// Holds a disk to so few dirty pages that one writer has too many, until dropped.
-struct FewDirty(String);
-
-impl FewDirty {
-    fn of(device: &str) -> Result<Self> {
-        let at = format!("/sys/block/{device}/bdi");
-        if !fs::exists(format!("{at}/max_bytes"))? {
-            return Err(skip("this kernel has no limit of dirty pages for a device"));
-        }
-        let limit = Self(at);
-        fs::write(format!("{}/strict_limit", limit.0), "1")?;
-        fs::write(format!("{}/max_bytes", limit.0), MIB.to_string())?;
-        Ok(limit)
-    }
-}
-
-impl Drop for FewDirty {
-    fn drop(&mut self) {
-        let _ = fs::write(format!("{}/max_ratio", self.0), "100");
-        let _ = fs::write(format!("{}/strict_limit", self.0), "0");
-    }
 }
 
 fn throttled() -> Result<()> {

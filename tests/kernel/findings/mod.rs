@@ -4,10 +4,10 @@
 mod calls;
 mod cpu;
 mod fuse;
-mod healthy;
+pub mod healthy;
 mod io;
 mod memory;
-mod network;
+pub mod network;
 mod softirq;
 
 use std::time::{Duration, Instant};

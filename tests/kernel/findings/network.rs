@@ -51,14 +51,12 @@ fn one_interface() -> Result<()> {
     retransmits([2, 3, 4].map(pair).into_iter().collect::<Result<_>>()?, "to 3 remotes, all from lo")
 }
 
-/// Receivers that lose one packet in ten.
-fn retransmits(pairs: Vec<Pair>, subject: &str) -> Result<()> {
-    let mut watch = Watch::everything(&[])?;
-    let start = Instant::now();
+/// Data is sent to receivers that lose one packet in ten, for as long as this takes.
+pub fn lossy_while<T>(pairs: &[Pair], work: impl FnOnce() -> Result<T>) -> Result<T> {
     pairs.iter().try_for_each(|(_, server)| lose(server, Loss::Random(100)))?;
     let over = AtomicBool::new(false);
-    let found = thread::scope(|scope| {
-        for (client, server) in &pairs {
+    let result = thread::scope(|scope| {
+        for (client, server) in pairs {
             let (mut client, mut server, over) = (client, server, &over);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) && client.write_all(&[7; 1 << 14]).is_ok() {
@@ -68,13 +66,20 @@ fn retransmits(pairs: Vec<Pair>, subject: &str) -> Result<()> {
             });
             scope.spawn(move || while server.read(&mut [0; 1 << 16]).is_ok_and(|bytes| bytes > 0) {});
         }
-        let is_right = |finding: &Value| finding["subject"] == subject && names(finding, "victims", std::process::id());
-        let found = wait_for(&mut watch, "retransmits", is_right);
+        let result = work();
         over.store(true, Ordering::Relaxed);
-        found
-    })?;
-    let fault = start.elapsed();
+        result
+    });
     let _ = pairs.iter().try_for_each(|(_, server)| lose_nothing(server));
+    result
+}
+
+fn retransmits(pairs: Vec<Pair>, subject: &str) -> Result<()> {
+    let mut watch = Watch::everything(&[])?;
+    let start = Instant::now();
+    let is_right = |finding: &Value| finding["subject"] == subject && names(finding, "victims", std::process::id());
+    let found = lossy_while(&pairs, || wait_for(&mut watch, "retransmits", is_right))?;
+    let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
     // A sender whose segments do not arrive waits in its calls, too.

@@ -3,9 +3,13 @@
 use std::{
     ffi::CString,
     os::fd::{AsRawFd, OwnedFd},
+    time::Duration,
 };
 
-use super::super::workload::{call, monotonic_ns};
+use super::super::{
+    devices::MIB,
+    workload::{Report, call, monotonic_ns, sleep},
+};
 
 pub const BLOCK: u64 = 4096;
 /// Room that direct reads and writes move in.
@@ -88,6 +92,15 @@ pub fn fsync(fd: &OwnedFd) -> i64 {
     call(libc::SYS_fsync, [fd.as_raw_fd() as u64, 0, 0])
 }
 
+/// Writes a block and waits until it is safe, again and again, until it is killed.
+pub fn syncs(fd: &OwnedFd) -> Report {
+    loop {
+        write_range(fd, BLOCK, MIB, BLOCK);
+        fsync(fd);
+        sleep(Duration::from_millis(20));
+    }
+}
+
 /// Has all dirty pages written, and leaves the device's cache alone. Whether it was done.
 pub fn write_out(fd: &OwnedFd) -> bool {
     let steps = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
@@ -106,6 +119,55 @@ pub fn threads(number: usize, work: impl Fn() -> u64 + Sync) -> u64 {
         let threads: Vec<_> = (0..number).map(|_| scope.spawn(&work)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(u64::MAX)).sum()
     })
+}
+
+/// `struct iocb`.
+#[repr(C)]
+#[derive(Clone, Default)]
+struct Control {
+    data: u64,
+    key_and_flags: u64,
+    opcode: u16,
+    priority: i16,
+    fd: u32,
+    memory: u64,
+    bytes: u64,
+    offset: u64,
+    reserved: [u64; 2],
+}
+
+/// `struct io_event`.
+#[repr(C)]
+#[derive(Clone, Default)]
+struct Completed {
+    data: u64,
+    control: u64,
+    results: [i64; 2],
+}
+
+/// Has so many direct writes under way at all times (libaio's calls), until it is killed.
+pub fn asynchronous_writes(fd: &OwnedFd, depth: u64) -> Report {
+    const WRITE: u16 = 1;
+    let new = |at| Control {
+        opcode: WRITE,
+        fd: fd.as_raw_fd() as u32,
+        memory: memory(BLOCK, libc::MAP_PRIVATE),
+        bytes: BLOCK,
+        offset: offset_of(at),
+        ..Control::default()
+    };
+    let controls: Vec<Control> = (0..depth).map(new).collect();
+    let mut begun: Vec<u64> = controls.iter().map(|control| std::ptr::from_ref(control) as u64).collect();
+    let mut completed = vec![Completed::default(); depth as usize];
+    let mut context = 0u64;
+    call(libc::SYS_io_setup, [depth, &raw mut context as u64, 0]);
+    loop {
+        call(libc::SYS_io_submit, [context, begun.len() as u64, begun.as_ptr() as u64]);
+        // SAFETY: room for as many events.
+        let ended = unsafe { libc::syscall(libc::SYS_io_getevents, context, 1, depth, completed.as_mut_ptr(), 0) };
+        begun.clear();
+        begun.extend(completed.iter().take(ended.max(0) as usize).map(|event| event.control));
+    }
 }
 
 /// How long something took.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     super::{
         Test,
+        accounts::pressure_ns,
         cpu::work::{last_processor, pin},
         devices::{Filesystem, LoopDevice},
         every_kernel, here,
@@ -29,20 +30,14 @@ pub const TESTS: &[Test] = &[
     every_kernel("oom_tells_other_sigkills_from_kills_for_want_of_memory", signals),
 ];
 
-/// A cgroup's own account of stalls, in nanoseconds.
-fn pressure_ns(group: &Group) -> Result<u64> {
-    let text = std::fs::read_to_string(group.dir.join("memory.pressure"))?;
-    let some = text.lines().find(|line| line.starts_with("some")).context("no line")?;
-    Ok(some.rsplit_once("total=").context("no total")?.1.trim().parse::<u64>()? * 1000)
-}
-
 fn high() -> Result<()> {
     if !is_v2()? {
         return Err(skip("cgroup v1 has no memory.high"));
     }
     let group = Group::new("high", None)?;
     group.set("memory.high", 16 * MIB)?;
-    if pressure_ns(&group).is_err() {
+    let pressure_ns = || pressure_ns(&group.dir, "memory");
+    if pressure_ns().is_err() {
         return Err(skip("no memory.pressure here"));
     }
     let process = Workload::new(|| {
@@ -55,10 +50,10 @@ fn high() -> Result<()> {
     // seconds of its periods it shows too little (`collect_percpu_times`). Old kernels let go of a task that comes into a cgroup.
     pin(process.pid, last_processor()?);
     let mut watch = watch(&["-p", &process.pid.to_string()])?;
-    let before = pressure_ns(&group)?;
+    let before = pressure_ns()?;
     process.go();
     process.report()?;
-    let stalled = pressure_ns(&group)? - before;
+    let stalled = pressure_ns()? - before;
     watch.next()?;
     watch.stop()?;
     let rows = watch.snapshots.iter().flat_map(|snapshot| snapshot["reclaim"].as_array().into_iter().flatten());

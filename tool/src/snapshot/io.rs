@@ -53,7 +53,7 @@ pub struct Io {
 }
 
 /// Requests that a process has made for itself and that are not completed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Begun {
     pub who: Who,
     pub disk: String,
