@@ -87,7 +87,12 @@ impl Ledger {
         let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
         let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
         let throttled = cpu.throttled.value().map_or(&[][..], Vec::as_slice);
+        let mut processes: BTreeMap<_, (&Who, u64, u64)> = BTreeMap::new();
         for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
+            let (_, sum_ns, max_ns) = processes.entry(key(who)).or_insert((who, 0, 0));
+            (*sum_ns, *max_ns) = (*sum_ns + lost_ns, longest_ns.max(*max_ns));
+        }
+        for (who, lost_ns, longest_ns) in processes.into_values() {
             // Who has no quota left waits in a run queue, too.
             let is_of = |row: &&Throttled| row.members.iter().any(|member| key(member) == key(who));
             let quota = throttled.iter().find(is_of);

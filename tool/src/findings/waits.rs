@@ -138,8 +138,7 @@ const ALWAYS: f64 = 0.9;
 pub fn asynchronous<'a>(scene: &Scene<'a>) -> Vec<Asynchronous<'a>> {
     let mut found = Vec::new();
     let causes = || scene.now.io.iter().filter_map(|io| io.caused_by.value()).flatten();
-    // In an interval in which it has completed nothing, only the age of its requests tells that it is slow.
-    for disk in scene.disks.iter().filter(|disk| disk.is_slow() || disk.oldest_ns >= SLOW_P99_NS) {
+    for disk in scene.disks.iter().filter(|disk| disk.is_slow() || disk.is_slow_at_times()) {
         let mut time: BTreeMap<u32, (f64, &Who)> = BTreeMap::new();
         let own = |cause: &&Cause| matches!(cause.how, How::Direct | How::Read) && !cause.who.kernel_thread;
         for cause in causes().filter(own).filter(|cause| cause.disk == disk.name) {
@@ -270,6 +269,14 @@ impl Disk {
     /// Most of its requests take long.
     pub fn is_slow(&self) -> bool {
         self.ios > 0 && (self.total.p99_ns >= SLOW_P99_NS || self.mean_ns() >= SLOW_MEAN_NS)
+    }
+
+    /// Half of the time that its requests take is that of slow ones, however many others are done at once meanwhile; or it has completed
+    /// nothing, and only their age tells.
+    fn is_slow_at_times(&self) -> bool {
+        let slow = self.total.histogram().filter(|&(from_ns, _)| from_ns >= SLOW_P99_NS);
+        let slow_ns: u64 = slow.map(|(from_ns, count)| from_ns * count).sum::<u64>();
+        slow_ns > 0 && slow_ns >= self.total.total_ns / 2 || self.oldest_ns >= SLOW_P99_NS
     }
 
     pub fn evidence(&self, scene: &Scene) -> Vec<Evidence> {

@@ -224,7 +224,8 @@ fn a_wait_without_quota_is_no_wait_behind_others() {
             vec![Throttled { cgroup: "/backup".into(), throttled_ns: 700 * MS, members, ..Throttled::default() }]
                 .into();
         let waited = |who, lost_ns| Waited { who, lost_ns, max_ns: 80 * MS, ..Waited::default() };
-        cpu.waited = vec![waited(culprit(), 750 * MS), waited(victim(), 30 * MS)];
+        cpu.waited = vec![waited(culprit(), 730 * MS), waited(victim(), 30 * MS)];
+        cpu.waiting = vec![Waiting { who: culprit(), age_ns: 20 * MS, ..Waiting::default() }].into();
     });
     let (ledger, _) = looked(&snapshot);
     let told: Vec<_> = ledger.iter().map(|row| (row.what, row.on.as_str(), row.lost_ns / MS, row.processes)).collect();
@@ -246,6 +247,19 @@ fn who_has_requests_all_the_time_waits_though_none_is_completed() {
     assert_eq!((ledger[0].what, ledger[0].on.as_str(), ledger[0].lost_ns), (For::AsynchronousIo, "sda", SECOND));
     assert_eq!(looked.unclear[0].because, "waits of 10ms and more take 1s/s");
     assert!(super::look(&begun(890 * MS)).is_empty() && self::looked(&begun(890 * MS)).0.is_empty());
+    // Slow ones among many that are done at once while it is well.
+    let mixed = |slow| {
+        with(begun(0), |snapshot| {
+            let io = snapshot.io.as_mut().unwrap();
+            let total = latency(&[(MS / 10, 3_000), (400 * MS, slow)]);
+            let device =
+                Device { ios: 3_000 + slow, oldest_ns: Some(MS).into(), total: total.into(), ..disk("sda", MS, 0) };
+            io.devices = vec![device];
+            io.caused_by = vec![Cause { how: How::Direct, ..cause(culprit(), "sda", 1.0) }].into();
+        })
+    };
+    assert_eq!(self::looked(&mixed(4)).0[0].what, For::AsynchronousIo);
+    assert!(self::looked(&mixed(0)).0.is_empty(), "at work");
 }
 
 #[test]
