@@ -291,38 +291,3 @@ fn interrupts(prev: &sample::Cpu, next: &sample::Cpu) -> Option<Vec<Interrupt>> 
     rows.sort_by_key(|row| (Reverse(row.total_ns), row.irq));
     Some(rows)
 }
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use stillwatch_common::io::owner_id;
-
-    use super::*;
-    use crate::sample::{Moment, WaitsNow};
-
-    #[test]
-    fn what_a_wait_took_before_is_not_of_this_interval() {
-        let owner = owner_id(7, 1 << 20);
-        let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
-        let span = Span { from: at(10), to: at(11) };
-        let waits = |waits_ns| WaitsNow {
-            owner,
-            tid: 7,
-            cpu: 0,
-            comm: [0; 16],
-            kernel_thread: false,
-            scheduling: wire::Scheduling::default(),
-            waits_ns,
-        };
-        let ended = wire::Waited { waits: 2, total_ns: 1_500_000_000, max_ns: 1_400_000_000, ..Default::default() };
-        let lost_ns = |before: Vec<WaitsNow>, after: Vec<WaitsNow>| {
-            let prev = sample::Cpu { waiting: before, ..Default::default() };
-            let next = sample::Cpu { waiting: after, waited: [(owner, ended)].into(), ..Default::default() };
-            waited(&prev, &next, u64::MAX, &span)[0].lost_ns
-        };
-        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![]), 900_000_000);
-        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(200_000_000)]), 900_000_000, "that is a new one");
-        assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(1_600_000_000)]), 1_500_000_000, "it goes on");
-    }
-}

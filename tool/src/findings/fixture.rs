@@ -48,7 +48,7 @@ pub fn cpu() -> Cpu {
 /// Nine long waits for CPU 0, behind nobody in particular.
 pub fn waited(who: Who, total_ns: u64) -> Waited {
     let behind = Known::unknown(MANY);
-    Waited { who, class: None, waits: 9, total_ns, max_ns: total_ns / 9, cpu: 0, behind }
+    Waited { who, class: None, waits: 9, total_ns, lost_ns: total_ns, max_ns: total_ns / 9, cpu: 0, behind }
 }
 
 /// A disk with as many requests of that length.

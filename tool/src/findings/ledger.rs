@@ -86,7 +86,7 @@ impl Ledger {
         let waiting = cpu.waiting.value().into_iter().flatten();
         let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
         let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
-        let throttled = cpu.throttled.value().map_or(&[][..], Vec::as_slice);
+        let throttled = cpu.throttled.value().map_or(&[][..], |rows| rows.as_slice());
         let mut processes: BTreeMap<_, (&Who, u64, u64)> = BTreeMap::new();
         for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
             let (_, sum_ns, max_ns) = processes.entry(key(who)).or_insert((who, 0, 0));

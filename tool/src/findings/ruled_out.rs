@@ -176,7 +176,7 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
 
 fn run_queue_ns(scene: &Scene, cpu: &Cpu) -> u64 {
     let go_on = cpu.waiting.value().into_iter().flatten().map(|row| row.age_ns.min(scene.interval_ns()));
-    cpu.scheduler.waits_ns() + go_on.sum::<u64>()
+    cpu.scheduler.run_queue.value().map_or(0, |waits| waits.total_ns) + go_on.sum::<u64>()
 }
 
 fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {

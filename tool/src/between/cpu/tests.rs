@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use stillwatch_common::io::owner_id;
 
 use super::*;
+use crate::sample::{Moment, WaitsNow};
 
 const WAITER: OwnerId = owner_id(430, 0);
 
@@ -17,9 +20,14 @@ fn sample(total_ns: u64, held: &[(u32, &str, u64)]) -> sample::Cpu {
     sample::Cpu { waited: [(WAITER, waited)].into(), behind: held.collect(), ..sample::Cpu::default() }
 }
 
+fn span() -> Span {
+    let at = |second| Moment { clock: Duration::from_secs(second), ..Moment::default() };
+    Span { from: at(10), to: at(11) }
+}
+
 /// Who is said to have had the CPU in the interval.
 fn behind(prev: &sample::Cpu, next: &sample::Cpu) -> Known<Option<(Option<u32>, String)>> {
-    let row = waited(prev, next, u64::MAX).remove(0);
+    let row = waited(prev, next, u64::MAX, &span()).remove(0);
     match row.behind {
         Known::Value(who) => who.map(|who| (who.pid, who.comm.unwrap_or_default())).into(),
         Known::Not(why) => Known::Not(why),
@@ -56,6 +64,29 @@ fn a_sum_that_fell_began_anew() {
 
 #[test]
 fn who_has_ended_has_a_class_all_the_same() {
-    let rows = waited(&sample(0, &[]), &sample(100, &[]), u64::MAX);
+    let rows = waited(&sample(0, &[]), &sample(100, &[]), u64::MAX, &span());
     assert_eq!(rows[0].class.as_deref(), Some("idle"));
+}
+
+#[test]
+fn what_a_wait_took_before_is_not_of_this_interval() {
+    let owner = owner_id(7, 1 << 20);
+    let waits = |waits_ns| WaitsNow {
+        owner,
+        tid: 7,
+        cpu: 0,
+        comm: [0; 16],
+        kernel_thread: false,
+        scheduling: wire::Scheduling::default(),
+        waits_ns,
+    };
+    let ended = wire::Waited { waits: 2, total_ns: 1_500_000_000, max_ns: 1_400_000_000, ..Default::default() };
+    let lost_ns = |before: Vec<WaitsNow>, after: Vec<WaitsNow>| {
+        let prev = sample::Cpu { waiting: before, ..Default::default() };
+        let next = sample::Cpu { waiting: after, waited: [(owner, ended)].into(), ..Default::default() };
+        waited(&prev, &next, u64::MAX, &span())[0].lost_ns
+    };
+    assert_eq!(lost_ns(vec![waits(600_000_000)], vec![]), 900_000_000);
+    assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(200_000_000)]), 900_000_000, "that is a new one");
+    assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(1_600_000_000)]), 1_500_000_000, "it goes on");
 }

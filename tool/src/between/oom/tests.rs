@@ -136,7 +136,7 @@ fn second() -> Span {
 fn what_a_wait_took_before_is_not_of_this_interval() {
     let owner = owner_id(1, 7 << 20);
     let key = Stall { owner, kind: Kind::Sleep as u32, octave: 30 };
-    let mut waits = Waits { total_ns: 1_500_000_000, max_ns: 1_500_000_000, ..Waits::default() };
+    let mut waits = StallOctave { total_ns: 1_500_000_000, max_ns: 1_500_000_000, ..StallOctave::default() };
     waits.counts[0] = 1;
     let inside = wire::Inside { owner, tid: 1, kind: Kind::Sleep as u32, since_ns: 9_200_000_000, seen_ns: 0 };
     let before = sample::Oom { inside: vec![inside], ..Default::default() };

@@ -7,7 +7,7 @@ use crate::{
     findings::ruled_out::Looked,
     snapshot::{
         Pressure, StallPercent,
-        cpu::Waiting,
+        cpu::{Waited, Waiting},
         io::{Begun, Device, Stalled},
         ledger::{Entry, For},
         tcp::{End, Outcome},
@@ -173,7 +173,7 @@ fn pressed(resource: Resource, some: f64, snapshot: Snapshot) -> Snapshot {
         Resource::Io => &mut pressure.io,
         Resource::Memory => &mut pressure.memory,
     };
-    *of = Stall { some, full: 0.0 };
+    *of = StallPercent { some, full: 0.0 };
     Snapshot { pressure: Ok(pressure), ..snapshot }
 }
 
@@ -223,8 +223,8 @@ fn a_wait_without_quota_is_no_wait_behind_others() {
         cpu.throttled =
             vec![Throttled { cgroup: "/backup".into(), throttled_ns: 700 * MS, members, ..Throttled::default() }]
                 .into();
-        let waited = |who, lost_ns| Waited { who, lost_ns, max_ns: 80 * MS, ..Waited::default() };
-        cpu.waited = vec![waited(culprit(), 730 * MS), waited(victim(), 30 * MS)];
+        let waited = |who, lost_ns| Waited { lost_ns, max_ns: 80 * MS, ..waited(who, lost_ns) };
+        cpu.waited = vec![waited(culprit(), 730 * MS), waited(victim(), 30 * MS)].into();
         cpu.waiting = vec![Waiting { who: culprit(), age_ns: 20 * MS, ..Waiting::default() }].into();
     });
     let (ledger, _) = looked(&snapshot);
