@@ -110,7 +110,8 @@ struct Audited {
 
 impl Audited {
     fn lost(&self) -> f64 {
-        self.lost.values().sum()
+        // The sum of no floats is -0.
+        self.lost.values().sum::<f64>() + 0.0
     }
 
     /// The part whose reason is known; none where next to nothing is lost.
