@@ -136,7 +136,7 @@ pub struct Behind {
 /// For how much of those waits it had it, at least. Added to atomically.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct CpuHeld {
     pub total_ns: u64,
     pub comm: [u8; 16],
 }
@@ -259,7 +259,7 @@ const _: () = assert!(
     size_of::<PerCpu>() == 512 && size_of::<Stay>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
-const _: () = assert!(size_of::<Waited>() == 72 && size_of::<Behind>() == 16 && size_of::<Held>() == 24);
+const _: () = assert!(size_of::<Waited>() == 72 && size_of::<Behind>() == 16 && size_of::<CpuHeld>() == 24);
 const _: () = assert!(size_of::<By>() == 16 && size_of::<WaitOctave>() == 104);
 const _: () = assert!(size_of::<Walked>() == 120 && size_of::<EndedKey>() == 48 && size_of::<Ended>() == 40);
 
@@ -271,7 +271,7 @@ mod pod {
     // SAFETY: as above.
     unsafe impl aya::Pod for Behind {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for Held {}
+    unsafe impl aya::Pod for CpuHeld {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Vector {}
     // SAFETY: as above.

@@ -20,7 +20,7 @@ pub struct Cpu {
     /// Long waits.
     pub waited: HashMap<io::OwnerId, cpu::Waited>,
     /// Who had the CPU meanwhile.
-    pub behind: HashMap<cpu::Behind, cpu::Held>,
+    pub behind: HashMap<cpu::Behind, cpu::CpuHeld>,
     pub by: HashMap<cpu::By, cpu::WaitOctave>,
     /// Who ran since the last sample.
     pub ran: HashMap<RanKey, Ran>,

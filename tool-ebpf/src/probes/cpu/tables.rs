@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     cpu::{
-        BASE_BITS, BASES, Behind, By, Ended, EndedKey, Held, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector,
-        WaitOctave, Waited,
+        BASE_BITS, BASES, Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared,
+        Vector, WaitOctave, Waited,
     },
     hist,
     io::OwnerId,
@@ -45,7 +45,7 @@ static CPU_WAITED: HashMap<OwnerId, Waited> = HashMap::with_max_entries(1, 0);
 
 /// Who had the CPU meanwhile. Where one is forgotten for another, it is not known of that much of a wait.
 #[map]
-static CPU_BEHIND: LruHashMap<Behind, Held> = LruHashMap::with_max_entries(1, 0);
+static CPU_BEHIND: LruHashMap<Behind, CpuHeld> = LruHashMap::with_max_entries(1, 0);
 
 /// All waits, by process; grown by user space when asked for.
 #[map]
@@ -222,7 +222,7 @@ pub fn behind(waiter: OwnerId, holder: OwnerId, held_ns: u64, comm: [u64; 2]) {
     let key = Behind { waiter, holder };
     let mut known = CPU_BEHIND.get_ptr_mut(key);
     if known.is_none() {
-        let _ = CPU_BEHIND.insert(key, Held::default(), BPF_NOEXIST.into());
+        let _ = CPU_BEHIND.insert(key, CpuHeld::default(), BPF_NOEXIST.into());
         known = CPU_BEHIND.get_ptr_mut(key);
     }
     let Some(held) = known else { return };

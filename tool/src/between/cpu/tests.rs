@@ -15,7 +15,7 @@ fn sample(total_ns: u64, held: &[(u32, &str, u64)]) -> sample::Cpu {
         let holder = if holder == 0 { 0 } else { owner_id(holder, 0) };
         let mut comm = [0; 16];
         comm[..name.len()].copy_from_slice(name.as_bytes());
-        (wire::Behind { waiter: WAITER, holder }, wire::Held { total_ns, comm })
+        (wire::Behind { waiter: WAITER, holder }, wire::CpuHeld { total_ns, comm })
     });
     sample::Cpu { waited: [(WAITER, waited)].into(), behind: held.collect(), ..sample::Cpu::default() }
 }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, io};
 use aya::Ebpf;
 use stillwatch_common::{
     cpu::{
-        Behind, By, Ended, EndedKey, Held, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave, Waited,
-        Walked,
+        Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave,
+        Waited, Walked,
     },
     hist,
     io::OwnerId,
@@ -44,7 +44,7 @@ pub struct Reader {
     shards: Mapping<Shard>,
     shared: Mapping<Shared>,
     waited: HashTable<OwnerId, Waited>,
-    behind: HashTable<Behind, Held>,
+    behind: HashTable<Behind, CpuHeld>,
     by: Option<HashTable<By, WaitOctave>>,
     ended: HashTable<EndedKey, Ended>,
     interrupts: Option<(Mapping<Interrupts>, HashTable<u32, Vector>)>,
