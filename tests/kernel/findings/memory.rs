@@ -21,7 +21,7 @@ use super::{
 
 pub const TESTS: &[Test] = &[
     here("findings_oom_kill", killed),
-    here("findings_memory_stall", stalled),
+    here("findings_memory_stall", stalled).alone(),
     one_machine("findings_memory_stall_at_memory_high", slowed),
 ];
 

@@ -185,16 +185,24 @@ fn one(scene: &Scene, cpu: &Cpu, processor: &Processor) -> Option<Finding> {
     }
     let others = idle_of(cpu.processors.iter().filter(|other| other.number != processor.number));
     let number = processor.number;
-    let is_taken = realtime(scene, cpu).any(|(_, on, _)| on == number);
-    if others < IDLE * 2.0 && !is_taken {
+    let takers: Vec<_> = realtime(scene, cpu).filter(|&(_, on, _)| on == number).collect();
+    if others < IDLE * 2.0 && takers.is_empty() {
         return None;
     }
-    let how = if is_taken {
-        "is taken by a real-time task".to_owned()
-    } else {
+    let how = if takers.is_empty() {
         format!("is full while the others are idle {} of the time", format::percent(100.0 * others))
+    } else {
+        "is taken by a real-time task".to_owned()
     };
-    let (words, culprits) = hogs(scene, cpu, Some(number));
+    let (words, culprits) = if takers.is_empty() {
+        hogs(scene, cpu, Some(number))
+    } else {
+        // Whatever others of its name do.
+        let words = takers
+            .iter()
+            .map(|(row, _, share)| format!("{} has {} of it", with_class(row), format::percent(100.0 * share)));
+        (words.collect::<Vec<_>>().join(", "), takers.iter().map(|(row, ..)| row.who.clone()).collect())
+    };
     let victims = victims(here.iter().map(|(who, _)| *who), &culprits);
     Some(Finding {
         rule: RULE,
