@@ -17,12 +17,8 @@ use serde_json::Value;
 use self::loads::LOADS;
 use super::{Test, here, stillwatch::Watch};
 
-pub const TESTS: &[Test] = &[
-    here("findings_audit_of_syncs", || brief("sync")),
-    here("findings_audit_of_a_memory_limit", || brief("memory")),
-    here("findings_audit_of_a_quota", || brief("quota")),
-    here("findings_audit_of_spinners", || brief("spinners")),
-];
+pub const TESTS: &[Test] =
+    &[here("findings_audit_of_syncs", || brief("sync")), here("findings_audit_of_a_quota", || brief("quota"))];
 
 const LONG: Duration = Duration::from_secs(12);
 const BRIEF: Duration = Duration::from_secs(5);
