@@ -116,8 +116,8 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
 /// What takes the CPUs for minutes and can be done beside machines.
 fn lints() -> Report {
     let mut report = Report::default();
-    lint::clippy(&mut report);
     lint::aarch64(&mut report);
+    lint::kernel_side(&mut report);
     report
 }
 

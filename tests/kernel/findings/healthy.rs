@@ -63,7 +63,7 @@ fn nothing_for(long: Duration, busy: &[&str]) -> Result<()> {
 const AREAS: usize = 6;
 
 const BUSY: Duration = Duration::from_secs(20);
-const BRIEF: Duration = Duration::from_secs(10);
+const BRIEF: Duration = Duration::from_secs(5);
 
 /// A minute; in a virtual machine, of which there are several, less.
 fn quiet() -> Result<()> {
