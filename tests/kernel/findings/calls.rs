@@ -23,7 +23,7 @@ pub const TESTS: &[Test] = &[
     here("findings_slow_calls_longer_than_an_interval", || locked(Duration::from_millis(2300))),
     here("findings_failing_calls_out_of_descriptors", out_of_descriptors),
     here("findings_failing_calls_that_ask_again_at_once", storm),
-    here("findings_failing_calls_are_not_seen_in_blocked_mode", blocked),
+    here("findings_failing_calls_are_not_seen_in_blocked_mode", blocked).alone(),
 ];
 
 /// A lock of a file that another process holds nearly always, for so long at a time.
