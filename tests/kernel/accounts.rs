@@ -4,12 +4,11 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, Result};
 
-use super::workload::Workload;
+use super::workload::{Workload, remove_cgroup};
 
 /// Directories of a process's threads.
 fn threads(pid: u32) -> Result<Vec<PathBuf>> {
@@ -68,13 +67,7 @@ impl PressureGroup {
 
 impl Drop for PressureGroup {
     fn drop(&mut self) {
-        // A task leaves its cgroup a moment after it has ended.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.dir).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        remove_cgroup(&self.dir);
     }
 }
 

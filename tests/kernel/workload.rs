@@ -1,6 +1,12 @@
 //! Processes that do something countable.
 
-use std::{ffi::CStr, io, time::Duration};
+use std::{
+    ffi::CStr,
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 
@@ -98,6 +104,14 @@ impl Drop for Workload {
 pub fn rename(name: &CStr) {
     // SAFETY: a string that ends.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// A task leaves its cgroup a moment after it has ended.
+pub fn remove_cgroup(dir: &Path) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while fs::remove_dir(dir).is_err() && dir.exists() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A system call without the C library in between.

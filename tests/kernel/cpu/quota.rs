@@ -10,7 +10,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, every_kernel, skip, workload::Workload},
+    super::{
+        Test, every_kernel, skip,
+        workload::{Workload, remove_cgroup},
+    },
     is_sound, rows, sum, watch,
     work::spin,
 };
@@ -67,13 +70,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A task leaves its cgroup a moment after it has ended.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.dir).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        remove_cgroup(&self.dir);
     }
 }
 

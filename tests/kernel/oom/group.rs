@@ -1,16 +1,12 @@
 //! Cgroups with a limit, and processes that want more.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
 use super::super::{
     skip,
-    workload::{Workload, rename},
+    workload::{Workload, remove_cgroup, rename},
 };
 
 pub const MIB: u64 = 1 << 20;
@@ -75,11 +71,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Its processes take a moment to end.
-        let end = Instant::now() + Duration::from_secs(5);
-        while fs::remove_dir(&self.dir).is_err() && Path::exists(&self.dir) && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        remove_cgroup(&self.dir);
     }
 }
 
