@@ -7,6 +7,7 @@
 
 /// Buckets in one row: one octave, one cache line of `u32`.
 pub const ROW: usize = 16;
+
 /// One octave of a histogram.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Default, Debug)]

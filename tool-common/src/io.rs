@@ -86,7 +86,7 @@ pub struct PerCpu {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () =
-    assert!(size_of::<DeviceCounts>() == 80 && size_of::<crate::hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
+    assert!(size_of::<DeviceCounts>() == 80 && size_of::<hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
 const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<DirtyTable>() == 264 && size_of::<TaskAsleep>() == 24);
 const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);

@@ -121,10 +121,10 @@ fn class(scheduling: wire::Scheduling) -> Option<String> {
 }
 
 /// Of those who had the CPU while somebody waited for it: who, and for how long of that.
-type CpuHeld = Vec<(Option<Who>, u64)>;
+type HeldBy = Vec<(Option<Who>, u64)>;
 
-fn held(prev: &sample::Cpu, next: &sample::Cpu) -> HashMap<OwnerId, CpuHeld> {
-    let mut held: HashMap<OwnerId, CpuHeld> = HashMap::new();
+fn held(prev: &sample::Cpu, next: &sample::Cpu) -> HashMap<OwnerId, HeldBy> {
+    let mut held: HashMap<OwnerId, HeldBy> = HashMap::new();
     for (key, after) in &next.behind {
         let before = prev.behind.get(key).filter(|before| before.total_ns <= after.total_ns);
         let held_ns = after.total_ns - before.map_or(0, |before| before.total_ns);
@@ -137,7 +137,7 @@ fn held(prev: &sample::Cpu, next: &sample::Cpu) -> HashMap<OwnerId, CpuHeld> {
 }
 
 /// Who had the CPU for half of the time, alone or with others of its name.
-fn most(held: &CpuHeld, total_ns: u64) -> Known<Option<Who>> {
+fn most(held: &HeldBy, total_ns: u64) -> Known<Option<Who>> {
     let is_most = |ns: u64| ns >= total_ns.div_ceil(2);
     if let Some((who, _)) = held.iter().filter(|(_, ns)| is_most(*ns)).max_by_key(|(_, ns)| *ns) {
         return Known::Value(who.clone());

@@ -160,9 +160,15 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let all = sum(Processor::all_ns).max(1.0);
     let percent = |part: f64| 100.0 * part / all;
     figures.add(true, format!("{} idle", format::percent(percent(sum(|row| row.idle_ns)))));
+    // Who is to have what others leave over waits by design.
+    let by_design = cpu.background_ns() > 0 && scene.share(cpu.waits_ns()) < LOST;
     match &cpu.scheduler.run_queue {
         Known::Not(why) => return Err(format!("run queue ({why})")),
         Known::Value(waits) if waits.count == 0 => figures.add(true, "no wait".to_owned()),
+        Known::Value(_) if by_design => {
+            let others = format::duration(scene.ns_rate(cpu.waits_ns()));
+            figures.add(true, format!("waits of others than the idle class and nice 19 {others}/s"));
+        }
         Known::Value(waits) => {
             figures.add(waits.p99_ns < RUN_QUEUE_P99_NS, format!("run queue p99 {}", format::duration(waits.p99_ns)));
         }
@@ -170,7 +176,8 @@ fn processors(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let steal = percent(sum(|row| row.steal_ns));
     figures.only(steal < STEAL, || format!("{} steal", format::percent(steal)));
     let long_ns = figures.ledger(scene, ledger, |row| matches!(row.what, For::RunQueue | For::Quota));
-    figures.pressure(scene, &CPU, long_ns, run_queue_ns(scene, cpu));
+    let most = if by_design { f64::INFINITY } else { CPU.most };
+    figures.pressure(scene, &Resource { most, ..CPU }, long_ns, run_queue_ns(scene, cpu));
     Ok(figures)
 }
 
@@ -262,8 +269,8 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     }
     // Clients elsewhere may sleep; on this host somebody waits for somebody.
     if let Some(window) = windows::all(scene).find(|window| window.reader.pid.is_some()) {
-        let age = || format::duration(window.age.as_nanos() as u64);
-        figures.only(false, || format!("{}, for {}", windows::words(window), age()));
+        let age = format::duration(window.age.as_nanos() as u64);
+        figures.add(false, format!("{}, for {age}", windows::words(window)));
     }
     figures.ledger(scene, ledger, |row| row.what == For::Call && SENDING.contains(&row.on.as_str()));
     Ok(figures)

@@ -158,6 +158,23 @@ fn cpus_are_fine_by_their_figures_only() {
     assert!(!is_unclear(&steal(99 * MS), "CPU") && is_unclear(&steal(100 * MS), "CPU"));
 }
 
+/// Tasks of the idle class wait for a second each, with the pressure that this makes; others wait, too.
+#[test]
+fn who_is_to_have_what_is_left_over_waits_by_design() {
+    let waits = |class: &str, others_ns| {
+        let snapshot = with(quiet(), |snapshot| {
+            let cpu = snapshot.cpu.as_mut().unwrap();
+            let run_queue = latency(&[(SECOND, 2), (others_ns / 100, 100)]);
+            let idle_ns = run_queue.total_ns - others_ns;
+            cpu.scheduler = Scheduler::of(run_queue, 0);
+            cpu.waited = vec![Waited { class: Some(class.into()), ..waited(culprit(), idle_ns) }].into();
+        });
+        pressed(Resource::Cpu, 100.0, snapshot)
+    };
+    assert!(!is_unclear(&waits("idle", 99 * MS), "CPU") && is_unclear(&waits("idle", 101 * MS), "CPU"));
+    assert!(is_unclear(&waits("nice 18", 0), "CPU"));
+}
+
 #[derive(Clone, Copy)]
 enum Resource {
     Cpu,
