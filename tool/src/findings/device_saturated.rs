@@ -107,13 +107,14 @@ impl Culprits {
         let owners = waits::owners(scene, slow);
         let is_victim = |part: &Part| part.who.pid.is_some_and(|pid| victims.iter().any(|it| it.pid == Some(pid)));
         let (mut large, rest): (Vec<&Part>, Vec<&Part>) = owners.iter().partition(|part| part.share >= CULPRIT);
-        large.sort_by_key(|part| is_victim(part));
+        large.sort_by_key(|part| is_victim(part) || part.is_for_flushes());
         let others: f64 = owners.iter().filter(|part| !is_victim(part)).map(|part| part.share).sum();
         let is_culprit = |part: &&&Part| part.is_known() && (others < CULPRIT || !is_victim(part));
         let percent = |part: &Part| format::percent(100.0 * part.share);
         let has = |part: &&Part| {
             let itself = if others >= CULPRIT && is_victim(part) { " itself" } else { "" };
-            format!("{}{itself} has {} of its time", part.name(), percent(part))
+            let how = if part.is_for_flushes() { " in flushes" } else { "" };
+            format!("{}{itself} has {} of its time{how}", part.name(), percent(part))
         };
         let whose = match &large[..] {
             [] if owners.is_empty() => "for whom it works is not known".to_owned(),
@@ -123,6 +124,8 @@ impl Culprits {
         let below = if slow == disk { String::new() } else { format!("it lies on {slow}: ") };
         let told: f64 = large.iter().filter(|part| part.is_known()).map(|part| part.share).sum();
         let doubt = || format!("who has {} of the time of {slow} is not told", format::percent(100.0 * (1.0 - told)));
+        let flushes = owners.len() > 1 && large.iter().filter(is_culprit).any(|part| part.is_for_flushes());
+        let flushes = flushes.then(|| "a flush takes as long as what others had written before it".to_owned());
         let unknown = large.iter().filter(|part| !part.is_known()).map(|part| {
             format!("whose {} of its time is: {}", percent(part), part.who.unknown.as_deref().unwrap_or("not known"))
         });
@@ -135,7 +138,7 @@ impl Culprits {
             disk: slow.to_owned(),
             words: below + &whose,
             unknown: unknown.collect(),
-            doubts: (told < TOLD).then(doubt).into_iter().collect(),
+            doubts: (told < TOLD).then(doubt).into_iter().chain(flushes).collect(),
             culprits: large.iter().filter(is_culprit).map(|part| part.who.clone()).collect(),
             evidence: large.iter().map(time_of).collect(),
         }

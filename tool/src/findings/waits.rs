@@ -295,6 +295,8 @@ pub struct Part {
     pub who: Who,
     /// Of its time, 0 to 1.
     pub share: f64,
+    /// The part of that in flushes.
+    pub flushes: f64,
     /// Processes of one name and cgroup, told together.
     pub processes: usize,
 }
@@ -306,6 +308,11 @@ impl Part {
             1 => name(&self.who),
             many => format!("{} × {many}", name(&self.who)),
         }
+    }
+
+    /// A flush takes as long as the disk takes to write what everybody had given it before.
+    pub fn is_for_flushes(&self) -> bool {
+        self.flushes >= self.share / 2.0
     }
 
     pub fn is_known(&self) -> bool {
@@ -323,10 +330,12 @@ pub fn owners(scene: &Scene, disk: &str) -> Vec<Part> {
         let named = who.comm.as_deref().or(who.unknown.as_deref()).unwrap_or(cause.how.name());
         let part = parts.entry((who.pid, Some(named))).or_insert_with(|| {
             let comm = who.comm.clone().or_else(|| (who.unknown.is_none()).then(|| cause.how.name().to_owned()));
-            Part { who: Who { comm, ..who.clone() }, share: 0.0, processes: 1 }
+            Part { who: Who { comm, ..who.clone() }, share: 0.0, flushes: 0.0, processes: 1 }
         });
         // What was not measured makes no share greater.
-        part.share += cause.share.value().copied().unwrap_or(0.0);
+        let share = cause.share.value().copied().unwrap_or(0.0);
+        part.share += share;
+        part.flushes += if cause.how == How::Flush { share } else { 0.0 };
     }
     let (mut parts, small): (Vec<Part>, Vec<Part>) = parts.into_values().partition(|part| part.share >= CULPRIT);
     parts.extend(together(small));
@@ -351,7 +360,8 @@ fn together(small: Vec<Part>) -> impl Iterator<Item = Part> {
                 let Who { comm, cgroup, .. } = part.who;
                 let sum = place.get_mut();
                 sum.who = Who { comm, cgroup, ..Who::default() };
-                (sum.share, sum.processes) = (sum.share + part.share, sum.processes + 1);
+                (sum.share, sum.flushes) = (sum.share + part.share, sum.flushes + part.flushes);
+                sum.processes += 1;
             }
         }
     }

@@ -108,6 +108,27 @@ fn many_that_have_little_each_share_a_name_and_less_than_half_is_a_doubt() {
 }
 
 #[test]
+fn who_flushes_may_only_wait_for_what_others_wrote() {
+    let shared = |flushes: f64| {
+        with(busy_disk(50 * MS, "read", 10, 30 * MS), |snapshot| {
+            let other = |how, share| Cause { how, ..cause(culprit(), "sda", share) };
+            let rows = [cause(victim(), "sda", 0.5), other(How::Flush, flushes), other(How::Writeback, 0.5 - flushes)];
+            snapshot.io.as_mut().unwrap().caused_by = Vec::from(rows).into();
+        })
+    };
+    let found = only(&shared(0.25));
+    assert!(
+        found.statement.ends_with("itself has 50% of its time and rsync 812 has 50% of its time in flushes"),
+        "{}",
+        found.statement
+    );
+    assert_eq!((first_pid(&found.culprits), found.confidence()), (Some(812), "medium"));
+    let found = only(&shared(0.24));
+    assert!(found.statement.contains("; rsync 812 has 50% of its time and"), "{}", found.statement);
+    assert_eq!(found.confidence(), "high");
+}
+
+#[test]
 fn a_sync_from_before_the_run_is_told_at_once_and_has_no_made_up_figures() {
     let found = only(&io(|io| {
         let row = stalled(victim(), Some("sda"), "fdatasync", "flush", 0, 0);
