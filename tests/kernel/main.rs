@@ -11,6 +11,7 @@ mod lifetime;
 mod oom;
 mod place;
 mod stillwatch;
+mod survival;
 mod syscalls;
 mod tcp;
 mod workload;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     }
     let tests: Vec<Test> = [
         lifetime::TESTS,
+        survival::TESTS,
         &syscalls::tests(),
         &io::tests(),
         &tcp::tests(),

@@ -12,6 +12,10 @@ pub const SHARDS: usize = 32;
 pub const BASES: usize = 1 << BASE_BITS;
 pub const BASE_BITS: u32 = 13;
 
+/// Pairs of places for tasks that sleep, by the number of the thread: as many as the kernel has numbers, unless it was told otherwise
+/// (`kernel.pid_max`). A power of two.
+pub const SLEEPERS: usize = 1 << 15;
+
 /// Long stays on a CPU that are remembered; a power of two.
 pub const STAYS: usize = 8;
 
@@ -26,6 +30,8 @@ named! {
         Ended: "ended tasks full",
         /// The table of interrupts by number was full.
         Interrupts: "interrupts full",
+        /// Three tasks that sleep had the same two places: the sleep of one is not known.
+        Sleeps: "sleepers full",
     }
 }
 
@@ -54,13 +60,14 @@ pub struct PerCpu {
     /// Waits that may have begun earlier, on another CPU: the task was not in the table any more.
     pub unsure: u64,
     pub lost: [u64; Loss::ALL.len()],
+    /// Time that tasks slept for I/O, as the kernel's pressure has it (`in_iowait`), where sleeps are looked at.
+    pub io_ns: u64,
     /// The task that ran here at the last walk, and at the one before, by [`Shared::walks`].
     pub ran: [u64; 2],
     /// How many long stays there were here. The last ones are in `stays`, by their number.
     pub stayed: u64,
     pub stays: [Stay; STAYS],
     pub holder: Holder,
-    pub pad: [u64; 2],
 }
 
 /// A long stay of a process on a CPU.
@@ -88,6 +95,11 @@ pub struct Holder {
     /// One of its stays.
     pub at: u64,
 }
+
+/// Two tasks that sleep, by their threads' numbers: since when. 0: none.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Sleepers(pub [u64; 2]);
 
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]

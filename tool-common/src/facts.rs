@@ -110,6 +110,8 @@ macro_rules! facts {
 
                 SYSCALLS_EXACT: u8 = 0;
                 SYSCALLS_BLOCKED: u8 = 0;
+                /// Only sleeps over the threshold.
+                SYSCALLS_LONG: u8 = 0;
                 /// Threshold of the table of slow calls; `u64::MAX` is off.
                 SYSCALLS_SLOW_NS: u64 = u64::MAX;
                 /// Add up every call by process.
@@ -141,6 +143,8 @@ macro_rules! facts {
                 CPU_SLOW_NS: u64 = u64::MAX;
                 /// All of them are.
                 CPU_BY: u8 = 0;
+                /// Look at how long tasks sleep.
+                CPU_SLEEPS: u8 = 0;
                 /// Several CPUs share a histogram.
                 CPU_SHARED_HISTOGRAMS: u8 = 0;
 

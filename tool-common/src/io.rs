@@ -64,6 +64,17 @@ named! {
     }
 }
 
+/// Owners whose names a CPU remembers to have kept; a power of two.
+pub const NAMED: usize = 8;
+
+/// An owner, and its name in one word.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Named {
+    pub owner: OwnerId,
+    pub mixed: u64,
+}
+
 /// All that one CPU writes.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
@@ -77,9 +88,9 @@ pub struct PerCpu {
     /// The row that this CPU counted in last: what it stands for ([`row_key`]) << 16 | its number. One word, which an
     /// interrupt can't leave half-written.
     pub last_row: u64,
-    /// The owner whose name this CPU kept last, and the first half of it.
-    pub last_owner: OwnerId,
-    pub last_name: u64,
+    /// Owners whose names this CPU kept last, and how often one was to be kept.
+    pub named: [Named; NAMED],
+    pub names: u64,
     /// A number that the verifier is to forget what it knows of, by [`Program`].
     pub forgotten: [u64; Program::ALL.len()],
 }
@@ -87,7 +98,7 @@ pub struct PerCpu {
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () =
     assert!(size_of::<DeviceCounts>() == 80 && size_of::<hist::Octave>() == 64 && size_of::<Shard>() == 151_552);
-const _: () = assert!(size_of::<PerCpu>() == 256 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
+const _: () = assert!(size_of::<PerCpu>() == 384 && size_of::<Layout>() == 64_000 && size_of::<Making>() == 24);
 const _: () = assert!(size_of::<Request>() == 112 && size_of::<DirtyTable>() == 264 && size_of::<TaskAsleep>() == 24);
 const _: () = assert!(size_of::<Stall>() == 32 && size_of::<Waits>() == 88 && size_of::<Stack>() == 256);
 const _: () = assert!(size_of::<Cause>() == 16 && size_of::<Work>() == 24 && size_of::<Owner>() == 32);

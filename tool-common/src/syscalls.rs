@@ -124,6 +124,21 @@ pub struct TaskInCall {
     pub pad: u32,
 }
 
+/// A task that sleeps inside of a call for long, as a walk over tasks finds it.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Asleep {
+    /// Address of its `task_struct`.
+    pub task: u64,
+    /// [`BEFORE_START`] where it has slept since before we attached.
+    pub age_ns: u64,
+    /// Call number, with [`COMPAT`].
+    pub nr: u32,
+    pub tid: u32,
+    pub tgid: u32,
+    pub pad: u32,
+}
+
 /// [`TaskInCall::start_ns`] of a call that was already running when we attached.
 pub const BEFORE_START: u64 = 1;
 
@@ -157,7 +172,12 @@ pub struct Account {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Row>() == 32 && size_of::<hist::Octave>() == 64 && size_of::<Call>() == 32);
-const _: () = assert!(size_of::<TaskInCall>() == 24 && size_of::<Caller>() == 16 && size_of::<Account>() == 56);
+const _: () = assert!(
+    size_of::<TaskInCall>() == 24
+        && size_of::<Asleep>() == 32
+        && size_of::<Caller>() == 16
+        && size_of::<Account>() == 56
+);
 const _: () = assert!(size_of::<PerCpu>() == 75_968 && size_of::<PerCpu>().is_multiple_of(64));
 const _: () = assert!(size_of::<Layout>().is_multiple_of(8) && hist::ROWS <= STRIDE);
 

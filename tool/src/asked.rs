@@ -9,6 +9,8 @@ pub enum Mode {
     Exact,
     /// Only calls that sleep, and of them only the sleeping, seen from the scheduler.
     Blocked,
+    /// Of these, only the sleeps over the threshold.
+    Long,
 }
 
 /// What rows of the table of flows stand for.

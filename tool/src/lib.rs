@@ -19,6 +19,7 @@
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
 //! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
+//! - [`for_tests`]: what only builds for tests can do.
 //! - [`run`]: the only clock, and the loop around it all.
 
 #[macro_use]
@@ -35,6 +36,7 @@ pub mod doctor;
 pub mod engine;
 pub mod escape;
 pub mod findings;
+mod for_tests;
 pub mod format;
 pub mod kernel;
 pub mod lead_up;

@@ -24,11 +24,13 @@ use crate::{
     between::oom::reconstructed,
     cli::plan::Plan,
     engine::{Engine, Input, Output},
+    for_tests,
     kernel::features::Features,
     names::{Host, Names},
     probes::oom,
     selection,
-    sinks::{self, Sink},
+    sinks::{self, Out, Sink},
+    snapshot::Snapshot,
 };
 
 /// Attaches, measures and prints until the plan's count is reached, or until SIGINT or SIGTERM.
@@ -64,7 +66,7 @@ fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
     if kills.is_empty() && !plan.json {
         println_unless_closed("the kernel's log has no kill for want of memory")?;
     }
-    unless_enough_seen(sinks::of(plan).kills(&kills[from..]).map_err(Into::into))
+    unless_enough_seen(sinks::of(plan, Out::to(std::io::stdout())?).kills(&kills[from..]).map_err(Into::into))
 }
 
 fn println_unless_closed(line: &str) -> Result<()> {
@@ -81,6 +83,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn show(sink: &mut dyn Sink, plan: &Plan, output: Option<Output>) -> std::io::Result<()> {
     match output {
         Some(Output::Snapshot(mut snapshot)) => {
+            // Consequences are drawn again.
+            for_tests::keep(|| Snapshot { findings: None, ..(*snapshot).clone() })?;
             selection::select(&mut snapshot, plan);
             sink.snapshot(&snapshot)?;
         }
@@ -106,7 +110,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
     let mut terminate = signal(SignalKind::terminate())?;
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
-    let mut sink = sinks::of(plan);
+    let out = Out::to(std::io::stdout())?;
+    let unread = out.unread();
+    let mut sink = sinks::of(plan, out);
     let first = attached.sample(false, &mut engine.names)?;
     if first.unavailable.len() == plan.probes().len() {
         return Err(start::none_left(&first.unavailable));
@@ -162,7 +168,8 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
             left = left.map(|left| left - 1);
         }
         let last = last || left == Some(0);
-        let next = attached.sample(last, &mut engine.names)?;
+        let mut next = attached.sample(last, &mut engine.names)?;
+        next.lost.push(unread.lost());
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
         show(&mut *sink, plan, engine.feed(Input::Sample(Box::new(next))))?;
         if last {

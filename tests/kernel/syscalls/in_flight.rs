@@ -18,30 +18,52 @@ pub const TESTS: &[Test] = &[
     every_kernel("syscalls_nothing_stays_in_the_table_of_tasks", no_leak),
 ];
 
-/// A call that waits for work: a lock that another process holds.
-fn wait_for_lock(path: &CString) {
-    // SAFETY: the path lives in the caller.
-    unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
-        libc::flock(fd, libc::LOCK_EX);
+/// The lock of a file, held.
+pub struct Lock {
+    pub path: CString,
+    fd: i32,
+}
+
+impl Lock {
+    pub fn new() -> Result<Self> {
+        let path = CString::new(format!("/tmp/stillwatch-lock-{}", std::process::id()))?;
+        // SAFETY: the path lives here.
+        let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC, 0o600) };
+        // SAFETY: no memory is involved.
+        ensure!(fd >= 0 && unsafe { libc::flock(fd, libc::LOCK_EX) } == 0, "can't lock {path:?}");
+        Ok(Self { path, fd })
+    }
+
+    /// Unlocked, not only closed: forked workloads have copies of the descriptor, which would keep the lock.
+    pub fn release(self) {
+        // SAFETY: our own descriptor and path.
+        unsafe {
+            libc::flock(self.fd, libc::LOCK_UN);
+            libc::close(self.fd);
+            libc::unlink(self.path.as_ptr());
+        }
     }
 }
 
-fn in_flight<'a>(snapshot: &'a Value, pid: u32, syscall: &str) -> Option<&'a Value> {
+/// A call that waits for work: a lock that another process holds for itself alone.
+pub fn wait_for_lock(path: &CString) {
+    // SAFETY: the path lives in the caller.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
+        libc::flock(fd, libc::LOCK_SH);
+    }
+}
+
+pub fn in_flight<'a>(snapshot: &'a Value, pid: u32, syscall: &str) -> Option<&'a Value> {
     let calls = snapshot["in_flight"].as_array()?;
     calls.iter().find(|call| call["pid"] == pid && call["syscall"] == syscall)
 }
 
 fn age() -> Result<()> {
-    let path = CString::new(format!("/tmp/stillwatch-lock-{}", std::process::id()))?;
-    // SAFETY: the path lives here.
-    let held = unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC, 0o600);
-        ensure!(fd >= 0 && libc::flock(fd, libc::LOCK_EX) == 0, "can't lock {path:?}");
-        fd
-    };
+    let lock = Lock::new()?;
+    let path = &lock.path;
     let workload = Workload::new(|| {
-        wait_for_lock(&path);
+        wait_for_lock(path);
         [0; 2]
     })?;
     let pid = workload.pid;
@@ -54,13 +76,7 @@ fn age() -> Result<()> {
         ages.extend(in_flight(snapshot, pid, "flock").and_then(|call| call["age_ns"].as_u64()));
     }
     ensure!(ages.len() >= 5 && ages.is_sorted(), "{ages:?}");
-    // Unlocked, not only closed: the forked workload has a copy of the descriptor, which would keep the lock.
-    // SAFETY: our own descriptor.
-    unsafe {
-        libc::flock(held, libc::LOCK_UN);
-        libc::close(held);
-        libc::unlink(path.as_ptr());
-    }
+    lock.release();
     workload.report()?;
     let snapshot = watch.next()?;
     ensure!(in_flight(snapshot, pid, "flock").is_none(), "it returned: {snapshot}");

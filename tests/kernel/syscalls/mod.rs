@@ -3,10 +3,11 @@
 mod attribution;
 mod counts;
 mod in_flight;
+mod long;
 mod modes;
 
 use super::Test;
 
 pub fn tests() -> Vec<Test> {
-    [counts::TESTS, modes::TESTS, in_flight::TESTS, attribution::TESTS].concat()
+    [counts::TESTS, modes::TESTS, in_flight::TESTS, long::TESTS, attribution::TESTS].concat()
 }

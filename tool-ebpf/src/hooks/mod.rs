@@ -29,6 +29,7 @@ mod sched_process_exit;
 mod sched_switch;
 mod sched_waking;
 mod signal_generate;
+mod sleep_iter;
 mod softirq_entry;
 mod softirq_exit;
 mod sys_enter;

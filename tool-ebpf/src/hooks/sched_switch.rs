@@ -21,7 +21,10 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     }
     let switch = Switch { prev, next, state, sleeps: state != 0 && !preempted && !dead, dead };
     if facts::on(&facts::CPU_TIMES) {
-        cpu::switch(&switch);
+        let slept_ns = cpu::switch(&switch);
+        if facts::on(&facts::SYSCALLS_LONG) {
+            syscalls::slept(next, slept_ns);
+        }
     }
     if facts::on(&facts::SYSCALLS_EXACT) || facts::on(&facts::SYSCALLS_BLOCKED) {
         syscalls::switch(&switch);

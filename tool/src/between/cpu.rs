@@ -56,6 +56,7 @@ fn scheduler(prev: &sample::Cpu, next: &sample::Cpu, run_queue: Latency) -> Sche
         waits: unless(next.no_waits, || run_queue.count + untimed),
         untimed,
         unsure: next.unsure.saturating_sub(prev.unsure),
+        io_ns: prev.io_ns.zip(next.io_ns).map(|(prev, next)| next.saturating_sub(prev)),
         switches: next.switches.saturating_sub(prev.switches),
         involuntary: next.involuntary.saturating_sub(prev.involuntary),
         run_queue: unless(next.no_waits, || run_queue),

@@ -95,8 +95,9 @@ pub fn parse_from(
         None => Plan {
             overview: true,
             syscalls: Some(plan::Syscalls {
+                mode: if top.exact { Mode::Exact } else { Mode::Long },
                 failing: top.exact,
-                ..syscalls(&args::Syscalls { blocked: !top.exact, ..Default::default() })?
+                ..syscalls(&Default::default())?
             }),
             io: Some(io(&Default::default())),
             tcp: Some(tcp(&Default::default())),

@@ -30,6 +30,9 @@ macro_rules! plan {
                     $(stringify!($probe) => self.$probe = None,)*
                     _ => {}
                 }
+                if self.cpu.is_none() {
+                    self.look_at_all_sleeps();
+                }
                 self
             }
 
@@ -45,6 +48,15 @@ macro_rules! plan {
 probes!(plan);
 
 impl Plan {
+    /// How long sleeps are, the probe `cpu` says, where the kernel keeps what that takes.
+    pub fn look_at_all_sleeps(&mut self) {
+        if let Some(syscalls) = &mut self.syscalls
+            && syscalls.mode == Mode::Long
+        {
+            syscalls.mode = Mode::Blocked;
+        }
+    }
+
     /// Whether single events are shown as they come, not only at the end of an interval.
     pub fn is_live(&self) -> bool {
         self.tcp.as_ref().is_some_and(|tcp| (self.json && !self.overview) || tcp.events)

@@ -55,7 +55,7 @@ fn no_words_mean_everything_every_second() {
     assert!(plan.io.is_some() && plan.oom.is_some() && plan.cpu.is_some() && plan.tcp.is_some_and(|tcp| tcp.drops));
     let syscalls = plan.syscalls.unwrap();
     // A call that does not sleep costs nothing.
-    assert_eq!((syscalls.mode, syscalls.failing), (Mode::Blocked, false));
+    assert_eq!((syscalls.mode, syscalls.failing), (Mode::Long, false));
     let exact = calls_of("--exact 5");
     assert_eq!((exact.mode, exact.failing), (Mode::Exact, true));
     let syscalls = calls_of("syscalls");

@@ -147,7 +147,7 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
             Ok(Figures { against, .. }) => looked.unclear.push(RuledOut { area, because: against.join(", ") }),
         }
     }
-    if scene.now.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Blocked) {
+    if scene.now.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode != Mode::Exact) {
         looked.not_measured.push("calls that fail (--exact)".to_owned());
     }
     looked
@@ -212,8 +212,13 @@ fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     Ok(figures)
 }
 
-/// Waits that may be for I/O.
+/// Waits that may be for I/O: those that are known one by one, or what tasks slept for it in all, short sleeps included.
 fn io_ns(scene: &Scene, io: &Io) -> u64 {
+    let asleep_ns = scene.now.cpu.as_ref().and_then(|cpu| cpu.scheduler.io_ns);
+    known_io_ns(scene, io).max(asleep_ns.unwrap_or(0))
+}
+
+fn known_io_ns(scene: &Scene, io: &Io) -> u64 {
     let is_other = |reason: &String| matches!(of_reason(reason), For::Lock | For::Kernel | For::Thaw);
     let rows = io.stalled.value().into_iter().flatten();
     let asleep = rows.filter(|row| !row.reason.value().is_some_and(is_other)).map(|row| row.lost_ns);

@@ -4,6 +4,7 @@ mod cpu;
 mod disks;
 mod ledger;
 mod network;
+mod recorded;
 
 use std::collections::VecDeque;
 

@@ -23,7 +23,7 @@ use std::{
 use btf_rs::{Backend, Btf, BtfType, Type};
 use thiserror::Error;
 
-use super::without;
+use crate::for_tests;
 
 /// The type information that the running kernel publishes about itself.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -130,7 +130,7 @@ impl KernelBtf {
     /// type by its own name.
     pub fn member(&self, of: &str, path: &str) -> Result<Member, BtfError> {
         let missing = || BtfError::NoMember { of: of.into(), path: path.into() };
-        if without::member(of, path) {
+        if for_tests::without_member(of, path) {
             return Err(missing());
         }
         // Where a name is defined twice (a private struct of one driver beside the one that is meant), ask each.

@@ -7,10 +7,8 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use stillwatch_common::facts::{BitField, Flag, Number, Offset, Presence};
 
 use self::formula::Solve;
-use super::{
-    btf::{BtfError, KernelBtf},
-    without,
-};
+use super::btf::{BtfError, KernelBtf};
+use crate::for_tests;
 
 /// What was found out, and what stays unknown.
 #[derive(Clone, Debug, Default)]
@@ -186,7 +184,7 @@ impl Facts {
 
     /// Hands everything to the loader. What is not known stays as the programs have it: absent.
     pub fn hand_over<'a>(&'a self, loader: &mut aya::EbpfLoader<'a>) {
-        for (name, value) in self.values.iter().filter(|(name, _)| !without::fact(name)) {
+        for (name, value) in self.values.iter().filter(|(name, _)| !for_tests::without_fact(name)) {
             match value {
                 GlobalValue::Byte(value) => loader.override_global(name, value, true),
                 GlobalValue::Half(value) => loader.override_global(name, value, true),

@@ -45,15 +45,21 @@ impl MapSize {
     }
 }
 
-/// The maps of a compiled object. `entries`: sizes that the loader will set; `per_processor`: maps with an entry for each.
-pub fn maps(object: &[u8], entries: &[(&str, u32)], per_processor: &[&str]) -> io::Result<Vec<MapSize>> {
+/// The maps of a compiled object. `entries`: sizes that the loader will set; `per_processor`: maps that have an entry for each of
+/// `processors`, unless they are set to fewer.
+pub fn maps(
+    object: &[u8],
+    entries: &[(&str, u32)],
+    per_processor: &[&str],
+    processors: u32,
+) -> io::Result<Vec<MapSize>> {
     let object = aya_obj::Object::parse(object).map_err(io::Error::other)?;
     let mut maps: Vec<MapSize> = object
         .maps
         .iter()
         .map(|(name, map)| {
             let set = entries.iter().find(|(set, _)| set == name).map(|&(_, entries)| entries);
-            let per_processor = per_processor.contains(&name.as_str());
+            let per_processor = per_processor.contains(&name.as_str()) && set.is_none_or(|set| set == processors);
             MapSize {
                 name: name.clone(),
                 kind: map.map_type(),

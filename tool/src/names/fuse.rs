@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::kernel::in_time;
+
 /// The number of a connection, which is that of its file system's device.
 type Connection = u32;
 
@@ -33,7 +35,7 @@ impl Servers {
     pub fn of(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
         self.asked = true;
         let namespace = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?;
-        let look = || waited_for(&fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?, requests_wait);
+        let look = || waited_for(&in_time::text(format!("/proc/{pid}/mountinfo"))?, requests_wait);
         let (connection, place) = self.waited_for.entry(namespace).or_insert_with(look).clone()?;
         let holders = self.holders.entry(connection).or_insert_with(|| holders(connection));
         Some((place, holders.clone()))
@@ -93,7 +95,7 @@ fn holds(pid: u32, connection: Connection) -> Option<bool> {
     let mut found = Some(false);
     for device in devices {
         let info = format!("/proc/{pid}/fdinfo/{}", device.file_name().to_string_lossy());
-        match connection_of(&fs::read_to_string(info).unwrap_or_default()) {
+        match connection_of(&in_time::text(info).unwrap_or_default()) {
             Some(of) if of == connection => return Some(true),
             Some(_) => {}
             None => found = None,

@@ -5,7 +5,10 @@ use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
 use super::{Source, cgroup::Ids, fuse::Servers};
 use crate::{
     cli::plan::Filter,
-    kernel::features::{Features, Hierarchy},
+    kernel::{
+        features::{Features, Hierarchy},
+        in_time::in_time,
+    },
 };
 
 /// Of a command line, for processes that will be gone when it is shown.
@@ -78,7 +81,10 @@ impl Source for Host {
     }
 
     fn cmdline(&self, pid: u32) -> Option<String> {
-        let mut bytes = self.read(pid, "cmdline")?;
+        if self.foreign {
+            return None;
+        }
+        let mut bytes = in_time(move || fs::read(format!("/proc/{pid}/cmdline")).ok())??;
         bytes.truncate(CMDLINE);
         while bytes.last() == Some(&0) {
             bytes.pop();

@@ -20,7 +20,7 @@ const LARGE: u64 = 256;
 pub fn examine(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
     let processors = features.possible_cpus.unwrap_or(1) as u32;
     let entries = (probe.entries)(plan, processors);
-    let maps = memory::maps(loader::OBJECT, &entries, probe.per_processor).unwrap_or_default();
+    let maps = memory::maps(loader::OBJECT, &entries, probe.per_processor, processors).unwrap_or_default();
     let bytes = |processors| {
         let own = maps.iter().filter(|map| map.name.starts_with(probe.maps));
         own.map(|map| map.bytes(processors)).sum()

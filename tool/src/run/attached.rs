@@ -18,6 +18,7 @@ use crate::{
         cost::{self, RunCost, Window},
         facts::{self, Facts},
         features::{FOREIGN, Features},
+        in_time,
         loader::{self, Hook, Loaded},
         memory,
     },
@@ -58,6 +59,9 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
             Ok(()) => resolved.push((probe.name, facts)),
             Err(error) => start.leave_out(probe.name, error.into())?,
         }
+    }
+    if !resolved.iter().any(|(_, facts)| facts.has(&facts::SCHED_QUEUED)) {
+        start.plan.look_at_all_sleeps();
     }
     let reasons = Rc::new(plan.tcp.as_ref().map(|_| tcp::reasons::resolve(&btf)).unwrap_or_default());
     drop(btf);
@@ -122,7 +126,8 @@ fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u6
         entries.extend((probe.entries)(plan, processors as u32));
         per_processor.extend(probe.per_processor);
     }
-    let maps = memory::maps(loader::OBJECT, &entries, &per_processor).map_err(anyhow::Error::from)?;
+    let maps =
+        memory::maps(loader::OBJECT, &entries, &per_processor, processors as u32).map_err(anyhow::Error::from)?;
     let kernel_bytes = maps.iter().map(|map| map.bytes(processors as u64)).sum();
     let mut loaded = loader::load(facts, &entries, &hooks)?;
     filter::fill(&plan.filter, &mut loaded.ebpf)?;
@@ -152,6 +157,7 @@ impl Attached {
 
     /// `last`: what waits for more to be known is told now.
     pub fn sample(&mut self, last: bool, names: &mut Names) -> Result<Sample> {
+        in_time::begin_tick();
         let now = now();
         let before = self.readers.are_there();
         let mut tick = Tick { ebpf: &mut self.ebpf, names, now, last };
@@ -171,6 +177,7 @@ impl Attached {
             }
             sample.lost.extend(&counters.lost);
         }
+        sample.lost.push(Lost { cause: "reads that did not end in time", count: in_time::given_up() });
         sample.lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
         // Of a probe that was not read it is not known how often its programs ran.
         let run_cost = self.run_cost.as_ref().filter(|_| self.readers.work());

@@ -13,6 +13,8 @@ pub struct Cpu {
     pub max_ns: u64,
     pub untimed: u64,
     pub unsure: u64,
+    /// What tasks slept for I/O, where sleeps are looked at.
+    pub io_ns: Option<u64>,
     /// Why there are no waits.
     pub no_waits: Option<&'static str>,
     pub switches: u64,
@@ -43,6 +45,7 @@ impl Default for Cpu {
             max_ns: 0,
             untimed: 0,
             unsure: 0,
+            io_ns: None,
             no_waits: None,
             switches: 0,
             involuntary: 0,

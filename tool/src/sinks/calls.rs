@@ -11,8 +11,8 @@ pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
         *text += match (syscalls.mode, view.only.is_empty()) {
             (Mode::Exact, true) => "no system call returned in this interval\n",
             (Mode::Exact, false) => "no such system call returned in this interval\n",
-            (Mode::Blocked, true) => "no system call slept in this interval\n",
-            (Mode::Blocked, false) => "no such system call slept in this interval\n",
+            (Mode::Blocked | Mode::Long, true) => "no system call slept in this interval\n",
+            (Mode::Blocked | Mode::Long, false) => "no such system call slept in this interval\n",
         };
         return;
     }
@@ -34,7 +34,7 @@ pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
 pub fn of_mode(mode: Mode) -> &'static [&'static str] {
     match mode {
         Mode::Exact => &["SLEEPS/s"],
-        Mode::Blocked => &["CALLS/s", "ERR/s", "ERRORS"],
+        Mode::Blocked | Mode::Long => &["CALLS/s", "ERR/s", "ERRORS"],
     }
 }
 

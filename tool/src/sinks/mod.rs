@@ -12,6 +12,7 @@ pub mod hist;
 mod io;
 pub mod json;
 mod oom;
+mod out;
 pub mod overview;
 mod page;
 pub mod rows;
@@ -23,6 +24,7 @@ mod values;
 mod view;
 mod who;
 
+pub use out::{Out, Unread};
 pub use page::Errors;
 pub use view::View;
 
@@ -52,9 +54,9 @@ pub trait Sink {
     }
 }
 
-/// The sink that a plan asks for, on stdout.
-pub fn of(plan: &Plan) -> Box<dyn Sink> {
-    let (out, view) = (std::io::stdout(), View::of(plan));
+/// The sink that a plan asks for.
+pub fn of(plan: &Plan, out: Out) -> Box<dyn Sink> {
+    let view = View::of(plan);
     match plan.syscalls.as_ref().map_or(&Draw::Tables, |plan| &plan.draw) {
         _ if plan.json => Box::new(json::Json::new(out, view)),
         _ if plan.overview => Box::new(overview::Overview::new(out, view)),

@@ -11,6 +11,7 @@ pub fn mode(syscalls: &Syscalls) -> &'static str {
     match syscalls.mode {
         Mode::Exact => "syscalls exact",
         Mode::Blocked => "syscalls blocked (only calls that sleep)",
+        Mode::Long => "syscalls long (only sleeps over the threshold)",
     }
 }
 

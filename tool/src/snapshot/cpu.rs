@@ -55,6 +55,8 @@ table! {
             time_rate("TIME/s").least(6),
             spark(Room::Wide),
         ];
+        /// Sleeps of tasks that wait for I/O, as the kernel's pressure has it; where sleeps of all tasks are looked at.
+        io_ns: Option<u64> = counter("ns").source("task_struct.in_iowait").optional();
         /// From one task to another.
         switches: u64 = counter("switches").source("sched_switch");
         /// Of these: involuntary ones, of tasks that could have gone on.
@@ -240,7 +242,7 @@ impl Scheduler {
     /// Waits and nothing else.
     pub fn of(run_queue: Latency, untimed: u64) -> Self {
         let waits = (run_queue.count + untimed).into();
-        Self { waits, untimed, unsure: 0, run_queue: run_queue.into(), switches: 0, involuntary: 0 }
+        Self { waits, untimed, unsure: 0, run_queue: run_queue.into(), io_ns: None, switches: 0, involuntary: 0 }
     }
 }
 

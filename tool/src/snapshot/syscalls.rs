@@ -159,7 +159,7 @@ impl Mode {
     pub fn counts(self, times: u64, errors: u64) -> (Option<u64>, Option<u64>, Known<u64>) {
         match self {
             Self::Exact => (Some(times), None, errors.into()),
-            Self::Blocked => (None, Some(times), Known::unknown(BLOCKED)),
+            Self::Blocked | Self::Long => (None, Some(times), Known::unknown(BLOCKED)),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! replaced by the next one that is surely fresh, and follows one that only may be as far as what is left of the drift.
 
 use super::tables::CpuPtr;
-use crate::support::now_ns;
+use crate::support::{now_ns, task::Task};
 
 const RECENT_NS: u64 = 4_000_000;
 /// What may be left of a drift that user space has told: one of 16384, 61 of 1,000,000. In 4 ms that is a quarter of a microsecond.
@@ -56,4 +56,13 @@ pub fn runqueue_ns(cpu: CpuPtr, clock: u64, queued: u64, sleeps: bool) -> u64 {
         (*cpu).offset_at_ns = now_ns;
     }
     now_ns.wrapping_sub(offset_ns)
+}
+
+/// The moment `at_ns` in the clock of the run queue that a task is in, or was last; `cpu` is the block of its CPU.
+#[inline(always)]
+pub fn runqueue_at(cpu: CpuPtr, task: Task, at_ns: u64) -> u64 {
+    // SAFETY: a map value.
+    let (offset_ns, compared_ns) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns) };
+    // A CPU that has not switched since we started: its clock is at most a timer tick old.
+    if compared_ns == 0 { task.runqueue_clock() } else { at_ns.wrapping_sub(offset_ns) }
 }

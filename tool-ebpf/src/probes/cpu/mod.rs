@@ -6,6 +6,8 @@
 //!
 //! [`interrupts`]: what interrupts take, where asked for.
 //!
+//! [`sleeps`]: how long tasks sleep, where that is looked at.
+//!
 //! Hooks: `sched_switch`; `sched_migrate_task` where tasks that sleep stay in their run queue; an iterator over tasks at each tick;
 //! `softirq_*` and `irq_handler_*` where asked for. Maps: [`tables`]. Cost per switch: a clock read, three entries of arrays, no hash
 //! map unless the wait was long.
@@ -14,6 +16,7 @@
 mod clock;
 mod ended;
 mod interrupts;
+mod sleeps;
 mod tables;
 mod waits;
 mod walk;
@@ -21,12 +24,20 @@ mod walk;
 pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
-use crate::support::task::{Switch, Task, waits_are_known};
+use stillwatch_common::syscalls::BEFORE_START;
 
-/// `sched_switch`.
+use crate::{
+    facts,
+    support::{
+        now_ns,
+        task::{Switch, Task, waits_are_known},
+    },
+};
+
+/// `sched_switch`. How long the task that comes slept, 0: it did not, or nobody looks at that.
 #[inline(always)]
-pub fn switch(switch: &Switch) {
-    let Some((number, cpu)) = tables::cpu() else { return };
+pub fn switch(switch: &Switch) -> u64 {
+    let Some((number, cpu)) = tables::cpu() else { return 0 };
     // SAFETY: this CPU's block; interrupts are off.
     unsafe { (*cpu).switches += 1 };
     if !switch.sleeps && !switch.dead && !switch.prev.is_idle() {
@@ -39,6 +50,37 @@ pub fn switch(switch: &Switch) {
     if waits_are_known() {
         waits::end(number, cpu, switch);
     }
+    if !sleeps_are_known() {
+        return 0;
+    }
+    let slept_ns = sleeps::switch(cpu, switch);
+    if slept_ns != 0 && switch.next.in_iowait() {
+        // SAFETY: this CPU's block; interrupts are off.
+        unsafe { (*cpu).io_ns += slept_ns };
+    }
+    slept_ns
+}
+
+#[inline(always)]
+fn sleeps_are_known() -> bool {
+    waits_are_known() && facts::on(&facts::CPU_SLEEPS)
+}
+
+/// How long a task that sleeps has slept until now; at least since the run began, where [`BEFORE_START`].
+#[inline(always)]
+pub fn asleep(task: Task) -> u64 {
+    if !sleeps_are_known() {
+        return 0;
+    }
+    let Some(cpu) = tables::cpu_of(task.cpu()) else { return 0 };
+    let now_ns = now_ns();
+    let clock = clock::runqueue_at(cpu, task, now_ns);
+    if let Some(slept_ns) = sleeps::slept(task, clock) {
+        return slept_ns;
+    }
+    // When it was given a CPU last is known of each, and how long it then had it is not.
+    let arrived_ns = clock.wrapping_sub(task.arrived());
+    if arrived_ns >= now_ns.wrapping_sub(facts::STARTED_NS.load()) { BEFORE_START } else { arrived_ns }
 }
 
 /// `sched_migrate_task`: one that sleeps is about to be stamped as one that waits.

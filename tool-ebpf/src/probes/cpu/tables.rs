@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use stillwatch_common::{
     cpu::{
-        BASE_BITS, BASES, Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared,
-        Vector, WaitOctave, Waited,
+        BASE_BITS, BASES, Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, SLEEPERS, Shard,
+        Shared, Sleepers, Vector, WaitOctave, Waited,
     },
     hist,
     io::OwnerId,
@@ -59,6 +59,10 @@ static CPU_ENDED: HashMap<EndedKey, Ended> = HashMap::with_max_entries(1, 0);
 #[map]
 static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
 
+/// Since when tasks sleep, where that is looked at.
+#[map]
+static CPU_SLEEPERS: Array<Sleepers> = Array::with_max_entries(1, 0);
+
 /// Interrupts by CPU, where asked for.
 #[map]
 static CPU_INTERRUPTS: Array<Interrupts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -89,7 +93,7 @@ pub fn shared() -> Option<*mut Shared> {
 }
 
 #[inline(always)]
-fn lose(cpu: CpuPtr, loss: Loss) {
+pub fn lose(cpu: CpuPtr, loss: Loss) {
     // SAFETY: a map value; the index is an enum's. Atomic: user space may walk while this CPU switches.
     unsafe { add_shared(&raw mut (*cpu).lost[loss as usize], 1) };
 }
@@ -197,6 +201,12 @@ pub fn note_stale(task: Task) {
 pub fn is_stale(task: Task) -> bool {
     // SAFETY: a map value.
     CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == task.arrivals())
+}
+
+/// The two places for a thread of this number. Neighbours have others.
+#[inline(always)]
+pub fn sleepers(tid: u32) -> Option<*mut Sleepers> {
+    CPU_SLEEPERS.get_ptr_mut(tid & (SLEEPERS as u32 - 1))
 }
 
 /// The account of a process's long waits, new if need be.

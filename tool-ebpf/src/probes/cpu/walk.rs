@@ -10,7 +10,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use stillwatch_common::cpu::Walked;
 
-use super::{ended::times, tables};
+use super::{clock::runqueue_at, ended::times, tables};
 use crate::support::{
     opaque,
     task::{TASK_DEAD, Task, waits_are_known},
@@ -35,10 +35,7 @@ pub unsafe fn walk(output: *mut c_void, task: Task) {
     let runs = task.on_cpu();
     let ran_before = ran_at_walk(cpu, walks, &walked, runs);
     if waits_are_known() {
-        // SAFETY: a map value.
-        let (offset_ns, compared_ns) = unsafe { ((*cpu).offset_ns, (*cpu).offset_at_ns) };
-        // A CPU that has not switched since we started: its clock is at most a timer tick old.
-        let now = if compared_ns == 0 { task.runqueue_clock() } else { walked_ns.wrapping_sub(offset_ns) };
+        let now = runqueue_at(cpu, task, walked_ns);
         let queued = task.queued();
         let here_ns = now.wrapping_sub(queued);
         if queued != 0 && !runs && task.is_asleep() {

@@ -9,9 +9,9 @@ use aya_ebpf::{
 use stillwatch_common::{
     hist,
     io::{
-        CELLS, Cause, DIRTY_TABLES, DeviceCounts, DirtyTable, FileId, Layout, Loss, MAKING, Making, NO_ROW, Owner,
-        OwnerId, PARTS, PerCpu, Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall, TaskAsleep as Entry,
-        Waits, Work, row_key,
+        CELLS, Cause, DIRTY_TABLES, DeviceCounts, DirtyTable, FileId, Layout, Loss, MAKING, Making, NAMED, NO_ROW,
+        Owner, OwnerId, PARTS, PerCpu, Program, ROWS, Request, SHARDS, STRIDE, Shard, Slow, Stage, Stall,
+        TaskAsleep as Entry, Waits, Work, row_key,
     },
 };
 
@@ -306,17 +306,22 @@ pub fn forget_bio(address: u64) {
     let _ = IO_REQUESTS.remove(address);
 }
 
+/// A name is kept anew after so many that were known, so that the table does not take its entry for one that nobody needs.
+const AGAIN: u64 = 64;
+
 /// Keeps the name of a process that owns something, unless this CPU just did: the same one, under the same name.
 #[inline(always)]
 pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
     let comm = task.comm();
-    // SAFETY: this CPU's block.
+    // SAFETY: this CPU's block; the index is masked.
     unsafe {
         let mixed = comm[0] ^ comm[1].rotate_left(32);
-        if (*cpu).last_owner == owner && (*cpu).last_name == mixed {
+        let known = &raw mut (*cpu).named[opaque((owner >> 32) as usize) & (NAMED - 1)];
+        (*cpu).names += 1;
+        if (*known).owner == owner && (*known).mixed == mixed && (*cpu).names % AGAIN != 0 {
             return;
         }
-        ((*cpu).last_owner, (*cpu).last_name) = (owner, mixed);
+        ((*known).owner, (*known).mixed) = (owner, mixed);
     }
     if let Some(known) = IO_OWNERS.get_ptr_mut(owner) {
         // Programs change it when they execute another one, threads have names of their own: the last one counts.

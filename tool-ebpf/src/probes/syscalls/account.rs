@@ -67,7 +67,7 @@ fn add_to(table: &HashMap<Caller, Account>, cpu: CpuPtr, loss: Loss, task: Task,
 }
 
 #[inline(always)]
-fn waits_by_design(task: Task, call: &Finished, fd: impl Fn() -> u64) -> bool {
+pub fn waits_by_design(task: Task, call: &Finished, fd: impl Fn() -> u64) -> bool {
     if call.nr & COMPAT != 0 {
         return false;
     }

@@ -6,16 +6,20 @@
 //!
 //! Blocked mode. No hook on calls: a task that goes to sleep shows in its saved registers which call it is in.
 //!
-//! Hooks: `sys_enter`, `sys_exit`, `sched_switch`, and the task iterator once at start.
+//! Long mode. The same, of sleeps that last ([`long`]): how long they were, the probe `cpu` says.
+//!
+//! Hooks: `sys_enter`, `sys_exit`, `sched_switch`, and the task iterator once at start; in long mode an iterator over tasks at each tick.
 //! Maps: [`tables`]. Cost per call: two entries into BPF, two clock reads, no hash map unless the call sleeps.
 //! Blind spots: a signal restart is a second call; blocked mode sees sleeps, not calls.
 
 mod account;
+mod long;
 mod tables;
 
 use stillwatch_common::syscalls::{BEFORE_START, COMPAT, Call, Loss, TaskInCall as Entry, row};
 
 use account::Finished;
+pub use long::{asleep, slept};
 
 use crate::{
     facts::{self, on},

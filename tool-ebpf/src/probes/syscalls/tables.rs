@@ -11,7 +11,15 @@ use stillwatch_common::{
     syscalls::{Account, CELLS, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, TaskInCall as Entry},
 };
 
-use crate::support::{cells::claim, opaque, task::Task};
+use crate::{
+    facts::{self, on},
+    support::{
+        cells::claim,
+        count::{add_shared, add_shared_half, raise_shared},
+        opaque,
+        task::Task,
+    },
+};
 
 /// One block per CPU. An array indexed by CPU instead of a per-CPU map: looking it up is a few inlined
 /// instructions on every kernel, and user space reads all of it through one mapping, without a system call.
@@ -48,11 +56,28 @@ pub static SYSCALLS_CALLERS: HashMap<Caller, Account> = HashMap::with_max_entrie
 
 pub type CpuPtr = *mut PerCpu;
 
-/// The block of the CPU that we run on. Programs are not migrated while they run.
+/// The block of the CPU that we run on. Programs are not migrated while they run. In long mode, in which little is counted, all CPUs
+/// have one.
 #[inline(always)]
 pub fn cpu() -> Option<CpuPtr> {
     // SAFETY: the helper has no precondition.
-    SYSCALLS_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+    SYSCALLS_CPU.get_ptr_mut(if on(&facts::SYSCALLS_LONG) { 0 } else { unsafe { bpf_get_smp_processor_id() } })
+}
+
+/// # Safety
+/// `counter` points into a block of [`cpu`].
+#[inline(always)]
+unsafe fn add(counter: *mut u64, by: u64) {
+    // SAFETY: promised by the caller.
+    unsafe { if on(&facts::SYSCALLS_LONG) { add_shared(counter, by) } else { *counter += by } }
+}
+
+/// # Safety
+/// As [`add`].
+#[inline(always)]
+unsafe fn add_half(counter: *mut u32, by: u32) {
+    // SAFETY: promised by the caller.
+    unsafe { if on(&facts::SYSCALLS_LONG) { add_shared_half(counter, by) } else { *counter += by } }
 }
 
 #[inline(always)]
@@ -63,8 +88,8 @@ pub fn row<'a>(cpu: CpuPtr, row: usize) -> Option<&'a mut Row> {
 
 #[inline(always)]
 pub fn lose(cpu: CpuPtr, loss: Loss) {
-    // SAFETY: this CPU's block; the index is an enum's.
-    unsafe { (*cpu).lost[loss as usize] += 1 };
+    // SAFETY: the index is an enum's.
+    unsafe { add(&raw mut (*cpu).lost[loss as usize], 1) };
 }
 
 /// How the row waits, as user space classified it.
@@ -81,20 +106,22 @@ pub fn record(cpu: CpuPtr, at: usize, latency_ns: u64) {
     let bucket = hist::bucket(latency_ns);
     let octave = opaque(bucket as usize / hist::ROW) & 63;
     let Some(cell) = cell(at, octave) else {
-        counts.untimed += 1;
+        // SAFETY: a map value.
+        unsafe { add_half(&raw mut counts.untimed, 1) };
         return lose(cpu, Loss::Cells);
     };
-    counts.total_ns += latency_ns;
-    if latency_ns > counts.max_ns {
-        counts.max_ns = latency_ns;
+    // SAFETY: as above.
+    unsafe {
+        add(&raw mut counts.total_ns, latency_ns);
+        raise_shared(&raw mut counts.max_ns, latency_ns);
     }
     let cell = opaque(cell as usize);
     if cell >= CELLS {
         return;
     }
     let sub = opaque(bucket as usize) & (hist::ROW - 1);
-    // SAFETY: this CPU's block; one index was just bounded, the other is masked.
-    unsafe { (*cpu).cells[cell].counts[sub] += 1 };
+    // SAFETY: one index was just bounded, the other is masked.
+    unsafe { add_half(&raw mut (*cpu).cells[cell].counts[sub], 1) };
 }
 
 #[inline(always)]

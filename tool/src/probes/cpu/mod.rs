@@ -10,16 +10,18 @@ pub use reader::Reader;
 pub use reader::causes;
 
 use aya::Ebpf;
-use stillwatch_common::cpu::{BASES, SHARDS};
+use stillwatch_common::cpu::{BASES, SHARDS, SLEEPERS};
 
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
+    for_tests,
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH},
     },
     sample,
+    snapshot::syscalls::Mode,
 };
 
 pub const PROBE: Probe = Probe { name: "cpu", maps: "CPU_", per_processor: &["CPU_CPU"], hooks, entries, set };
@@ -60,9 +62,14 @@ const BY: u32 = 8192;
 /// Tasks that end between two ticks: one for each of those that are older than the interval, and one per name and cgroup.
 const ENDED: u32 = 512;
 
+/// Who asks how long tasks sleep.
+fn looks_at_sleeps(plan: &Plan) -> bool {
+    plan.syscalls.as_ref().is_some_and(|plan| plan.mode == Mode::Long)
+}
+
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
+    let sleepers = if looks_at_sleeps(plan) { SLEEPERS as u32 } else { 1 };
     let Some(plan) = &plan.cpu else { return vec![("CPU_CPU", 1)] };
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
         ("CPU_INTERRUPTS", if plan.interrupts { processors } else { 1 }),
         ("CPU_IRQS", if plan.interrupts { IRQS } else { 1 }),
@@ -70,14 +77,18 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("CPU_SHARDS", SHARDS as u32),
         ("CPU_BASES", BASES as u32),
         ("CPU_STALE", STALE),
-        ("CPU_WAITED", number("STILLWATCH_WAITED").unwrap_or(WAITED)),
+        ("CPU_SLEEPERS", sleepers),
+        ("CPU_WAITED", for_tests::entries("STILLWATCH_WAITED").unwrap_or(WAITED)),
         ("CPU_BEHIND", BEHIND),
-        ("CPU_BY_OWNER", if plan.by.is_some() { number("STILLWATCH_BY").unwrap_or(BY) } else { 1 }),
-        ("CPU_ENDED", number("STILLWATCH_ENDED").unwrap_or(ENDED)),
+        ("CPU_BY_OWNER", if plan.by.is_some() { for_tests::entries("STILLWATCH_BY").unwrap_or(BY) } else { 1 }),
+        ("CPU_ENDED", for_tests::entries("STILLWATCH_ENDED").unwrap_or(ENDED)),
     ]
 }
 
 fn set(plan: &Plan, facts: &mut Facts) {
+    if looks_at_sleeps(plan) {
+        facts.set(&facts::CPU_SLEEPS, 1);
+    }
     let Some(plan) = &plan.cpu else { return };
     facts.set(&facts::CPU_TIMES, 1);
     facts.set(&facts::CPU_BY, plan.by.is_some().into());

@@ -53,6 +53,8 @@ pub struct Reader {
     quotas: Quotas,
     /// Facts about waits are there.
     waits: bool,
+    /// Sleeps are looked at.
+    sleeps: bool,
     last_waited: HashMap<OwnerId, Waited>,
     last_by: HashMap<By, WaitOctave>,
     drifts: Vec<Drift>,
@@ -98,6 +100,7 @@ impl Reader {
             tasks: Tasks::default(),
             quotas: Quotas::new(),
             waits: facts.has(&facts::SCHED_QUEUED),
+            sleeps: facts.has(&facts::CPU_SLEEPS),
             last_waited: HashMap::new(),
             last_by: HashMap::new(),
             drifts: vec![Drift::default(); processors],
@@ -112,6 +115,7 @@ impl Reader {
             counts: vec![0; hist::BUCKETS],
             waited: self.waited.entries()?,
             behind: self.behind.entries()?,
+            io_ns: self.sleeps.then_some(0),
             ..sample::Cpu::default()
         };
         let mut counters = self.add_up(&mut sample);
@@ -148,6 +152,7 @@ impl Reader {
             sample.total_ns += seen.total_ns;
             sample.max_ns = sample.max_ns.max(seen.max_ns);
             sample.untimed += seen.untimed;
+            sample.io_ns.iter_mut().for_each(|sum| *sum += seen.io_ns);
             sample.unsure += seen.unsure;
             lost.iter_mut().zip(seen.lost).for_each(|(sum, part)| *sum += part);
             if let Some(slope) = drift.follow(&seen) {

@@ -16,6 +16,7 @@ use stillwatch_common::io::{DIRTY_TABLES, MAKING};
 use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
     cli::plan::{self, Plan},
+    for_tests,
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
@@ -70,14 +71,13 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let who = plan.io.as_ref().is_some_and(|plan| !plan.devices_only);
     let devices = plan.io.is_some();
     let some = |entries: u32| if who { entries } else { 1 };
-    let asked = |variable| std::env::var(variable).ok().and_then(|entries| entries.parse().ok());
     let tasks = (living_tasks() * 2).next_power_of_two().clamp(*TASKS.start(), *TASKS.end());
     let mut entries = vec![
         ("IO_CPU", if devices { processors } else { 1 }),
-        ("IO_REQUESTS", some(asked("STILLWATCH_REQUESTS").unwrap_or(REQUESTS))),
+        ("IO_REQUESTS", some(for_tests::entries("STILLWATCH_REQUESTS").unwrap_or(REQUESTS))),
         ("IO_OWNERS", some(OWNERS)),
         ("IO_MAKING", some(MAKING as u32)),
-        ("IO_DIRTY", some(asked("STILLWATCH_DIRTY").unwrap_or(DIRTY_TABLES as u32))),
+        ("IO_DIRTY", some(for_tests::entries("STILLWATCH_DIRTY").unwrap_or(DIRTY_TABLES as u32))),
         ("IO_CAUSES", some(ACCOUNTS)),
         ("IO_TASKS", some(tasks)),
         ("IO_STALLS", some(ACCOUNTS)),

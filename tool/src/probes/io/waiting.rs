@@ -9,7 +9,7 @@ use std::{
 use stillwatch_common::io::{BEFORE_START, Request, TaskAsleep, tgid_of};
 
 use super::devices::of_node;
-use crate::{reasons, sample::Waiting, syscall_names};
+use crate::{kernel::in_time, reasons, sample::Waiting, syscall_names};
 
 /// Waits that are looked into at one sample: a host that hangs as a whole has thousands, which say the same.
 const LOOKED_AT: usize = 64;
@@ -98,12 +98,12 @@ fn device_of_file(pid: u32, call: &str, mounts: &mut Mounts) -> Option<u32> {
     if let Some(dev) = target.and_then(|target| of_node(&target)) {
         return Some(dev);
     }
-    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).ok()?;
+    let info = in_time::text(format!("/proc/{pid}/fdinfo/{descriptor}"))?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
     let namespace = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?;
     let mounts = match mounts.entry(namespace) {
         Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(place) => place.insert(fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?),
+        Entry::Vacant(place) => place.insert(in_time::text(format!("/proc/{pid}/mountinfo"))?),
     };
     let place = mounts.lines().find_map(|line| line.strip_prefix(mount)?.strip_prefix(' ')?.split(' ').nth(1))?;
     super::devices::number(place).filter(|dev| dev >> 20 != 0)

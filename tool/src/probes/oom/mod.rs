@@ -17,6 +17,7 @@ use aya::Ebpf;
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
+    for_tests,
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH},
@@ -71,11 +72,10 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     if plan.oom.is_none() {
         return vec![("OOM_CPU", 1)];
     }
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
         ("OOM_CPU", processors),
         ("OOM_TASKS", TASKS),
-        ("OOM_STALLS", number("STILLWATCH_STALLS").unwrap_or(STALLS)),
+        ("OOM_STALLS", for_tests::entries("STILLWATCH_STALLS").unwrap_or(STALLS)),
         ("OOM_VICTIMS", VICTIMS),
         ("OOM_EVENTS", EVENT_BYTES),
     ]

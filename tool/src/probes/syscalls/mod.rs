@@ -12,6 +12,7 @@ use aya::Ebpf;
 use super::{Counters, Probe, Read, Tick, With, living_tasks};
 use crate::{
     cli::plan::{self, By, Plan},
+    for_tests,
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
@@ -26,12 +27,17 @@ pub const PROBE: Probe =
 const SYS_EXIT: Hook = Hook::tp_btf("sys_exit", "exact mode");
 const SYS_ENTER: Hook = Hook::tp_btf("sys_enter", "exact mode");
 
+/// Read at ticks.
+const WALK: Hook = Hook::iter(SLEEP_ITER, "task", "calls in flight").later();
+const SLEEP_ITER: &str = "sleep_iter";
+
 /// Exits before entries: a call whose entry was not seen is then known as begun before the start, instead of leaving
 /// an entry that no exit takes away.
 fn hooks(plan: &Plan) -> Vec<Hook> {
     match plan.syscalls.as_ref().map(|plan| plan.mode) {
         Some(Mode::Exact) => vec![SCHED_SWITCH, SYS_EXIT, SYS_ENTER, TASK_ITER],
         Some(Mode::Blocked) => vec![SCHED_SWITCH, TASK_ITER],
+        Some(Mode::Long) => vec![SCHED_SWITCH, WALK],
         None => vec![],
     }
 }
@@ -47,7 +53,10 @@ const CALLERS: u32 = 16_384;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.syscalls else { return MAPS.map(|map| (map, 1)).into() };
-    let tasks = std::env::var("STILLWATCH_TASKS").ok().and_then(|tasks| tasks.parse().ok());
+    if plan.mode == Mode::Long {
+        return vec![("SYSCALLS_CPU", 1)];
+    }
+    let tasks = for_tests::entries("STILLWATCH_TASKS");
     let tasks = tasks.unwrap_or_else(|| (living_tasks() * 4).next_power_of_two().clamp(*TASKS.start(), *TASKS.end()));
     let callers = if plan.by.is_some() || plan.failing { CALLERS } else { 1 };
     vec![("SYSCALLS_CPU", processors), ("SYSCALLS_TASKS", tasks), ("SYSCALLS_CALLERS", callers)]
@@ -57,6 +66,7 @@ fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.syscalls else { return };
     facts.set(&facts::SYSCALLS_EXACT, u8::from(plan.mode == Mode::Exact));
     facts.set(&facts::SYSCALLS_BLOCKED, u8::from(plan.mode == Mode::Blocked));
+    facts.set(&facts::SYSCALLS_LONG, u8::from(plan.mode == Mode::Long));
     facts.set(&facts::SYSCALLS_BY, u8::from(matches!(plan.by, Some(By::Process | By::Cgroup))));
     facts.set(&facts::SYSCALLS_FAILING, u8::from(plan.failing));
     facts.set(&facts::SYSCALLS_ERRORS, u8::from(plan.errors));

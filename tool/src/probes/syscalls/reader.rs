@@ -7,14 +7,15 @@ use stillwatch_common::{
     hist,
     io::tgid_of,
     syscalls::{
-        Account, BEFORE_START, CELLS, Call, CallWait, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE, TaskInCall,
+        Account, Asleep, BEFORE_START, CELLS, Call, CallWait, Caller, Layout, Loss, PerCpu, ROWS, Row, STRIDE,
+        TaskInCall,
     },
 };
 
-use super::process;
+use super::{SLEEP_ITER, process};
 use crate::{
     cli::plan,
-    kernel::{loader::LoadError, mapping::Mapping},
+    kernel::{loader::LoadError, mapping::Mapping, walk::Walk},
     names::Names,
     probes::{
         Counters,
@@ -38,6 +39,8 @@ pub struct Reader {
     errnos: HashTable<u32, u64>,
     slow: HashTable<Caller, Account>,
     callers: Option<HashTable<Caller, Account>>,
+    /// Long mode: over those that sleep. `None` there: the kernel refuses it, which is said as missing.
+    walk: Option<Walk>,
     idle: bool,
     mode: Mode,
     own_pid: u32,
@@ -60,8 +63,10 @@ impl Reader {
         for cell in 1..CELLS as u32 {
             free.push(cell, 0).map_err(refused)?;
         }
+        let is_long = plan.mode == Mode::Long;
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, processors, false).map_err(unreadable)?,
+            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, if is_long { 1 } else { processors }, false)
+                .map_err(unreadable)?,
             layout,
             tasks: HashTable::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
             errnos: HashTable::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
@@ -70,6 +75,7 @@ impl Reader {
                 true => Some(HashTable::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
                 false => None,
             },
+            walk: if is_long { Walk::new(ebpf, SLEEP_ITER, None).map_err(unreadable)? } else { None },
             idle: plan.idle,
             mode: plan.mode,
             own_pid: std::process::id(),
@@ -108,6 +114,8 @@ impl Reader {
             runs: match self.mode {
                 Mode::Exact => vec![("sys_enter", enters), ("sys_exit", enters), ("sched_switch", switches)],
                 Mode::Blocked => vec![("sched_switch", switches)],
+                // As many as the probe `cpu` counts.
+                Mode::Long => vec![],
             },
             lost: Loss::ALL.iter().zip(lost).map(|(&loss, count)| Lost { cause: loss.name(), count }).collect(),
         };
@@ -116,6 +124,10 @@ impl Reader {
             let inside = tasks.iter().filter(|task| task.start_ns != 0);
             in_flight.extend(inside.map(|&task| (key, task)));
         })?;
+        if let Some(walk) = &mut self.walk {
+            // SAFETY: plain integers.
+            unsafe { walk.records(|asleep: &Asleep| in_flight.push(call_of(asleep, now_ns))) }?;
+        }
         sample.in_flight = self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers());
         sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
@@ -196,6 +208,13 @@ fn add(sum: &mut Row, row: Row) {
     sum.interrupted = sum.interrupted.wrapping_add(row.interrupted);
     sum.untimed = sum.untimed.wrapping_add(row.untimed);
     sum.unreturned = sum.unreturned.wrapping_add(row.unreturned);
+}
+
+/// The call that a task sleeps inside of, by task.
+fn call_of(asleep: &Asleep, now_ns: u64) -> (u64, TaskInCall) {
+    let &Asleep { task, age_ns, nr, tid, tgid, .. } = asleep;
+    let start_ns = if age_ns == BEFORE_START { BEFORE_START } else { now_ns.saturating_sub(age_ns) };
+    (task, TaskInCall { start_ns, nr, tid, tgid, pad: 0 })
 }
 
 /// The call that a CPU is inside of right now, if it stayed the same while we looked.

@@ -17,6 +17,7 @@ use aya::Ebpf;
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
+    for_tests,
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError},
@@ -67,14 +68,13 @@ const EVENT_BYTES: u32 = 256 << 10;
 
 fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
     let Some(plan) = &plan.tcp else { return vec![("TCP_CPU", 1)] };
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
     vec![
         ("TCP_CPU", processors),
-        ("TCP_FLOWS", number("STILLWATCH_FLOWS").unwrap_or(FLOWS)),
-        ("TCP_REMOTES", number("STILLWATCH_REMOTES").unwrap_or(REMOTES)),
+        ("TCP_FLOWS", for_tests::entries("STILLWATCH_FLOWS").unwrap_or(FLOWS)),
+        ("TCP_REMOTES", for_tests::entries("STILLWATCH_REMOTES").unwrap_or(REMOTES)),
         ("TCP_OPENERS", OPENERS),
-        ("TCP_DROPS", if plan.drops { number("STILLWATCH_DROPS").unwrap_or(DROPS) } else { 1 }),
-        ("TCP_LISTENERS", number("STILLWATCH_LISTENERS").unwrap_or(LISTENERS_KEPT)),
+        ("TCP_DROPS", if plan.drops { for_tests::entries("STILLWATCH_DROPS").unwrap_or(DROPS) } else { 1 }),
+        ("TCP_LISTENERS", for_tests::entries("STILLWATCH_LISTENERS").unwrap_or(LISTENERS_KEPT)),
         ("TCP_EVENTS", EVENT_BYTES),
     ]
 }

@@ -39,7 +39,11 @@ struct Syscalls<'a> {
 impl<'a> Syscalls<'a> {
     fn of(syscalls: &'a syscalls::Syscalls, view: &View) -> Self {
         Self {
-            mode: if syscalls.mode == Mode::Exact { "exact" } else { "blocked" },
+            mode: match syscalls.mode {
+                Mode::Exact => "exact",
+                Mode::Blocked => "blocked",
+                Mode::Long => "long",
+            },
             syscalls: Rows::whole(&syscalls.rows),
             total: Row(&syscalls.total),
             before_start: syscalls.before_start,

@@ -1,0 +1,44 @@
+//! What only builds for tests can do; in a release there is nothing of this.
+//!
+//! `STILLWATCH_WITHOUT=hook:NAME,member:STRUCT.MEMBER,fact:NAME` makes the kernel look poorer. `STILLWATCH_REQUESTS` and its like make
+//! tables so small that they are full. `STILLWATCH_KEEP=FILE` keeps what findings are made of (`tests/recorded`).
+
+use std::{env, fs::File, io::Write};
+
+use serde::Serialize;
+
+const BUILT: bool = cfg!(debug_assertions);
+
+/// This kernel is to look as if it had no such tracepoint.
+pub fn without_hook(name: &str) -> bool {
+    is_left_out("hook", name)
+}
+
+/// No such member.
+pub fn without_member(of: &str, path: &str) -> bool {
+    BUILT && is_left_out("member", &format!("{of}.{path}"))
+}
+
+/// The programs are not told.
+pub fn without_fact(name: &str) -> bool {
+    is_left_out("fact", name)
+}
+
+fn is_left_out(kind: &str, name: &str) -> bool {
+    BUILT
+        && env::var("STILLWATCH_WITHOUT")
+            .is_ok_and(|all| all.split(',').any(|one| one.split_once(':') == Some((kind, name))))
+}
+
+/// How many entries a map is to have.
+pub fn entries(variable: &str) -> Option<u32> {
+    BUILT.then(|| env::var(variable).ok()?.parse().ok()).flatten()
+}
+
+/// Appends a line to the file that is asked for.
+pub fn keep<T: Serialize>(what: impl FnOnce() -> T) -> std::io::Result<()> {
+    let Some(path) = env::var_os("STILLWATCH_KEEP").filter(|_| BUILT) else { return Ok(()) };
+    let mut line = serde_json::to_string(&what())?;
+    line.push('\n');
+    File::options().create(true).append(true).open(path)?.write_all(line.as_bytes())
+}
