@@ -32,7 +32,7 @@ fn requests() -> Result<()> {
     let device = LoopDevice::new(4 * MIB)?;
     let fd = direct(&device.name)?;
     // Each is a millisecond's work for an emulated CPU.
-    let [read, written] = if in_machine() { [2_003, 1_009] } else { [10_007, 5_003] };
+    let [read, written] = if in_machine() { [1_009, 503] } else { [10_007, 5_003] };
     let workload = Workload::new(|| [reads(&fd, read), writes(&fd, written)])?;
     let watch = watch(&[])?;
     workload.go();

@@ -34,7 +34,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// A prime number of bytes: some fourteen hundred segments.
-const BYTES: usize = 2_000_003;
+const BYTES: usize = 1_000_003;
 
 fn sum(watch: &Watch, net: &Net, field: &str) -> u64 {
     let flows = watch.snapshots.iter().flat_map(|snapshot| snapshot["flows"].as_array().into_iter().flatten());

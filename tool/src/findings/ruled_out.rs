@@ -123,7 +123,7 @@ const AREAS: &[Area] = &[
     Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
     Area { name: "network", look: network, rules: &["retransmits", "connects_failing", "resets"] },
     Area { name: "accept queues", look: accept_queues, rules: &["accept_queue"] },
-    Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "unexplained"] },
+    Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "stuck_tasks", "unexplained"] },
 ];
 
 /// An area of which a finding speaks is in none of the lists.

@@ -1,10 +1,10 @@
 //! The tests on this kernel and on every kernel of the matrix. A machine keeps one CPU busy. Those whose clock counts their own
-//! instructions do not notice what runs beside them (docs/decisions/0017-machines-count-instructions.md): they have the time that the tests
-//! of this kernel and the machines on the host's clock leave.
+//! instructions do not notice what runs beside them (docs/decisions/0017-machines-count-instructions.md): they all have the time that the
+//! tests of this kernel, and after these the machines on the host's clock, leave.
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -64,25 +64,32 @@ pub fn matrix<T: Send>(
     let fetched = with_tests(report, choice, prepared, binaries);
     let (counting, real) = fetched.iter().partition::<Vec<_>, _>(|kernel| kernel.counts_instructions);
     let (ended, ends) = mpsc::channel();
-    let pause = Pause::default();
+    let pauses: Vec<Pause> = counting.iter().map(|_| Pause::default()).collect();
     thread::scope(|scope| {
-        let counted = ended.clone();
-        let pause = &pause;
-        scope.spawn(move || {
-            leave_the_cpus_to_others();
-            lane(counting, Some(pause), binaries, choice, counted);
-        });
+        for (kernel, pause) in counting.into_iter().zip(&pauses) {
+            let ended = ended.clone();
+            scope.spawn(move || {
+                leave_the_cpus_to_others();
+                let _ = ended.send((kernel, test(kernel, Some(pause), binaries, choice)));
+            });
+        }
         let others = scope.spawn(|| {
             leave_the_cpus_to_others();
             others()
         });
         here(report, Part::Beside);
         let others = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        pause.begin();
+        pauses.iter().for_each(Pause::begin);
         here(report, Part::Alone);
-        pause.end();
+        pauses.iter().for_each(Pause::end);
         println!("\n== tests, kernel matrix");
-        scope.spawn(|| lane(real, None, binaries, choice, ended));
+        for kernel in real {
+            let ended = ended.clone();
+            scope.spawn(move || {
+                let _ = ended.send((kernel, test(kernel, None, binaries, choice)));
+            });
+        }
+        drop(ended);
         for (kernel, tested) in ends {
             match tested {
                 Ok(tested) => tell(report, kernel, tested),
@@ -129,19 +136,6 @@ fn leave_the_cpus_to_others() {
     let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
     if let Some(thread) = thread.file_name() {
         let _ = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(thread).status();
-    }
-}
-
-/// One machine after the other.
-fn lane<'a>(
-    kernels: Vec<&'a Fetched>,
-    pause: Option<&Pause>,
-    binaries: &Binaries,
-    choice: &Choice,
-    ended: Sender<(&'a Fetched, Result<Tested>)>,
-) {
-    for kernel in kernels {
-        let _ = ended.send((kernel, test(kernel, pause, binaries, choice)));
     }
 }
 

@@ -35,7 +35,7 @@ impl Choice {
             .collect();
         let tests = tests.first().map(|test| test.to_string());
         let (beginnings, anywhere) = (Vec::new(), false);
-        Ok(Self { kernels, tests, beginnings, anywhere, build: true, timeout: Duration::from_secs(1200) })
+        Ok(Self { kernels, tests, beginnings, anywhere, build: true, timeout: Duration::from_secs(1800) })
     }
 
     /// What the test binary has to know of it (tests/kernel/place.rs).

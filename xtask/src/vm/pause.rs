@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// For the machines of one lane.
+/// For one machine.
 #[derive(Default)]
 pub struct Pause {
     state: Mutex<State>,
