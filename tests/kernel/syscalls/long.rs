@@ -63,7 +63,8 @@ fn long() -> Result<()> {
     // A tick is told after it was taken.
     ensure!(age_ns + 300_000_000 >= least && age_ns <= most, "{age_ns} and not {known:?}");
     lock.release();
-    (older.report()?, younger.report()?);
+    older.report()?;
+    younger.report()?;
     next(&mut watch)?;
     ensure!(in_flight(&next(&mut watch)?, younger.pid, "flock").is_none(), "it has returned");
     watch.stop()?;

@@ -318,7 +318,7 @@ pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
         let mixed = comm[0] ^ comm[1].rotate_left(32);
         let known = &raw mut (*cpu).named[opaque((owner >> 32) as usize) & (NAMED - 1)];
         (*cpu).names += 1;
-        if (*known).owner == owner && (*known).mixed == mixed && (*cpu).names % AGAIN != 0 {
+        if (*known).owner == owner && (*known).mixed == mixed && !(*cpu).names.is_multiple_of(AGAIN) {
             return;
         }
         ((*known).owner, (*known).mixed) = (owner, mixed);
