@@ -52,6 +52,9 @@ pub trait Source {
     /// What a process's cgroup, or one above it, may use of a disk (blkio's throttle, `io.max`), if that is limited.
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String>;
 
+    /// How full the firewall's table of connections is in a network namespace (`None`: ours), where it has no room.
+    fn connections_full(&mut self, netns: Option<u32>) -> Option<String>;
+
     /// Where the FUSE file system is mounted that a process waits for, if that is known, and which processes have its device open.
     fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)>;
 
@@ -116,6 +119,10 @@ impl Names {
 
     pub fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {
         self.source.io_limit(pid, disk)
+    }
+
+    pub fn connections_full(&mut self, netns: Option<u32>) -> Option<String> {
+        self.source.connections_full(netns)
     }
 
     pub fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {

@@ -50,9 +50,8 @@ impl Here {
 }
 
 fn is_lost(cause: &DropCause) -> bool {
-    let is_firewall = || cause.function.value().is_some_and(|function| function.starts_with("nf"));
     match cause.reason.value().map(String::as_str) {
-        None | Some("not specified") => is_firewall(),
+        None | Some("not specified") => cause.is_of_firewall(),
         Some(reason) if reason.starts_with("tcp ") => UNSEEN.iter().any(|unseen| reason.starts_with(unseen)),
         Some(reason) => !VERDICTS.contains(&reason),
     }
@@ -65,7 +64,9 @@ fn words(event: &Dropped) -> String {
         (Some(reason), None) => reason.clone(),
         (None, function) => format!("in {}", function.map_or("an unknown function", String::as_str)),
     };
-    cause + &netns(event.netns)
+    let full = event.connections_full.as_ref();
+    let full = full.map_or_else(String::new, |full| format!(", the table of connections there is full ({full})"));
+    cause + &netns(event.netns) + &full
 }
 
 #[cfg(test)]

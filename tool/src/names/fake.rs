@@ -49,6 +49,10 @@ impl Source for Fake {
         self.cgroup_by_id(id)
     }
 
+    fn connections_full(&mut self, _: Option<u32>) -> Option<String> {
+        None
+    }
+
     fn io_limit(&self, _: u32, _: &str) -> Option<String> {
         None
     }

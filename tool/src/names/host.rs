@@ -14,6 +14,9 @@ use crate::{
 /// Of a command line, for processes that will be gone when it is shown.
 const CMDLINE: usize = 512;
 
+/// Processes that are asked which network namespace they are in: some milliseconds.
+const LOOKED_AT: usize = 4096;
+
 /// The host that we run on.
 pub struct Host {
     /// `/proc` is that of a pid namespace of its own.
@@ -25,6 +28,8 @@ pub struct Host {
     /// In which disks are limited.
     io: Option<Hierarchy>,
     servers: Servers,
+    /// Processes that were found in network namespaces.
+    inhabitants: HashMap<u32, u32>,
 }
 
 impl Host {
@@ -37,7 +42,23 @@ impl Host {
         let unified = naming.clone().filter(Hierarchy::is_v2);
         let foreign = features.privileges.first_pid_namespace == Some(false);
         let (memory_ids, io) = (Ids::new(cgroups.memory().cloned()), cgroups.io().cloned());
-        Self { foreign, naming, ids: Ids::new(unified), memory_ids, io, servers: Servers::default() }
+        let (ids, servers, inhabitants) = (Ids::new(unified), Servers::default(), HashMap::new());
+        Self { foreign, naming, ids, memory_ids, io, servers, inhabitants }
+    }
+
+    /// A process in a network namespace, if one is found.
+    fn lives_in(&mut self, netns: u32) -> Option<u32> {
+        let place = format!("net:[{netns}]");
+        let lives_there =
+            |pid: &u32| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|link| link == Path::new(&place));
+        if let Some(pid) = self.inhabitants.get(&netns).copied().filter(lives_there) {
+            return Some(pid);
+        }
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let found = pids.by_ref().take(LOOKED_AT).find(lives_there)?;
+        self.inhabitants.insert(netns, found);
+        Some(found)
     }
 
     /// What `/proc` says of a process.
@@ -123,6 +144,15 @@ impl Source for Host {
         })
     }
 
+    fn connections_full(&mut self, netns: Option<u32>) -> Option<String> {
+        let process = match netns {
+            Some(netns) => self.lives_in(netns)?.to_string(),
+            None => "self".to_owned(),
+        };
+        let known = fs::read_to_string(format!("/proc/{process}/net/stat/nf_conntrack")).ok()?;
+        full(&known, &fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max").ok()?)
+    }
+
     fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
         if self.foreign { None } else { self.servers.of(pid) }
     }
@@ -161,6 +191,14 @@ fn limit_of(text: &str, number: &str) -> Option<String> {
     (!limits.is_empty()).then(|| limits.join(" "))
 }
 
+/// Each line of the statistics, one for each CPU, begins with the number of all connections.
+fn full(statistics: &str, most: &str) -> Option<String> {
+    let known = u64::from_str_radix(statistics.lines().nth(1)?.split_ascii_whitespace().next()?, 16).ok()?;
+    let most: u64 = most.trim().parse().ok()?;
+    // Some may just have been forgotten.
+    (most > 0 && known + most / 50 >= most).then(|| format!("{known} of {most}"))
+}
+
 fn ticks_per_second() -> u64 {
     // SAFETY: no precondition.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
@@ -174,6 +212,13 @@ mod tests {
 
     fn names() -> Names {
         Names::new(Host::new(&Features::read(), &Filter::default()))
+    }
+
+    #[test]
+    fn a_table_of_connections_is_full_or_it_is_not() {
+        let of = |known: &str| full(&format!("entries  searched found\n{known}  00000000 00000000\n"), "100\n");
+        assert_eq!((of("00000064"), of("00000062")), (Some("100 of 100".to_owned()), Some("98 of 100".to_owned())));
+        assert_eq!((of("00000061"), full("entries\n", "100"), full("", "")), (None, None, None));
     }
 
     #[test]

@@ -120,6 +120,25 @@ fn living_tasks() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        cli::{Command, Surroundings, parse_from},
+        kernel::{loader::OBJECT, memory},
+    };
+
+    /// What is promised (BUDGET.md).
+    #[test]
+    fn the_overview_has_little_memory_on_a_large_machine() {
+        const PROCESSORS: u32 = 256;
+        let plan = match parse_from(["stillwatch"], Surroundings::default(), |_| Err(String::new())) {
+            Ok(Command::Run(plan)) => *plan,
+            _ => panic!("no plan"),
+        };
+        let entries: Vec<_> = ALL.iter().flat_map(|probe| (probe.entries)(&plan, PROCESSORS)).collect();
+        let per_processor: Vec<_> = ALL.iter().flat_map(|probe| probe.per_processor).copied().collect();
+        let maps = memory::maps(OBJECT, &entries, &per_processor, PROCESSORS).unwrap();
+        let bytes: u64 = maps.iter().map(|map| map.bytes(PROCESSORS.into())).sum();
+        assert!(bytes <= 24 << 20, "{bytes}");
+    }
 
     /// A run of several probes tells losses of one sample from those of the next by their name.
     #[test]

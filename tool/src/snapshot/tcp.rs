@@ -139,6 +139,15 @@ impl Events {
     }
 }
 
+impl DropCause {
+    /// A firewall's, or its table of connections.
+    pub fn is_of_firewall(&self) -> bool {
+        let of_netfilter = |function: &String| function.starts_with("nf");
+        self.reason.value().is_some_and(|reason| reason == "netfilter drop")
+            || self.function.value().is_some_and(of_netfilter)
+    }
+}
+
 /// Of all connections, whichever are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {

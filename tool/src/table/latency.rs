@@ -49,7 +49,9 @@ impl Latency {
             ranks.saturating_record_n(u64::from(bucket), count);
         }
         let Some(&(highest, _)) = buckets.last() else { return Self::default() };
-        let end = |bucket| hist::upto(bucket).min(longest_ns).max(hist::from(bucket));
+        // None is longer than all of them together.
+        let most_ns = longest_ns.min(total_ns);
+        let end = |bucket| hist::upto(bucket).min(most_ns).max(hist::from(bucket));
         let at = |quantile| {
             let bucket = ranks.value_at_quantile(quantile) as u32;
             hist::from(bucket).midpoint(end(bucket))

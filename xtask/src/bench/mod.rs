@@ -14,6 +14,7 @@ mod memory;
 mod observer;
 mod programs;
 mod report;
+mod services;
 mod start;
 mod stats;
 mod switches;
@@ -49,7 +50,8 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 9] = [
+const FIGURES: [(&str, Measure); 10] = [
+    ("services", services::figure),
     ("calls", calls::figure),
     ("switches", switches::figure),
     ("io", io::figure),
@@ -62,13 +64,15 @@ const FIGURES: [(&str, Measure); 9] = [
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 6] = [
+const PEERS: [(&str, &str); 8] = [
     ("libbpf-tools", "syscount"),
     ("bpftrace", "bpftrace"),
     ("linux-perf", "perf"),
     ("bpftool", "bpftool"),
     ("mount", "losetup"),
     ("e2fsprogs", "mkfs.ext4"),
+    ("postgresql", "pgbench"),
+    ("redis-server", "redis-server"),
 ];
 
 struct Options {

@@ -81,7 +81,11 @@ impl Observer {
 
     /// The same, with all CPUs open to it.
     pub fn attach_anywhere(&self) -> Result<Attached> {
-        self.start(&[], self.command.iter().flatten().cloned())
+        let Some(words) = &self.command else {
+            sleep(SETTLE);
+            return Ok(Attached(None));
+        };
+        self.start(&[], words.iter().cloned())
     }
 
     fn start(&self, through: &[&str], words: impl Iterator<Item = OsString>) -> Result<Attached> {

@@ -43,6 +43,7 @@ pub fn dropped(dropped: &tcp::Dropped, at: Timestamp, sample: &sample::Tcp) -> D
         bytes: dropped.bytes.into(),
         flags: flags(dropped.flags),
         cause,
+        connections_full: None,
     }
 }
 

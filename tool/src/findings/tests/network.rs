@@ -92,6 +92,7 @@ pub fn dropped(from: End, to: End, reason: &str, netns: Option<u32>) -> Dropped 
         bytes: 60,
         flags: "S".into(),
         cause: DropCause { reason: Known::Value(reason.into()), function: Known::Value("nf_hook_slow".into()) },
+        connections_full: None,
     }
 }
 
@@ -180,6 +181,12 @@ fn connections_that_fail() {
         "1 of 1 connections to 10.0.0.2:80 failed (1 refused): postgres 430; \
          1 packet was dropped on this host: netfilter drop in nf_hook_slow"
     );
+    let full = with(rejected, |snapshot| {
+        let drops = &mut snapshot.tcp.as_mut().unwrap().events.drops;
+        drops.iter_mut().for_each(|event| event.connections_full = Some("40 of 40".into()));
+    });
+    let statement = only(&full).statement;
+    assert!(statement.ends_with("in nf_hook_slow, the table of connections there is full (40 of 40)"), "{statement}");
 }
 
 #[test]

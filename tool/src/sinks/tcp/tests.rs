@@ -120,6 +120,7 @@ pub fn snapshot() -> Snapshot {
         bytes: 60,
         flags: "S".into(),
         cause: cause.clone(),
+        connections_full: None,
     };
     let site = |cause, netns: Option<u32>, packets| DropSite {
         cause,

@@ -123,5 +123,7 @@ table! {
         flags: String = info();
         /// Why, and where.
         cause: DropCause = label().columns(DropCause::COLUMNS).flat();
+        /// How full the firewall's table of connections is, where it has no room for another one.
+        connections_full: Option<String> = info().source("/proc/PID/net/stat/nf_conntrack").optional();
     }
 }
