@@ -64,15 +64,13 @@ const FIGURES: [(&str, Measure); 10] = [
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 8] = [
+const PEERS: [(&str, &str); 6] = [
     ("libbpf-tools", "syscount"),
     ("bpftrace", "bpftrace"),
     ("linux-perf", "perf"),
     ("bpftool", "bpftool"),
     ("mount", "losetup"),
     ("e2fsprogs", "mkfs.ext4"),
-    ("postgresql", "pgbench"),
-    ("redis-server", "redis-server"),
 ];
 
 struct Options {
@@ -176,6 +174,16 @@ impl Bench {
     pub fn rounds<const N: usize>(
         &self,
         variants: &[Observer],
+        measure: impl FnMut(&Observer) -> Result<[f64; N]>,
+    ) -> Result<Vec<Vec<Round<N>>>> {
+        self.rounds_of(self.rounds, variants, measure)
+    }
+
+    /// The same in so many rounds.
+    pub fn rounds_of<const N: usize>(
+        &self,
+        rounds: usize,
+        variants: &[Observer],
         mut measure: impl FnMut(&Observer) -> Result<[f64; N]>,
     ) -> Result<Vec<Vec<Round<N>>>> {
         let nothing = Observer::nothing();
@@ -184,8 +192,8 @@ impl Bench {
             self.quiet.wait();
             measure(variant)
         };
-        for round in 1..=self.rounds {
-            eprintln!("bench:   round {round} of {}", self.rounds);
+        for round in 1..=rounds {
+            eprintln!("bench:   round {round} of {rounds}");
             let mut before = measure(&nothing)?;
             for (row, variant) in rows.iter_mut().zip(variants).filter(|(_, variant)| variant.is_installed()) {
                 loop {

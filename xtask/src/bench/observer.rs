@@ -24,34 +24,48 @@ pub struct Observer {
     /// Nothing at all, or a program and its arguments.
     command: Option<Vec<OsString>>,
     peer: bool,
+    /// Attached after it.
+    others: Vec<Observer>,
 }
 
 impl Observer {
     pub fn nothing() -> Self {
-        Self { name: "nothing: the noise".to_owned(), command: None, peer: false }
+        Self { name: "nothing: the noise".to_owned(), command: None, peer: false, others: Vec::new() }
     }
 
     /// `stillwatch ARGS`.
     pub fn stillwatch(bench: &Bench, args: &str) -> Self {
         let words = args.split(' ').map(OsString::from);
         let command = std::iter::once(bench.stillwatch.clone().into()).chain(words).chain(["--plain".into()]);
-        Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false }
+        Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false, others: Vec::new() }
     }
 
     pub fn floor(bench: &Bench) -> Self {
         let command = Some(vec![bench.floor.clone().into()]);
-        Self { name: "a `tp_btf` pair that reads the clock: the floor".to_owned(), command, peer: false }
+        Self {
+            name: "a `tp_btf` pair that reads the clock: the floor".to_owned(),
+            command,
+            peer: false,
+            others: Vec::new(),
+        }
     }
 
     /// A program that Debian packages.
     pub fn peer(command: &str) -> Self {
         let words = command.split(' ').map(OsString::from).collect();
-        Self { name: format!("`{command}`"), command: Some(words), peer: true }
+        Self { name: format!("`{command}`"), command: Some(words), peer: true, others: Vec::new() }
     }
 
     /// With one more argument, which may have blanks.
     pub fn with(mut self, argument: &str) -> Self {
         self.command.get_or_insert_default().push(argument.into());
+        self
+    }
+
+    /// Together with another one.
+    pub fn beside(mut self, other: Self) -> Self {
+        self.name = format!("{}, {}", self.name, other.name);
+        self.others.push(other);
         self
     }
 
@@ -61,7 +75,8 @@ impl Observer {
     }
 
     pub fn is_installed(&self) -> bool {
-        !self.peer || self.program().is_some_and(|program| which(&program.to_string_lossy()).is_some())
+        let is_there = |program: &OsString| which(&program.to_string_lossy()).is_some();
+        (!self.peer || self.program().is_some_and(is_there)) && self.others.iter().all(Self::is_installed)
     }
 
     fn program(&self) -> Option<&OsString> {
@@ -72,7 +87,7 @@ impl Observer {
     pub fn attach(&self, bench: &Bench, load: u32) -> Result<Attached> {
         let Some(words) = &self.command else {
             sleep(SETTLE);
-            return Ok(Attached(None));
+            return Ok(Attached::default());
         };
         let words = words.iter().map(|word| if word == LOAD_PID { load.to_string().into() } else { word.clone() });
         let cpu = bench.cpus.observer.to_string();
@@ -83,7 +98,7 @@ impl Observer {
     pub fn attach_anywhere(&self) -> Result<Attached> {
         let Some(words) = &self.command else {
             sleep(SETTLE);
-            return Ok(Attached(None));
+            return Ok(Attached::default());
         };
         self.start(&[], words.iter().cloned())
     }
@@ -99,10 +114,10 @@ impl Observer {
         }
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().with_context(|| format!("starting {}", self.name))?;
-        let mut attached = Attached(Some(child));
+        let mut attached = Attached { child: Some(child), others: Vec::new() };
         let start = Instant::now();
         while links(attached.pid()) == 0 {
-            let ended = attached.0.as_mut().map(Child::try_wait).transpose()?.flatten();
+            let ended = attached.child.as_mut().map(Child::try_wait).transpose()?.flatten();
             if ended.is_some() || start.elapsed() > ATTACHING {
                 bail!("{} does not attach: try it by hand", self.name);
             }
@@ -114,23 +129,30 @@ impl Observer {
             before = links(attached.pid());
             sleep(SETTLE);
         }
+        for other in &self.others {
+            attached.others.push(other.start(through, other.command.iter().flatten().cloned())?);
+        }
         Ok(attached)
     }
 }
 
 /// Detaches when dropped: the kernel closes what a dead process held.
-pub struct Attached(Option<Child>);
+#[derive(Default)]
+pub struct Attached {
+    child: Option<Child>,
+    others: Vec<Attached>,
+}
 
 impl Attached {
     /// 0 for nothing.
     pub fn pid(&self) -> u32 {
-        self.0.as_ref().map_or(0, Child::id)
+        self.child.as_ref().map_or(0, Child::id)
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
+        if let Some(child) = &mut self.child {
             // It may be dead already.
             let _ = child.kill();
             let _ = child.wait();

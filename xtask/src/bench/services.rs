@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Bench;
 use super::observer::Observer;
 use super::report::{Figure, Promise};
 use super::stats::Spread;
+use super::{Bench, Round};
+use crate::setup;
 use crate::workspace::{read, run, which};
 
 const SECONDS: u64 = 8;
@@ -21,31 +22,35 @@ const REQUESTS: u64 = 800_000;
 /// Who servers run as: PostgreSQL refuses to be root.
 const USER: &str = "postgres";
 
-/// What looks, by name; several at once where it takes several to answer the same.
-fn variants(bench: &Bench) -> Vec<(String, Vec<Observer>)> {
-    let peers = ["runqlat 1", "biolatency 1", "syscount -L -i 1", "tcpstates"];
-    let one = |observer: Observer| (observer.name.clone(), vec![observer]);
-    vec![
-        one(Observer::nothing()),
-        one(Observer::stillwatch(bench, "1").called("the overview")),
-        one(Observer::stillwatch(bench, "1 --exact").called("the overview, `--exact`")),
-        (peers.map(|peer| format!("`{peer}`")).join(", "), peers.map(Observer::peer).into()),
-    ]
-}
+/// A run takes seconds; a third of the rounds will do.
+const ROUNDS_PER_ROUND: usize = 3;
+/// Debian's packages, and a program of each. Installed only when this is asked for: they are services.
+const PACKAGES: [(&str, &str); 2] = [("postgresql", "pgbench"), ("redis-server", "redis-server")];
 
-/// Places among the variants.
+/// Place among the variants.
 const OVERVIEW: usize = 1;
 
 pub fn figure(bench: &Bench) -> Result<Figure> {
-    let variants = variants(bench);
+    let missing: Vec<_> = PACKAGES.iter().filter(|(_, program)| which(program).is_none()).collect();
+    if let Err(error) = setup::install(&missing.iter().map(|(package, _)| *package).collect::<Vec<_>>()) {
+        eprintln!("bench: going without: {error:#}");
+    }
+    // What answers the same.
+    let peers = ["biolatency 1", "syscount -L -i 1", "tcpstates"].map(Observer::peer);
+    let variants = [
+        Observer::nothing(),
+        Observer::stillwatch(bench, "1").called("the overview"),
+        Observer::stillwatch(bench, "1 --exact").called("the overview, `--exact`"),
+        peers.into_iter().fold(Observer::peer("runqlat 1"), Observer::beside),
+    ];
+    let postgres = lost(bench, &variants, Postgres::start()?)?;
+    let redis = lost(bench, &variants, Redis::start()?)?;
     let mut figure = Figure::new(
-        "Services on two CPUs beside their clients: what of their throughput is lost, in percent",
+        "Services on the CPUs that their clients use, too: what of their throughput is lost, in percent",
         &["attached", "PostgreSQL (`pgbench -N`, 4 clients, transactions)", "Redis (GET, 50 clients)"],
     );
-    let postgres = lost(bench, &variants, Postgres::start()?.as_ref().map(|server| server as &dyn Service))?;
-    let redis = lost(bench, &variants, Redis::start()?.as_ref().map(|server| server as &dyn Service))?;
-    for (at, (name, _)) in variants.iter().enumerate() {
-        figure.row(name, &[postgres[at], redis[at]], 1);
+    for (at, variant) in variants.iter().enumerate() {
+        figure.row(&variant.name, &[postgres[at], redis[at]], 1);
     }
     figure.promise(Promise::at_most("PostgreSQL beside the overview, lost", 1.5, "%", postgres[OVERVIEW]));
     figure.promise(Promise::at_most("Redis beside the overview, lost", 0.5, "%", redis[OVERVIEW]));
@@ -57,33 +62,17 @@ trait Service {
     fn throughput(&self) -> Result<f64>;
 }
 
-/// Each variant between two runs with nothing attached, in turns.
-fn lost(
-    bench: &Bench,
-    variants: &[(String, Vec<Observer>)],
-    service: Option<&dyn Service>,
-) -> Result<Vec<Option<Spread>>> {
-    let mut rounds = vec![Vec::new(); variants.len()];
+/// `None`: not installed.
+fn lost(bench: &Bench, variants: &[Observer], service: Option<impl Service>) -> Result<Vec<Option<Spread>>> {
     let Some(service) = service else { return Ok(vec![None; variants.len()]) };
+    // What it reads for the first time, it reads now.
     service.throughput()?;
-    for _ in 0..bench.rounds {
-        let mut before = service.throughput()?;
-        for ((name, observers), lost) in variants.iter().zip(&mut rounds) {
-            if !observers.iter().all(Observer::is_installed) {
-                continue;
-            }
-            eprintln!("bench:   {name}");
-            let with = {
-                let attached: Result<Vec<_>> = observers.iter().map(Observer::attach_anywhere).collect();
-                let _attached = attached?;
-                service.throughput()?
-            };
-            let after = service.throughput()?;
-            lost.push(100.0 * (1.0 - with / ((before + after) / 2.0)));
-            before = after;
-        }
-    }
-    Ok(rounds.into_iter().map(Spread::of).collect())
+    let rows = bench.rounds_of(bench.rounds.div_ceil(ROUNDS_PER_ROUND), variants, |variant| {
+        let _attached = variant.attach_anywhere()?;
+        Ok([service.throughput()?])
+    })?;
+    let percent = |round: &Round<1>| 100.0 * (1.0 - round.with[0] / round.without[0]);
+    Ok(rows.iter().map(|rounds| Spread::of(rounds.iter().map(percent))).collect())
 }
 
 /// A directory that servers may write to, away when this is dropped.
