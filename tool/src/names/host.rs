@@ -28,8 +28,8 @@ pub struct Host {
     /// In which disks are limited.
     io: Option<Hierarchy>,
     servers: Servers,
-    /// Processes that were found in network namespaces.
-    inhabitants: HashMap<u32, u32>,
+    /// A process in each network namespace, as far as was looked; walked over once in an interval, when the first is asked for.
+    inhabitants: Option<HashMap<u32, u32>>,
 }
 
 impl Host {
@@ -42,23 +42,8 @@ impl Host {
         let unified = naming.clone().filter(Hierarchy::is_v2);
         let foreign = features.privileges.first_pid_namespace == Some(false);
         let (memory_ids, io) = (Ids::new(cgroups.memory().cloned()), cgroups.io().cloned());
-        let (ids, servers, inhabitants) = (Ids::new(unified), Servers::default(), HashMap::new());
-        Self { foreign, naming, ids, memory_ids, io, servers, inhabitants }
-    }
-
-    /// A process in a network namespace, if one is found.
-    fn lives_in(&mut self, netns: u32) -> Option<u32> {
-        let place = format!("net:[{netns}]");
-        let lives_there =
-            |pid: &u32| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|link| link == Path::new(&place));
-        if let Some(pid) = self.inhabitants.get(&netns).copied().filter(lives_there) {
-            return Some(pid);
-        }
-        let processes = fs::read_dir("/proc").ok()?.flatten();
-        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let found = pids.by_ref().take(LOOKED_AT).find(lives_there)?;
-        self.inhabitants.insert(netns, found);
-        Some(found)
+        let (ids, servers) = (Ids::new(unified), Servers::default());
+        Self { foreign, naming, ids, memory_ids, io, servers, inhabitants: None }
     }
 
     /// What `/proc` says of a process.
@@ -72,6 +57,7 @@ impl Source for Host {
         self.ids.tick();
         self.memory_ids.tick();
         self.servers.tick();
+        self.inhabitants = None;
     }
 
     fn has_kernel_s_numbers(&self) -> bool {
@@ -146,7 +132,7 @@ impl Source for Host {
 
     fn connections_full(&mut self, netns: Option<u32>) -> Option<String> {
         let process = match netns {
-            Some(netns) => self.lives_in(netns)?.to_string(),
+            Some(netns) => self.inhabitants.get_or_insert_with(inhabitants).get(&netns)?.to_string(),
             None => "self".to_owned(),
         };
         let known = fs::read_to_string(format!("/proc/{process}/net/stat/nf_conntrack")).ok()?;
@@ -191,6 +177,18 @@ fn limit_of(text: &str, number: &str) -> Option<String> {
     (!limits.is_empty()).then(|| limits.join(" "))
 }
 
+/// A process in each network namespace.
+fn inhabitants() -> HashMap<u32, u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let lives_in = |pid| {
+        let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
+        let netns = link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()?;
+        Some((netns, pid))
+    };
+    pids.take(LOOKED_AT).filter_map(lives_in).collect()
+}
+
 /// Each line of the statistics, one for each CPU, begins with the number of all connections.
 fn full(statistics: &str, most: &str) -> Option<String> {
     let known = u64::from_str_radix(statistics.lines().nth(1)?.split_ascii_whitespace().next()?, 16).ok()?;
@@ -219,6 +217,14 @@ mod tests {
         let of = |known: &str| full(&format!("entries  searched found\n{known}  00000000 00000000\n"), "100\n");
         assert_eq!((of("00000064"), of("00000062")), (Some("100 of 100".to_owned()), Some("98 of 100".to_owned())));
         assert_eq!((of("00000061"), full("entries\n", "100"), full("", "")), (None, None, None));
+    }
+
+    #[test]
+    fn somebody_lives_in_our_network_namespace() {
+        use std::os::unix::fs::MetadataExt;
+        let own = fs::metadata("/proc/self/ns/net").unwrap().ino() as u32;
+        let there = inhabitants()[&own];
+        assert_eq!(fs::metadata(format!("/proc/{there}/ns/net")).unwrap().ino() as u32, own);
     }
 
     #[test]
