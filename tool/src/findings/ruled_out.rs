@@ -21,7 +21,7 @@ use crate::{
         io::Io,
         ledger::{Entry, For},
         oom::Oom,
-        syscalls::{Call, Mode},
+        syscalls::{Call, InFlight, Mode},
         tcp,
     },
     table::Known,
@@ -37,6 +37,7 @@ const IO: Resource = Resource { name: "I/O", of: |pressure| pressure.io, most: 3
 const MEMORY: Resource = Resource { name: "memory", of: |pressure| pressure.memory, most: 5.0 };
 const RUN_QUEUE_P99_NS: u64 = 10_000_000;
 const REQUEST_P99_NS: u64 = 50_000_000;
+const CALL_NS: u64 = 10_000_000;
 const REQUEST_AGE_NS: u64 = 1_000_000_000;
 const STEAL: f64 = 10.0;
 /// Of all memory.
@@ -298,9 +299,17 @@ fn accept_queues(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
 fn calls(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let syscalls = scene.now.syscalls.as_ref().ok_or_else(|| scene.lacks("syscalls", "system calls"))?;
     let mut figures = Figures::default();
-    match syscalls.slow.iter().map(|account| account.max_ns).max() {
+    let longest_ns = syscalls.slow.iter().map(|account| account.max_ns).max();
+    let is_long = |call: &&InFlight| call.age_ns.value().is_none_or(|&age_ns| age_ns >= CALL_NS);
+    let waiting = syscalls.in_flight.iter().filter(is_long).count() as u64;
+    match longest_ns {
         Some(ns) => figures.add(true, format!("longest {}", format::duration(ns))),
+        None if waiting > 0 => {}
         None => figures.add(true, "none over 10ms".to_owned()),
+    }
+    // Why not, a finding of another area says, or the ledger.
+    if waiting > 0 {
+        figures.add(true, format::plural(waiting, "has not returned", "have not returned"));
     }
     figures.ledger(scene, ledger, |row| matches!(row.what, For::Call | For::Lock | For::Kernel | For::NotKnown));
     Ok(figures)
