@@ -33,9 +33,11 @@ impl Lock {
         ensure!(fd >= 0 && unsafe { libc::flock(fd, libc::LOCK_EX) } == 0, "can't lock {path:?}");
         Ok(Self { path, fd })
     }
+}
 
+impl Drop for Lock {
     /// Unlocked, not only closed: forked workloads have copies of the descriptor, which would keep the lock.
-    pub fn release(self) {
+    fn drop(&mut self) {
         // SAFETY: our own descriptor and path.
         unsafe {
             libc::flock(self.fd, libc::LOCK_UN);
@@ -61,9 +63,8 @@ pub fn in_flight<'a>(snapshot: &'a Value, pid: u32, syscall: &str) -> Option<&'a
 
 fn age() -> Result<()> {
     let lock = Lock::new()?;
-    let path = &lock.path;
     let workload = Workload::new(|| {
-        wait_for_lock(path);
+        wait_for_lock(&lock.path);
         [0; 2]
     })?;
     let pid = workload.pid;
@@ -76,7 +77,7 @@ fn age() -> Result<()> {
         ages.extend(in_flight(snapshot, pid, "flock").and_then(|call| call["age_ns"].as_u64()));
     }
     ensure!(ages.len() >= 5 && ages.is_sorted(), "{ages:?}");
-    lock.release();
+    drop(lock);
     workload.report()?;
     let snapshot = watch.next()?;
     ensure!(in_flight(snapshot, pid, "flock").is_none(), "it returned: {snapshot}");

@@ -1,6 +1,9 @@
 //! Long mode, which the overview uses: sleeps over the threshold of 10 ms, and calls that sleep now.
 
-use std::{ffi::CString, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -35,18 +38,17 @@ fn next(watch: &mut Watch) -> Result<Value> {
 /// One process waits for a lock since before the run and one since it began, a third sleeps for long and often for a moment.
 fn long() -> Result<()> {
     let lock = Lock::new()?;
-    let path: &CString = &lock.path;
     let waits = || {
-        wait_for_lock(path);
+        wait_for_lock(&lock.path);
         [0; 2]
     };
     let (older, younger) = (Workload::new(waits)?, Workload::new(waits)?);
     let sleeper = Workload::new(|| {
-        (0..SHORT).for_each(|_| sleep(std::time::Duration::from_micros(100)));
+        (0..SHORT).for_each(|_| sleep(Duration::from_micros(100)));
         sleep_23_times()
     })?;
     older.go();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    sleep(Duration::from_millis(300));
     let pids = [&older, &younger, &sleeper].map(|workload| workload.pid.to_string());
     let mut watch = Watch::every("0.2", "", &["-p", &pids[0], "-p", &pids[1], "-p", &pids[2]], &[])?;
     younger.go();
@@ -62,13 +64,13 @@ fn long() -> Result<()> {
     let (least, most) = (known.start().as_nanos() as u64, known.end().as_nanos() as u64);
     // A tick is told after it was taken.
     ensure!(age_ns + 300_000_000 >= least && age_ns <= most, "{age_ns} and not {known:?}");
-    lock.release();
+    drop(lock);
     older.report()?;
     younger.report()?;
     next(&mut watch)?;
     ensure!(in_flight(&next(&mut watch)?, younger.pid, "flock").is_none(), "it has returned");
     watch.stop()?;
-    let mut sleeps = std::collections::BTreeMap::new();
+    let mut sleeps = BTreeMap::new();
     let mut slow = Vec::new();
     for calls in watch.snapshots.iter().filter(|snapshot| is_ours(snapshot)) {
         ensure!(calls["mode"] == "long", "{calls}");
