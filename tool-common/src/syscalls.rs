@@ -130,7 +130,7 @@ pub struct TaskInCall {
 pub struct Asleep {
     /// Address of its `task_struct`.
     pub task: u64,
-    /// [`BEFORE_START`] where it has slept since before we attached.
+    /// `u64::MAX`: since before we attached.
     pub age_ns: u64,
     /// Call number, with [`COMPAT`].
     pub nr: u32,

@@ -39,10 +39,14 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         return last_kills(plan, features);
     }
     let mut attached = attach(plan, features)?;
+    let mut plan = plan.clone();
+    if attached.looks_at_all_sleeps() {
+        plan.look_at_all_sleeps();
+    }
     let names = Names::new(Host::new(features, &plan.filter));
-    let mut engine = Engine::new(plan, names, std::mem::take(&mut attached.missing));
+    let mut engine = Engine::new(&plan, names, std::mem::take(&mut attached.missing));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    unless_enough_seen(runtime.block_on(ticks(plan, &mut attached, &mut engine)))
+    unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine)))
 }
 
 /// Whoever read us may have seen enough.
@@ -136,6 +140,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
             biased;
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
+            error = unread.failed() => return Err(error.into()),
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
                 if let Some(events) = attached.events() {

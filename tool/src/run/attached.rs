@@ -11,7 +11,7 @@ use super::{
     start::{Failed, Start, none_left},
 };
 use crate::{
-    cli::plan::Plan,
+    cli::plan::{Mode, Plan},
     engine::Input,
     kernel::{
         btf::KernelBtf,
@@ -135,6 +135,11 @@ fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u6
 }
 
 impl Attached {
+    /// Where long sleeps can't be told from others without.
+    pub fn looks_at_all_sleeps(&self) -> bool {
+        self.plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Blocked)
+    }
+
     pub fn drain(&mut self) {
         if let Some(reader) = &mut self.readers.oom.reader {
             reader.drain();

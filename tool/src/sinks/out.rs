@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use crate::{for_tests, snapshot::Lost};
 
 /// What may wait.
@@ -31,6 +33,7 @@ pub struct Out {
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    failed: Notify,
 }
 
 #[derive(Default)]
@@ -40,17 +43,26 @@ struct State {
     writing: bool,
     written: u64,
     dropped: u64,
-    failed: Option<io::ErrorKind>,
+    failed: Option<io::Error>,
     over: bool,
 }
 
-/// Says how many blocks were dropped.
-#[derive(Clone)]
+/// What becomes of what was handed over.
 pub struct Unread(Arc<Queue>);
 
 impl Unread {
     pub fn lost(&self) -> Lost {
         Lost { cause: "intervals that nobody read", count: self.0.state().dropped }
+    }
+
+    /// Waits until something could not be written: why. `BrokenPipe`: the reader has seen enough.
+    pub async fn failed(&self) -> io::Error {
+        loop {
+            self.0.failed.notified().await;
+            if let Some(error) = self.0.state().failed.take() {
+                return error;
+            }
+        }
     }
 }
 
@@ -83,8 +95,9 @@ impl Queue {
             state.writing = false;
             state.written += 1;
             if let Err(error) = result {
-                state.failed = Some(error.kind());
+                state.failed = Some(error);
                 state.blocks.clear();
+                self.failed.notify_one();
             }
             self.changed.notify_all();
         }
@@ -114,8 +127,8 @@ impl Write for Out {
     /// Hands the block over. Fails where an earlier one could not be written.
     fn flush(&mut self) -> io::Result<()> {
         let mut state = self.queue.state();
-        if let Some(kind) = state.failed {
-            return Err(kind.into());
+        if let Some(error) = state.failed.take() {
+            return Err(error);
         }
         let block = std::mem::take(&mut self.block);
         if block.is_empty() {
@@ -177,6 +190,16 @@ mod tests {
         (Out::to(Slow(wait, sender)).unwrap(), go, seen)
     }
 
+    /// One that is being written.
+    fn stuck() -> (Out, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
+        let (mut out, go, seen) = slow();
+        print(&mut out, 0).unwrap();
+        while !out.queue.state().writing {
+            thread::yield_now();
+        }
+        (out, go, seen)
+    }
+
     fn print(out: &mut Out, number: usize) -> io::Result<()> {
         write!(out, "{number}")?;
         out.flush()
@@ -184,12 +207,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_who_does_not_read() {
-        let (mut out, go, seen) = slow();
-        print(&mut out, 0).unwrap();
-        // Until that one is being written.
-        while !out.queue.state().writing {
-            thread::yield_now();
-        }
+        let (mut out, go, seen) = stuck();
         (1..=BLOCKS + 7).for_each(|number| print(&mut out, number).unwrap());
         assert_eq!(out.unread().lost().count, 7);
         (0..=BLOCKS).for_each(|_| go.send(()).unwrap());
@@ -212,11 +230,7 @@ mod tests {
 
     #[test]
     fn large_blocks_are_dropped_sooner() {
-        let (mut out, _go, _seen) = slow();
-        print(&mut out, 0).unwrap();
-        while !out.queue.state().writing {
-            thread::yield_now();
-        }
+        let (mut out, _go, _seen) = stuck();
         for _ in 0..3 {
             out.write_all(&vec![b'x'; BYTES / 2]).unwrap();
             out.flush().unwrap();

@@ -24,8 +24,6 @@ mod walk;
 pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
-use stillwatch_common::syscalls::BEFORE_START;
-
 use crate::{
     facts,
     support::{
@@ -66,7 +64,7 @@ fn sleeps_are_known() -> bool {
     waits_are_known() && facts::on(&facts::CPU_SLEEPS)
 }
 
-/// How long a task that sleeps has slept until now; at least since the run began, where [`BEFORE_START`].
+/// How long a task that sleeps has slept until now; `u64::MAX`: since before the run.
 #[inline(always)]
 pub fn asleep(task: Task) -> u64 {
     if !sleeps_are_known() {
@@ -80,7 +78,7 @@ pub fn asleep(task: Task) -> u64 {
     }
     // When it was given a CPU last is known of each, and how long it then had it is not.
     let arrived_ns = clock.wrapping_sub(task.arrived());
-    if arrived_ns >= now_ns.wrapping_sub(facts::STARTED_NS.load()) { BEFORE_START } else { arrived_ns }
+    if arrived_ns >= now_ns.wrapping_sub(facts::STARTED_NS.load()) { u64::MAX } else { arrived_ns }
 }
 
 /// `sched_migrate_task`: one that sleeps is about to be stamped as one that waits.

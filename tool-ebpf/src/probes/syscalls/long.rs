@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use stillwatch_common::syscalls::{Asleep, BEFORE_START, COMPAT, row};
+use stillwatch_common::syscalls::{Asleep, COMPAT, row};
 
 use super::{
     account::{self, Finished},
@@ -41,7 +41,8 @@ unsafe fn call_of(task: Task) -> Option<u32> {
     Some(if task.in_compat_call() { nr | COMPAT } else { nr & !COMPAT })
 }
 
-/// The walk: a task that sleeps for so long inside of a call that does not wait by design. `age_ns` finds out for how long.
+/// The walk: a task that sleeps for so long inside of a call that does not wait by design. `age_ns` finds out for how long; `u64::MAX`:
+/// since before the run.
 ///
 /// # Safety
 /// `output` is the iterator's.
@@ -51,7 +52,7 @@ pub unsafe fn asleep(output: *mut c_void, task: Task, age_ns: impl Fn() -> u64) 
         return;
     }
     let age_ns = age_ns();
-    if age_ns != BEFORE_START && age_ns < facts::SYSCALLS_SLOW_NS.load() || !wanted(task) {
+    if age_ns < facts::SYSCALLS_SLOW_NS.load() || !wanted(task) {
         return;
     }
     // SAFETY: the iterator's tasks are trusted.

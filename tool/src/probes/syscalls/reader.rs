@@ -166,6 +166,8 @@ impl Reader {
             let by_design = match syscall_names::waits(task.nr) {
                 CallWait::ForWork => false,
                 CallWait::ByDesign => true,
+                // The walk has looked at its file.
+                CallWait::ByFile if self.walk.is_some() => false,
                 CallWait::ByFile => {
                     let call = (key, task.start_ns);
                     let looked_up = || numbers.then(|| process::waits_by_design(task.tgid, task.tid)).flatten();
@@ -213,7 +215,7 @@ fn add(sum: &mut Row, row: Row) {
 /// The call that a task sleeps inside of, by task.
 fn call_of(asleep: &Asleep, now_ns: u64) -> (u64, TaskInCall) {
     let &Asleep { task, age_ns, nr, tid, tgid, .. } = asleep;
-    let start_ns = if age_ns == BEFORE_START { BEFORE_START } else { now_ns.saturating_sub(age_ns) };
+    let start_ns = if age_ns == u64::MAX { BEFORE_START } else { now_ns.saturating_sub(age_ns) };
     (task, TaskInCall { start_ns, nr, tid, tgid, pad: 0 })
 }
 
