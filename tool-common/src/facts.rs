@@ -116,7 +116,7 @@ macro_rules! facts {
                 SYSCALLS_SLOW_NS: u64 = u64::MAX;
                 /// Add up every call by process.
                 SYSCALLS_BY: u8 = 0;
-                /// Add up calls that failed by process.
+                /// Add up calls that failed by process and error; of `connect`, those that did not, too.
                 SYSCALLS_FAILING: u8 = 0;
                 /// Only calls that fail.
                 SYSCALLS_ERRORS: u8 = 0;

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd,
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use super::{
     super::{
         Test, here,
         stillwatch::Watch,
+        tcp::{connects::connect, net::Net},
         workload::{Workload, call, sleep},
     },
     LATE, is_sound, names, only, told, wait_for, wait_until_over,
@@ -23,6 +25,7 @@ pub const TESTS: &[Test] = &[
     here("findings_slow_calls_longer_than_an_interval", || locked(Duration::from_millis(2300))),
     here("findings_failing_calls_out_of_descriptors", out_of_descriptors),
     here("findings_failing_calls_that_ask_again_at_once", storm),
+    here("findings_failing_calls_of_who_has_no_route", no_route),
     here("findings_failing_calls_are_not_seen_in_blocked_mode", blocked).alone(),
 ];
 
@@ -79,7 +82,7 @@ fn out() -> Result<Workload> {
     })
 }
 
-fn fails(work: Workload, errno: &str) -> Result<()> {
+fn fails(work: Workload, errno: &str) -> Result<Watch> {
     let mut watch = Watch::everything(&["--exact"])?;
     let start = Instant::now();
     work.go();
@@ -92,11 +95,40 @@ fn fails(work: Workload, errno: &str) -> Result<()> {
     let fault = start.elapsed();
     is_sound(&found)?;
     wait_until_over(&mut watch, &found, fault, LATE)?;
-    only(&watch, &["failing_calls"])
+    only(&watch, &["failing_calls"])?;
+    Ok(watch)
 }
 
 fn out_of_descriptors() -> Result<()> {
-    fails(out()?, "EMFILE")
+    fails(out()?, "EMFILE").map(drop)
+}
+
+/// A process in a network namespace of which no way leads out, beside one that connects more often and gets there.
+fn no_route() -> Result<()> {
+    let net = Net::new()?;
+    let connects = || loop {
+        connect(SocketAddr::from(([192, 0, 2, 7], 80)));
+        sleep(Duration::from_millis(20));
+    };
+    // Lives there before the run begins: namespaces are looked for every half minute.
+    let work = net.inside(|| Workload::new(connects))?;
+    let (here, there) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?.local_addr()?);
+    let other = Workload::new(|| {
+        loop {
+            let _ = here.connect(there);
+            sleep(Duration::from_millis(5));
+        }
+    })?;
+    other.go();
+    let watch = fails(work, "ENETUNREACH")?;
+    let says = |area: &Value| {
+        let because = area["because"].as_str().unwrap_or_default();
+        area["area"] == "network" && because.contains("without a route where")
+    };
+    let unclear = watch.findings.iter().filter(|line| line["rule"] == "unclear");
+    let areas: Vec<_> = unclear.flat_map(|line| line["areas"].as_array().into_iter().flatten()).collect();
+    ensure!(areas.iter().any(|area| says(area)), "{areas:?}");
+    Ok(())
 }
 
 /// A process that reads an empty pipe without waiting, again and again.
@@ -110,7 +142,7 @@ fn storm() -> Result<()> {
             call(libc::SYS_read, [ends[0] as u64, &raw mut byte as u64, 1]);
         }
     })?;
-    let result = fails(work, "EAGAIN");
+    let result = fails(work, "EAGAIN").map(drop);
     // SAFETY: descriptors of our own.
     let _ = ends.map(|end| unsafe { libc::close(end) });
     result

@@ -9,6 +9,7 @@ mod layout {
     pub const ARG0: u64 = 112;
     pub const ORIG_AX: u64 = 120;
     pub const ENOSYS: u64 = -38i64 as u64;
+    pub const CONNECT: u32 = 42;
     /// `TS_COMPAT` of the thread's status.
     pub const COMPAT: u32 = 2;
 }
@@ -17,12 +18,15 @@ mod layout {
 mod layout {
     pub const ARG0: u64 = 272;
     pub const SYSCALLNO: u64 = 280;
+    pub const CONNECT: u32 = 203;
     /// `TIF_32BIT` of the thread's flags.
     pub const COMPAT: u32 = 1 << 22;
 }
 
 /// Bit of [`facts::TASK_COMPAT`] that says: inside a 32-bit call.
 pub use layout::COMPAT;
+/// Number of `connect`.
+pub use layout::CONNECT;
 
 /// First argument of the call that these registers entered with.
 ///

@@ -23,6 +23,7 @@ pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
         all(&mut window.owners, names);
         name(&mut window.reader, names);
     }
+    tcp.no_routes.iter_mut().for_each(|row| name(&mut row.inhabitant, names));
 }
 
 /// Where the firewall drops packets, its table of connections may be full.

@@ -41,15 +41,15 @@ pub fn between(prev: &sample::Syscalls, next: &sample::Syscalls, _: &Span, plan:
     let longest: HashMap<usize, u64> = rows.iter().map(|(at, row)| (*at, longest_of(row))).collect();
     let rows: Vec<Call> = rows.into_iter().map(|(_, row)| row).collect();
     let wanted = |caller: &Caller| shown(caller.nr) && (caller.idle == 0 || plan.idle);
-    let by = || callers::sums(&prev.callers, &next.callers, wanted, &longest).into_iter();
+    let by = || callers::sums(&prev.callers, &next.callers, wanted, &longest);
     Syscalls {
         mode: plan.mode,
         total: total(&rows, plan.mode),
         slow: callers::sums(&prev.slow, &next.slow, wanted, &longest).into_iter().map(Sum::slow).collect(),
         in_flight: next.in_flight.iter().filter(|call| shown(call.nr)).map(in_flight).collect(),
         failed: failures(prev, next).filter(|&(at, ..)| shown(at as u32)).map(failed).collect(),
-        failing: plan.failing.then(|| by().filter_map(Sum::failing).collect()),
-        by: plan.by.map(|_| by().map(|sum| sum.by(plan.mode)).collect()),
+        failing: plan.failing.then(|| callers::failing(by())),
+        by: plan.by.map(|_| by().into_iter().map(|sum| sum.by(plan.mode)).collect()),
         before_start: next.before_start - prev.before_start,
         rows,
     }

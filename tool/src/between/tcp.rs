@@ -20,7 +20,9 @@ use crate::{
     sample::{self, Moment},
     snapshot::{
         Latency, Who,
-        tcp::{Direction, End, Ends, Events, Flow, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window},
+        tcp::{
+            Direction, End, Ends, Events, Flow, NoRoute, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window,
+        },
     },
 };
 
@@ -47,6 +49,7 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
         closed_windows: windows::closed_windows(after, |ends| shown(ends, plan)),
         network: network.collect(),
+        no_routes: no_routes(before, after),
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,
     }
@@ -69,6 +72,18 @@ impl Events {
             drops: drops.map(|dropped| drops::dropped(dropped, taken.wall_at(dropped.at_ns), sample)).collect(),
         }
     }
+}
+
+fn no_routes(before: &sample::Tcp, after: &sample::Tcp) -> Vec<NoRoute> {
+    let grown = |(&netns, now): (&u32, &sample::Routes)| {
+        let before = before.routes.get(&netns)?;
+        let packets = now.none.checked_sub(before.none).filter(|&packets| packets > 0)?;
+        let opened = now.opened.saturating_sub(before.opened);
+        Some(NoRoute { netns: foreign(netns, after), packets, opened, inhabitant: Who::living(now.inhabitant) })
+    };
+    let mut rows: Vec<NoRoute> = after.routes.iter().filter_map(grown).collect();
+    rows.sort_by_key(|row| (Reverse(row.packets), row.netns));
+    rows
 }
 
 /// Whether a connection was asked for.

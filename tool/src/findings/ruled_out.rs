@@ -11,6 +11,7 @@ use super::{
     Scene, dropped,
     ledger::of_reason,
     windows::{self, SENDING},
+    words::{name, netns},
 };
 use crate::{
     format,
@@ -44,6 +45,7 @@ const STEAL: f64 = 10.0;
 const AVAILABLE: f64 = 0.03;
 const RETRANSMITTED: f64 = 20.0;
 const RESETS: f64 = 1.0;
+const NO_ROUTE: f64 = 1.0;
 /// A firewall that faces the world drops some at all times.
 const DROPPED: f64 = 20.0;
 /// Of the connections that were tried.
@@ -272,6 +274,15 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets", rate(resets)));
     if let Some(here) = dropped::here(tcp, |_| true) {
         figures.only(scene.rate(here.packets) < DROPPED, || here.words());
+    }
+    // A connection without a route fails before it is seen as one.
+    for row in &tcp.no_routes {
+        let few =
+            scene.rate(row.packets) < NO_ROUTE || (row.packets as f64) < FAILED * (row.packets + row.opened) as f64;
+        figures.only(few, || {
+            let (packets, who) = (rate(row.packets), name(&row.inhabitant));
+            format!("{packets}/s packets and connections without a route where {who} lives{}", netns(row.netns))
+        });
     }
     // Clients elsewhere may sleep; on this host somebody waits for somebody.
     if let Some(window) = windows::all(scene).find(|window| window.reader.pid.is_some()) {

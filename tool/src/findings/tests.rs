@@ -282,7 +282,7 @@ fn calls_that_fail_by_what_the_error_means() {
             (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
             let (syscall, errno) = ("openat".to_owned(), errno.to_owned());
             syscalls.failed = vec![Failed { syscall: syscall.clone(), errno: errno.clone(), count: errors }];
-            syscalls.failing = Some(vec![Failing { who: victim(), syscall, errno, errors }]);
+            syscalls.failing = Some(vec![Failing { who: victim(), syscall, errno, errors, tried: None }]);
         })
     };
     let found = only(&failing("EMFILE", 1, 1000));

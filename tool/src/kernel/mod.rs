@@ -9,5 +9,6 @@ pub mod in_time;
 pub mod loader;
 pub mod mapping;
 pub mod memory;
+pub mod namespaces;
 pub mod symbols;
 pub mod walk;

@@ -8,14 +8,12 @@ use crate::{
     kernel::{
         features::{Features, Hierarchy},
         in_time::in_time,
+        namespaces::inhabitants,
     },
 };
 
 /// Of a command line, for processes that will be gone when it is shown.
 const CMDLINE: usize = 512;
-
-/// Processes that are asked which network namespace they are in: some milliseconds.
-const LOOKED_AT: usize = 4096;
 
 /// The host that we run on.
 pub struct Host {
@@ -177,18 +175,6 @@ fn limit_of(text: &str, number: &str) -> Option<String> {
     (!limits.is_empty()).then(|| limits.join(" "))
 }
 
-/// A process in each network namespace.
-fn inhabitants() -> HashMap<u32, u32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let lives_in = |pid| {
-        let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
-        let netns = link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()?;
-        Some((netns, pid))
-    };
-    pids.take(LOOKED_AT).filter_map(lives_in).collect()
-}
-
 /// Each line of the statistics, one for each CPU, begins with the number of all connections.
 fn full(statistics: &str, most: &str) -> Option<String> {
     let known = u64::from_str_radix(statistics.lines().nth(1)?.split_ascii_whitespace().next()?, 16).ok()?;
@@ -217,14 +203,6 @@ mod tests {
         let of = |known: &str| full(&format!("entries  searched found\n{known}  00000000 00000000\n"), "100\n");
         assert_eq!((of("00000064"), of("00000062")), (Some("100 of 100".to_owned()), Some("98 of 100".to_owned())));
         assert_eq!((of("00000061"), full("entries\n", "100"), full("", "")), (None, None, None));
-    }
-
-    #[test]
-    fn somebody_lives_in_our_network_namespace() {
-        use std::os::unix::fs::MetadataExt;
-        let own = fs::metadata("/proc/self/ns/net").unwrap().ino() as u32;
-        let there = inhabitants()[&own];
-        assert_eq!(fs::metadata(format!("/proc/{there}/ns/net")).unwrap().ino() as u32, own);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Tcp {
     /// Our own network namespace.
     pub netns: Option<u32>,
     pub network: Network,
+    /// By network namespace.
+    pub routes: HashMap<u32, Routes>,
 }
 
 /// Single events of the `tcp` probe, in order.
@@ -103,6 +105,17 @@ impl Closed {
 
 /// The kernel's own counters, since boot.
 pub type Network = BTreeMap<&'static str, u64>;
+
+/// The kernel's own counters of one network namespace, since it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Routes {
+    /// IPv4 packets and connections that found no route. Of IPv6 it says little: whoever looks a name up tries all its addresses.
+    pub none: u64,
+    /// Connections that sent a SYN.
+    pub opened: u64,
+    /// A process that lives there.
+    pub inhabitant: u32,
+}
 
 /// The kernel's own words for why it did something, by number; none on kernels that do not tell.
 #[derive(Clone, Debug, Default)]

@@ -55,6 +55,8 @@ pub struct Failing {
     pub syscall: String,
     pub errno: String,
     pub errors: u64,
+    /// How often it made this call; known of `connect`.
+    pub tried: Option<u64>,
 }
 
 table! {

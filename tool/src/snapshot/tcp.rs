@@ -76,6 +76,9 @@ pub struct Tcp {
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     #[serde(deserialize_with = "constant::counts")]
     pub network: BTreeMap<Constant, u64>,
+    /// Network namespaces in which packets found no route.
+    #[serde(default)]
+    pub no_routes: Vec<NoRoute>,
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
@@ -97,10 +100,24 @@ impl Default for Tcp {
             listeners: Bounded::default().into(),
             closed_windows: Bounded::default().into(),
             network: BTreeMap::new(),
+            no_routes: Vec::new(),
             filtered: false,
             events_only: false,
         }
     }
+}
+
+/// As the kernel counts, of one network namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoRoute {
+    /// If it is not ours.
+    pub netns: Option<u32>,
+    /// IPv4 packets, and connections before their first.
+    pub packets: u64,
+    /// Connections that got further.
+    pub opened: u64,
+    /// A process that lives there.
+    pub inhabitant: Who,
 }
 
 /// What happened at one moment each. All in order.

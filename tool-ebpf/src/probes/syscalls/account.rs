@@ -7,6 +7,7 @@ use super::tables::{self, CpuPtr};
 use crate::{
     facts::{self, on},
     support::{
+        arch,
         count::{add_shared, raise_shared},
         task::{S_IFBLK, S_IFMT, Task},
     },
@@ -33,7 +34,7 @@ pub fn add(cpu: CpuPtr, call: &Finished, task: impl Fn() -> Task, fd: impl Fn() 
         let caller = caller(task, u16::from(waits_by_design(task, call, fd)), 0);
         add_to(&tables::SYSCALLS_SLOW, cpu, Loss::Slow, task, &caller, call);
     }
-    let by_errno = call.errno != 0 && on(&facts::SYSCALLS_FAILING);
+    let by_errno = on(&facts::SYSCALLS_FAILING) && (call.errno != 0 || call.nr == arch::CONNECT);
     if on(&facts::SYSCALLS_BY) || by_errno {
         let task = task();
         let caller = caller(task, 0, if by_errno { call.errno } else { 0 });

@@ -1,6 +1,6 @@
 //! What each caller did with each call.
 
-use std::{borrow::Cow, cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap};
 
 use stillwatch_common::syscalls::{Account, Caller, row};
 
@@ -15,8 +15,7 @@ use crate::{
 /// What one caller did with one call.
 pub struct Sum {
     who: Who,
-    syscall: String,
-    errno: Option<Cow<'static, str>>,
+    caller: Caller,
     times: u64,
     errors: u64,
     total_ns: u64,
@@ -25,19 +24,42 @@ pub struct Sum {
 
 impl Sum {
     pub fn slow(self) -> SlowCalls {
-        let Self { who, syscall, times, max_ns, total_ns, .. } = self;
+        let syscall = self.syscall();
+        let Self { who, times, max_ns, total_ns, .. } = self;
         SlowCalls { who, syscall, count: times, max_ns, total_ns }
     }
 
     pub fn by(self, mode: Mode) -> CallsBy {
-        let Self { who, syscall, times, errors, max_ns, total_ns, .. } = self;
+        let syscall = Some(self.syscall());
+        let Self { who, times, errors, max_ns, total_ns, .. } = self;
         let (calls, sleeps, errors) = mode.counts(times, errors);
-        CallsBy { who, syscall: Some(syscall), calls, sleeps, errors, max_ns, total_ns }
+        CallsBy { who, syscall, calls, sleeps, errors, max_ns, total_ns }
     }
 
-    pub fn failing(self) -> Option<Failing> {
-        Some(Failing { who: self.who, syscall: self.syscall, errno: self.errno?.into(), errors: self.errors })
+    fn syscall(&self) -> String {
+        syscall_names::label(self.caller.nr).into()
     }
+}
+
+/// Those that failed, of accounts that are kept for each error.
+pub fn failing(sums: Vec<Sum>) -> Vec<Failing> {
+    let mut tried = HashMap::new();
+    for Sum { caller, times, .. } in &sums {
+        *tried.entry((caller.owner, caller.nr)).or_default() += times;
+    }
+    let one = |sum: Sum| {
+        let Caller { owner, nr, errno, .. } = sum.caller;
+        let syscall = sum.syscall();
+        Failing {
+            // Of other calls only those that fail are kept.
+            tried: (syscall == "connect").then(|| tried[&(owner, nr)]),
+            errno: syscall_names::errno(i32::from(errno)).into(),
+            who: sum.who,
+            errors: sum.errors,
+            syscall,
+        }
+    };
+    sums.into_iter().filter(|sum| sum.caller.errno != 0).map(one).collect()
 }
 
 /// The largest total first.
@@ -57,8 +79,7 @@ pub fn sums(
             let total_ns = after.total_ns.saturating_sub(before.total_ns);
             (times > 0).then(|| Sum {
                 who: Who::owner(caller.owner, &after.comm, after.cgroup),
-                errno: (caller.errno != 0).then(|| syscall_names::errno(i32::from(caller.errno))),
-                syscall: syscall_names::label(caller.nr).into(),
+                caller: *caller,
                 times,
                 errors: after.errors.saturating_sub(before.errors),
                 total_ns,

@@ -73,3 +73,14 @@ fn a_number_that_is_used_again_has_calls_of_its_own() {
     by.sort_unstable();
     assert_eq!(by, [(Some(1 << 10), 3), (Some(9 << 10), 200)]);
 }
+
+#[test]
+fn how_often_a_process_tried_to_connect() {
+    let connect = |errno: u16| Caller { nr: syscall_names::number("connect").unwrap(), errno, ..caller(7, 1 << 30, 0) };
+    let after =
+        sample(&[(connect(0), 3), (connect(libc::ENETUNREACH as u16), 5), (connect(libc::EINPROGRESS as u16), 1)]);
+    let failing = between(&sample(&[]), &after).failing.unwrap();
+    let mut by: Vec<_> = failing.iter().map(|one| (one.errors, one.tried)).collect();
+    by.sort_unstable();
+    assert_eq!(by, [(1, Some(9)), (5, Some(9))]);
+}

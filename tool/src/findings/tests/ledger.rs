@@ -10,7 +10,7 @@ use crate::{
         cpu::{Waited, Waiting},
         io::{Begun, Device, Stalled},
         ledger::{Entry, For},
-        tcp::{End, Outcome},
+        tcp::{End, NoRoute, Outcome},
     },
 };
 
@@ -348,4 +348,15 @@ fn an_area_is_fine_found_or_not_measured() {
     let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
     let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
     assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));
+}
+
+#[test]
+fn packets_without_a_route_leave_the_network_unclear() {
+    let of = |packets, opened| {
+        let row = NoRoute { netns: Some(4_026_532_315), packets, opened, inhabitant: victim() };
+        with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().no_routes = vec![row])
+    };
+    let words = "1.0/s packets and connections without a route where postgres 430 lives (netns 4026532315)";
+    assert_eq!(unclear(&of(1, 9)), [("network", words.to_owned())]);
+    assert!(!is_unclear(&of(1, 10), "network"), "a tenth may be normal");
 }

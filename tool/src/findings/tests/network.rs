@@ -8,7 +8,7 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         finding::Value,
-        syscalls::{Call, Failed, Mode},
+        syscalls::{Call, Failed, Failing, Mode},
         tcp::{
             self, ClosedWindow, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome,
             Outcomes, Owners, Remote, Reset, Retransmit, Sent,
@@ -338,6 +338,32 @@ fn calls_that_find_no_local_port() {
     // Without IPv6 a name's second address is tried in vain, and the third call gets there.
     assert!(holds(&of(2, "connect", "ENETUNREACH"), "failing_calls"));
     assert!(look(&of(3, "connect", "ENETUNREACH")).is_empty() && look(&failing("open", "EACCES")).is_empty());
+}
+
+#[test]
+fn whose_connections_have_no_way_is_told_of_each_process() {
+    let one = |who: Who, errors, tried| Failing {
+        who,
+        syscall: "connect".into(),
+        errno: "ENETUNREACH".into(),
+        errors,
+        tried: Some(tried),
+    };
+    let of = |failing: Vec<Failing>| {
+        with(quiet(), |snapshot| {
+            let syscalls = snapshot.syscalls.as_mut().unwrap();
+            let row = Call { syscall: "connect".into(), calls: Some(1000), ..Call::none(Mode::Exact) };
+            (syscalls.mode, syscalls.rows) = (Mode::Exact, vec![row]);
+            let count = failing.iter().map(|one| one.errors).sum();
+            syscalls.failed = vec![Failed { syscall: "connect".into(), errno: "ENETUNREACH".into(), count }];
+            syscalls.failing = Some(failing);
+        })
+    };
+    // All of one's fail; of another's a third, which tries IPv6 in vain; most of the host's succeed.
+    let found = only(&of(vec![one(culprit(), 200, 600), one(victim(), 50, 50)]));
+    let words = "connect fails 50/s (100% of theirs) with ENETUNREACH, Network is unreachable: postgres 430";
+    assert_eq!((found.statement.as_str(), found.harm), (words, 5.0));
+    assert!(look(&of(vec![one(culprit(), 200, 600)])).is_empty());
 }
 
 /// A process waits in such a call, and its connection's window is closed.

@@ -1,8 +1,20 @@
-//! The kernel's own counters of our network namespace.
+//! The kernel's own counters of network namespaces.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    time::Duration,
+};
 
-use crate::sample::Network;
+use crate::{
+    kernel::namespaces::{home, inhabitants},
+    sample::{Network, Routes},
+};
+
+/// Namespaces whose counters are read: some 30 us each.
+const LOOKED_AT: usize = 16;
+/// Between two looks for them.
+const REST: Duration = Duration::from_secs(30);
 
 /// (file, line, field, our name).
 const COUNTERS: &[(&str, &str, &str, &str)] = &[
@@ -21,7 +33,7 @@ const COUNTERS: &[(&str, &str, &str, &str)] = &[
     ("/proc/net/netstat", "TcpExt:", "TCPRetransFail", "retrans_fail"),
 ];
 
-/// Totals since boot. A counter that this kernel does not have is left out.
+/// Totals of ours since boot. A counter that this kernel does not have is left out.
 pub fn read() -> Network {
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     let mut network = Network::new();
@@ -32,6 +44,30 @@ pub fn read() -> Network {
         }
     }
     network
+}
+
+/// Network namespaces in which somebody lives.
+#[derive(Default)]
+pub struct Namespaces {
+    inhabitants: HashMap<u32, u32>,
+    looked: Option<Duration>,
+}
+
+impl Namespaces {
+    /// What had no route in each of them, since it was made. `now`: on any clock.
+    pub fn routes(&mut self, now: Duration) -> HashMap<u32, Routes> {
+        if self.looked.is_none_or(|looked| now >= looked + REST) {
+            self.inhabitants = inhabitants();
+            self.looked = Some(now);
+        }
+        let lives_there = |(netns, pid): &(&u32, &u32)| home(**pid) == Some(**netns);
+        let of = |(&netns, &pid)| {
+            let text = fs::read_to_string(format!("/proc/{pid}/net/snmp")).ok()?;
+            let (none, opened) = (counter(&text, "Ip:", "OutNoRoutes")?, counter(&text, "Tcp:", "ActiveOpens")?);
+            Some((netns, Routes { none, opened, inhabitant: pid }))
+        };
+        self.inhabitants.iter().filter(lives_there).take(LOOKED_AT).filter_map(of).collect()
+    }
 }
 
 /// Two lines that begin alike: names, and under them values.

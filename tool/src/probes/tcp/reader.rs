@@ -25,7 +25,7 @@ use super::{
     DESCRIPTOR_ITER, LISTENER_ITER, WINDOW_ITER,
     functions::Functions,
     holders::Holders,
-    network,
+    network::{self, Namespaces},
     pending::Pending,
     windows::Windows,
 };
@@ -51,6 +51,7 @@ pub struct Reader {
     windows: Windows,
     no_windows: Option<String>,
     functions: Functions,
+    namespaces: Namespaces,
     /// Of the last sample.
     last: Tcp,
     netns: Option<u32>,
@@ -79,6 +80,7 @@ impl Reader {
             windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?),
             no_windows: with.why_not(WINDOW_ITER),
             functions: Functions::default(),
+            namespaces: Namespaces::default(),
             last: Tcp::default(),
             reasons: with.reasons.clone(),
             // The inode of a namespace is its number.
@@ -97,6 +99,7 @@ impl Reader {
         self.pending.collect(now);
         let mut sample = Tcp {
             network: network::read(),
+            routes: self.namespaces.routes(now),
             events: self.pending.take(),
             trips: self.pending.take_trips(),
             flows: self.flows.entries()?,
