@@ -283,6 +283,11 @@ macro_rules! facts {
                 /// In jiffies: when it became dirty last, after it had been clean.
                 INODE_DIRTIED: Offset = "inode.dirtied_when";
                 SUPER_BDEV: Offset = "super_block.s_bdev";
+                /// Whom it is charged to: what one cgroup has to do with one disk.
+                BIO_BLKG: Offset = "bio.bi_blkg";
+                BLKG_PARENT: Offset = "blkcg_gq.parent";
+                BLKG_BLKCG: Offset = "blkcg_gq.blkcg";
+                BLKCG_CGROUP: Offset = "blkcg.css.cgroup";
                 /// From the inode of a block device to the device: a wrapping sum.
                 INODE_BDEV: Offset = "bdev_inode.bdev - bdev_inode.vfs_inode";
 

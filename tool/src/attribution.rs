@@ -69,10 +69,15 @@ fn name(who: &mut Who, names: &mut Names) {
         who.noted = who.comm.take().filter(|noted| *noted != comm);
         who.comm = Some(comm);
     }
-    who.cgroup = names.cgroup(pid).or_else(|| names.cgroup_by_id(who.cgroup_id?));
+    who.cgroup = works_for(who, names).or_else(|| names.cgroup(pid)).or_else(|| names.cgroup_by_id(who.cgroup_id?));
     if who.comm.is_none() || who.cgroup.is_none() {
         who.unknown = Some(names.why_none().into());
     }
+}
+
+/// The cgroup on whose behalf a thread of the kernel uses a disk.
+fn works_for(who: &Who, names: &mut Names) -> Option<String> {
+    names.io_cgroup_by_id(who.cgroup_id.filter(|_| who.kernel_thread)?)
 }
 
 /// The file system that somebody waits for the server of.

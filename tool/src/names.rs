@@ -49,6 +49,9 @@ pub trait Source {
     /// Path of a cgroup that memory is charged to, by its id in that hierarchy, v1 or v2.
     fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String>;
 
+    /// Path of a cgroup by its id in the hierarchy of I/O, v1 or v2.
+    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String>;
+
     /// What a process's cgroup, or one above it, may use of a disk (blkio's throttle, `io.max`), if that is limited.
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String>;
 
@@ -111,6 +114,10 @@ impl Names {
 
     pub fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
         self.source.cgroup_by_id(id)
+    }
+
+    pub fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+        self.source.io_cgroup_by_id(id)
     }
 
     pub fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {

@@ -1,4 +1,4 @@
-//! A cgroup with a quota.
+//! A cgroup with a limit, and that of a quota.
 
 use std::{
     fs,
@@ -30,7 +30,14 @@ pub struct Group {
 }
 
 impl Group {
+    /// A fifth of a CPU.
     pub fn new() -> Result<Self> {
+        let v1 = [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000")];
+        Self::limited("cpu", ("cpu.max", "20000 100000"), &v1)
+    }
+
+    /// What is written to which file, where the controller is one of the unified hierarchy, or has its own.
+    pub fn limited(controller: &str, unified: (&str, &str), own: &[(&str, &str)]) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         let of = |kind: &str, option: &str| {
             mounts.lines().find_map(|line| {
@@ -39,20 +46,18 @@ impl Group {
                 fits.then(|| PathBuf::from(fields[1]))
             })
         };
-        let (mount, v2) = match (of("cgroup", "cpu"), of("cgroup2", "")) {
+        let (mount, v2) = match (of("cgroup", controller), of("cgroup2", "")) {
             (Some(mount), _) => (mount, false),
             (None, Some(mount)) => (mount, true),
             _ => return Err(skip("no cgroups")),
         };
-        let dir = mount.join(format!("stillwatch-quota-{}", std::process::id()));
+        let dir = mount.join(format!("stillwatch-{controller}-{}", std::process::id()));
         fs::create_dir(&dir)?;
         let group = Self { dir, v2 };
-        let written = match v2 {
-            true => fs::write(group.dir.join("cpu.max"), "20000 100000"),
-            false => fs::write(group.dir.join("cpu.cfs_period_us"), "100000")
-                .and_then(|()| fs::write(group.dir.join("cpu.cfs_quota_us"), "20000")),
-        };
-        written.map_err(|error| skip(format!("no quotas of the cpu controller: {error}")))?;
+        for (file, value) in if v2 { std::slice::from_ref(&unified) } else { own } {
+            fs::write(group.dir.join(file), value)
+                .map_err(|error| skip(format!("no limits of the {controller} controller: {error}")))?;
+        }
         Ok(group)
     }
 

@@ -12,18 +12,20 @@ use serde_json::Value;
 use super::{
     super::{
         Test,
+        cpu::quota::Group,
         devices::{Filesystem, LoopDevice, MIB, Mapper, buffered, direct, discard},
         every_kernel, here,
         stillwatch::Watch,
         workload::{Workload, rename},
     },
     seen::{Seen, fresh, watch},
-    work::{BLOCK, files, fsync, syncfs, truncate, write_range, writes_of_shared_memory},
+    work::{BLOCK, files, fsync, syncfs, truncate, write_range, writes, writes_of_shared_memory},
 };
 
 pub const TESTS: &[Test] = &[
     every_kernel("io_names_a_writer_that_has_ended", ended),
     every_kernel("io_names_who_writes_from_shared_memory", shared_memory),
+    every_kernel("io_names_the_cgroup_that_a_worker_sends_for", held_back),
     every_kernel("io_leaves_out_what_was_truncated_away", truncated),
     every_kernel("io_notes_the_writers_of_many_files", many_files),
     every_kernel("io_splits_requests_below_a_device_as_its_own", below),
@@ -126,6 +128,34 @@ fn shared_memory() -> Result<()> {
     ensure!(writer.report()? == [0; 2], "writes failed");
     let seen = Seen::until_now(watch)?;
     seen.has_caused(&device.name, WRITES, |row| row["pid"] == writer.pid && row["how"] == "direct")
+}
+
+/// A limit holds a cgroup's writes back, and a worker of the kernel sends them when their time has come.
+fn held_back() -> Result<()> {
+    const WRITES: u64 = 31;
+    const LIMIT: u64 = 16 * BLOCK;
+    let device = LoopDevice::new(4 * MIB)?;
+    let fd = direct(&device.name)?;
+    let number = fs::read_to_string(format!("/sys/block/{}/dev", device.name))?;
+    let (unified, own) = (format!("{} wbps={LIMIT}", number.trim()), format!("{} {LIMIT}", number.trim()));
+    let group = Group::limited("blkio", ("io.max", &unified), &[("blkio.throttle.write_bps_device", &own)])?;
+    let writer = Workload::new(|| [writes(&fd, WRITES), 0])?;
+    fs::write(group.dir.join("cgroup.procs"), writer.pid.to_string())?;
+    let watch = watch(&[])?;
+    writer.go();
+    ensure!(writer.report()? == [0; 2], "writes failed");
+    let seen = Seen::until_now(watch)?;
+    drop(writer);
+    let is_sent = |row: &Value| row["how"] == "kernel thread" && row["cgroup"] == group.name().as_str();
+    let ([_, sent], [_, own]) =
+        (seen.caused(&device.name, is_sent), seen.caused(&device.name, |row| row["how"] == "direct"));
+    // What fits into the first moment goes at once.
+    ensure!(
+        sent + own == WRITES && sent >= WRITES / 2,
+        "{sent} and {own}: {:?}",
+        seen.table("caused_by").collect::<Vec<_>>()
+    );
+    Ok(())
 }
 
 /// On the device itself, where no filesystem adds anything.

@@ -48,7 +48,7 @@ pub enum Unknown {
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Owner {
     pub comm: [u8; 16],
-    /// cgroup id on the unified hierarchy.
+    /// cgroup id on the unified hierarchy; of a thread of the kernel, that of the cgroup it works for in the hierarchy of I/O.
     pub cgroup: u64,
     pub kernel_thread: u32,
     pub pad: u32,
@@ -77,7 +77,7 @@ pub enum How {
     Discard,
     /// It asked the device to empty its cache.
     Flush,
-    /// A kernel thread; on whose behalf is not known.
+    /// A kernel thread; on whose behalf only its cgroup says.
     KernelThread,
 }
 

@@ -40,6 +40,13 @@ fn a_living_process_has_the_name_of_now_and_the_noted_one_is_kept() {
 }
 
 #[test]
+fn a_thread_of_the_kernel_has_the_cgroup_that_it_works_for() {
+    let thread = |cgroup| named(Who { kernel_thread: true, ..noted(7, cgroup) });
+    assert_eq!(says(&thread(5)), [Some("now"), Some("/noted"), None]);
+    assert_eq!(says(&thread(0)), [Some("now"), Some("/now"), None]);
+}
+
+#[test]
 fn a_number_that_is_another_s_by_now_does_not_take_its_name() {
     let who = named(Who { started: started(30), ..noted(7, 5) });
     assert_eq!(says(&who), [Some("noted"), Some("/noted"), None]);

@@ -155,7 +155,10 @@ impl Context<'_> {
         match self.after.owners.get(&owner) {
             Some(known) => {
                 let who = Who::owner(owner, &known.comm, known.cgroup);
-                (Who { kernel_thread: known.kernel_thread != 0, ..who }, How::of(how))
+                let kernel_thread = known.kernel_thread != 0;
+                // Of a thread of the kernel the number tells apart whom it works for, not when it started.
+                let started = who.started.filter(|_| !kernel_thread);
+                (Who { kernel_thread, started, ..who }, How::of(how))
             }
             None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, How::of(how)),
         }

@@ -49,6 +49,10 @@ impl Source for Fake {
         self.cgroup_by_id(id)
     }
 
+    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+        self.cgroup_by_id(id)
+    }
+
     fn connections_full(&mut self, _: Option<u32>) -> Option<String> {
         None
     }

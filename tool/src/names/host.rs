@@ -25,6 +25,7 @@ pub struct Host {
     memory_ids: Ids,
     /// In which disks are limited.
     io: Option<Hierarchy>,
+    io_ids: Ids,
     servers: Servers,
     /// A process in each network namespace, as far as was looked; walked over once in an interval, when the first is asked for.
     inhabitants: Option<HashMap<u32, u32>>,
@@ -40,8 +41,8 @@ impl Host {
         let unified = naming.clone().filter(Hierarchy::is_v2);
         let foreign = features.privileges.first_pid_namespace == Some(false);
         let (memory_ids, io) = (Ids::new(cgroups.memory().cloned()), cgroups.io().cloned());
-        let (ids, servers) = (Ids::new(unified), Servers::default());
-        Self { foreign, naming, ids, memory_ids, io, servers, inhabitants: None }
+        let (ids, io_ids, servers) = (Ids::new(unified), Ids::new(io.clone()), Servers::default());
+        Self { foreign, naming, ids, memory_ids, io, io_ids, servers, inhabitants: None }
     }
 
     /// What `/proc` says of a process.
@@ -54,6 +55,7 @@ impl Source for Host {
     fn tick(&mut self) {
         self.ids.tick();
         self.memory_ids.tick();
+        self.io_ids.tick();
         self.servers.tick();
         self.inhabitants = None;
     }
@@ -111,6 +113,10 @@ impl Source for Host {
 
     fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
         self.memory_ids.path(id)
+    }
+
+    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+        self.io_ids.path(id)
     }
 
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {

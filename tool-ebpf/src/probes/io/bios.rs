@@ -24,7 +24,7 @@ pub unsafe fn bio_queue(bio: *const u8) {
         return;
     }
     let flags = field!(bio, BIO_FLAGS: u32);
-    let (submitter, kind) = submitter(cpu);
+    let (submitter, kind) = submitter(cpu, tables::as_number(cpu, Program::BioQueue, bio));
     let (bytes, sector) = (field!(bio, BIO_SIZE: u32), field!(bio, BIO_SECTOR: u64));
     // A bio that only asks for a flush carries no data.
     let op = if bytes == 0 && wants_flush(flags) { Op::Flush } else { operation(flags) };

@@ -69,7 +69,7 @@ fn find_or_add(cpu: CpuPtr, program: Program, rq: *const u8) -> Option<*mut Requ
     }
     let flags = field!(rq, RQ_FLAGS: u32);
     let bio = tables::as_number(cpu, program, field!(rq, RQ_BIO: *const u8));
-    let (submitter, kind) = made_by(bio).unwrap_or_else(|| submitter(cpu));
+    let (submitter, kind) = made_by(bio).unwrap_or_else(|| submitter(cpu, bio));
     let dev = dev_of(rq);
     let known = match known {
         Some(known) => known,

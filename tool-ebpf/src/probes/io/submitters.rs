@@ -6,14 +6,20 @@ use super::{
     fields::{disk_of, field, has, number_of, target_of},
     tables::{self, CpuPtr},
 };
-use crate::{facts, support::task::Task};
+use crate::{
+    facts,
+    support::{
+        memory::read_or_zero,
+        task::{Task, id_of_cgroup},
+    },
+};
 
 /// First bytes of the name of jbd2's threads.
 const JBD2: u64 = u32::from_le_bytes(*b"jbd2") as u64;
 
-/// Who runs now.
+/// Who runs now; a thread of the kernel is one for each cgroup that it works for.
 #[inline(always)]
-pub fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
+pub fn submitter(cpu: CpuPtr, bio: u64) -> (OwnerId, u32) {
     let task = Task::current();
     let kind = if !task.is_kernel_thread() {
         Submitter::Process
@@ -22,9 +28,27 @@ pub fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
     } else {
         Submitter::KernelThread
     };
-    let owner = task.owner();
-    tables::name(cpu, owner, task);
+    let mut owner = task.owner();
+    if kind as u32 != Submitter::KernelThread as u32 {
+        tables::name(cpu, owner, task, || task.cgroup_id());
+        return (owner, kind as u32);
+    }
+    let cgroup = works_for(bio).unwrap_or(0);
+    owner ^= cgroup & 0xffff_ffff;
+    tables::name(cpu, owner, task, || cgroup);
     (owner, kind as u32)
+}
+
+/// The cgroup that a bio is charged to. A limit holds bios back and lets a worker send them, and a worker writes what a loop device was given.
+/// None for the root.
+#[inline(always)]
+fn works_for(bio: u64) -> Option<u64> {
+    let group: u64 = read_or_zero(bio, facts::BIO_BLKG.get()?);
+    if read_or_zero::<u64>(group, facts::BLKG_PARENT.get()?) == 0 {
+        return None;
+    }
+    let blkcg = read_or_zero(group, facts::BLKG_BLKCG.get()?);
+    id_of_cgroup(read_or_zero(blkcg, facts::BLKCG_CGROUP.get()?))
 }
 
 /// `block_getrq`: a bio becomes a request, still at the hand of its submitter. Some go their own ways from here, and first show
@@ -36,8 +60,8 @@ pub fn submitter(cpu: CpuPtr) -> (OwnerId, u32) {
 pub unsafe fn getrq(bio: *const u8) {
     let Some(cpu) = tables::cpu(Program::Getrq) else { return };
     let flags = field!(bio, BIO_FLAGS: u32);
-    let (owner, kind) = submitter(cpu);
     let address = tables::as_number(cpu, Program::Getrq, bio);
+    let (owner, kind) = submitter(cpu, address);
     if let Some(making) = tables::making(address) {
         // SAFETY: a map value.
         unsafe { *making = Making { bio: address, owner, kind, pad: 0 } };

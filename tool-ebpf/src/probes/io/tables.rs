@@ -311,7 +311,7 @@ const AGAIN: u64 = 64;
 
 /// Keeps the name of a process that owns something, unless this CPU just did: the same one, under the same name.
 #[inline(always)]
-pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
+pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task, cgroup: impl Fn() -> u64) {
     let comm = task.comm();
     // SAFETY: this CPU's block; the index is masked.
     unsafe {
@@ -328,7 +328,7 @@ pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task) {
         // SAFETY: a map value, 16 bytes and aligned as words.
         return unsafe { (&raw mut (*known).comm).cast::<[u64; 2]>().write(comm) };
     }
-    let mut new = Owner { cgroup: task.cgroup_id(), kernel_thread: task.is_kernel_thread().into(), ..EMPTY };
+    let mut new = Owner { cgroup: cgroup(), kernel_thread: task.is_kernel_thread().into(), ..EMPTY };
     // SAFETY: 16 bytes, aligned as words.
     unsafe { (&raw mut new.comm).cast::<[u64; 2]>().write_unaligned(comm) };
     let _ = IO_OWNERS.insert(owner, new, 0);
