@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod budget;
 mod cpu;
 mod devices;
 mod findings;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let tests: Vec<Test> = [
         lifetime::TESTS,
         survival::TESTS,
+        budget::TESTS,
         &syscalls::tests(),
         &io::tests(),
         &tcp::tests(),

@@ -57,7 +57,8 @@ probes!(between);
 
 /// There is no difference if one of the two samples lacks a probe.
 fn unavailable(prev: &Sample, next: &Sample) -> Vec<Unavailable> {
-    let back = prev.unavailable.iter().filter(|one| next.unavailable.iter().all(|other| other.probe != one.probe));
+    let is_back = |one: &&Unavailable| next.unavailable.iter().all(|other| other.probe != one.probe);
+    let back = prev.unavailable.iter().filter(|one| is_back(one) && !prev.has(one.probe));
     let back =
         back.map(|one| Unavailable { why: "it could not be read when this interval began".into(), ..one.clone() });
     next.unavailable.iter().cloned().chain(back).collect()
@@ -82,6 +83,8 @@ fn cost(prev: &Sample, next: &Sample, interval: Duration) -> Cost {
         rss_bytes: after.rss_bytes,
         kernel_bytes: after.kernel_bytes,
         lost: lost.filter(|lost| lost.count > 0).collect(),
+        level: next.level.clone(),
+        level_changed: next.level.without != prev.level.without,
     }
 }
 

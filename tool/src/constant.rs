@@ -14,6 +14,11 @@ pub fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Constant, D::Error> {
     String::deserialize(from).map(kept)
 }
 
+/// Several such words.
+pub fn list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Constant>, D::Error> {
+    Ok(Vec::<String>::deserialize(from)?.into_iter().map(kept).collect())
+}
+
 /// Counts by such words.
 pub fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Constant, u64>, D::Error> {
     let counts = BTreeMap::<String, u64>::deserialize(from)?;

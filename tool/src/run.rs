@@ -1,6 +1,7 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
 mod attached;
+mod budget;
 mod host;
 mod readers;
 mod slot;
@@ -175,7 +176,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
         let last = last || left == Some(0);
         let mut next = attached.sample(last, &mut engine.names)?;
         next.lost.push(unread.lost());
-        let uncalibrated = next.usage.programs.is_none() && calibration.is_due();
+        let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
         show(&mut *sink, plan, engine.feed(Input::Sample(Box::new(next))))?;
         if last {
             sink.finish()?;

@@ -16,7 +16,7 @@ use stillwatch_common::{
     syscalls::{Account, Caller, Row},
 };
 
-use crate::missing::{Lost, Unavailable};
+use crate::missing::{Level, Lost, Unavailable};
 
 macro_rules! sample {
     ($($probe:ident: $Part:ident),*) => {
@@ -27,6 +27,8 @@ macro_rules! sample {
             pub pressure: Result<PressureTotals, String>,
             /// Since attach, by cause.
             pub lost: Vec<Lost>,
+            /// How much was measured since the last one.
+            pub level: Level,
             /// Probes that should run and could not be read.
             pub unavailable: Vec<Unavailable>,
             $(pub $probe: Option<$Part>,)*
@@ -36,7 +38,15 @@ macro_rules! sample {
             /// Without any probe.
             pub fn new(taken: Moment, pressure: Result<PressureTotals, String>) -> Self {
                 let (usage, lost, unavailable) = (Usage::default(), Vec::new(), Vec::new());
-                Self { taken, usage, pressure, lost, unavailable, $($probe: None,)* }
+                Self { taken, usage, pressure, lost, level: Level::default(), unavailable, $($probe: None,)* }
+            }
+
+            /// Whether a probe was read.
+            pub fn has(&self, probe: &str) -> bool {
+                match probe {
+                    $(stringify!($probe) => self.$probe.is_some(),)*
+                    _ => false,
+                }
             }
         }
     };
@@ -122,6 +132,8 @@ pub struct Io {
     pub stalls: HashMap<io::Stall, io::Waits>,
     /// Tasks that wait now.
     pub waiting: Vec<Waiting>,
+    /// Who waits was not looked at.
+    pub no_stalls: bool,
     /// Kernel functions, innermost first, of the stacks of the stalls.
     pub stacks: HashMap<u64, Rc<[String]>>,
     /// Requests over the threshold that ended since the last sample.

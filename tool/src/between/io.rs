@@ -17,7 +17,7 @@ use crate::{
     sample::{self, BlockDevice, Moment},
     snapshot::{
         Who,
-        io::{Begun, Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, NO_QUEUE, NOT_TIMED, Op, Request},
+        io::{Begun, Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, LEFT_OUT, NO_QUEUE, NOT_TIMED, Op, Request},
     },
     table::{Bounded, Known},
 };
@@ -33,6 +33,9 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
     let caused_by = caused_by.into_iter().map(|cause| cause.row);
     io.caused_by = known(plan, caused_by.filter(|row| context.is_asked_for(&row.device, &row.disk)));
     io.stalled = known(plan, stalled.into_iter().map(|stall| stall.row));
+    if after.no_stalls {
+        io.stalled = Known::not_measured(LEFT_OUT);
+    }
     io.slow = after.slow.iter().filter_map(|slow| context.slow(slow)).collect();
     io
 }

@@ -44,7 +44,7 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         reset_totals: std::array::from_fn(|at| after.reset_totals[at] - before.reset_totals[at]),
         remotes: connects::remotes(before, after, |ends| shown(ends, plan)).into(),
         opened: Outcomes(std::array::from_fn(|outcome| after.outcomes[outcome] - before.outcomes[outcome])),
-        drops: plan.drops.then(|| drops::sites(before, after, plan).into()),
+        drops: (plan.drops && !after.no_drops).then(|| drops::sites(before, after, plan).into()),
         dropped: after.dropped - before.dropped,
         listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
         closed_windows: windows::closed_windows(after, |ends| shown(ends, plan)),

@@ -160,6 +160,11 @@ pub struct Common {
     #[arg(short, long, value_name = "CGROUP", help_heading = "Whose")]
     pub cgroup: Option<String>,
 
+    /// What measuring may cost, of all CPUs together; above it the dearest signals are left out for a while
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent, default_value = "1")]
+    #[arg(allow_negative_numbers = true, help_heading = "Cost")]
+    pub budget: f64,
+
     /// Rows per table; JSON always has all
     #[arg(long, value_name = "N", value_parser = values::at_least_one, default_value = "10")]
     #[arg(allow_negative_numbers = true, help_heading = "Output")]

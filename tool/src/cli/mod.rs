@@ -116,7 +116,7 @@ fn plan(
     cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Plan, Refusal> {
     // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
-    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color } = common;
+    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color, budget } = common;
     let cgroup = match wanted {
         Some(name) => Some(cgroup(&name).map_err(|why| Refusal::value("--cgroup <CGROUP>", &name, &why))?),
         None => None,
@@ -132,6 +132,7 @@ fn plan(
             Color::Auto => surroundings.terminal && !surroundings.no_color,
         },
         filter: Filter { pids: once(pid), comm, cgroup },
+        budget_percent: budget,
         ..Plan::default()
     })
 }

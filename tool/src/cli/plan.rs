@@ -17,6 +17,8 @@ macro_rules! plan {
             pub top: usize,
             pub colour: bool,
             pub filter: Filter,
+            /// What the run may cost, in percent of what all CPUs can do.
+            pub budget_percent: f64,
             /// All probes at once, in few lines, with findings.
             pub overview: bool,
             // The probes that run.

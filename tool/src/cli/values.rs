@@ -119,6 +119,12 @@ fn duration(word: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * scale).map_err(|_| wrong())
 }
 
+/// Of all CPUs.
+pub fn percent(word: &str) -> Result<f64, String> {
+    let percent: f64 = word.trim_end_matches('%').parse().map_err(|_| "give a number, as in 0.5".to_owned())?;
+    if (0.01..=100.0).contains(&percent) { Ok(percent) } else { Err("give 0.01 to 100".into()) }
+}
+
 pub fn at_least_one(word: &str) -> Result<u64, String> {
     match word.parse() {
         Ok(number) if number > 0 => Ok(number),

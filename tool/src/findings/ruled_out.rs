@@ -153,6 +153,8 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
     if scene.now.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode != Mode::Exact) {
         looked.not_measured.push("calls that fail (--exact)".to_owned());
     }
+    let shed = scene.now.cost.level.without.iter().map(|signal| format!("{signal} (--budget)"));
+    looked.not_measured.extend(shed);
     looked
 }
 
@@ -191,6 +193,9 @@ fn run_queue_ns(scene: &Scene, cpu: &Cpu) -> u64 {
 
 fn disks(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let io = scene.now.io.as_ref().ok_or_else(|| scene.lacks("io", "disks"))?;
+    if let Known::Not(why) = &io.stalled {
+        return Err(format!("disks (who waits: {why})"));
+    }
     let mut figures = Figures::default();
     match scene.disks.iter().filter(|disk| disk.ios > 0).max_by_key(|disk| disk.total.p99_ns) {
         Some(worst) => {

@@ -23,6 +23,12 @@ impl Stopwatch {
     }
 }
 
+/// Runs of each program, by its name.
+pub type Runs = BTreeMap<&'static str, u64>;
+
+/// Runs in a window that say anew what one costs.
+const OFTEN: u64 = 100;
+
 /// Nanoseconds per run of each program, by its name.
 #[derive(Clone, Debug, Default)]
 pub struct RunCost(HashMap<String, f64>);
@@ -57,28 +63,32 @@ impl RunCost {
         Some(cost)
     }
 
-    /// Ends a window: programs that ran in it, and were not known yet, are known from now on.
+    /// Ends a window: what programs cost that ran in it, often enough or for the first time, is known anew.
     pub fn learn(&mut self, window: Window, ebpf: &Ebpf) {
         let Some(after) = read(ebpf) else { return };
         for ((name, time, runs), (_, later, more)) in window.before.into_iter().zip(after) {
-            if let Some(runs) = more.checked_sub(runs).filter(|&runs| runs > 0) {
-                self.0.entry(name).or_insert(later.saturating_sub(time).as_nanos() as f64 / runs as f64);
+            let runs = more.saturating_sub(runs);
+            if runs >= OFTEN || runs > 0 && !self.0.contains_key(&name) {
+                self.0.insert(name, later.saturating_sub(time).as_nanos() as f64 / runs as f64);
             }
         }
     }
 
-    /// Time of so many runs. `None`: of more than one in a hundred it has not been measured yet what they cost. Fewer are priced
-    /// like the dearest program: one that hardly ever runs may never do so while we measure.
-    pub fn of(&self, runs: &BTreeMap<&'static str, u64>) -> Option<Duration> {
+    /// Of no more than one in a hundred of these runs it has not been measured yet what they cost.
+    pub fn knows(&self, runs: &Runs) -> bool {
+        let guessed: u64 =
+            runs.iter().filter(|(program, _)| !self.0.contains_key(**program)).map(|(_, runs)| runs).sum();
+        guessed * 100 <= runs.values().sum()
+    }
+
+    /// Time of so many runs of each program. Those that have not been measured are priced like the dearest: one that hardly ever runs may
+    /// never do so while we measure.
+    pub fn of(&self, runs: &Runs) -> BTreeMap<&'static str, Duration> {
         let dearest = self.0.values().copied().fold(0.0, f64::max);
-        let (mut ns, mut all, mut guessed) = (0.0, 0, 0);
-        for (&program, &runs) in runs {
-            let known = self.0.get(program);
-            ns += known.copied().unwrap_or(dearest) * runs as f64;
-            all += runs;
-            guessed += if known.is_none() { runs } else { 0 };
-        }
-        (guessed * 100 <= all).then_some(Duration::from_nanos(ns as u64))
+        let time = |program, runs| {
+            Duration::from_nanos((self.0.get(program).copied().unwrap_or(dearest) * runs as f64) as u64)
+        };
+        runs.iter().map(|(&program, &runs)| (program, time(program, runs))).collect()
     }
 }
 

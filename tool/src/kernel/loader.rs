@@ -4,6 +4,7 @@
 //! it when the process ends, however it ends.
 
 use std::{
+    collections::HashMap,
     io,
     os::fd::{AsFd, AsRawFd},
 };
@@ -11,7 +12,7 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     maps::MapError,
-    programs::{BtfTracePoint, Iter, ProgramError},
+    programs::{BtfTracePoint, Iter, ProgramError, tp_btf::BtfTracePointLinkId},
 };
 use thiserror::Error;
 
@@ -147,7 +148,35 @@ pub struct Loaded {
     pub ebpf: Ebpf,
     /// Hooks that could not be loaded but that a run can do without, and why.
     pub refused: Vec<(Hook, String)>,
+    pub links: Links,
     hooks: Vec<Hook>,
+}
+
+/// What attaches each tracepoint, by the name of its program.
+#[derive(Default)]
+pub struct Links(HashMap<&'static str, BtfTracePointLinkId>);
+
+impl Links {
+    /// A program stays loaded, and runs no more.
+    pub fn detach(&mut self, ebpf: &mut Ebpf, name: &'static str) {
+        if let (Some(link), Some(program)) = (self.0.remove(name), tracepoint(ebpf, name))
+            && let Err(error) = program.detach(link)
+        {
+            tracing::debug!("{name}: {error}");
+        }
+    }
+
+    /// It runs again.
+    pub fn attach(&mut self, ebpf: &mut Ebpf, name: &'static str) -> Result<(), ProgramError> {
+        if let Some(program) = tracepoint(ebpf, name) {
+            self.0.insert(name, program.attach()?);
+        }
+        Ok(())
+    }
+}
+
+fn tracepoint<'a>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut BtfTracePoint> {
+    ebpf.program_mut(name)?.try_into().ok()
 }
 
 /// Creates the maps, with the sizes given, and loads the programs of `hooks`.
@@ -176,7 +205,7 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
             Err(error) => return Err(error),
         }
     }
-    Ok(Loaded { ebpf, refused, hooks: loaded })
+    Ok(Loaded { ebpf, refused, links: Links::default(), hooks: loaded })
 }
 
 fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
@@ -209,10 +238,7 @@ impl Loaded {
             let refused = |source| LoadError::Refused { hook: Box::new(hook), source };
             let program = self.ebpf.program_mut(hook.name).ok_or(LoadError::Absent(hook.name))?;
             match hook.kind {
-                HookKind::TpBtf => {
-                    let program: &mut BtfTracePoint = program.try_into().map_err(refused)?;
-                    program.attach().map_err(refused)?;
-                }
+                HookKind::TpBtf => self.links.attach(&mut self.ebpf, hook.name).map_err(refused)?,
                 HookKind::Iter(_) => {
                     let program: &mut Iter = program.try_into().map_err(refused)?;
                     let visited = visit(program);
@@ -228,9 +254,7 @@ impl Loaded {
 
 /// Attaches a tracepoint that a probe found a need for. A run can do without.
 pub fn attach_later(ebpf: &mut Ebpf, hook: &Hook) -> bool {
-    let program = ebpf.program_mut(hook.name);
-    let program = program.and_then(|program| <&mut BtfTracePoint>::try_from(program).ok());
-    match program.map(|program| program.attach()) {
+    match tracepoint(ebpf, hook.name).map(BtfTracePoint::attach) {
         Some(Err(error)) => {
             tracing::warn!("no {hook}: {error}; carrying on without {}", hook.needed_for);
             false
@@ -248,6 +272,14 @@ pub fn unload(ebpf: &mut Ebpf, hook: &Hook) {
     };
     if let Err(error) = gone {
         tracing::debug!("{hook}: {error}");
+    }
+}
+
+/// Runs an iterator that writes nothing once more, if it could be loaded.
+pub fn visit_again(ebpf: &mut Ebpf, name: &str) {
+    let program = ebpf.program_mut(name).and_then(|program| <&mut Iter>::try_from(program).ok());
+    if let Some(Err(error)) = program.map(visit) {
+        tracing::debug!("{name}: {error}");
     }
 }
 

@@ -50,6 +50,14 @@ impl<K: Pod + Eq + Hash, V: Pod> HashTable<K, V> {
         }
     }
 
+    /// As long as no program of ours writes it.
+    pub fn clear(&mut self) -> io::Result<()> {
+        let mut keys = Vec::new();
+        self.read(|&key, _| keys.push(key))?;
+        self.remove(&keys);
+        Ok(())
+    }
+
     pub fn fills_up(&self, entries: usize) -> bool {
         entries * 2 >= self.max_entries
     }

@@ -1,11 +1,12 @@
 //! Programs in the kernel, and everything that is read of them.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, rc::Rc, time::Duration};
+use std::{os::fd::OwnedFd, rc::Rc, time::Duration};
 
 use anyhow::Result;
 use aya::Ebpf;
 
 use super::{
+    budget::{Budget, Extra, Spent, Step},
     host::now,
     readers::Readers,
     start::{Failed, Start, none_left},
@@ -15,17 +16,17 @@ use crate::{
     engine::Input,
     kernel::{
         btf::KernelBtf,
-        cost::{self, RunCost, Window},
+        cost::{self, RunCost, Runs, Window},
         facts::{self, Facts},
         features::{FOREIGN, Features},
         in_time,
-        loader::{self, Hook, Loaded},
+        loader::{self, Hook, Links, Loaded, TASK_ITER},
         memory,
     },
     names::Names,
     probes::{self, Tick, With, filter, tcp},
-    sample::{Sample, Usage},
-    snapshot::{Lost, Unavailable},
+    sample::{Moment, Sample, Usage},
+    snapshot::{Level, Lost, Unavailable},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -37,11 +38,23 @@ pub struct Attached {
     /// What could not be attached.
     unavailable: Vec<Unavailable>,
     run_cost: Option<RunCost>,
+    /// How often programs ran until the last sample, and how long, where that is known.
+    runs: Runs,
+    programs: Duration,
+    process: Duration,
+    /// When; before the first there is nothing to compare with.
+    sampled: Option<Moment>,
+    budget: Budget,
+    /// Intervals until what programs cost is measured anew: a host under load is not the idle one of the beginning.
+    calibration: u32,
+    links: Links,
     kernel_bytes: u64,
     /// What cannot be measured, and why.
     pub missing: Vec<String>,
 }
 
+/// Intervals between two looks at what programs cost.
+const RECALIBRATED: u32 = 60;
 /// Long enough to see some requests on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);
 
@@ -100,15 +113,38 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     if let Some(reader) = &mut readers.oom.reader {
         reader.protect();
     }
+    let plan = start.plan;
     Ok(Attached {
         ebpf: loaded.ebpf,
         readers,
-        plan: start.plan,
+        budget: Budget::new(plan.budget_percent, processors, sheddable(&plan)),
+        runs: Runs::new(),
+        programs: Duration::ZERO,
+        process: cost::process_time(),
+        sampled: None,
+        calibration: 1,
+        links: loaded.links,
+        plan,
         unavailable: start.unavailable,
         run_cost,
         kernel_bytes,
         missing,
     })
+}
+
+/// What a plan may have less of for a while.
+fn sheddable(plan: &Plan) -> Vec<Extra> {
+    let is_there = |signal: &Extra| match signal {
+        Extra::Calls => plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Exact),
+        Extra::Drops => plan.tcp.as_ref().is_some_and(|tcp| tcp.drops),
+        Extra::Switches => plan.cpu.is_some(),
+        // All that a sleep in a call is measured by is at switches.
+        Extra::Stalls => {
+            let needs = plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Blocked);
+            plan.io.as_ref().is_some_and(|io| !io.devices_only) && !needs
+        }
+    };
+    Extra::ALL.into_iter().filter(is_there).collect()
 }
 
 /// Loads what a plan needs.
@@ -132,6 +168,18 @@ fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u6
     let mut loaded = loader::load(facts, &entries, &hooks)?;
     filter::fill(&plan.filter, &mut loaded.ebpf)?;
     Ok((loaded, kernel_bytes))
+}
+
+/// Probes that see nothing without a signal.
+fn blinded(signal: Extra, plan: &Plan) -> Vec<&'static str> {
+    match signal {
+        Extra::Calls => vec!["syscalls"],
+        Extra::Drops | Extra::Stalls => vec![],
+        Extra::Switches if plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Long) => {
+            vec!["cpu", "syscalls"]
+        }
+        Extra::Switches => vec!["cpu"],
+    }
 }
 
 impl Attached {
@@ -166,15 +214,32 @@ impl Attached {
         let now = now();
         let before = self.readers.are_there();
         let mut tick = Tick { ebpf: &mut self.ebpf, names, now, last };
-        let mut sample = self.readers.read(&mut tick);
+        let without: Vec<Extra> = self.budget.without().collect();
+        let shed: Vec<&str> = without.iter().flat_map(|signal| blinded(*signal, &self.plan)).collect();
+        let mut sample = self.readers.read(&mut tick, &shed);
         let there = self.readers.are_there();
         before.iter().filter(|probe| !there.contains(probe)).for_each(|probe| self.detach(probe));
         sample.unavailable.extend(self.unavailable.iter().cloned());
         if there.is_empty() {
             return Err(none_left(&sample.unavailable));
         }
+        for probe in shed {
+            let why = format!(
+                "not measured for a while, to cost no more than {}% of all CPUs (--budget)",
+                self.plan.budget_percent
+            );
+            sample.unavailable.push(Unavailable { probe, why });
+        }
+        if let Some(tcp) = &mut sample.tcp {
+            tcp.no_drops = without.contains(&Extra::Drops);
+        }
+        if let Some(io) = &mut sample.io {
+            io.no_stalls = without.contains(&Extra::Stalls);
+        }
+        let without = without.into_iter().map(Extra::name).collect();
+        sample.level = Level { budget_percent: self.plan.budget_percent, without };
         // Probes that share a hook share its program, and each has counted all of its runs.
-        let mut runs = BTreeMap::new();
+        let mut runs = Runs::new();
         for counters in self.readers.counters() {
             for &(program, count) in &counters.runs {
                 let known: &mut u64 = runs.entry(program).or_default();
@@ -184,15 +249,118 @@ impl Attached {
         }
         sample.lost.push(Lost { cause: "reads that did not end in time", count: in_time::given_up() });
         sample.lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
+        let spent = self.spend(&runs);
         // Of a probe that was not read it is not known how often its programs ran.
-        let run_cost = self.run_cost.as_ref().filter(|_| self.readers.work());
+        let is_known = self.readers.work() && self.run_cost.as_ref().is_some_and(|cost| cost.knows(&runs));
         sample.usage = Usage {
-            process: cost::process_time(),
-            programs: run_cost.and_then(|cost| cost.of(&runs)),
+            process: self.process,
+            programs: is_known.then_some(self.programs),
             rss_bytes: cost::rss_bytes(),
             kernel_bytes: self.kernel_bytes,
         };
+        self.runs = runs;
+        if let Some(before) = self.sampled.replace(now) {
+            match self.budget.step(&spent, now.clock.saturating_sub(before.clock)) {
+                Some(Step::Shed(signal)) => self.shed(signal),
+                Some(Step::TryAgain(signal)) => self.take_up(signal, &mut sample, names),
+                None => {}
+            }
+        }
         Ok(sample)
+    }
+
+    /// What was spent since the last sample.
+    fn spend(&mut self, runs: &Runs) -> Spent {
+        let more = runs.iter().map(|(&program, &now)| {
+            let before = self.runs.get(program).copied().unwrap_or(0);
+            (program, now.saturating_sub(before))
+        });
+        let more: Runs = more.collect();
+        let programs = self.run_cost.as_ref().map(|cost| cost.of(&more)).unwrap_or_default();
+        self.programs += programs.values().sum::<Duration>();
+        let process = cost::process_time();
+        let before = std::mem::replace(&mut self.process, process);
+        Spent { process: process.saturating_sub(before), programs }
+    }
+
+    /// At every tick.
+    pub fn is_to_be_calibrated(&mut self) -> bool {
+        self.calibration = self.calibration.saturating_sub(1);
+        if self.calibration > 0 {
+            return false;
+        }
+        self.calibration = RECALIBRATED;
+        true
+    }
+
+    fn shed(&mut self, signal: Extra) {
+        self.calibration = 1;
+        let percent = self.plan.budget_percent;
+        tracing::warn!(
+            "{} are not measured for a while, to cost no more than {percent}% of all CPUs (--budget)",
+            signal.name()
+        );
+        match signal {
+            Extra::Calls => {
+                self.links.detach(&mut self.ebpf, "sys_enter");
+                self.links.detach(&mut self.ebpf, "sys_exit");
+            }
+            Extra::Drops => self.links.detach(&mut self.ebpf, "kfree_skb"),
+            Extra::Switches => self.shed_switches(true),
+            Extra::Stalls => {
+                self.links.detach(&mut self.ebpf, "sched_switch");
+                self.links.detach(&mut self.ebpf, "sched_waking");
+            }
+        }
+    }
+
+    /// What was shed is measured again from this sample on.
+    fn take_up(&mut self, signal: Extra, sample: &mut Sample, names: &mut Names) {
+        self.calibration = 1;
+        let attached = match signal {
+            Extra::Calls => self.take_up_calls(),
+            Extra::Drops => self.links.attach(&mut self.ebpf, "kfree_skb").map_err(Into::into),
+            Extra::Switches => {
+                self.shed_switches(false);
+                Ok(())
+            }
+            Extra::Stalls => self.take_up_stalls(),
+        };
+        if let Err(error) = attached {
+            return tracing::warn!("{} are not measured any more: {error:#}", signal.name());
+        }
+        let mut tick = Tick { ebpf: &mut self.ebpf, names, now: sample.taken, last: false };
+        for probe in blinded(signal, &self.plan) {
+            self.readers.read_one(probe, &mut tick, sample);
+        }
+    }
+
+    /// Exits before entries, as when the run began.
+    fn take_up_calls(&mut self) -> Result<()> {
+        if let Some(reader) = &mut self.readers.syscalls.reader {
+            reader.forget()?;
+        }
+        self.links.attach(&mut self.ebpf, "sys_exit")?;
+        self.links.attach(&mut self.ebpf, "sys_enter")?;
+        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
+        Ok(())
+    }
+
+    /// Wake-ups before sleeps: a sleep whose end was not seen would go on for ever.
+    fn take_up_stalls(&mut self) -> Result<()> {
+        if let Some(reader) = &mut self.readers.io.reader {
+            reader.forget_waits()?;
+        }
+        self.links.attach(&mut self.ebpf, "sched_waking")?;
+        self.links.attach(&mut self.ebpf, "sched_switch")?;
+        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
+        Ok(())
+    }
+
+    fn shed_switches(&mut self, shed: bool) {
+        if let Some(reader) = &mut self.readers.cpu.reader {
+            reader.shed(&mut self.ebpf, shed);
+        }
     }
 
     /// Hooks that nobody reads any more what they count would only cost.

@@ -27,12 +27,24 @@ macro_rules! readers {
                 Ok(Self { $($probe: Slot::new($probe),)* })
             }
 
-            /// A sample of what could be read; our own cost and losses are yet to come.
-            pub fn read(&mut self, tick: &mut Tick) -> Sample {
+            /// A sample of what could be read, `without` those that are shed; our own cost and losses are yet to come.
+            pub fn read(&mut self, tick: &mut Tick, without: &[&str]) -> Sample {
                 let mut sample = Sample::new(tick.now, pressure());
-                $(sample.$probe = self.$probe.read(stringify!($probe), |reader| Read::read(reader, tick));)*
+                $(if !without.contains(&stringify!($probe)) {
+                    self.read_one(stringify!($probe), tick, &mut sample);
+                })*
                 sample.unavailable = self.unavailable();
                 sample
+            }
+
+            /// One probe's part of a sample.
+            pub fn read_one(&mut self, probe: &str, tick: &mut Tick, sample: &mut Sample) {
+                match probe {
+                    $(stringify!($probe) => {
+                        sample.$probe = self.$probe.read(stringify!($probe), |reader| Read::read(reader, tick));
+                    })*
+                    _ => {}
+                }
             }
 
             pub fn counters(&self) -> [&Counters; probes::ALL.len()] {

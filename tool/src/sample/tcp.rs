@@ -23,6 +23,8 @@ pub struct Tcp {
     /// Connections opened, by [`tcp::Outcome`].
     pub outcomes: [u64; tcp::Outcome::ALL.len()],
     pub dropped: u64,
+    /// They were not looked at.
+    pub no_drops: bool,
     pub drops: HashMap<tcp::DropSite, tcp::Drops>,
     /// By address of the socket.
     pub listeners: HashMap<u64, tcp::Listener>,

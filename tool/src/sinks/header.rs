@@ -56,5 +56,9 @@ fn own(cost: &Cost) -> String {
         let causes: Vec<_> = cost.lost.iter().map(|lost| format!("{} {}", lost.cause, lost.count)).collect();
         lost += &format!(" ({})", causes.join(", "));
     }
-    format!("self {cpu}{more} cpu, {}, {lost}", bytes(cost.rss_bytes))
+    let level = match &cost.level {
+        level if level.without.is_empty() => String::new(),
+        level => format!(", {} (budget {}% of all CPUs)", level.name(), level.budget_percent),
+    };
+    format!("self {cpu}{more} cpu, {}, {lost}{level}", bytes(cost.rss_bytes))
 }

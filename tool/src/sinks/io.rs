@@ -15,18 +15,23 @@ mod tests;
 pub use self::{stalled::waiting_for, words::device};
 
 use super::View;
-use crate::snapshot::{Snapshot, io::Io};
+use crate::{
+    snapshot::{Snapshot, io::Io},
+    table::Known,
+};
 
 /// How it runs, for the header.
 pub fn mode(io: &Io) -> &'static str {
-    if io.stalled.is_known() { "io" } else { "io devices" }
+    if io.caused_by.is_known() { "io" } else { "io devices" }
 }
 
 pub fn draw(text: &mut String, io: &Io, snapshot: &Snapshot, view: &View) {
     requests::draw(text, &io.slow, snapshot, view);
     devices::draw(text, &io.devices, snapshot, view);
-    if let Some(stalled) = io.stalled.value() {
-        stalled::draw(text, stalled, snapshot, view);
+    match &io.stalled {
+        Known::Value(stalled) => stalled::draw(text, stalled, snapshot, view),
+        Known::Not(why) if io.caused_by.is_known() => *text += &format!("who is stalled is not known ({why})\n"),
+        Known::Not(_) => {}
     }
     if let Some(causes) = io.caused_by.value() {
         causes::draw(text, causes, snapshot, view);

@@ -73,6 +73,9 @@ impl<W: Write> Sink for Json<W> {
 
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.write(|lines, view| {
+            if snapshot.cost.level_changed {
+                lines.add(&line::Event::of("stillwatch", "level", snapshot.at, line::NewLevel::of(&snapshot.cost)))?;
+            }
             macro_rules! add {
                 ($($probe:ident: $_part:ident),*) => {
                     $(if let Some(part) = &snapshot.$probe {

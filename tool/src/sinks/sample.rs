@@ -8,7 +8,7 @@ use stillwatch_common::hist;
 use super::View;
 use crate::{
     snapshot::{
-        Cost, Latency, Lost, Pressure, Snapshot, StallPercent, Who,
+        Cost, Latency, Level, Lost, Pressure, Snapshot, StallPercent, Who,
         syscalls::{BEFORE_START, Call, CallsBy, CommonestError, InFlight, Mode, SlowCalls, Syscalls},
     },
     table::{Bounded, Known},
@@ -93,6 +93,8 @@ pub fn busy() -> Snapshot {
             rss_bytes: 9 << 20,
             kernel_bytes: 3 << 20,
             lost: vec![Lost { cause: "task table full", count: 17 }],
+            level: Level { budget_percent: 1.0, without: vec![] },
+            level_changed: false,
         },
         syscalls: Some(Syscalls {
             mode: Mode::Exact,

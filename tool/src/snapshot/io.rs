@@ -23,6 +23,7 @@ pub const NO_QUEUE: &str = "the device has no request queue";
 pub const NOT_TIMED: &str = "no request has a latency";
 /// The flag without which nothing is known but of devices.
 pub const DEVICES_ONLY: &str = "--devices";
+pub const LEFT_OUT: &str = "left out to keep the budget";
 pub const AGE_UNKNOWN: &str = "its start was not seen";
 pub const BEFORE_START: &str = "since before start";
 pub const TOO_SHORT: &str = "too short for a stack: see stall_over_ns";

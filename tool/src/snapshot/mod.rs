@@ -23,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::missing::{Lost, Unavailable};
+pub use crate::missing::{Level, Lost, Unavailable};
 
 macro_rules! snapshot {
     ($($probe:ident: $Part:ident),*) => {
@@ -76,6 +76,11 @@ pub struct Cost {
     pub kernel_bytes: u64,
     /// What could not be measured, by cause; only causes that occurred.
     pub lost: Vec<Lost>,
+    /// How much was measured, and whether that is another level than in the interval before.
+    #[serde(default)]
+    pub level: Level,
+    #[serde(default)]
+    pub level_changed: bool,
 }
 
 impl Cost {

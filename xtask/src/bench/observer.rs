@@ -36,7 +36,9 @@ impl Observer {
     /// `stillwatch ARGS`.
     pub fn stillwatch(bench: &Bench, args: &str) -> Self {
         let words = args.split(' ').map(OsString::from);
-        let command = std::iter::once(bench.stillwatch.clone().into()).chain(words).chain(["--plain".into()]);
+        let command = std::iter::once(bench.stillwatch.clone().into())
+            .chain(words)
+            .chain(["--plain", "--budget", "100"].map(OsString::from));
         Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false, others: Vec::new() }
     }
 

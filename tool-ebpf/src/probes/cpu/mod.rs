@@ -35,6 +35,9 @@ use crate::{
 /// `sched_switch`. How long the task that comes slept, 0: it did not, or nobody looks at that.
 #[inline(always)]
 pub fn switch(switch: &Switch) -> u64 {
+    if tables::is_shed() {
+        return 0;
+    }
     let Some((number, cpu)) = tables::cpu() else { return 0 };
     // SAFETY: this CPU's block; interrupts are off.
     unsafe { (*cpu).switches += 1 };

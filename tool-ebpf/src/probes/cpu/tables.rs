@@ -61,7 +61,11 @@ static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
 
 /// Since when tasks sleep, where that is looked at.
 #[map]
-static CPU_SLEEPERS: Array<Sleepers> = Array::with_max_entries(1, 0);
+static CPU_SLEEPERS: Array<Sleepers> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Not 0: switches are not looked at for now, to keep a budget.
+#[map]
+static CPU_SHED: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Interrupts by CPU, where asked for.
 #[map]
@@ -204,6 +208,12 @@ pub fn is_stale(task: Task) -> bool {
 }
 
 /// The two places for a thread of this number. Neighbours have others.
+#[inline(always)]
+pub fn is_shed() -> bool {
+    // SAFETY: a map value, which only user space writes.
+    CPU_SHED.get_ptr(0).is_some_and(|shed| unsafe { shed.read_volatile() } != 0)
+}
+
 #[inline(always)]
 pub fn sleepers(tid: u32) -> Option<*mut Sleepers> {
     CPU_SLEEPERS.get_ptr_mut(tid & (SLEEPERS as u32 - 1))

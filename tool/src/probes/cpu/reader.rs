@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, io};
 
-use aya::Ebpf;
+use aya::{Ebpf, maps::Array};
 use stillwatch_common::{
     cpu::{
-        Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, Shard, Shared, Vector, WaitOctave,
-        Waited, Walked,
+        Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, SLEEPERS, Shard, Shared, Sleepers,
+        Vector, WaitOctave, Waited, Walked,
     },
     hist,
     io::OwnerId,
@@ -53,8 +53,8 @@ pub struct Reader {
     quotas: Quotas,
     /// Facts about waits are there.
     waits: bool,
-    /// Sleeps are looked at.
-    sleeps: bool,
+    /// Where sleeps are looked at.
+    sleepers: Option<Mapping<Sleepers>>,
     last_waited: HashMap<OwnerId, Waited>,
     last_by: HashMap<By, WaitOctave>,
     drifts: Vec<Drift>,
@@ -81,6 +81,10 @@ impl Reader {
         Ok(Self {
             cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, processors, true).map_err(unreadable)?,
             shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
+            sleepers: match facts.has(&facts::CPU_SLEEPS) {
+                true => Some(Mapping::new(fd(ebpf, "CPU_SLEEPERS")?, SLEEPERS, true).map_err(unreadable)?),
+                false => None,
+            },
             shared: Mapping::new(fd(ebpf, "CPU_SHARED")?, 1, true).map_err(unreadable)?,
             waited: HashTable::new(take(ebpf, "CPU_WAITED")?, 1)?,
             behind: HashTable::new(take(ebpf, "CPU_BEHIND")?, 1)?,
@@ -100,7 +104,6 @@ impl Reader {
             tasks: Tasks::default(),
             quotas: Quotas::new(),
             waits: facts.has(&facts::SCHED_QUEUED),
-            sleeps: facts.has(&facts::CPU_SLEEPS),
             last_waited: HashMap::new(),
             last_by: HashMap::new(),
             drifts: vec![Drift::default(); processors],
@@ -115,7 +118,7 @@ impl Reader {
             counts: vec![0; hist::BUCKETS],
             waited: self.waited.entries()?,
             behind: self.behind.entries()?,
-            io_ns: self.sleeps.then_some(0),
+            io_ns: self.sleepers.is_some().then_some(0),
             ..sample::Cpu::default()
         };
         let mut counters = self.add_up(&mut sample);
@@ -163,6 +166,19 @@ impl Reader {
         let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
         let runs = vec![("sched_switch", sample.switches), ("sched_migrate_task", migrations)];
         Counters { runs, lost: lost.to_vec() }
+    }
+
+    /// Whether switches are not looked at. What was noted before of tasks that sleep is not so any more afterwards.
+    pub fn shed(&mut self, ebpf: &mut Ebpf, shed: bool) {
+        // As long as no program writes them.
+        for places in self.sleepers.iter().filter(|_| !shed).flat_map(Mapping::values) {
+            // SAFETY: inside the mapping, aligned.
+            unsafe { places.write_volatile(Sleepers::default()) };
+        }
+        let map = ebpf.map_mut("CPU_SHED").and_then(|map| Array::<_, u32>::try_from(map).ok());
+        if let Some(Err(error)) = map.map(|mut map| map.set(0, u32::from(shed), 0)) {
+            tracing::debug!("CPU_SHED: {error}");
+        }
     }
 
     /// What interrupts took, where asked for.

@@ -105,6 +105,11 @@ impl Reader {
         })
     }
 
+    /// Before waits are looked at again, some of which have ended meanwhile.
+    pub fn forget_waits(&mut self) -> io::Result<()> {
+        self.who.as_mut().map_or(Ok(()), |who| who.tasks.clear())
+    }
+
     pub fn read(&mut self, ebpf: &mut Ebpf, now: Moment) -> io::Result<(Io, Counters)> {
         // Bios on their way when the hooks are attached are not seen.
         if self.devices.refresh() && self.who.is_some() && !self.bios {

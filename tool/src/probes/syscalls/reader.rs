@@ -65,7 +65,7 @@ impl Reader {
         }
         let is_long = plan.mode == Mode::Long;
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, if is_long { 1 } else { processors }, false)
+            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, if is_long { 1 } else { processors }, true)
                 .map_err(unreadable)?,
             layout,
             tasks: HashTable::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
@@ -134,6 +134,15 @@ impl Reader {
             sample.callers = callers.entries()?;
         }
         Ok((sample, counters))
+    }
+
+    /// Before calls are looked at again, after some of which neither begin nor end was seen: what is noted of calls that go on is not so any more.
+    pub fn forget(&mut self) -> io::Result<()> {
+        for cpu in self.cpus.values() {
+            // SAFETY: inside the mapping, an aligned word; the programs that write it do not run.
+            unsafe { (&raw mut (*cpu).call.regs).write_volatile(0) };
+        }
+        self.tasks.clear()
     }
 
     /// All cells, empty, with their owners.

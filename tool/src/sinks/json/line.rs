@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::snapshot::{Cost, Pressure, Snapshot};
+use crate::snapshot::{Cost, Level, Pressure, Snapshot};
 
 pub const NO_RUN_TIME: &str = "the kernel did not measure the run time of our programs";
 
@@ -65,6 +65,23 @@ impl<E> Event<E> {
     }
 }
 
+/// Another level of measuring begins.
+#[derive(Serialize)]
+pub struct NewLevel<'a> {
+    level: String,
+    without: &'a [&'static str],
+    budget_percent: f64,
+    cpu_percent: Option<f64>,
+}
+
+impl<'a> NewLevel<'a> {
+    pub fn of(cost: &'a Cost) -> Self {
+        let Level { budget_percent, without } = &cost.level;
+        let cpu_percent = cost.kernel_cpu_percent.map(|_| cost.cpu_percent());
+        Self { level: cost.level.name(), without, budget_percent: *budget_percent, cpu_percent }
+    }
+}
+
 #[derive(Serialize)]
 struct Own<'a> {
     cpu_percent: Option<f64>,
@@ -76,8 +93,9 @@ struct Own<'a> {
     kernel_bytes: u64,
     lost: u64,
     lost_by: BTreeMap<&'a str, u64>,
-    /// How much is measured; lower levels come with a budget.
-    level: &'static str,
+    /// How much is measured: `full`, or what is left out to keep the budget.
+    level: String,
+    budget_percent: f64,
 }
 
 impl<'a> Own<'a> {
@@ -92,7 +110,8 @@ impl<'a> Own<'a> {
             kernel_bytes: cost.kernel_bytes,
             lost: cost.lost(),
             lost_by: cost.lost.iter().map(|lost| (lost.cause, lost.count)).collect(),
-            level: "full",
+            level: cost.level.name(),
+            budget_percent: cost.level.budget_percent,
         }
     }
 }

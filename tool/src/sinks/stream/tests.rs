@@ -3,7 +3,7 @@ use crate::{
     cli::plan::By,
     sinks::sample::{self, slow, who},
     snapshot::{
-        Unavailable, Who,
+        Level, Unavailable, Who,
         syscalls::{Call, CallsBy, Mode, NOT_TIMED},
     },
     table::{Known, ROWS},
@@ -41,6 +41,15 @@ fn a_busy_interval() {
     rsync                812  backup.service                812  write             1.1s
     ¹ since before start
     ");
+}
+
+#[test]
+fn what_is_left_out_stands_in_the_header() {
+    let mut busy = sample::busy();
+    busy.cost.level = Level { budget_percent: 0.5, without: vec!["system calls", "dropped packets"] };
+    let text = text(&busy, &sample::view()).replace("\n          ", " ");
+    let expected = "17 lost (task table full 17), without system calls, dropped packets (budget 0.5% of all CPUs)";
+    assert!(text.lines().next().unwrap().ends_with(expected), "{text}");
 }
 
 #[test]
