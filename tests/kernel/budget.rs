@@ -24,11 +24,13 @@ pub const TESTS: &[Test] = &[
     here("budget_leaves_out_a_storm_of_switches", switches).alone(),
 ];
 
-/// Of what all CPUs can do.
-const BUDGET: f64 = 1.0;
+/// Of what all CPUs can do. In a machine without hardware of its own, our process takes more.
+fn budget() -> String {
+    std::env::var("STILLWATCH_BUDGET").unwrap_or_else(|_| "1".to_owned())
+}
 
 fn watch(flags: &[&str]) -> Result<Watch> {
-    Watch::everything(&[&["--budget", "1"], flags].concat())
+    Watch::everything(&[&["--budget", &budget()], flags].concat())
 }
 
 fn processors() -> f64 {
@@ -88,7 +90,7 @@ fn leaves_out(
     // In the first of them it is measured anew what programs cost.
     let spent = lines(watch, since, "io").map(|line| line["self"]["cpu_percent"].as_f64()).skip(1);
     let spent: Vec<_> = spent.collect();
-    let most = BUDGET * processors();
+    let most = budget().parse::<f64>()? * processors();
     ensure!(spent.iter().flatten().all(|percent| *percent <= most) && spent.len() == 2, "{spent:?}");
     ensure!(watch.snapshots[since..].iter().any(is_blind), "it is said of no probe");
     drop(storm);

@@ -98,6 +98,8 @@ pub struct Budget {
 
 /// Of the budget: what is not worth shedding.
 const LITTLE: f64 = 0.05;
+/// Of what is too much: what is not worth it, because it would hardly help.
+const HELPS: f64 = 0.1;
 /// Intervals of the first pause and of the longest.
 const PAUSES: (u32, u32) = (8, 256);
 /// Intervals after which a signal that came back is like one that never was away.
@@ -143,7 +145,8 @@ impl Budget {
             !without.contains(signal) && before.copied().all(|before| without.contains(&before))
         };
         let left = self.signals.iter().copied().filter(is_next);
-        let costs = left.map(|signal| (spent.for_signal(signal), signal)).filter(|(cost, _)| *cost > LITTLE * allowed);
+        let worth = (LITTLE * allowed).max(HELPS * (spent.all() - allowed));
+        let costs = left.map(|signal| (spent.for_signal(signal), signal)).filter(|(cost, _)| *cost > worth);
         costs.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, signal)| signal)
     }
 
@@ -213,7 +216,8 @@ mod tests {
     #[test]
     fn what_costs_little_is_kept() {
         let mut budget = budget();
-        let dear = Spent { process: SECOND, programs: spent(1, 0, 2).programs };
+        // Nor is what hardly helps, where it is our own process that costs too much.
+        let dear = Spent { process: SECOND / 20, programs: spent(2, 0, 4).programs };
         assert!((0..10).all(|_| budget.step(&dear, SECOND).is_none()));
     }
 
