@@ -1,6 +1,9 @@
-//! What stays in the kernel: nothing, however the tool ends.
+//! What stays in the kernel: nothing, however the tool ends; and what rights the tool has until then.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use aya::{
@@ -8,9 +11,44 @@ use aya::{
     programs::loaded_programs,
 };
 
+use serde_json::Value;
+use stillwatch_tests::stillwatch;
+
 use super::{Test, every_kernel, stillwatch::Watch};
 
-pub const TESTS: &[Test] = &[every_kernel("syscalls_sigkill_leaves_nothing_behind", sigkill)];
+pub const TESTS: &[Test] = &[
+    every_kernel("syscalls_sigkill_leaves_nothing_behind", sigkill),
+    every_kernel("rights_that_are_not_needed_are_given_up", rights),
+];
+
+/// All threads have the rights that the doctor tells, of those that we have; `CAP_SYS_ADMIN` is not in use.
+fn rights() -> Result<()> {
+    let told: Value = serde_json::from_slice(&stillwatch().args(["doctor", "--json"]).output()?.stdout)?;
+    let names: Vec<&str> =
+        told["capabilities_kept"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let kept = ["BPF", "PERFMON", "SYS_PTRACE", "SYSLOG", "DAC_READ_SEARCH", "IPC_LOCK", "SYS_ADMIN"];
+    ensure!(names == kept.map(|name| format!("CAP_{name}")), "{names:?}");
+    let masks = [39, 38, 19, 34, 2, 14, 21].map(|bit| 1u64 << bit);
+    let mask: u64 = masks.iter().sum();
+    let mut watch = Watch::everything(&[])?;
+    for _ in 0..3 {
+        watch.next()?;
+    }
+    let set = |status: &str, name: &str| -> Result<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
+        Ok(u64::from_str_radix(line.trim(), 16)?)
+    };
+    let ours = set(&fs::read_to_string("/proc/self/status")?, "CapPrm:")?;
+    for thread in fs::read_dir(format!("/proc/{}/task", watch.pid()))?.flatten() {
+        let status = fs::read_to_string(thread.path().join("status"))?;
+        let sets = ["CapPrm:", "CapEff:", "CapInh:"].map(|name| set(&status, name));
+        let [permitted, effective, inheritable] = sets;
+        let (permitted, effective) = (permitted?, effective?);
+        ensure!(permitted == mask & ours && inheritable? == 0, "{status}");
+        ensure!(effective == permitted & !masks[6] && set(&status, "NoNewPrivs:")? == 1, "{status}");
+    }
+    Ok(())
+}
 
 /// Ids of the kernel objects of one kind (`map_id:`, `prog_id:`) that a process holds.
 fn held(pid: i32, kind: &str) -> Result<Vec<u32>> {

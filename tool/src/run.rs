@@ -26,7 +26,7 @@ use crate::{
     cli::plan::Plan,
     engine::{Engine, Input, Output},
     for_tests,
-    kernel::features::Features,
+    kernel::{capabilities, features::Features},
     names::{Host, Names},
     probes::oom,
     selection,
@@ -40,6 +40,9 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         return last_kills(plan, features);
     }
     let mut attached = attach(plan, features)?;
+    if let Err(error) = capabilities::keep() {
+        tracing::warn!("rights that are not needed any more are kept: {error}");
+    }
     let mut plan = plan.clone();
     if attached.looks_at_all_sleeps() {
         plan.look_at_all_sleeps();

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{HookReport, LOCKDOWN_UNKNOWN, ProbeReport, words};
-use crate::kernel::features::{Availability, Features, Hierarchy, privileges::WANTED};
+use crate::kernel::{
+    capabilities::KEPT,
+    features::{Availability, Features, Hierarchy, privileges::WANTED},
+};
 
 /// Every object with a `state` has `why` beside it unless the state is `available`.
 pub fn object(probes: &[ProbeReport], features: &Features) -> Value {
@@ -24,6 +27,7 @@ pub fn object(probes: &[ProbeReport], features: &Features) -> Value {
         "lockdown": features.lockdown,
         "euid": rights.euid,
         "capabilities": capabilities,
+        "capabilities_kept": KEPT.map(|(capability, _)| capability.to_string()),
         "first_user_namespace": rights.first_user_namespace,
         "first_pid_namespace": rights.first_pid_namespace,
         "memlock": {

@@ -8,7 +8,10 @@ use unicode_width::UnicodeWidthStr;
 use super::{LOCKDOWN_UNKNOWN, ProbeReport, words};
 use crate::{
     escape::{escape, escape_bytes},
-    kernel::features::{Availability, Cgroups, Features, Lockdown, cgroups::Version, privileges::WANTED},
+    kernel::{
+        capabilities::KEPT,
+        features::{Availability, Cgroups, Features, Lockdown, cgroups::Version, privileges::WANTED},
+    },
 };
 
 const COLUMNS: usize = 80;
@@ -51,6 +54,7 @@ fn machine(features: &Features) -> Vec<(&'static str, String)> {
         ("kernel types", stated(&features.btf, "available (BTF)")),
         ("lockdown", lockdown(features.lockdown)),
         ("rights", rights(features)),
+        ("rights kept", kept()),
         ("memlock", memlock(features)),
         ("BPF compiler", jit(features.jit)),
         ("BPF helpers", helpers(features)),
@@ -97,6 +101,12 @@ fn rights(features: &Features) -> String {
         (_, []) => format!("{user}, all capabilities that matter"),
         (_, lacking) => format!("{user}, without {}", lacking.join(", ")),
     }
+}
+
+/// Once everything is attached.
+fn kept() -> String {
+    let all = KEPT.iter().map(|(capability, purpose)| format!("{capability} ({purpose})"));
+    format!("when attached, of these no more than {}", all.collect::<Vec<_>>().join(", "))
 }
 
 fn memlock(features: &Features) -> String {

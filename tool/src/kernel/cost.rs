@@ -10,6 +10,8 @@ use std::{
 
 use aya::{Ebpf, programs::Program, sys::Stats};
 
+use super::capabilities::as_admin;
+
 /// Measures how long something that we do takes.
 pub struct Stopwatch(Instant);
 
@@ -43,7 +45,7 @@ pub struct Window {
 impl Window {
     /// `None` where the kernel won't.
     pub fn open(ebpf: &Ebpf) -> Option<Self> {
-        Some(Self { before: read(ebpf)?, _measuring: aya::sys::enable_stats(Stats::RunTime).ok()? })
+        Some(Self { before: read(ebpf)?, _measuring: as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()? })
     }
 }
 

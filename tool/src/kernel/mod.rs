@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod btf;
+pub mod capabilities;
 pub mod cost;
 pub mod facts;
 pub mod features;

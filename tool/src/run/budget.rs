@@ -138,16 +138,17 @@ impl Budget {
         Some(Step::TryAgain(due.signal))
     }
 
+    /// What helps most, or what has to go before it.
     fn dearest(&self, spent: &Spent, allowed: f64) -> Option<Extra> {
         let without: Vec<Extra> = self.without().collect();
-        let is_next = |signal: &Extra| {
-            let before = signal.after().iter().filter(|before| self.signals.contains(before));
-            !without.contains(signal) && before.copied().all(|before| without.contains(&before))
+        let is_left = |extra: &Extra| self.signals.contains(extra) && !without.contains(extra);
+        let dearest = |of: &[Extra], least: f64| {
+            let costs = of.iter().copied().filter(is_left).map(|extra| (spent.for_signal(extra), extra));
+            let worth = costs.filter(|(cost, _)| *cost >= least);
+            worth.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, extra)| extra)
         };
-        let left = self.signals.iter().copied().filter(is_next);
-        let worth = (LITTLE * allowed).max(HELPS * (spent.all() - allowed));
-        let costs = left.map(|signal| (spent.for_signal(signal), signal)).filter(|(cost, _)| *cost > worth);
-        costs.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, signal)| signal)
+        let wanted = dearest(&self.signals, (LITTLE * allowed).max(HELPS * (spent.all() - allowed)))?;
+        dearest(wanted.after(), 0.0).or(Some(wanted))
     }
 
     fn give_up(&mut self, signal: Extra) -> Step {

@@ -14,13 +14,18 @@ macro_rules! recorded {
 }
 
 const RIGHT: &[Right] = recorded! {
+    "accept_queue": "accept queues",
     "connects_failing": "network",
     "cpu_saturated": "CPU",
     "device_saturated": "disks",
     "dirty_throttling": "disks",
+    "failing_calls": "system calls",
     "io_hung": "disks",
+    "memory_stall": "memory",
     "quota": "CPU",
+    "retransmits": "network",
     "slow_calls": "system calls",
+    "softirq": "CPU",
     "stuck_tasks": "system calls",
     "sync_stall": "disks",
 };

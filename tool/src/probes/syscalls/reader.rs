@@ -15,7 +15,7 @@ use stillwatch_common::{
 use super::{SLEEP_ITER, process};
 use crate::{
     cli::plan,
-    kernel::{loader::LoadError, mapping::Mapping, walk::Walk},
+    kernel::{capabilities::as_admin, loader::LoadError, mapping::Mapping, walk::Walk},
     names::Names,
     probes::{
         Counters,
@@ -128,7 +128,7 @@ impl Reader {
             // SAFETY: plain integers.
             unsafe { walk.records(|asleep: &Asleep| in_flight.push(call_of(asleep, now_ns))) }?;
         }
-        sample.in_flight = self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers());
+        sample.in_flight = as_admin(|| self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers()));
         sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
             sample.callers = callers.entries()?;

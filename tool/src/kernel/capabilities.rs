@@ -1,0 +1,54 @@
+//! Rights that a run keeps once everything is attached.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
+
+/// Kept to the end, and what for. Without the first two `CAP_SYS_ADMIN` stands in for them.
+pub const KEPT: [(Capability, &str); 7] = [
+    (Capability::CAP_BPF, "read maps"),
+    (Capability::CAP_PERFMON, "attach again what was left out to keep the budget"),
+    (Capability::CAP_SYS_PTRACE, "look into other users' processes"),
+    (Capability::CAP_SYSLOG, "read the kernel's log and the addresses of its functions"),
+    (Capability::CAP_DAC_READ_SEARCH, "find the cgroup behind an id"),
+    (Capability::CAP_IPC_LOCK, "keep our memory locked (`oom`)"),
+    (Capability::CAP_SYS_ADMIN, "read stacks of tasks that wait, and measure our own cost: not used otherwise"),
+];
+
+/// `CAP_SYS_ADMIN` is laid down where it is not needed.
+static IS_LAID_DOWN: AtomicBool = AtomicBool::new(false);
+
+/// This thread, and those that it will begin, have no other rights from now on, nor can any program that they execute.
+pub fn keep() -> Result<(), CapsError> {
+    let held = caps::read(None, CapSet::Permitted)?;
+    let kept: CapsHashSet = KEPT.iter().map(|&(capability, _)| capability).filter(|one| held.contains(one)).collect();
+    // As long as we may.
+    for capability in caps::all().difference(&kept) {
+        if let Err(error) = caps::drop(None, CapSet::Bounding, *capability) {
+            tracing::debug!("{capability}: {error}");
+        }
+    }
+    caps::clear(None, CapSet::Ambient)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    let needs_admin = ![Capability::CAP_BPF, Capability::CAP_PERFMON].iter().all(|one| kept.contains(one));
+    let mut used = kept.clone();
+    used.retain(|&capability| capability != Capability::CAP_SYS_ADMIN || needs_admin);
+    caps::set(None, CapSet::Effective, &used)?;
+    caps::set(None, CapSet::Permitted, &kept)?;
+    IS_LAID_DOWN.store(!needs_admin && kept.contains(&Capability::CAP_SYS_ADMIN), Ordering::Relaxed);
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    Ok(())
+}
+
+/// Does something that takes `CAP_SYS_ADMIN`, if we have it; in the thread that [`keep`] was called in.
+pub fn as_admin<T>(work: impl FnOnce() -> T) -> T {
+    if !IS_LAID_DOWN.load(Ordering::Relaxed) {
+        return work();
+    }
+    let log = |result: Result<(), CapsError>| result.unwrap_or_else(|error| tracing::debug!("CAP_SYS_ADMIN: {error}"));
+    log(caps::raise(None, CapSet::Effective, Capability::CAP_SYS_ADMIN));
+    let result = work();
+    log(caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN));
+    result
+}
