@@ -34,6 +34,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{
+        capabilities::as_admin,
         loader::{self, LoadError},
         mapping::Mapping,
         symbols::Symbols,
@@ -258,7 +259,7 @@ impl Who {
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
         sample.causes = self.causes.entries()?;
         sample.stalls = self.stalls.entries()?;
-        sample.waiting = waiting(&tasks, &requests, now.ns(), self.stall_ns);
+        sample.waiting = as_admin(|| waiting(&tasks, &requests, now.ns(), self.stall_ns));
         sample.requests = Some(requests);
         sample.unseen = self.unseen.get_or_insert_with(Unseen::count).update(sample, |dev| devices.get(dev));
         if let Some(ring) = &mut self.slow {
