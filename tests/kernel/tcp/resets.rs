@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Test, every_kernel, on_hosts_clock, skip,
+        Test, every_kernel, here, on_hosts_clock, skip,
         stillwatch::Watch,
         workload::{Workload, rename},
     },
@@ -23,6 +23,7 @@ use super::{
 pub const TESTS: &[Test] = &[
     every_kernel("tcp_shows_both_ends_of_a_reset", both),
     every_kernel("tcp_names_a_process_that_ended_and_broke_its_connection_off", unread),
+    here("tcp_names_who_closed_what_a_reset_is_sent_for", left),
     every_kernel("tcp_shows_resets_that_no_socket_sends", no_socket),
 ];
 
@@ -113,6 +114,31 @@ fn unread() -> Result<()> {
     ensure!(event["pid"] == pid && event["comm"] == "breaks-off" && event["closed"] == true, "{event:#?}");
     let received = wait_for(&mut watch, "reset", |event| in_net(&net)(event) && event["direction"] == "received")?;
     ensure!(received["local"] == remote.to_string() && received["pid"] == std::process::id(), "{received:#?}");
+    Ok(())
+}
+
+/// A client closes, and is gone, while the other side goes on sending: what stays of the connection answers. Kernels before 6.10 do not show that.
+fn left() -> Result<()> {
+    let net = Net::new()?;
+    let mut watch = watch(&[])?;
+    let (client, mut server) = net.connect("127.0.0.1")?;
+    let (local, remote) = (client.local_addr()?, server.local_addr()?);
+    let client = OwnedFd::from(client);
+    let worker = Workload::new(|| {
+        rename(c"left-early");
+        [0; 2]
+    })?;
+    drop(client);
+    worker.go();
+    let pid = worker.pid;
+    worker.report()?;
+    worker.end();
+    // The other side is told, and what is left takes the place of the socket.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.write_all(b"too late")?;
+    let event = wait_for(&mut watch, "reset", |event| in_net(&net)(event) && event["direction"] == "sent")?;
+    ensure!(event["local"] == local.to_string() && event["remote"] == remote.to_string(), "{event:#?}");
+    ensure!(event["state"] == "time-wait" && event["pid"] == pid && event["comm"] == "left-early", "{event:#?}");
     Ok(())
 }
 

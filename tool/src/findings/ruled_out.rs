@@ -16,14 +16,14 @@ use super::{
 use crate::{
     format,
     snapshot::{
-        Pressure, StallPercent,
+        Pressure, StallPercent, Who,
         cpu::{Cpu, Processor},
         finding::RuledOut,
         io::Io,
         ledger::{Entry, For},
         oom::Oom,
         syscalls::{Call, InFlight, Mode},
-        tcp,
+        tcp::{self, Direction, Tcp},
     },
     table::Known,
 };
@@ -276,7 +276,7 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     let words = format!("{} of {} connections failed", format::count(failed), format::count(tried));
     figures.add(failed as f64 <= FAILED * tried as f64, words);
     let resets: u64 = tcp.reset_totals.iter().sum();
-    figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets", rate(resets)));
+    figures.only(scene.rate(resets) < RESETS, || format!("{}/s resets{}", rate(resets), by_whom(tcp)));
     if let Some(here) = dropped::here(tcp, |_| true) {
         figures.only(scene.rate(here.packets) < DROPPED, || here.words());
     }
@@ -296,6 +296,20 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     }
     figures.ledger(scene, ledger, |row| row.what == For::Call && SENDING.contains(&row.on.as_str()));
     Ok(figures)
+}
+
+/// Who sends most resets, where that is known.
+fn by_whom(tcp: &Tcp) -> String {
+    let sent = tcp.events.resets.iter().filter(|reset| reset.direction == Direction::Sent);
+    let mut senders: Vec<(u64, &Who)> = Vec::new();
+    for who in sent.map(|reset| &reset.owners.who).filter(|who| who.pid.is_some()) {
+        match senders.iter_mut().find(|(_, known)| known.pid == who.pid) {
+            Some((count, _)) => *count += 1,
+            None => senders.push((1, who)),
+        }
+    }
+    let most = senders.into_iter().max_by_key(|(count, _)| *count);
+    most.map_or_else(String::new, |(count, who)| format!(" ({} sent {count})", name(who)))
 }
 
 fn accept_queues(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {

@@ -1,12 +1,14 @@
 //! Programs in the kernel, and everything that is read of them.
 
+mod extras;
+
 use std::{os::fd::OwnedFd, rc::Rc, time::Duration};
 
 use anyhow::Result;
 use aya::Ebpf;
 
 use super::{
-    budget::{Budget, Extra, Spent, Step},
+    budget::{Budget, Spent, Step},
     host::now,
     readers::Readers,
     start::{Failed, Start, none_left},
@@ -20,13 +22,13 @@ use crate::{
         facts::{self, Facts},
         features::{FOREIGN, Features},
         in_time,
-        loader::{self, Hook, Links, Loaded, TASK_ITER},
+        loader::{self, Hook, Links, Loaded},
         memory,
     },
     names::Names,
     probes::{self, Tick, With, filter, tcp},
     sample::{Moment, Sample, Usage},
-    snapshot::{Level, Lost, Unavailable},
+    snapshot::{Lost, Unavailable},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -117,7 +119,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     Ok(Attached {
         ebpf: loaded.ebpf,
         readers,
-        budget: Budget::new(plan.budget_percent, processors, sheddable(&plan)),
+        budget: Budget::new(plan.budget_percent, processors, extras::sheddable(&plan)),
         runs: Runs::new(),
         programs: Duration::ZERO,
         process: cost::process_time(),
@@ -130,21 +132,6 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         kernel_bytes,
         missing,
     })
-}
-
-/// What a plan may have less of for a while.
-fn sheddable(plan: &Plan) -> Vec<Extra> {
-    let is_there = |signal: &Extra| match signal {
-        Extra::Calls => plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Exact),
-        Extra::Drops => plan.tcp.as_ref().is_some_and(|tcp| tcp.drops),
-        Extra::Switches => plan.cpu.is_some(),
-        // All that a sleep in a call is measured by is at switches.
-        Extra::Stalls => {
-            let needs = plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Blocked);
-            plan.io.as_ref().is_some_and(|io| !io.devices_only) && !needs
-        }
-    };
-    Extra::ALL.into_iter().filter(is_there).collect()
 }
 
 /// Loads what a plan needs.
@@ -168,18 +155,6 @@ fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u6
     let mut loaded = loader::load(facts, &entries, &hooks)?;
     filter::fill(&plan.filter, &mut loaded.ebpf)?;
     Ok((loaded, kernel_bytes))
-}
-
-/// Probes that see nothing without a signal.
-fn blinded(signal: Extra, plan: &Plan) -> Vec<&'static str> {
-    match signal {
-        Extra::Calls => vec!["syscalls"],
-        Extra::Drops | Extra::Stalls => vec![],
-        Extra::Switches if plan.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode == Mode::Long) => {
-            vec!["cpu", "syscalls"]
-        }
-        Extra::Switches => vec!["cpu"],
-    }
 }
 
 impl Attached {
@@ -213,31 +188,16 @@ impl Attached {
         in_time::begin_tick();
         let now = now();
         let before = self.readers.are_there();
+        let left_out = self.left_out();
         let mut tick = Tick { ebpf: &mut self.ebpf, names, now, last };
-        let without: Vec<Extra> = self.budget.without().collect();
-        let shed: Vec<&str> = without.iter().flat_map(|signal| blinded(*signal, &self.plan)).collect();
-        let mut sample = self.readers.read(&mut tick, &shed);
+        let mut sample = self.readers.read(&mut tick, &left_out);
         let there = self.readers.are_there();
         before.iter().filter(|probe| !there.contains(probe)).for_each(|probe| self.detach(probe));
         sample.unavailable.extend(self.unavailable.iter().cloned());
         if there.is_empty() {
             return Err(none_left(&sample.unavailable));
         }
-        for probe in shed {
-            let why = format!(
-                "not measured for a while, to cost no more than {}% of all CPUs (--budget)",
-                self.plan.budget_percent
-            );
-            sample.unavailable.push(Unavailable { probe, why });
-        }
-        if let Some(tcp) = &mut sample.tcp {
-            tcp.no_drops = without.contains(&Extra::Drops);
-        }
-        if let Some(io) = &mut sample.io {
-            io.no_stalls = without.contains(&Extra::Stalls);
-        }
-        let without = without.into_iter().map(Extra::name).collect();
-        sample.level = Level { budget_percent: self.plan.budget_percent, without };
+        self.say_what_is_left_out(&mut sample);
         // Probes that share a hook share its program, and each has counted all of its runs.
         let mut runs = Runs::new();
         for counters in self.readers.counters() {
@@ -261,8 +221,8 @@ impl Attached {
         self.runs = runs;
         if let Some(before) = self.sampled.replace(now) {
             match self.budget.step(&spent, now.clock.saturating_sub(before.clock)) {
-                Some(Step::Shed(signal)) => self.shed(signal),
-                Some(Step::TryAgain(signal)) => self.take_up(signal, &mut sample, names),
+                Some(Step::Shed(extra)) => self.shed(extra),
+                Some(Step::TryAgain(extra)) => self.take_up(extra, &mut sample, names),
                 None => {}
             }
         }
@@ -291,76 +251,6 @@ impl Attached {
         }
         self.calibration = RECALIBRATED;
         true
-    }
-
-    fn shed(&mut self, signal: Extra) {
-        self.calibration = 1;
-        let percent = self.plan.budget_percent;
-        tracing::warn!(
-            "{} are not measured for a while, to cost no more than {percent}% of all CPUs (--budget)",
-            signal.name()
-        );
-        match signal {
-            Extra::Calls => {
-                self.links.detach(&mut self.ebpf, "sys_enter");
-                self.links.detach(&mut self.ebpf, "sys_exit");
-            }
-            Extra::Drops => self.links.detach(&mut self.ebpf, "kfree_skb"),
-            Extra::Switches => self.shed_switches(true),
-            Extra::Stalls => {
-                self.links.detach(&mut self.ebpf, "sched_switch");
-                self.links.detach(&mut self.ebpf, "sched_waking");
-            }
-        }
-    }
-
-    /// What was shed is measured again from this sample on.
-    fn take_up(&mut self, signal: Extra, sample: &mut Sample, names: &mut Names) {
-        self.calibration = 1;
-        let attached = match signal {
-            Extra::Calls => self.take_up_calls(),
-            Extra::Drops => self.links.attach(&mut self.ebpf, "kfree_skb").map_err(Into::into),
-            Extra::Switches => {
-                self.shed_switches(false);
-                Ok(())
-            }
-            Extra::Stalls => self.take_up_stalls(),
-        };
-        if let Err(error) = attached {
-            return tracing::warn!("{} are not measured any more: {error:#}", signal.name());
-        }
-        let mut tick = Tick { ebpf: &mut self.ebpf, names, now: sample.taken, last: false };
-        for probe in blinded(signal, &self.plan) {
-            self.readers.read_one(probe, &mut tick, sample);
-        }
-    }
-
-    /// Exits before entries, as when the run began.
-    fn take_up_calls(&mut self) -> Result<()> {
-        if let Some(reader) = &mut self.readers.syscalls.reader {
-            reader.forget()?;
-        }
-        self.links.attach(&mut self.ebpf, "sys_exit")?;
-        self.links.attach(&mut self.ebpf, "sys_enter")?;
-        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
-        Ok(())
-    }
-
-    /// Wake-ups before sleeps: a sleep whose end was not seen would go on for ever.
-    fn take_up_stalls(&mut self) -> Result<()> {
-        if let Some(reader) = &mut self.readers.io.reader {
-            reader.forget_waits()?;
-        }
-        self.links.attach(&mut self.ebpf, "sched_waking")?;
-        self.links.attach(&mut self.ebpf, "sched_switch")?;
-        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
-        Ok(())
-    }
-
-    fn shed_switches(&mut self, shed: bool) {
-        if let Some(reader) = &mut self.readers.cpu.reader {
-            reader.shed(&mut self.ebpf, shed);
-        }
     }
 
     /// Hooks that nobody reads any more what they count would only cost.

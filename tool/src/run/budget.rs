@@ -1,6 +1,6 @@
 //! What we may cost, and what is given up for that.
 //!
-//! Over the budget for two intervals, or by twice of it for one, the dearest signal is shed: its hooks are detached, or its part of a
+//! Over the budget for two intervals, or by twice of it for one, the dearest of what a run can do without is shed: its hooks are detached, or its part of a
 //! program that others need is skipped, and its tables say so. After a pause it is tried again for an interval; each time that this is too
 //! dear again the pause is twice as long. Nothing in between: what a hook costs is mostly that it is there (`docs/decisions/0021-budget.md`).
 
@@ -58,10 +58,10 @@ pub struct Spent {
 }
 
 impl Spent {
-    fn for_signal(&self, signal: Extra) -> f64 {
+    fn for_extra(&self, extra: Extra) -> f64 {
         let of =
             |&(program, share): &(&str, f64)| self.programs.get(program).map_or(0.0, |time| time.as_secs_f64() * share);
-        signal.programs().iter().map(of).sum()
+        extra.programs().iter().map(of).sum()
     }
 
     fn all(&self) -> f64 {
@@ -75,9 +75,9 @@ pub enum Step {
     TryAgain(Extra),
 }
 
-/// What became of a signal that was shed once.
+/// What became of one that was shed once.
 struct Shed {
-    signal: Extra,
+    extra: Extra,
     /// Intervals of its last pause.
     pause: u32,
     /// Of these, those that are left; it is measured at 0.
@@ -92,7 +92,7 @@ pub struct Budget {
     /// Intervals in a row that cost more.
     over: u32,
     /// Those that may be shed.
-    signals: Vec<Extra>,
+    extras: Vec<Extra>,
     shed: Vec<Shed>,
 }
 
@@ -102,18 +102,18 @@ const LITTLE: f64 = 0.05;
 const HELPS: f64 = 0.1;
 /// Intervals of the first pause and of the longest.
 const PAUSES: (u32, u32) = (8, 256);
-/// Intervals after which a signal that came back is like one that never was away.
+/// Intervals after which one that came back is like one that never was away.
 const SETTLED: u32 = 8;
 
 impl Budget {
     /// `percent` of what all CPUs can do.
-    pub fn new(percent: f64, processors: usize, signals: Vec<Extra>) -> Self {
-        Self { allowed: percent / 100.0 * processors as f64, over: 0, signals, shed: Vec::new() }
+    pub fn new(percent: f64, processors: usize, extras: Vec<Extra>) -> Self {
+        Self { allowed: percent / 100.0 * processors as f64, over: 0, extras, shed: Vec::new() }
     }
 
     /// What is not measured.
     pub fn without(&self) -> impl Iterator<Item = Extra> + '_ {
-        self.shed.iter().filter(|shed| shed.left > 0).map(|shed| shed.signal)
+        self.shed.iter().filter(|shed| shed.left > 0).map(|shed| shed.extra)
     }
 
     /// After each interval.
@@ -122,7 +122,9 @@ impl Budget {
         let all = spent.all();
         self.over = if all > allowed { self.over + 1 } else { 0 };
         if self.over > 1 || all > 2.0 * allowed {
-            return self.dearest(spent, allowed).map(|signal| self.give_up(signal));
+            let extra = self.dearest(spent, allowed)?;
+            self.give_up(extra);
+            return Some(Step::Shed(extra));
         }
         self.shed.iter_mut().filter(|shed| shed.left == 0).for_each(|shed| shed.since += 1);
         self.shed.retain(|shed| shed.left > 0 || shed.since < SETTLED);
@@ -131,36 +133,36 @@ impl Budget {
         let waits = self.shed.iter_mut().filter(|shed| shed.left > 0);
         waits.for_each(|shed| shed.left = (shed.left - 1).max(1));
         let without: Vec<Extra> = self.without().collect();
-        let is_free = |signal| without.iter().all(|other| !other.after().contains(&signal));
-        let is_due = |shed: &&mut Shed| shed.left == 1 && !is_tried && self.over == 0 && is_free(shed.signal);
+        let is_free = |extra| without.iter().all(|other| !other.after().contains(&extra));
+        let is_due = |shed: &&mut Shed| shed.left == 1 && !is_tried && self.over == 0 && is_free(shed.extra);
         let due = self.shed.iter_mut().find(is_due)?;
         (due.left, due.since) = (0, 0);
-        Some(Step::TryAgain(due.signal))
+        Some(Step::TryAgain(due.extra))
     }
 
     /// What helps most, or what has to go before it.
     fn dearest(&self, spent: &Spent, allowed: f64) -> Option<Extra> {
         let without: Vec<Extra> = self.without().collect();
-        let is_left = |extra: &Extra| self.signals.contains(extra) && !without.contains(extra);
+        let is_left = |extra: &Extra| self.extras.contains(extra) && !without.contains(extra);
         let dearest = |of: &[Extra], least: f64| {
-            let costs = of.iter().copied().filter(is_left).map(|extra| (spent.for_signal(extra), extra));
+            let costs = of.iter().copied().filter(is_left).map(|extra| (spent.for_extra(extra), extra));
             let worth = costs.filter(|(cost, _)| *cost >= least);
             worth.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, extra)| extra)
         };
-        let wanted = dearest(&self.signals, (LITTLE * allowed).max(HELPS * (spent.all() - allowed)))?;
+        let wanted = dearest(&self.extras, (LITTLE * allowed).max(HELPS * (spent.all() - allowed)))?;
         dearest(wanted.after(), 0.0).or(Some(wanted))
     }
 
-    fn give_up(&mut self, signal: Extra) -> Step {
+    /// Until its pause is over.
+    pub fn give_up(&mut self, extra: Extra) {
         let (first, longest) = PAUSES;
-        match self.shed.iter_mut().find(|shed| shed.signal == signal) {
+        match self.shed.iter_mut().find(|shed| shed.extra == extra) {
             Some(shed) => {
                 shed.pause = (shed.pause * 2).min(longest);
                 shed.left = shed.pause;
             }
-            None => self.shed.push(Shed { signal, pause: first, left: first, since: 0 }),
+            None => self.shed.push(Shed { extra, pause: first, left: first, since: 0 }),
         }
-        Step::Shed(signal)
     }
 }
 
@@ -222,7 +224,7 @@ mod tests {
         assert!((0..10).all(|_| budget.step(&dear, SECOND).is_none()));
     }
 
-    /// The storm goes on for so many intervals: when the signal was tried again.
+    /// The storm goes on for so many intervals: when it was tried again.
     fn tried(intervals: u32, storm: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut budget = budget();
         let (mut is_on, mut tried) = (true, Vec::new());

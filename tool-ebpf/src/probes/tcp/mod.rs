@@ -36,10 +36,12 @@ const TCP_ESTABLISHED: u32 = 1;
 const TCP_SYN_SENT: u32 = 2;
 const TCP_SYN_RECV: u32 = 3;
 const TCP_FIN_WAIT1: u32 = 4;
+const TCP_FIN_WAIT2: u32 = 5;
 const TCP_CLOSE: u32 = 7;
 const TCP_CLOSE_WAIT: u32 = 8;
 const TCP_LAST_ACK: u32 = 9;
 const TCP_LISTEN: u32 = 10;
+const TCP_CLOSING: u32 = 11;
 
 /// `enum tcp_ca_state`.
 const CA_RECOVERY: u8 = 3;
@@ -189,6 +191,22 @@ pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
     let closes = (old == TCP_ESTABLISHED && new == TCP_FIN_WAIT1) || (old == TCP_CLOSE_WAIT && new == TCP_LAST_ACK);
     if opens || closes {
         note_current(sk);
+    }
+    if new == TCP_CLOSE && (old == TCP_FIN_WAIT2 || old == TCP_CLOSING) {
+        note_left(cpu, sk);
+    }
+}
+
+/// The socket goes, and what stays of the connection (TIME-WAIT) has another address.
+#[inline(always)]
+fn note_left(cpu: tables::CpuPtr, sk: u64) {
+    let Some(opener) = tables::opener(sk) else { return };
+    // SAFETY: map values; this program's room in this CPU's block.
+    unsafe {
+        let ends = &raw mut (*cpu).connect.ends;
+        sockets::ends(sk, ends);
+        (*ends).local_port = sockets::local_port(sk);
+        tables::note_left(&*ends, opener);
     }
 }
 

@@ -44,6 +44,11 @@ pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
             }
             sockets::ends_of_packet(skb, sockets::transport_header(skb), ends);
         }
+        if (*reset).state == TCP_TIME_WAIT
+            && let Some(opener) = tables::left(&(*reset).ends)
+        {
+            (*reset).opener = *opener;
+        }
         tables::hand_over(cpu, reset);
     }
 }

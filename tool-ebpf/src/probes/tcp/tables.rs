@@ -25,6 +25,10 @@ static TCP_FLOWS: HashMap<Ends, Flow> = HashMap::with_max_entries(1, 0);
 #[map]
 static TCP_OPENERS: LruHashMap<u64, Opener> = LruHashMap::with_max_entries(1, 0);
 
+/// Who closed connections of which the kernel only keeps the ends (TIME-WAIT), by these.
+#[map]
+static TCP_LEFT: LruHashMap<Ends, Opener> = LruHashMap::with_max_entries(1, 0);
+
 /// Connections that were opened, by remote and octave of the time that it took.
 #[map]
 static TCP_REMOTES: HashMap<Remote, Opened> = HashMap::with_max_entries(1, 0);
@@ -148,6 +152,20 @@ pub fn opener(sock: u64) -> Option<*mut Opener> {
 #[inline(always)]
 pub fn note_opener(sock: u64, opener: &Opener) {
     let _ = TCP_OPENERS.insert(sock, opener, 0);
+}
+
+/// Who closed a connection, as noted by [`note_left`].
+#[inline(always)]
+pub fn left(ends: &Ends) -> Option<*mut Opener> {
+    TCP_LEFT.get_ptr_mut(ends)
+}
+
+/// # Safety
+/// `opener` points into a map value.
+#[inline(always)]
+pub unsafe fn note_left(ends: &Ends, opener: *const Opener) {
+    // SAFETY: promised by the caller.
+    let _ = TCP_LEFT.insert(ends, unsafe { &*opener }, 0);
 }
 
 /// What goes through the ring.

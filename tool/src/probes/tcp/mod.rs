@@ -59,6 +59,8 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
 const FLOWS: u32 = 2048;
 /// Sockets that were opened or closed.
 const OPENERS: u32 = 4096;
+/// Connections that this host closed first.
+const LEFT: u32 = 2048;
 /// Remotes to which connections are opened, times the octaves that these took.
 const REMOTES: u32 = 2048;
 /// Places where packets are dropped, times reasons and ports.
@@ -73,6 +75,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("TCP_FLOWS", for_tests::entries("STILLWATCH_FLOWS").unwrap_or(FLOWS)),
         ("TCP_REMOTES", for_tests::entries("STILLWATCH_REMOTES").unwrap_or(REMOTES)),
         ("TCP_OPENERS", OPENERS),
+        ("TCP_LEFT", LEFT),
         ("TCP_DROPS", if plan.drops { for_tests::entries("STILLWATCH_DROPS").unwrap_or(DROPS) } else { 1 }),
         ("TCP_LISTENERS", for_tests::entries("STILLWATCH_LISTENERS").unwrap_or(LISTENERS_KEPT)),
         ("TCP_EVENTS", EVENT_BYTES),
