@@ -165,7 +165,8 @@ pub fn left(ends: &Ends) -> Option<*mut Opener> {
 #[inline(always)]
 pub unsafe fn note_left(ends: &Ends, opener: *const Opener) {
     // SAFETY: promised by the caller.
-    let _ = TCP_LEFT.insert(ends, unsafe { &*opener }, 0);
+    let opener: &Opener = unsafe { &*opener };
+    let _ = TCP_LEFT.insert(ends, opener, 0);
 }
 
 /// What goes through the ring.
