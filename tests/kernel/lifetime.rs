@@ -30,12 +30,17 @@ fn rights() -> Result<()> {
     };
     let ours = set(&fs::read_to_string("/proc/self/status")?, "CapPrm:")?;
     for thread in fs::read_dir(format!("/proc/{}/task", watch.pid()))?.flatten() {
-        let status = fs::read_to_string(thread.path().join("status"))?;
-        let sets = ["CapPrm:", "CapEff:", "CapInh:"].map(|name| set(&status, name));
-        let [permitted, effective, inheritable] = sets;
-        let (permitted, effective) = (permitted?, effective?);
-        ensure!(permitted == mask & ours && inheritable? == 0, "{status}");
-        ensure!(effective == permitted & !masks[6] && set(&status, "NoNewPrivs:")? == 1, "{status}");
+        let status = || Ok::<_, anyhow::Error>(fs::read_to_string(thread.path().join("status"))?);
+        let text = status()?;
+        let (permitted, inheritable) = (set(&text, "CapPrm:")?, set(&text, "CapInh:")?);
+        ensure!(permitted == mask & ours && inheritable == 0 && set(&text, "NoNewPrivs:")? == 1, "{text}");
+        // It may be in use just now.
+        let is_laid_down = || Ok::<_, anyhow::Error>(set(&status()?, "CapEff:")? == permitted & !masks[6]);
+        let start = Instant::now();
+        while !is_laid_down()? {
+            ensure!(start.elapsed() < Duration::from_secs(5), "{}", status()?);
+            std::thread::sleep(Duration::from_millis(3));
+        }
     }
     Ok(())
 }
