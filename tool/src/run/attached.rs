@@ -220,10 +220,15 @@ impl Attached {
         };
         self.runs = runs;
         if let Some(before) = self.sampled.replace(now) {
-            match self.budget.step(&spent, now.clock.saturating_sub(before.clock)) {
-                Some(Step::Shed(extra)) => self.shed(extra),
-                Some(Step::TryAgain(extra)) => self.take_up(extra, &mut sample, names),
-                None => {}
+            let interval = now.clock.saturating_sub(before.clock);
+            // The first look is none.
+            let steps =
+                if interval * 4 > self.plan.interval * 3 { self.budget.step(&spent, interval) } else { Vec::new() };
+            for step in steps {
+                match step {
+                    Step::Shed(extra) => self.shed(extra),
+                    Step::TryAgain(extra) => self.take_up(extra, &mut sample, names),
+                }
             }
         }
         Ok(sample)

@@ -1,6 +1,6 @@
 //! What we may cost, and what is given up for that.
 //!
-//! Over the budget for two intervals, or by twice of it for one, the dearest of what a run can do without is shed: its hooks are detached, or its part of a
+//! Over the budget for two intervals (a finding needs as many), the dearest of what a run can do without is shed, and so on until the rest fits: its hooks are detached, or its part of a
 //! program that others need is skipped, and its tables say so. After a pause it is tried again for an interval; each time that this is too
 //! dear again the pause is twice as long. Nothing in between: what a hook costs is mostly that it is there (`docs/decisions/0021-budget.md`).
 
@@ -117,14 +117,12 @@ impl Budget {
     }
 
     /// After each interval.
-    pub fn step(&mut self, spent: &Spent, interval: Duration) -> Option<Step> {
+    pub fn step(&mut self, spent: &Spent, interval: Duration) -> Vec<Step> {
         let allowed = self.allowed * interval.as_secs_f64();
         let all = spent.all();
         self.over = if all > allowed { self.over + 1 } else { 0 };
-        if self.over > 1 || all > 2.0 * allowed {
-            let extra = self.dearest(spent, allowed)?;
-            self.give_up(extra);
-            return Some(Step::Shed(extra));
+        if self.over > 1 {
+            return self.shed(spent, all, allowed);
         }
         self.shed.iter_mut().filter(|shed| shed.left == 0).for_each(|shed| shed.since += 1);
         self.shed.retain(|shed| shed.left > 0 || shed.since < SETTLED);
@@ -135,13 +133,26 @@ impl Budget {
         let without: Vec<Extra> = self.without().collect();
         let is_free = |extra| without.iter().all(|other| !other.after().contains(&extra));
         let is_due = |shed: &&mut Shed| shed.left == 1 && !is_tried && self.over == 0 && is_free(shed.extra);
-        let due = self.shed.iter_mut().find(is_due)?;
+        let Some(due) = self.shed.iter_mut().find(is_due) else { return Vec::new() };
         (due.left, due.since) = (0, 0);
-        Some(Step::TryAgain(due.extra))
+        vec![Step::TryAgain(due.extra)]
+    }
+
+    /// As much as it takes, as far as is known.
+    fn shed(&mut self, spent: &Spent, mut all: f64, allowed: f64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while all > allowed
+            && let Some(extra) = self.dearest(spent, all, allowed)
+        {
+            self.give_up(extra);
+            steps.push(Step::Shed(extra));
+            all -= spent.for_extra(extra);
+        }
+        steps
     }
 
     /// What helps most, or what has to go before it.
-    fn dearest(&self, spent: &Spent, allowed: f64) -> Option<Extra> {
+    fn dearest(&self, spent: &Spent, all: f64, allowed: f64) -> Option<Extra> {
         let without: Vec<Extra> = self.without().collect();
         let is_left = |extra: &Extra| self.extras.contains(extra) && !without.contains(extra);
         let dearest = |of: &[Extra], least: f64| {
@@ -149,7 +160,7 @@ impl Budget {
             let worth = costs.filter(|(cost, _)| *cost >= least);
             worth.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, extra)| extra)
         };
-        let wanted = dearest(&self.extras, (LITTLE * allowed).max(HELPS * (spent.all() - allowed)))?;
+        let wanted = dearest(&self.extras, (LITTLE * allowed).max(HELPS * (all - allowed)))?;
         dearest(wanted.after(), 0.0).or(Some(wanted))
     }
 
@@ -187,32 +198,32 @@ mod tests {
     fn a_moment_over_the_budget_is_none() {
         let mut budget = budget();
         for _ in 0..100 {
-            assert_eq!(budget.step(&spent(19, 0, 0), SECOND), None);
-            assert_eq!(budget.step(&spent(1, 1, 1), SECOND), None);
+            assert_eq!(budget.step(&spent(190, 0, 0), SECOND), []);
+            assert_eq!(budget.step(&spent(1, 1, 1), SECOND), []);
         }
     }
 
     #[test]
     fn a_storm_is_over_within_three_intervals() {
         let mut budget = budget();
-        assert_eq!(budget.step(&spent(15, 10, 0), SECOND), None);
-        assert_eq!(budget.step(&spent(15, 10, 0), SECOND), Some(Step::Shed(Extra::Calls)));
-        assert_eq!(budget.step(&spent(0, 10, 0), SECOND), None);
+        assert_eq!(budget.step(&spent(15, 10, 0), SECOND), []);
+        assert_eq!(budget.step(&spent(15, 10, 0), SECOND), [Step::Shed(Extra::Calls)]);
+        assert_eq!(budget.step(&spent(0, 10, 0), SECOND), []);
         assert_eq!(budget.without().collect::<Vec<_>>(), [Extra::Calls]);
-        // All at once: one in each interval.
+        // Several at once.
         let mut budget = self::budget();
-        assert_eq!(budget.step(&spent(400, 300, 10), SECOND), Some(Step::Shed(Extra::Calls)));
-        assert_eq!(budget.step(&spent(0, 300, 10), SECOND), Some(Step::Shed(Extra::Drops)));
-        assert_eq!(budget.step(&spent(0, 0, 10), SECOND), None);
+        assert_eq!(budget.step(&spent(400, 300, 10), SECOND), []);
+        assert_eq!(budget.step(&spent(400, 300, 10), SECOND), [Extra::Calls, Extra::Drops].map(Step::Shed));
+        assert_eq!(budget.step(&spent(0, 0, 10), SECOND), []);
     }
 
     #[test]
     fn stalls_go_last_and_come_back_first() {
         let mut budget = budget();
-        assert_eq!(budget.step(&spent(0, 0, 400), SECOND), Some(Step::Shed(Extra::Switches)));
-        assert_eq!(budget.step(&spent(2, 0, 300), SECOND), Some(Step::Shed(Extra::Calls)));
-        assert_eq!(budget.step(&spent(0, 0, 300), SECOND), Some(Step::Shed(Extra::Stalls)));
-        let steps = (0..40).filter_map(|_| budget.step(&spent(0, 0, 0), SECOND));
+        assert_eq!(budget.step(&spent(2, 0, 400), SECOND), []);
+        let shed = [Extra::Switches, Extra::Calls, Extra::Stalls].map(Step::Shed);
+        assert_eq!(budget.step(&spent(2, 0, 400), SECOND), shed);
+        let steps = (0..40).flat_map(|_| budget.step(&spent(0, 0, 0), SECOND));
         assert_eq!(steps.collect::<Vec<_>>(), [Extra::Stalls, Extra::Switches, Extra::Calls].map(Step::TryAgain));
     }
 
@@ -221,7 +232,7 @@ mod tests {
         let mut budget = budget();
         // Nor is what hardly helps, where it is our own process that costs too much.
         let dear = Spent { process: SECOND / 20, programs: spent(2, 0, 4).programs };
-        assert!((0..10).all(|_| budget.step(&dear, SECOND).is_none()));
+        assert!((0..10).all(|_| budget.step(&dear, SECOND).is_empty()));
     }
 
     /// The storm goes on for so many intervals: when it was tried again.
@@ -229,13 +240,11 @@ mod tests {
         let mut budget = budget();
         let (mut is_on, mut tried) = (true, Vec::new());
         for at in 0..intervals {
-            match budget.step(&spent(if is_on && storm(at) { 500 } else { 0 }, 0, 0), SECOND) {
-                Some(Step::Shed(_)) => is_on = false,
-                Some(Step::TryAgain(_)) => {
-                    is_on = true;
+            for step in budget.step(&spent(if is_on && storm(at) { 500 } else { 0 }, 0, 0), SECOND) {
+                is_on = matches!(step, Step::TryAgain(_));
+                if is_on {
                     tried.push(at);
                 }
-                None => {}
             }
         }
         tried
@@ -245,13 +254,13 @@ mod tests {
     fn what_was_shed_is_tried_again_with_growing_pauses() {
         let at = tried(600, |_| true);
         let pauses: Vec<u32> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!((at[0], pauses), (7, vec![16, 32, 64, 128, 256]));
+        assert_eq!((at[0], pauses), (8, vec![17, 33, 65, 129, 257]));
     }
 
     #[test]
     fn what_is_no_longer_dear_stays() {
-        assert_eq!(tried(200, |at| at < 5), [7]);
+        assert_eq!(tried(200, |at| at < 5), [8]);
         // Another storm much later begins with a short pause.
-        assert_eq!(tried(400, |at| at < 5 || (100..105).contains(&at)), [7, 107]);
+        assert_eq!(tried(400, |at| at < 5 || (100..105).contains(&at)), [8, 108]);
     }
 }
