@@ -121,7 +121,7 @@ fn calls() -> Result<()> {
         })
     };
     let counted = Workload::new(|| {
-        repeat(CALLS, libc::SYS_getpgrp);
+        repeat(CALLS, libc::SYS_getpgid);
         [0; 2]
     })?;
     let mut watch = watch(&["--exact"])?;
@@ -137,7 +137,7 @@ fn calls() -> Result<()> {
     interval(&mut watch)?;
     interval(&mut watch)?;
     let rows = lines(&watch, since, "syscalls").flat_map(|line| line["syscalls"].as_array().into_iter().flatten());
-    let seen: u64 = rows.filter(|row| row["syscall"] == "getpgrp").filter_map(|row| row["calls"].as_u64()).sum();
+    let seen: u64 = rows.filter(|row| row["syscall"] == "getpgid").filter_map(|row| row["calls"].as_u64()).sum();
     ensure!((CALLS..CALLS + 20).contains(&seen), "{seen} of {CALLS}");
     Ok(())
 }
