@@ -15,6 +15,9 @@ pub fn now_ns() -> u64 {
     unsafe { aya_ebpf::helpers::generated::bpf_ktime_get_ns() }
 }
 
+/// What a map says of an entry that is there already.
+pub const EXISTS: i32 = -17;
+
 /// The same number, of which the compiler knows nothing. Put it before a bounds check that the verifier has to see: the
 /// compiler drops checks that it can prove needless, and the verifier can't follow every proof. It costs a move, not nothing:
 /// an empty one would leave two line records at one instruction, which the kernel refuses.

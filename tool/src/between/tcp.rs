@@ -50,6 +50,7 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         closed_windows: windows::closed_windows(after, |ends| shown(ends, plan)),
         network: network.collect(),
         no_routes: no_routes(before, after),
+        namespaces_left_out: after.namespaces_left_out,
         filtered: !plan.ports.is_empty() || !plan.addresses.is_empty(),
         events_only: plan.events,
     }

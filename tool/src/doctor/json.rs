@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{HookReport, LOCKDOWN_UNKNOWN, ProbeReport, words};
-use crate::kernel::{
-    capabilities::KEPT,
-    features::{Availability, Features, Hierarchy, privileges::WANTED},
+use crate::kernel::features::{
+    Availability, Features, Hierarchy,
+    privileges::{WANTED, kept},
 };
 
 /// Every object with a `state` has `why` beside it unless the state is `available`.
@@ -27,7 +27,7 @@ pub fn object(probes: &[ProbeReport], features: &Features) -> Value {
         "lockdown": features.lockdown,
         "euid": rights.euid,
         "capabilities": capabilities,
-        "capabilities_kept": KEPT.map(|(capability, _)| capability.to_string()),
+        "capabilities_kept": kept().map(|capability| capability.to_string()).collect::<Value>(),
         "first_user_namespace": rights.first_user_namespace,
         "first_pid_namespace": rights.first_pid_namespace,
         "memlock": {

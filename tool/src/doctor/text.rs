@@ -8,9 +8,10 @@ use unicode_width::UnicodeWidthStr;
 use super::{LOCKDOWN_UNKNOWN, ProbeReport, words};
 use crate::{
     escape::{escape, escape_bytes},
-    kernel::{
-        capabilities::KEPT,
-        features::{Availability, Cgroups, Features, Lockdown, cgroups::Version, privileges::WANTED},
+    kernel::features::{
+        Availability, Cgroups, Features, Lockdown,
+        cgroups::Version,
+        privileges::{WANTED, kept},
     },
 };
 
@@ -54,7 +55,7 @@ fn machine(features: &Features) -> Vec<(&'static str, String)> {
         ("kernel types", stated(&features.btf, "available (BTF)")),
         ("lockdown", lockdown(features.lockdown)),
         ("rights", rights(features)),
-        ("rights kept", kept()),
+        ("rights kept", format!("{}, once attached", kept().map(|one| one.to_string()).collect::<Vec<_>>().join(", "))),
         ("memlock", memlock(features)),
         ("BPF compiler", jit(features.jit)),
         ("BPF helpers", helpers(features)),
@@ -101,12 +102,6 @@ fn rights(features: &Features) -> String {
         (_, []) => format!("{user}, all capabilities that matter"),
         (_, lacking) => format!("{user}, without {}", lacking.join(", ")),
     }
-}
-
-/// Once everything is attached.
-fn kept() -> String {
-    let all = KEPT.iter().map(|(capability, purpose)| format!("{capability} ({purpose})"));
-    format!("when attached, of these no more than {}", all.collect::<Vec<_>>().join(", "))
 }
 
 fn memlock(features: &Features) -> String {

@@ -153,6 +153,10 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
     if scene.now.syscalls.as_ref().is_some_and(|syscalls| syscalls.mode != Mode::Exact) {
         looked.not_measured.push("calls that fail (--exact)".to_owned());
     }
+    if let Some(left_out) = scene.now.tcp.as_ref().map(|tcp| tcp.namespaces_left_out).filter(|&count| count > 0) {
+        let namespaces = format::plural(left_out as u64, "network namespace", "network namespaces");
+        looked.not_measured.push(format!("packets without a route in {namespaces}"));
+    }
     let shed = scene.now.cost.level.without.iter().map(|signal| format!("{signal} (--budget)"));
     looked.not_measured.extend(shed);
     looked

@@ -1,27 +1,18 @@
-//! Rights that a run keeps once everything is attached.
+//! Rights are given up that a run does not need once everything is attached.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-/// Kept to the end, and what for. Without the first two `CAP_SYS_ADMIN` stands in for them.
-pub const KEPT: [(Capability, &str); 7] = [
-    (Capability::CAP_BPF, "read maps"),
-    (Capability::CAP_PERFMON, "attach again what was left out to keep the budget"),
-    (Capability::CAP_SYS_PTRACE, "look into other users' processes"),
-    (Capability::CAP_SYSLOG, "read the kernel's log and the addresses of its functions"),
-    (Capability::CAP_DAC_READ_SEARCH, "find the cgroup behind an id"),
-    (Capability::CAP_IPC_LOCK, "keep our memory locked (`oom`)"),
-    (Capability::CAP_SYS_ADMIN, "read stacks of tasks that wait, and measure our own cost: not used otherwise"),
-];
+use super::features::privileges::kept;
 
-/// `CAP_SYS_ADMIN` is laid down where it is not needed.
+/// `CAP_SYS_ADMIN` is only in use [`as_admin`]: nothing else needs it, where there are `CAP_BPF` and `CAP_PERFMON`.
 static IS_LAID_DOWN: AtomicBool = AtomicBool::new(false);
 
 /// This thread, and those that it will begin, have no other rights from now on, nor can any program that they execute.
 pub fn keep() -> Result<(), CapsError> {
     let held = caps::read(None, CapSet::Permitted)?;
-    let kept: CapsHashSet = KEPT.iter().map(|&(capability, _)| capability).filter(|one| held.contains(one)).collect();
+    let kept: CapsHashSet = kept().filter(|one| held.contains(one)).collect();
     // As long as we may.
     for capability in caps::all().difference(&kept) {
         if let Err(error) = caps::drop(None, CapSet::Bounding, *capability) {

@@ -1,8 +1,9 @@
 //! What we may cost, and what is given up for that.
 //!
-//! Over the budget for two intervals (a finding needs as many), the dearest of what a run can do without is shed, and so on until the rest fits: its hooks are detached, or its part of a
-//! program that others need is skipped, and its tables say so. After a pause it is tried again for an interval; each time that this is too
-//! dear again the pause is twice as long. Nothing in between: what a hook costs is mostly that it is there (`docs/decisions/0021-budget.md`).
+//! Over the budget for two intervals (a finding needs as many), the dearest of what a run can do without is shed, and so on until the
+//! rest fits: its hooks are detached, or its part of a program that others need is skipped, and its tables say so. After a pause it is
+//! tried again; each time that this is too dear again the pause is twice as long. Nothing in between: what a hook costs is mostly that it
+//! is there (`docs/decisions/0021-budget.md`).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -28,6 +29,17 @@ impl Extra {
             Self::Drops => "dropped packets",
             Self::Switches => "run queues",
             Self::Stalls => "stalls",
+        }
+    }
+
+    /// What is detached, in this order, and attached again in the opposite one: a call or a sleep whose end is not seen would go on for ever.
+    pub const fn hooks(self) -> &'static [&'static str] {
+        match self {
+            Self::Calls => &["sys_enter", "sys_exit"],
+            Self::Drops => &["kfree_skb"],
+            // A part of a program that stalls need, too.
+            Self::Switches => &[],
+            Self::Stalls => &["sched_switch", "sched_waking"],
         }
     }
 

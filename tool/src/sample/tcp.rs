@@ -50,6 +50,8 @@ pub struct Tcp {
     pub network: Network,
     /// By network namespace.
     pub routes: HashMap<u32, Routes>,
+    /// Network namespaces of which these are not known.
+    pub namespaces_left_out: usize,
 }
 
 /// Single events of the `tcp` probe, in order.

@@ -79,6 +79,9 @@ pub struct Tcp {
     /// Network namespaces in which packets found no route.
     #[serde(default)]
     pub no_routes: Vec<NoRoute>,
+    /// Network namespaces of which that is not known: too many.
+    #[serde(default)]
+    pub namespaces_left_out: usize,
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
@@ -101,6 +104,7 @@ impl Default for Tcp {
             closed_windows: Bounded::default().into(),
             network: BTreeMap::new(),
             no_routes: Vec::new(),
+            namespaces_left_out: 0,
             filtered: false,
             events_only: false,
         }

@@ -207,13 +207,14 @@ pub fn is_stale(task: Task) -> bool {
     CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == task.arrivals())
 }
 
-/// The two places for a thread of this number. Neighbours have others.
+/// Switches are left out for now.
 #[inline(always)]
 pub fn is_shed() -> bool {
     // SAFETY: a map value, which only user space writes.
     CPU_SHED.get_ptr(0).is_some_and(|shed| unsafe { shed.read_volatile() } != 0)
 }
 
+/// The two places for a thread of this number. Neighbours have others.
 #[inline(always)]
 pub fn sleepers(tid: u32) -> Option<*mut Sleepers> {
     CPU_SLEEPERS.get_ptr_mut(tid & (SLEEPERS as u32 - 1))

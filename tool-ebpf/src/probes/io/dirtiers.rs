@@ -68,7 +68,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
     let since = (now_ns() >> 30) as u32;
     // SAFETY: a map value.
     unsafe { take_place(table, &Dirtier { file, owner, bytes, since, was_given: 0, given: 0 }) };
-    tables::name(cpu, owner, task, || task.cgroup_id());
+    tables::name(cpu, owner, task, 0);
 }
 
 /// Nobody can have more dirty than the file has in memory, and nothing where no other page is dirty: the rest was truncated away.

@@ -28,14 +28,9 @@ pub fn submitter(cpu: CpuPtr, bio: u64) -> (OwnerId, u32) {
     } else {
         Submitter::KernelThread
     };
-    let mut owner = task.owner();
-    if kind as u32 != Submitter::KernelThread as u32 {
-        tables::name(cpu, owner, task, || task.cgroup_id());
-        return (owner, kind as u32);
-    }
-    let cgroup = works_for(bio).unwrap_or(0);
-    owner ^= cgroup & 0xffff_ffff;
-    tables::name(cpu, owner, task, || cgroup);
+    let works_for = if matches!(kind, Submitter::KernelThread) { works_for(bio).unwrap_or(0) } else { 0 };
+    let owner = task.owner() ^ (works_for & 0xffff_ffff);
+    tables::name(cpu, owner, task, works_for);
     (owner, kind as u32)
 }
 

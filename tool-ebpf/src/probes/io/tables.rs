@@ -16,6 +16,7 @@ use stillwatch_common::{
 };
 
 use crate::support::{
+    EXISTS,
     cells::claim,
     count::{add_shared, add_shared_half, raise_shared},
     opaque,
@@ -309,9 +310,10 @@ pub fn forget_bio(address: u64) {
 /// A name is kept anew after so many that were known, so that the table does not take its entry for one that nobody needs.
 const AGAIN: u64 = 64;
 
-/// Keeps the name of a process that owns something, unless this CPU just did: the same one, under the same name.
+/// Keeps the name of a process that owns something, unless this CPU just did: the same one, under the same name. `works_for`: the cgroup that a
+/// thread of the kernel works for; 0: the root, or nobody knows.
 #[inline(always)]
-pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task, cgroup: impl Fn() -> u64) {
+pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task, works_for: u64) {
     let comm = task.comm();
     // SAFETY: this CPU's block; the index is masked.
     unsafe {
@@ -328,7 +330,9 @@ pub fn name(cpu: CpuPtr, owner: OwnerId, task: Task, cgroup: impl Fn() -> u64) {
         // SAFETY: a map value, 16 bytes and aligned as words.
         return unsafe { (&raw mut (*known).comm).cast::<[u64; 2]>().write(comm) };
     }
-    let mut new = Owner { cgroup: cgroup(), kernel_thread: task.is_kernel_thread().into(), ..EMPTY };
+    let is_thread = task.is_kernel_thread();
+    let cgroup = if is_thread { works_for } else { task.cgroup_id() };
+    let mut new = Owner { cgroup, kernel_thread: is_thread.into(), ..EMPTY };
     // SAFETY: 16 bytes, aligned as words.
     unsafe { (&raw mut new.comm).cast::<[u64; 2]>().write_unaligned(comm) };
     let _ = IO_OWNERS.insert(owner, new, 0);
@@ -361,7 +365,9 @@ pub fn task(key: u64) -> Option<*mut Entry> {
 
 #[inline(always)]
 pub fn add_task(cpu: CpuPtr, key: u64, new: &Entry) {
-    if IO_TASKS.insert(key, new, BPF_NOEXIST.into()).is_err() {
+    if let Err(code) = IO_TASKS.insert(key, new, BPF_NOEXIST.into())
+        && code != EXISTS
+    {
         lose(cpu, Loss::Tasks);
     }
 }

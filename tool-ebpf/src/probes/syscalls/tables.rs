@@ -14,6 +14,7 @@ use stillwatch_common::{
 use crate::{
     facts::{self, on},
     support::{
+        EXISTS,
         cells::claim,
         count::{add_shared, add_shared_half, raise_shared},
         opaque,
@@ -186,15 +187,13 @@ pub fn remember(cpu: CpuPtr, task: Task, entry: Entry) -> bool {
     match SYSCALLS_TASKS.insert(task.key(), entry, BPF_NOEXIST.into()) {
         Ok(()) => true,
         Err(code) => {
-            if code != -EEXIST {
+            if code != EXISTS {
                 lose(cpu, Loss::Tasks);
             }
             false
         }
     }
 }
-
-const EEXIST: i32 = 17;
 
 #[inline(always)]
 pub fn forget(key: u64) {

@@ -200,13 +200,16 @@ pub unsafe fn set_state(sk: *const u8, old: u32, new: u32) {
 /// The socket goes, and what stays of the connection (TIME-WAIT) has another address.
 #[inline(always)]
 fn note_left(cpu: tables::CpuPtr, sk: u64) {
-    let Some(opener) = tables::opener(sk) else { return };
     // SAFETY: map values; this program's room in this CPU's block.
     unsafe {
         let ends = &raw mut (*cpu).connect.ends;
         sockets::ends(sk, ends);
         (*ends).local_port = sockets::local_port(sk);
-        tables::note_left(&*ends, opener);
+        match tables::opener(sk) {
+            Some(opener) => tables::note_left(&*ends, opener),
+            // Who closed an earlier connection between the same ends did not close this one.
+            None => tables::forget_left(&*ends),
+        }
     }
 }
 

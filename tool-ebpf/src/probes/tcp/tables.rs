@@ -169,6 +169,11 @@ pub unsafe fn note_left(ends: &Ends, opener: *const Opener) {
     let _ = TCP_LEFT.insert(ends, opener, 0);
 }
 
+#[inline(always)]
+pub fn forget_left(ends: &Ends) {
+    let _ = TCP_LEFT.remove(ends);
+}
+
 /// What goes through the ring.
 pub trait Event {
     fn at_ns(&self) -> u64;

@@ -12,14 +12,24 @@ const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Capabilities that matter here, and what each is needed for.
-pub const WANTED: [(Capability, &str); 6] = [
-    (Capability::CAP_BPF, "load programs"),
+pub const WANTED: [(Capability, &str); 8] = [
+    (Capability::CAP_BPF, "load programs, and read their maps"),
     (Capability::CAP_PERFMON, "trace, and read kernel memory"),
-    (Capability::CAP_SYS_ADMIN, "measure our own cost in the kernel; stands in for the two above"),
+    (
+        Capability::CAP_SYS_ADMIN,
+        "read stacks of tasks that wait, and measure our own cost in the kernel; stands in for the two above",
+    ),
     (Capability::CAP_SYS_RESOURCE, "raise the memlock limit (kernels before 5.11 only)"),
     (Capability::CAP_SYS_PTRACE, "look into other users' processes"),
     (Capability::CAP_DAC_READ_SEARCH, "find the cgroup behind an id"),
+    (Capability::CAP_SYSLOG, "read the kernel's log and the addresses of its functions"),
+    (Capability::CAP_IPC_LOCK, "keep our memory locked (`oom`)"),
 ];
+
+/// Of [`WANTED`], what a run keeps once everything is attached.
+pub fn kept() -> impl Iterator<Item = Capability> {
+    WANTED.into_iter().map(|(capability, _)| capability).filter(|&one| one != Capability::CAP_SYS_RESOURCE)
+}
 
 /// Effective rights of this process. `None`: could not be read.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::{
     sample::{Network, Routes},
 };
 
-/// Namespaces whose counters are read: some 30 us each.
+/// Namespaces whose counters are read: for each the kernel adds up those of all CPUs.
 const LOOKED_AT: usize = 16;
 /// Between two looks for them.
 const REST: Duration = Duration::from_secs(30);
@@ -54,8 +54,8 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// What had no route in each of them, since it was made. `now`: on any clock.
-    pub fn routes(&mut self, now: Duration) -> HashMap<u32, Routes> {
+    /// What had no route in each of them, since it was made, ours first; and how many were not looked at. `now`: on any clock.
+    pub fn routes(&mut self, now: Duration) -> (HashMap<u32, Routes>, usize) {
         if self.looked.is_none_or(|looked| now >= looked + REST) {
             self.inhabitants = inhabitants();
             self.looked = Some(now);
@@ -66,7 +66,11 @@ impl Namespaces {
             let (none, opened) = (counter(&text, "Ip:", "OutNoRoutes")?, counter(&text, "Tcp:", "ActiveOpens")?);
             Some((netns, Routes { none, opened, inhabitant: pid }))
         };
-        self.inhabitants.iter().filter(lives_there).take(LOOKED_AT).filter_map(of).collect()
+        let own = home(std::process::id());
+        let mut all: Vec<_> = self.inhabitants.iter().filter(lives_there).collect();
+        all.sort_unstable_by_key(|&(&netns, _)| (Some(netns) != own, netns));
+        let left_out = all.len().saturating_sub(LOOKED_AT);
+        (all.into_iter().take(LOOKED_AT).filter_map(of).collect(), left_out)
     }
 }
 

@@ -97,9 +97,11 @@ impl Reader {
     /// programs' clock.
     pub fn read(&mut self, now: Duration) -> io::Result<(Tcp, Counters)> {
         self.pending.collect(now);
+        let (routes, namespaces_left_out) = self.namespaces.routes(now);
         let mut sample = Tcp {
             network: network::read(),
-            routes: self.namespaces.routes(now),
+            routes,
+            namespaces_left_out,
             events: self.pending.take(),
             trips: self.pending.take_trips(),
             flows: self.flows.entries()?,

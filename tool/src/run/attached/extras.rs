@@ -70,67 +70,49 @@ impl Attached {
             "{} are not measured for a while, to cost no more than {percent}% of all CPUs (--budget)",
             extra.name()
         );
-        match extra {
-            Extra::Calls => {
-                self.links.detach(&mut self.ebpf, "sys_enter");
-                self.links.detach(&mut self.ebpf, "sys_exit");
-            }
-            Extra::Drops => self.links.detach(&mut self.ebpf, "kfree_skb"),
-            Extra::Switches => self.shed_switches(true),
-            Extra::Stalls => {
-                self.links.detach(&mut self.ebpf, "sched_switch");
-                self.links.detach(&mut self.ebpf, "sched_waking");
-            }
-        }
+        self.switch(extra, true);
+        self.detach_hooks(extra);
     }
 
     /// What was shed is measured again from this sample on.
     pub(super) fn take_up(&mut self, extra: Extra, sample: &mut Sample, names: &mut Names) {
         self.calibration = 1;
-        let attached = match extra {
-            Extra::Calls => self.take_up_calls(),
-            Extra::Drops => self.links.attach(&mut self.ebpf, "kfree_skb").map_err(Into::into),
-            Extra::Switches => {
-                self.shed_switches(false);
-                Ok(())
-            }
-            Extra::Stalls => self.take_up_stalls(),
-        };
-        if let Err(error) = attached {
+        if let Err(error) = self.attach_hooks(extra) {
             tracing::warn!("{} can't be measured again yet: {error:#}", extra.name());
+            self.detach_hooks(extra);
             return self.budget.give_up(extra);
         }
+        self.switch(extra, false);
         let mut tick = Tick { ebpf: &mut self.ebpf, names, now: sample.taken, last: false };
         for probe in blinded(extra, &self.plan) {
             self.readers.read_one(probe, &mut tick, sample);
         }
     }
 
-    /// Exits before entries, as when the run began.
-    fn take_up_calls(&mut self) -> Result<()> {
-        if let Some(reader) = &mut self.readers.syscalls.reader {
-            reader.forget()?;
+    fn detach_hooks(&mut self, extra: Extra) {
+        extra.hooks().iter().for_each(|hook| self.links.detach(&mut self.ebpf, hook));
+    }
+
+    /// What was noted of calls and waits that went on is not so any more; who is inside of one now, is walked over, as when the run began.
+    fn attach_hooks(&mut self, extra: Extra) -> Result<()> {
+        match extra {
+            Extra::Calls => self.readers.syscalls.reader.as_mut().map_or(Ok(()), |reader| reader.forget())?,
+            Extra::Stalls => self.readers.io.reader.as_mut().map_or(Ok(()), |reader| reader.forget_waits())?,
+            Extra::Drops | Extra::Switches => {}
         }
-        self.links.attach(&mut self.ebpf, "sys_exit")?;
-        self.links.attach(&mut self.ebpf, "sys_enter")?;
-        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
+        for hook in extra.hooks().iter().rev() {
+            self.links.attach(&mut self.ebpf, hook)?;
+        }
+        if matches!(extra, Extra::Calls | Extra::Stalls) {
+            loader::visit_again(&mut self.ebpf, TASK_ITER.name);
+        }
         Ok(())
     }
 
-    /// Wake-ups before sleeps: a sleep whose end was not seen would go on for ever.
-    fn take_up_stalls(&mut self) -> Result<()> {
-        if let Some(reader) = &mut self.readers.io.reader {
-            reader.forget_waits()?;
-        }
-        self.links.attach(&mut self.ebpf, "sched_waking")?;
-        self.links.attach(&mut self.ebpf, "sched_switch")?;
-        loader::visit_again(&mut self.ebpf, TASK_ITER.name);
-        Ok(())
-    }
-
-    fn shed_switches(&mut self, shed: bool) {
-        if let Some(reader) = &mut self.readers.cpu.reader {
-            reader.shed(&mut self.ebpf, shed);
+    /// A part of a program is skipped, or is not any more.
+    fn switch(&mut self, extra: Extra, off: bool) {
+        if let (Extra::Switches, Some(reader)) = (extra, &mut self.readers.cpu.reader) {
+            reader.shed(&mut self.ebpf, off);
         }
     }
 }
