@@ -23,7 +23,7 @@ pub fn quiet() -> Snapshot {
     let mut snapshot = Snapshot { interval: Duration::from_secs(1), ..idle() };
     snapshot.syscalls.iter_mut().for_each(|syscalls| syscalls.mode = Mode::Blocked);
     snapshot.io = Some(Io { stalled: Vec::new().into(), caused_by: Vec::new().into(), ..Io::default() });
-    snapshot.tcp = Some(Tcp::default());
+    snapshot.tcp = Some(Tcp { drops: Some(Vec::new().into()), ..Tcp::default() });
     snapshot.oom =
         Some(Oom { memory: Memory { total: 8 << 30, available: 6 << 30, ..Memory::default() }, ..Oom::default() });
     snapshot.cpu = Some(cpu());

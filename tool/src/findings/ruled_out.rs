@@ -157,8 +157,10 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
         let namespaces = format::plural(left_out as u64, "network namespace", "network namespaces");
         looked.not_measured.push(format!("packets without a route in {namespaces}"));
     }
-    let shed = scene.now.cost.level.without.iter().map(|signal| format!("{signal} (--budget)"));
-    looked.not_measured.extend(shed);
+    // What else is left out, its area says.
+    if scene.now.tcp.as_ref().is_some_and(|tcp| tcp.drops.is_none()) {
+        looked.not_measured.push("dropped packets".to_owned());
+    }
     looked
 }
 

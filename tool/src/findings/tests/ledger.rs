@@ -359,6 +359,8 @@ fn packets_without_a_route_leave_the_network_unclear() {
     let words = "1.0/s packets and connections without a route where postgres 430 lives (netns 4026532315)";
     assert_eq!(unclear(&of(1, 9)), [("network", words.to_owned())]);
     assert!(!is_unclear(&of(1, 10), "network"), "a tenth may be normal");
+    let shed = with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().drops = None);
+    assert!(looked(&shed).1.not_measured.contains(&"dropped packets".to_owned()));
     let many = with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().namespaces_left_out = 3);
     assert!(looked(&many).1.not_measured.contains(&"packets without a route in 3 network namespaces".to_owned()));
 }
