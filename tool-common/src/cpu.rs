@@ -35,7 +35,8 @@ named! {
     }
 }
 
-/// All that one CPU writes at a switch, and `drift`, which user space writes.
+/// All that one CPU writes at a switch, and `drift` and `shed`, which user space writes. What each switch needs is in the first line of
+/// the cache.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PerCpu {
@@ -49,12 +50,14 @@ pub struct PerCpu {
     pub switches: u64,
     /// Of these, those of tasks that could have gone on.
     pub involuntary: u64,
-    /// Runs of the program on `sched_migrate_task`.
-    pub migrations: u64,
     /// Sum of all measured waits.
     pub total_ns: u64,
     /// The longest since the start of measuring; never reset.
     pub max_ns: u64,
+    /// Not 0: switches are not looked at for now, to keep a budget.
+    pub shed: u64,
+    /// Runs of the program on `sched_migrate_task`.
+    pub migrations: u64,
     /// Waits of which the kernel did not keep the begin, or that ended before the clocks were compared.
     pub untimed: u64,
     /// Waits that may have begun earlier, on another CPU: the task was not in the table any more.
@@ -268,7 +271,7 @@ pub struct Interrupts {
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(
-    size_of::<PerCpu>() == 512 && size_of::<Stay>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
+    size_of::<PerCpu>() == 576 && size_of::<Stay>() == 40 && size_of::<Shard>() == 2368 && size_of::<Shared>() == 24
 );
 const _: () = assert!(size_of::<Vector>() == 24 && size_of::<Interrupts>() == 256);
 const _: () = assert!(size_of::<Waited>() == 72 && size_of::<Behind>() == 16 && size_of::<CpuHeld>() == 24);

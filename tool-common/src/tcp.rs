@@ -146,6 +146,8 @@ named! {
         Remotes: "remotes full",
         /// The table of drops was full: a packet is in the totals only.
         Drops: "drops full",
+        /// More than [`DROPS_LOOKED_AT`]: a packet is in the totals only.
+        Flood: "drops in a flood",
         /// The table of listeners was full: one is not shown.
         Listeners: "listeners full",
     }
@@ -193,13 +195,15 @@ pub struct PerCpu {
     pub dropped: Dropped,
     /// Packets of TCP that were dropped.
     pub drops: u64,
-    pub pad: [u64; 3],
+    pub pad: [u64; 2],
 }
 
 /// Events that one CPU hands over in a second: more than a person reads, less than hurts.
 pub const EVENTS_PER_SECOND: u64 = 500;
 /// The same of dropped packets.
 pub const DROPS_PER_SECOND: u64 = 200;
+/// Dropped packets of which one CPU finds out, in a second, where and why: others can cause any number of them.
+pub const DROPS_LOOKED_AT: u64 = 20_000;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 104 && size_of::<Flow>() == 72);

@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpStream,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +11,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, here, stillwatch::Watch, workload::Workload},
+    super::{
+        Test, here,
+        stillwatch::{Watch, losses},
+        workload::Workload,
+    },
     Lost,
     connects::connect,
     fresh, in_net, lost,
@@ -19,6 +24,7 @@ use super::{
 
 pub const TESTS: &[Test] = &[
     here("tcp_adds_up_a_storm_of_events_and_lists_a_part", storm),
+    here("tcp_looks_at_a_part_of_a_flood_of_drops", flood),
     here("tcp_hands_events_over_before_their_interval_ends", live),
     here("tcp_takes_no_more_memory_while_connections_come_and_go", churn),
 ];
@@ -86,6 +92,60 @@ fn storm() -> Result<()> {
         in_net(&net)(event) && event["event"] == "connect" && known && event["pid"] != own
     });
     ensure!(wrong.is_none(), "{wrong:#?}");
+    Ok(())
+}
+
+/// Segments that nobody can want, as fast as they can be sent: all are counted, and of those that are not looked at the tool says so.
+fn flood() -> Result<()> {
+    const SEGMENTS: u64 = 80_021;
+    let net = Net::new()?;
+    let mut watch = fresh()?;
+    let before = net.counter("InCsumErrors")?;
+    net.inside(|| send_wrong(SEGMENTS))?;
+    let sent = net.counter("InCsumErrors")? - before;
+    watch.next()?;
+    watch.next()?;
+    watch.stop()?;
+    let lost = losses(&watch.snapshots);
+    let left_out = lost.get("drops in a flood").copied().unwrap_or(0);
+    let dropped = sum(&watch, |it| it["dropped"].as_u64());
+    let rows = watch.snapshots.iter().flat_map(|it| it["drops"].as_array().into_iter().flatten());
+    let looked_at: u64 = rows.filter_map(|row| row["packets"].as_u64()).sum();
+    ensure!(sent == SEGMENTS && dropped >= SEGMENTS, "{sent} wrong segments arrived, {dropped} dropped");
+    ensure!(looked_at + left_out == dropped && left_out > 0, "{looked_at} looked at, {left_out} not, of {dropped}");
+    Ok(())
+}
+
+/// SYNs whose checksum is wrong.
+fn send_wrong(times: u64) -> Result<()> {
+    let mut segment = [0_u8; 20];
+    (segment[12], segment[13]) = (5 << 4, 2);
+    segment[16..18].copy_from_slice(&[0xba, 0xad]);
+    // SAFETY: no pointers.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::IPPROTO_TCP) };
+    ensure!(socket >= 0, "socket: {}", std::io::Error::last_os_error());
+    // SAFETY: just opened, and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let to = libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    };
+    for _ in 0..times {
+        // SAFETY: buffer and address are as long as is said.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                segment.as_ptr().cast(),
+                segment.len(),
+                0,
+                (&raw const to).cast(),
+                size_of_val(&to) as u32,
+            )
+        };
+        ensure!(sent == segment.len() as isize, "sendto: {}", std::io::Error::last_os_error());
+    }
     Ok(())
 }
 

@@ -1,9 +1,10 @@
-//! The cheapest way to time every system call exactly: a `tp_btf` pair that reads the clock, and nothing else. What it
-//! costs is the floor that `cargo xtask bench` holds the `syscalls` probe against. Stays attached until it is killed.
+//! `bench-floor clock|empty HOOK…`: the cheapest programs that there can be on tracepoints, one that reads the clock and does nothing with it,
+//! and one that does nothing at all. What they cost are the floors that `cargo xtask bench` holds the probes against. They stay attached until
+//! this is killed.
 
-use std::io;
+use std::{env, io};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aya::Btf;
 use aya_obj::btf::BtfKind;
 
@@ -14,11 +15,13 @@ const BPF_PROG_TYPE_TRACING: u32 = 26;
 const BPF_TRACE_RAW_TP: u32 = 23;
 
 /// Assembled by hand: no compiler can drop the call, and what is measured is all there is to see.
-const PROGRAM: [u64; 3] = [
+const CLOCK: [u64; 3] = [
     0x0000_0005_0000_0085, // call bpf_ktime_get_ns
     0x0000_0000_0000_00b7, // r0 = 0
     0x0000_0000_0000_0095, // exit
 ];
+/// The same without the call.
+const EMPTY: &[u64] = CLOCK.split_at(1).1;
 
 /// `union bpf_attr` for `BPF_PROG_LOAD`, as far as it is used.
 #[repr(C)]
@@ -28,7 +31,9 @@ struct Load {
     insn_cnt: u32,
     insns: u64,
     license: u64,
-    unused: [u64; 5],
+    unused: [u64; 3],
+    /// How it is found among the programs of the host.
+    prog_name: [u8; 16],
     prog_ifindex: u32,
     expected_attach_type: u32,
     unused_too: [u64; 4],
@@ -47,8 +52,14 @@ struct Open {
 
 fn main() -> Result<()> {
     let btf = Btf::from_sys_fs()?;
-    for hook in ["sys_enter", "sys_exit"] {
-        attach(&btf, hook).with_context(|| format!("attaching to {hook}"))?;
+    let mut words = env::args().skip(1);
+    let program = match words.next().as_deref() {
+        Some("clock") => &CLOCK[..],
+        Some("empty") => EMPTY,
+        other => bail!("clock or empty, not {other:?}"),
+    };
+    for hook in words {
+        attach(&btf, program, &hook).with_context(|| format!("attaching to {hook}"))?;
     }
     loop {
         std::thread::park();
@@ -56,11 +67,15 @@ fn main() -> Result<()> {
 }
 
 /// The descriptors stay open until the process ends.
-fn attach(btf: &Btf, hook: &str) -> Result<()> {
+fn attach(btf: &Btf, instructions: &[u64], hook: &str) -> Result<()> {
+    let mut prog_name = [0; 16];
+    // The last byte ends it.
+    prog_name[..15].iter_mut().zip(hook.bytes()).for_each(|(to, from)| *to = from);
     let load = Load {
         prog_type: BPF_PROG_TYPE_TRACING,
-        insn_cnt: PROGRAM.len() as u32,
-        insns: PROGRAM.as_ptr() as u64,
+        insn_cnt: instructions.len() as u32,
+        insns: instructions.as_ptr() as u64,
+        prog_name,
         license: c"GPL".as_ptr() as u64,
         expected_attach_type: BPF_TRACE_RAW_TP,
         attach_btf_id: btf.id_by_type_name_kind(&format!("btf_trace_{hook}"), BtfKind::Typedef)?,

@@ -19,7 +19,8 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     if dead {
         aya_log_ebpf::debug!(&ctx, "task {} of process {} has ended", prev.tid(), prev.tgid());
     }
-    let switch = Switch { prev, next, state, sleeps: state != 0 && !preempted && !dead, dead };
+    let sleeps = state != 0 && !preempted && !dead;
+    let switch = Switch { prev, next, prev_tid: prev.tid(), next_tid: next.tid(), state, sleeps, dead };
     if facts::on(&facts::CPU_TIMES) {
         let slept_ns = cpu::switch(&switch);
         if facts::on(&facts::SYSCALLS_LONG) {

@@ -185,7 +185,7 @@ impl Task {
     /// Of a CPU's own task, which runs when no other can.
     #[inline(always)]
     pub fn is_idle(self) -> bool {
-        self.tid() == 0
+        is_idle(self.tid())
     }
 
     /// The clock of the run queue that it is in, or was last: as it was when the kernel looked last. Of a trusted task only; where
@@ -387,10 +387,19 @@ pub fn is_stall(state: u32) -> bool {
     state & (TASK_UNINTERRUPTIBLE | TASK_NOLOAD) == TASK_UNINTERRUPTIBLE
 }
 
-/// One change of tasks.
+/// The number of a CPU's own task.
+#[inline(always)]
+pub fn is_idle(tid: u32) -> bool {
+    tid == 0
+}
+
+/// One change of tasks. What several ask for is loaded once: a field of a task costs some ten instructions, whose checks the compiler may
+/// not leave out the second time.
 pub struct Switch {
     pub prev: Task,
     pub next: Task,
+    pub prev_tid: u32,
+    pub next_tid: u32,
     /// The state that `prev` leaves in.
     pub state: u32,
     /// `prev` waits for something; a preempted task is still runnable, whatever its state says.

@@ -14,7 +14,8 @@ const CALLS: u64 = 200_000;
 pub fn figure(bench: &Bench) -> Result<Figure> {
     let variants = [
         Observer::nothing(),
-        Observer::floor(bench),
+        Observer::floor(bench, "clock", &["sys_enter", "sys_exit"])
+            .called("a `tp_btf` pair that reads the clock: the floor"),
         Observer::stillwatch(bench, "syscalls"),
         Observer::stillwatch(bench, "syscalls --blocked"),
         Observer::peer("syscount -L -i 1"),

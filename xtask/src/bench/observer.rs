@@ -42,14 +42,12 @@ impl Observer {
         Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false, others: Vec::new() }
     }
 
-    pub fn floor(bench: &Bench) -> Self {
-        let command = Some(vec![bench.floor.clone().into()]);
-        Self {
-            name: "a `tp_btf` pair that reads the clock: the floor".to_owned(),
-            command,
-            peer: false,
-            others: Vec::new(),
-        }
+    /// The cheapest programs on these hooks: `clock` or `empty`.
+    pub fn floor(bench: &Bench, program: &str, hooks: &[&str]) -> Self {
+        let mut command = vec![bench.floor.clone().into(), program.into()];
+        command.extend(hooks.iter().map(OsString::from));
+        let command = Some(command);
+        Self { name: format!("`bench-floor {program}`"), command, peer: false, others: Vec::new() }
     }
 
     /// A program that Debian packages.

@@ -25,36 +25,41 @@ pub use interrupts::{irq_begins, irq_ends, softirq_begins, softirq_ends};
 pub use walk::walk;
 
 use crate::{
-    facts,
+    facts::{self, on},
     support::{
         now_ns,
-        task::{Switch, Task, waits_are_known},
+        task::{Switch, Task, is_idle, waits_are_known},
     },
 };
 
 /// `sched_switch`. How long the task that comes slept, 0: it did not, or nobody looks at that.
 #[inline(always)]
 pub fn switch(switch: &Switch) -> u64 {
-    if tables::is_shed() {
-        return 0;
-    }
     let Some((number, cpu)) = tables::cpu() else { return 0 };
     // SAFETY: this CPU's block; interrupts are off.
-    unsafe { (*cpu).switches += 1 };
-    if !switch.sleeps && !switch.dead && !switch.prev.is_idle() {
+    let shed = unsafe {
+        (*cpu).switches += 1;
+        (&raw const (*cpu).shed).read_volatile()
+    };
+    if shed != 0 {
+        return 0;
+    }
+    if !switch.sleeps && !switch.dead && !is_idle(switch.prev_tid) {
         // SAFETY: as above.
         unsafe { (*cpu).involuntary += 1 };
     }
     if switch.dead {
         ended::ended(cpu, switch.prev);
     }
-    if waits_are_known() {
-        waits::end(number, cpu, switch);
-    }
-    if !sleeps_are_known() {
+    if !waits_are_known() {
         return 0;
     }
-    let slept_ns = sleeps::switch(cpu, switch);
+    let clock = switch.next.runqueue_clock();
+    waits::end(number, cpu, switch, clock);
+    if !on(&facts::CPU_SLEEPS) {
+        return 0;
+    }
+    let slept_ns = sleeps::switch(cpu, switch, clock);
     if slept_ns != 0 && switch.next.in_iowait() {
         // SAFETY: this CPU's block; interrupts are off.
         unsafe { (*cpu).io_ns += slept_ns };
@@ -64,7 +69,7 @@ pub fn switch(switch: &Switch) -> u64 {
 
 #[inline(always)]
 fn sleeps_are_known() -> bool {
-    waits_are_known() && facts::on(&facts::CPU_SLEEPS)
+    waits_are_known() && on(&facts::CPU_SLEEPS)
 }
 
 /// How long a task that sleeps has slept until now; `u64::MAX`: since before the run.

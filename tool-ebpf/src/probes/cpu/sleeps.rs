@@ -15,24 +15,23 @@ const TIME: u64 = (1 << TIME_BITS) - 1;
 const UNIT_BITS: u32 = 10;
 
 #[inline(always)]
-fn tag(task: Task) -> u64 {
-    u64::from(task.tid()) << TIME_BITS
+fn tag(tid: u32) -> u64 {
+    u64::from(tid) << TIME_BITS
 }
 
 /// The task that leaves its CPU is noted if it sleeps; returns how long the one that comes slept, 0: it did not, or that is not known.
 #[inline(always)]
-pub fn switch(cpu: CpuPtr, switch: &Switch) -> u64 {
-    let clock = switch.next.runqueue_clock();
+pub fn switch(cpu: CpuPtr, switch: &Switch, clock: u64) -> u64 {
     if switch.sleeps && switch.prev.is_user() {
-        begin(cpu, switch.prev, clock);
+        begin(cpu, switch.prev_tid, clock);
     }
-    if switch.next.is_user() { end(switch.next, clock) } else { 0 }
+    if switch.next.is_user() { end(switch.next_tid, clock) } else { 0 }
 }
 
 #[inline(always)]
-fn begin(cpu: CpuPtr, task: Task, clock: u64) {
-    let Some(places) = tables::sleepers(task.tid()) else { return };
-    let (tag, noted) = (tag(task), clock >> UNIT_BITS & TIME);
+fn begin(cpu: CpuPtr, tid: u32, clock: u64) {
+    let Some(places) = tables::sleepers(tid) else { return };
+    let (tag, noted) = (tag(tid), clock >> UNIT_BITS & TIME);
     // SAFETY: a map value. Another CPU may write it meanwhile for another task, whole.
     unsafe {
         let [first, second] = both(places);
@@ -58,8 +57,8 @@ unsafe fn is_free(place: *mut u64, tag: u64) -> bool {
 }
 
 #[inline(always)]
-fn end(task: Task, clock: u64) -> u64 {
-    match place(task) {
+fn end(tid: u32, clock: u64) -> u64 {
+    match place(tid) {
         // SAFETY: a map value.
         Some(place) => unsafe {
             let noted = place.read_volatile();
@@ -74,13 +73,13 @@ fn end(task: Task, clock: u64) -> u64 {
 #[inline(always)]
 pub fn slept(task: Task, clock: u64) -> Option<u64> {
     // SAFETY: a map value.
-    place(task).map(|place| since(unsafe { place.read_volatile() }, clock))
+    place(task.tid()).map(|place| since(unsafe { place.read_volatile() }, clock))
 }
 
 #[inline(always)]
-fn place(task: Task) -> Option<*mut u64> {
-    let [first, second] = both(tables::sleepers(task.tid())?);
-    let tag = tag(task);
+fn place(tid: u32) -> Option<*mut u64> {
+    let [first, second] = both(tables::sleepers(tid)?);
+    let tag = tag(tid);
     // SAFETY: map values.
     unsafe {
         if first.read_volatile() & !TIME == tag {

@@ -20,7 +20,7 @@ use crate::{
     support::{
         count::{add_shared, add_shared_half},
         opaque,
-        task::Task,
+        task::{Switch, Task},
     },
 };
 
@@ -62,10 +62,6 @@ static CPU_STALE: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1, 0);
 /// Since when tasks sleep, where that is looked at.
 #[map]
 static CPU_SLEEPERS: Array<Sleepers> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-
-/// Not 0: switches are not looked at for now, to keep a budget.
-#[map]
-static CPU_SHED: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Interrupts by CPU, where asked for.
 #[map]
@@ -125,12 +121,12 @@ pub fn count(number: u32, bucket: usize) {
 const SUM_BITS: u32 = 40;
 const SUM: u64 = (1 << SUM_BITS) - 1;
 
-/// (place, tag) of a task in [`CPU_BASES`].
+/// (place, tag) of a task in [`CPU_BASES`]: by thread number, which no two living tasks share.
 #[inline(always)]
-fn place(task: Task) -> (u32, u64) {
-    // By thread number, which no two living tasks share. The golden ratio spreads neighbours.
-    let mixed = u64::from(task.tid()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((mixed >> (64 - BASE_BITS)) as u32 & (BASES as u32 - 1), u64::from(task.tid()) << SUM_BITS)
+fn place(tid: u32) -> (u32, u64) {
+    // The golden ratio spreads neighbours.
+    let mixed = u64::from(tid).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> (64 - BASE_BITS)) as u32 & (BASES as u32 - 1), u64::from(tid) << SUM_BITS)
 }
 
 /// The part of a wait that was spent in other run queues. When a task that waits is moved, the kernel adds what it has waited to
@@ -138,15 +134,15 @@ fn place(task: Task) -> (u32, u64) {
 /// (wrapped) for one that is [`early`].
 /// Notes the sum of when it runs: `counted_ns` are added in a moment.
 #[inline(always)]
-pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
-    let (place, tag) = place(task);
+pub fn waited_elsewhere(cpu: CpuPtr, switch: &Switch, counted_ns: u64) -> u64 {
+    let (place, tag) = place(switch.next_tid);
     let Some(base) = CPU_BASES.get_ptr_mut(place) else { return 0 };
-    let sum = task.delay();
+    let sum = switch.next.delay();
     // SAFETY: a map value; another CPU may write it meanwhile for another task, whole.
     let known = unsafe { base.read_volatile() };
     // SAFETY: as above.
     unsafe { base.write_volatile(tag | (sum.wrapping_add(counted_ns) & SUM)) };
-    if task.arrivals() == 0 {
+    if switch.next.arrivals() == 0 {
         return sum;
     }
     if known & !SUM != tag {
@@ -159,8 +155,8 @@ pub fn waited_elsewhere(cpu: CpuPtr, task: Task, counted_ns: u64) -> u64 {
 
 /// The task loses the CPU, and is stamped as one that waits since so long ago: the way to the switch, on which it ran.
 #[inline(always)]
-pub fn early(task: Task, early_ns: u64) {
-    let (place, tag) = place(task);
+pub fn early(tid: u32, early_ns: u64) {
+    let (place, tag) = place(tid);
     let Some(base) = CPU_BASES.get_ptr_mut(place) else { return };
     // SAFETY: a map value.
     let known = unsafe { base.read_volatile() };
@@ -173,7 +169,7 @@ pub fn early(task: Task, early_ns: u64) {
 /// The same for a task that still waits.
 #[inline(always)]
 pub fn waits_elsewhere(task: Task) -> u64 {
-    let (place, tag) = place(task);
+    let (place, tag) = place(task.tid());
     let Some(base) = CPU_BASES.get_ptr(place) else { return 0 };
     // SAFETY: a map value.
     let known = unsafe { base.read_volatile() };
@@ -205,13 +201,6 @@ pub fn note_stale(task: Task) {
 pub fn is_stale(task: Task) -> bool {
     // SAFETY: a map value.
     CPU_STALE.get_ptr(task.key()).is_some_and(|noted| unsafe { noted.read_volatile() } == task.arrivals())
-}
-
-/// Switches are left out for now.
-#[inline(always)]
-pub fn is_shed() -> bool {
-    // SAFETY: a map value, which only user space writes.
-    CPU_SHED.get_ptr(0).is_some_and(|shed| unsafe { shed.read_volatile() } != 0)
 }
 
 /// The two places for a thread of this number. Neighbours have others.

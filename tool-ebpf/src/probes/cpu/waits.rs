@@ -15,23 +15,22 @@ use crate::{
     support::{
         count::{add_shared, add_shared_half, raise_shared},
         opaque,
-        task::{Switch, Task},
+        task::{Switch, Task, is_idle},
     },
 };
 
-/// `next` gets the CPU.
+/// `next` gets the CPU, whose run queue's clock is at `clock`.
 #[inline(always)]
-pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
+pub fn end(number: u32, cpu: CpuPtr, switch: &Switch, clock: u64) {
     let next = switch.next;
-    let clock = next.runqueue_clock();
     let queued = next.queued();
     let now = runqueue_ns(cpu, clock, queued, switch.sleeps || switch.dead);
-    note_stay(cpu, switch.prev, clock);
+    note_stay(cpu, switch, clock);
     // The kernel stamps one that is preempted with its clock. Up to now it ran, or what interrupted it.
     if !switch.sleeps && !switch.dead && now != UNKNOWN && now != clock {
-        tables::early(switch.prev, now.wrapping_sub(clock));
+        tables::early(switch.prev_tid, now.wrapping_sub(clock));
     }
-    if next.is_idle() {
+    if is_idle(switch.next_tid) {
         return;
     }
     if now == UNKNOWN || queued == 0 {
@@ -42,7 +41,7 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
     // What the kernel will add to the task's sum in a moment.
     let counted_ns = clock.wrapping_sub(queued);
     let here_ns = now.wrapping_sub(queued);
-    let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, next, counted_ns)) as i64;
+    let wait_ns = here_ns.wrapping_add(tables::waited_elsewhere(cpu, switch, counted_ns)) as i64;
     let wait_ns = if wait_ns < 0 { 0 } else { wait_ns as u64 };
     if wait_ns >= facts::CPU_SLOW_NS.load() && tables::is_stale(next) {
         // SAFETY: as above.
@@ -68,9 +67,10 @@ pub fn end(number: u32, cpu: CpuPtr, switch: &Switch) {
 
 /// `prev` leaves the CPU. If it had it for long, that is kept.
 #[inline(always)]
-fn note_stay(cpu: CpuPtr, prev: Task, clock: u64) {
+fn note_stay(cpu: CpuPtr, switch: &Switch, clock: u64) {
+    let prev = switch.prev;
     let ran_ns = clock.wrapping_sub(prev.arrived());
-    if ran_ns < facts::CPU_SLOW_NS.load() >> 1 || prev.is_idle() {
+    if ran_ns < facts::CPU_SLOW_NS.load() >> 1 || is_idle(switch.prev_tid) {
         return;
     }
     let owner = prev.owner();
@@ -113,7 +113,7 @@ fn slow(number: u32, cpu: CpuPtr, switch: &Switch, clock: u64, here_ns: u64, wai
     // SAFETY: this CPU's block; interrupts are off.
     let Holder { owner, held_ns, all_ns, at, .. } = unsafe { (&raw const (*cpu).holder).read_volatile() };
     let idle_ns = here_ns.min(wait_ns).saturating_sub(all_ns);
-    if switch.prev.is_idle() && idle_ns > held_ns {
+    if is_idle(switch.prev_tid) && idle_ns > held_ns {
         tables::behind(next.owner(), 0, idle_ns, [0; 2]);
     } else if held_ns > 0 {
         // SAFETY: as above, and the index is masked.

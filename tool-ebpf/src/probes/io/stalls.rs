@@ -10,12 +10,9 @@ use stillwatch_common::{
     syscalls::COMPAT,
 };
 
-use super::{
-    stacks,
-    tables::{self, CpuPtr},
-};
+use super::{stacks, tables};
 use crate::{
-    facts,
+    facts::{self, on},
     support::{
         arch,
         count::{add_shared, raise_shared},
@@ -31,23 +28,28 @@ const AT_ONCE_NS: u64 = 100_000;
 /// `sched_switch`.
 #[inline(always)]
 pub fn switch(switch: &Switch) {
-    let Some(cpu) = tables::cpu(Program::Switch) else { return };
+    // Where `cpu` looks, it counts the runs.
+    if !on(&facts::CPU_TIMES) {
+        tables::cpu(Program::Switch);
+    }
     if switch.dead {
         return tables::forget_task(switch.prev.key());
     }
     if switch.sleeps && is_stall(switch.state) {
-        sleep(cpu, switch.prev, now_ns());
+        sleep(switch, now_ns());
     }
 }
 
 #[inline(always)]
-fn sleep(cpu: CpuPtr, task: Task, since_ns: u64) {
+fn sleep(switch: &Switch, since_ns: u64) {
+    let task = switch.prev;
     if let Some(known) = tables::task(task.key()) {
         // SAFETY: a map value; only the task itself goes to sleep.
         unsafe { (&raw mut (*known).since_ns).write_volatile(since_ns) };
         return;
     }
-    let (tid, tgid, kernel_thread) = (task.tid(), task.tgid(), task.is_kernel_thread().into());
+    let Some(cpu) = tables::this_cpu() else { return };
+    let (tid, tgid, kernel_thread) = (switch.prev_tid, task.tgid(), task.is_kernel_thread().into());
     tables::add_task(cpu, task.key(), &Entry { since_ns, tid, tgid, dev: 0, kernel_thread });
 }
 

@@ -6,10 +6,13 @@ use stillwatch_common::{
 };
 
 use super::tables::{self, CpuPtr};
-use crate::support::{
-    count::{add_shared, add_shared_half, raise_shared},
-    now_ns, opaque,
-    task::{Switch, Task},
+use crate::{
+    facts::{self, on},
+    support::{
+        count::{add_shared, add_shared_half, raise_shared},
+        now_ns, opaque,
+        task::{Switch, Task},
+    },
 };
 
 /// The first of a pair of tracepoints, in the context of the task that waits from now on.
@@ -32,12 +35,20 @@ pub fn end(program: Program, kind: Kind) {
 /// `sched_switch`: a stalled task goes to sleep, or runs again.
 #[inline(always)]
 pub fn switch(switch: &Switch) {
-    let Some(cpu) = tables::cpu(Program::Switch) else { return };
+    // Where `cpu` looks, it counts the runs.
+    if !on(&facts::CPU_TIMES) {
+        tables::cpu(Program::Switch);
+    }
     let (prev, next) = (switch.prev, switch.next);
-    if prev.in_memstall() && switch.sleeps && prev.is_user() && tables::inside(prev).is_none() {
+    let (begins, ends) = (switch.sleeps && prev.in_memstall(), next.in_memstall());
+    if !begins && !ends {
+        return;
+    }
+    let Some(cpu) = tables::this_cpu() else { return };
+    if begins && prev.is_user() && tables::inside(prev).is_none() {
         enter(cpu, prev, Kind::Sleep);
     }
-    if next.in_memstall() && next.is_user() {
+    if ends && next.is_user() {
         leave(cpu, next, Kind::Sleep);
     }
 }

@@ -32,11 +32,17 @@ static OOM_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 pub type CpuPtr = *mut PerCpu;
 
-/// The block of the CPU that we run on; counts a run of the program.
+/// The block of the CPU that we run on.
+#[inline(always)]
+pub fn this_cpu() -> Option<CpuPtr> {
+    // SAFETY: the helper has no precondition.
+    OOM_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// The same; counts a run of the program.
 #[inline(always)]
 pub fn cpu(program: Program) -> Option<CpuPtr> {
-    // SAFETY: the helper has no precondition.
-    let cpu = OOM_CPU.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })?;
+    let cpu = this_cpu()?;
     // SAFETY: this CPU's block; the index is an enum's. A program is not interrupted by itself, so nothing has to be atomic.
     unsafe { (*cpu).runs[program as usize] += 1 };
     Some(cpu)

@@ -4,7 +4,7 @@
 
 use stillwatch_common::{
     hist,
-    tcp::{Opener, Outcome, Remote, UNTIMED},
+    tcp::{Connect, Opener, Outcome, Remote, UNTIMED},
 };
 
 use super::{sockets, tables};
@@ -67,7 +67,8 @@ pub fn opened(cpu: tables::CpuPtr, sk: u64, established: bool) {
                 raise_shared(&raw mut (*opened).max_ns, waited_ns);
             }
         }
-        if !established || waited_ns >= facts::TCP_SLOW_NS.load() {
+        let is_told = || tables::is_told::<Connect>(cpu, (*connect).at_ns);
+        if (!established || waited_ns >= facts::TCP_SLOW_NS.load()) && is_told() {
             tables::hand_over(cpu, connect);
         }
     }

@@ -5,7 +5,7 @@
 
 use stillwatch_common::{
     facts::Number,
-    tcp::{DropSite, Program},
+    tcp::{DROPS_LOOKED_AT, DropSite, Dropped, Loss, Program},
 };
 
 use super::{resets, sockets, tables};
@@ -27,13 +27,20 @@ pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64)
     if is_done_with(transport, bytes, reason) {
         return;
     }
+    // SAFETY: a map value.
+    unsafe { add_shared(&raw mut (*cpu).drops, 1) };
+    let at_ns = now_ns();
+    let told = tables::is_told::<Dropped>(cpu, at_ns);
+    // SAFETY: this CPU's block.
+    if unsafe { (*cpu).drop_events } > DROPS_LOOKED_AT {
+        return tables::lose(cpu, Loss::Flood);
+    }
     // Of a packet on its way out, or that was matched early, it knows the socket itself.
     let sock = if receiver != 0 { receiver } else { read_or_zero(skb, facts::SKB_SOCKET.load()) };
     // SAFETY: this program's room in this CPU's block.
     unsafe {
-        add_shared(&raw mut (*cpu).drops, 1);
         let event = &raw mut (*cpu).dropped;
-        ((*event).at_ns, (*event).location, (*event).reason) = (now_ns(), location, reason);
+        ((*event).at_ns, (*event).location, (*event).reason) = (at_ns, location, reason);
         ((*event).sock, (*event).inode, (*event).state) = (sock, 0, 0);
         (*event).bytes = bytes;
         (*event).flags = read_or_zero(transport, 13);
@@ -45,7 +52,7 @@ pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64)
         } else {
             (*event).state = read_or_zero(sock, facts::SKC_STATE.load());
             (*ends).netns = sockets::netns(sock);
-            if resets::is_whole((*event).state) {
+            if told && resets::is_whole((*event).state) {
                 (*event).inode = sockets::inode(sock);
             }
         }
@@ -58,7 +65,9 @@ pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64)
             add_shared(&raw mut (*drops).packets, 1);
             add_shared(&raw mut (*drops).bytes, (*event).bytes.into());
         }
-        tables::hand_over(cpu, event);
+        if told {
+            tables::hand_over(cpu, event);
+        }
     }
 }
 

@@ -161,7 +161,9 @@ unsafe fn note(cpu: tables::CpuPtr, event: *const Retransmit, (sent, sent_again)
             ((*flow).sent, (*flow).sent_again, (*flow).srtt_us) = (sent, sent_again, (*event).srtt_us);
             ((*flow).state, (*flow).kind) = ((*event).state, (*event).kind);
         }
-        tables::hand_over(cpu, event);
+        if tables::is_told::<Retransmit>(cpu, (*event).at_ns) {
+            tables::hand_over(cpu, event);
+        }
     }
 }
 

@@ -24,10 +24,9 @@ pub fn is_whole(state: u8) -> bool {
 #[inline(always)]
 pub unsafe fn sent(sk: *const u8, skb: *const u8, reason: u32) {
     let Some(cpu) = tables::cpu(Program::ResetSent) else { return };
+    let Some(reset) = begin(cpu, Direction::Sent) else { return };
     // SAFETY: this program's room in this CPU's block.
     unsafe {
-        let reset = &raw mut (*cpu).reset[Direction::Sent as usize];
-        begin(cpu, reset, Direction::Sent);
         (*reset).reason = reason;
         if !sk.is_null() {
             if skb.is_null() && read_or_zero::<u32>(sk as u64, facts::SK_OWNED.load()) != 0 {
@@ -65,26 +64,31 @@ pub unsafe fn received(sk: *const u8) {
     if u32::from(read_or_zero::<u8>(sk, facts::SKC_STATE.load())) == TCP_SYN_SENT {
         return;
     }
+    let Some(reset) = begin(cpu, Direction::Received) else { return };
     // SAFETY: this program's room in this CPU's block.
     unsafe {
-        let reset = &raw mut (*cpu).reset[Direction::Received as usize];
-        begin(cpu, reset, Direction::Received);
         socket(sk, reset);
         tables::hand_over(cpu, reset);
     }
 }
 
-/// # Safety
-/// `reset` is room in the CPU's block.
+/// Counts a reset. This program's room in the CPU's block, where it is told, too: others can cause any number of them.
 #[inline(always)]
-unsafe fn begin(cpu: tables::CpuPtr, reset: *mut Reset, direction: Direction) {
-    // SAFETY: promised by the caller.
+fn begin(cpu: tables::CpuPtr, direction: Direction) -> Option<*mut Reset> {
+    let at_ns = now_ns();
+    // SAFETY: a map value; the index is an enum's.
+    unsafe { add_shared(&raw mut (*cpu).resets[direction as usize], 1) };
+    if !tables::is_told::<Reset>(cpu, at_ns) {
+        return None;
+    }
+    // SAFETY: as above.
     unsafe {
-        add_shared(&raw mut (*cpu).resets[direction as usize], 1);
-        ((*reset).at_ns, (*reset).direction) = (now_ns(), direction as u8);
+        let reset = &raw mut (*cpu).reset[direction as usize];
+        ((*reset).at_ns, (*reset).direction) = (at_ns, direction as u8);
         ((*reset).sock, (*reset).inode, (*reset).state) = (0, 0, 0);
         (*reset).ends = Default::default();
         (*reset).opener = core::mem::zeroed::<Opener>();
+        Some(reset)
     }
 }
 

@@ -72,7 +72,7 @@ pub fn attempt(program: Program) -> Option<(CpuPtr, *mut Retransmit)> {
 }
 
 #[inline(always)]
-fn lose(cpu: CpuPtr, loss: Loss) {
+pub fn lose(cpu: CpuPtr, loss: Loss) {
     // SAFETY: a map value; the index is an enum's.
     unsafe { add_shared(&raw mut (*cpu).lost[loss as usize], 1) };
 }
@@ -176,8 +176,6 @@ pub fn forget_left(ends: &Ends) {
 
 /// What goes through the ring.
 pub trait Event {
-    fn at_ns(&self) -> u64;
-
     /// How many of its kind a CPU hands over in a second, and where it counts them.
     #[inline(always)]
     fn account(cpu: CpuPtr) -> (u64, *mut u64, *mut u64) {
@@ -186,33 +184,13 @@ pub trait Event {
     }
 }
 
-impl Event for Retransmit {
-    #[inline(always)]
-    fn at_ns(&self) -> u64 {
-        self.at_ns
-    }
-}
+impl Event for Retransmit {}
 
-impl Event for Connect {
-    #[inline(always)]
-    fn at_ns(&self) -> u64 {
-        self.at_ns
-    }
-}
+impl Event for Connect {}
 
-impl Event for Reset {
-    #[inline(always)]
-    fn at_ns(&self) -> u64 {
-        self.at_ns
-    }
-}
+impl Event for Reset {}
 
 impl Event for Dropped {
-    #[inline(always)]
-    fn at_ns(&self) -> u64 {
-        self.at_ns
-    }
-
     #[inline(always)]
     fn account(cpu: CpuPtr) -> (u64, *mut u64, *mut u64) {
         // SAFETY: only addresses.
@@ -220,27 +198,33 @@ impl Event for Dropped {
     }
 }
 
-/// Hands an event to user space, which looks often enough: no wake-up. In a storm only the first of each second: the sums
-/// have all of them.
+/// Whether an event of now is handed over: in a storm only the first of each second. The sums have all of them.
+#[inline(always)]
+pub fn is_told<E: Event>(cpu: CpuPtr, at_ns: u64) -> bool {
+    let (most, second_ns, events) = E::account(cpu);
+    // SAFETY: this CPU's block. An interrupt between these may let one more or one less through.
+    unsafe {
+        if at_ns.wrapping_sub(*second_ns) > 1_000_000_000 {
+            (*second_ns, *events) = (at_ns, 0);
+        }
+        *events += 1;
+        if *events > most {
+            add_shared(&raw mut (*cpu).sampled, 1);
+            return false;
+        }
+    }
+    true
+}
+
+/// Hands an event to user space, which looks often enough: no wake-up.
 ///
 /// # Safety
 /// `event` points into a map value.
 #[inline(always)]
 pub unsafe fn hand_over<E: Event>(cpu: CpuPtr, event: *const E) {
     const NO_WAKEUP: u64 = 1;
-    // SAFETY: this CPU's block. An interrupt between these may let one more or one less through.
-    unsafe {
-        let at_ns = (*event).at_ns();
-        let (most, second_ns, events) = E::account(cpu);
-        if at_ns.wrapping_sub(*second_ns) > 1_000_000_000 {
-            (*second_ns, *events) = (at_ns, 0);
-        }
-        *events += 1;
-        if *events > most {
-            return add_shared(&raw mut (*cpu).sampled, 1);
-        }
-        if TCP_EVENTS.output::<E>(&*event, NO_WAKEUP).is_err() {
-            lose(cpu, Loss::Events);
-        }
+    // SAFETY: promised by the caller.
+    if TCP_EVENTS.output::<E>(unsafe { &*event }, NO_WAKEUP).is_err() {
+        lose(cpu, Loss::Events);
     }
 }

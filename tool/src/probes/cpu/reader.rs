@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io};
 
-use aya::{Ebpf, maps::Array};
+use aya::Ebpf;
 use stillwatch_common::{
     cpu::{
         Behind, By, CpuHeld, Ended, EndedKey, Interrupts, Loss, PerCpu, SHARDS, SLEEPERS, Shard, Shared, Sleepers,
@@ -169,15 +169,15 @@ impl Reader {
     }
 
     /// Whether switches are not looked at. What was noted before of tasks that sleep is not so any more afterwards.
-    pub fn shed(&mut self, ebpf: &mut Ebpf, shed: bool) {
+    pub fn shed(&mut self, shed: bool) {
         // As long as no program writes them.
         for places in self.sleepers.iter().filter(|_| !shed).flat_map(Mapping::values) {
             // SAFETY: inside the mapping, aligned.
             unsafe { places.write_volatile(Sleepers::default()) };
         }
-        let map = ebpf.map_mut("CPU_SHED").and_then(|map| Array::<_, u32>::try_from(map).ok());
-        if let Some(Err(error)) = map.map(|mut map| map.set(0, u32::from(shed), 0)) {
-            tracing::debug!("CPU_SHED: {error}");
+        for cpu in self.cpus.values() {
+            // SAFETY: as above; nobody else writes it.
+            unsafe { (&raw mut (*cpu).shed).write_volatile(shed.into()) };
         }
     }
 

@@ -112,7 +112,7 @@ impl Attached {
     /// A part of a program is skipped, or is not any more.
     fn switch(&mut self, extra: Extra, off: bool) {
         if let (Extra::Switches, Some(reader)) = (extra, &mut self.readers.cpu.reader) {
-            reader.shed(&mut self.ebpf, off);
+            reader.shed(off);
         }
     }
 }
