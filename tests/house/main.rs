@@ -123,6 +123,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reasons", &["kernel"]),
+    ("record", &["engine", "snapshot"]),
     (
         "run",
         &[

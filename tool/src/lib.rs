@@ -17,6 +17,7 @@
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
+//! - [`record`]: what a run saw, kept in files and read back.
 //! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`for_tests`]: what only builds for tests can do.
@@ -45,6 +46,7 @@ pub mod names;
 pub mod oom_report;
 pub mod probes;
 pub mod reasons;
+pub mod record;
 pub mod run;
 pub mod sample;
 pub mod selection;

@@ -6,6 +6,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use stillwatch_common::tcp::{Direction, Outcome, RetransmitKind};
@@ -138,6 +139,18 @@ pub struct Events {
 impl Events {
     pub fn is_empty(&self) -> bool {
         self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()
+    }
+
+    /// When the first of them was.
+    pub fn first(&self) -> Option<Timestamp> {
+        let Self { retransmits, connects, resets, drops } = self;
+        let first = [
+            retransmits.first().map(|it| it.at),
+            connects.first().map(|it| it.at),
+            resets.first().map(|it| it.at),
+            drops.first().map(|it| it.at),
+        ];
+        first.into_iter().flatten().min()
     }
 
     /// Later ones are added.

@@ -1,0 +1,79 @@
+//! One segment that is written.
+
+use std::io::{self, Write};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Entry, Head,
+    frame::{self, Header, LARGEST},
+    pack::{encode, pack},
+};
+
+/// Of the keys, which what comes after them needs to be read.
+const KEYS: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is written, as it is kept: named, but not packed yet.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    pub at: Timestamp,
+    pub snapshot: bool,
+    pub bytes: Vec<u8>,
+}
+
+impl Payload {
+    /// None of what is empty.
+    pub fn of(entry: &Entry) -> io::Result<Option<Self>> {
+        let Some(at) = entry.at() else { return Ok(None) };
+        Ok(Some(Self { at, snapshot: matches!(entry, Entry::Snapshot(_)), bytes: encode(entry)? }))
+    }
+}
+
+/// Each write to it is of whole frames.
+pub struct Segment<W> {
+    out: W,
+    head: Head,
+    key: Option<Key>,
+    pub bytes: u64,
+}
+
+struct Key {
+    payload: Vec<u8>,
+    sum: u32,
+    at: Timestamp,
+}
+
+impl<W: Write> Segment<W> {
+    pub fn new(out: W, head: Head) -> Self {
+        Self { out, head, key: None, bytes: 0 }
+    }
+
+    pub fn write(&mut self, entry: Payload) -> io::Result<()> {
+        if entry.bytes.len() > LARGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry is larger than a frame may be"));
+        }
+        let (mut bytes, at_ns) = (Vec::new(), nanoseconds(entry.at));
+        let header = Header { kind: frame::ENTRY, length: 0, unpacked: entry.bytes.len(), at_ns, key: 0, sum: 0 };
+        let due = |key: &Key| entry.at.duration_since(key.at).abs() >= KEYS;
+        let due = entry.snapshot && self.key.as_ref().is_none_or(due);
+        if due || self.bytes == 0 {
+            let head = encode(&self.head)?;
+            frame::put(&mut bytes, Header { kind: frame::HEAD, unpacked: head.len(), ..header }, &pack(&head, &[])?);
+        }
+        if due {
+            let packed = pack(&entry.bytes, &[])?;
+            frame::put(&mut bytes, Header { kind: frame::KEY, ..header }, &packed);
+            self.key = Some(Key { sum: crc32fast::hash(&packed), at: entry.at, payload: entry.bytes });
+        } else {
+            let (prefix, key) = self.key.as_ref().map_or((&[][..], 0), |key| (&key.payload[..], key.sum));
+            frame::put(&mut bytes, Header { key, ..header }, &pack(&entry.bytes, prefix)?);
+        }
+        self.out.write_all(&bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn nanoseconds(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
+}
