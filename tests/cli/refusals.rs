@@ -66,6 +66,18 @@ const TABLE: &[(&[&str], &str, &str)] = &[
     (&["completions", "tcsh"], "'tcsh'", "bash"),
     (&["completions"], "<SHELL>", "--help"),
     (&["doctor", "--yaml"], "'--yaml'", "--help"),
+    (&["record", "--keep", "0"], "'0'", "1s to 3660d"),
+    (&["record", "--max", "5"], "'5'", "512MiB"),
+    (&["record", "--max", "1000TiB", "--incidents", "9000000TiB"], "'9000000TiB'", "1024TiB"),
+    (&["record", "--on", "all"], "'all'", "finding"),
+    (&["record", "--json"], "'--json'", "--help"),
+    (&["--keep", "24h"], "'--keep'", "stillwatch record"),
+    (&["replay"], "<FILE|DIR>", "--help"),
+    (&["replay", "x", "--from", "noon"], "'noon'", "14:02"),
+    (&["replay", "x", "io", "--incident", "1", "--to", "14:02"], "'--incident", "cannot be used with"),
+    (&["replay", "/nonexistent", "io"], "/nonexistent", "No such file"),
+    (&["incidents", "/nonexistent"], "/nonexistent", "No such file"),
+    (&["mark"], "TEXT", "--help"),
 ];
 
 #[test]

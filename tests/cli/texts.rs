@@ -19,6 +19,8 @@ fn help_fits_80_columns_and_ends_with_examples() {
         &["io", "-h"],
         &["oom", "--help"],
         &["oom", "-h"],
+        &["record", "--help"],
+        &["replay", "--help"],
     ] {
         let help = ask(words);
         for line in help.lines() {
@@ -30,7 +32,13 @@ fn help_fits_80_columns_and_ends_with_examples() {
         let wrapped = |line: &&str| line.starts_with("  ") && !line.starts_with("  stillwatch");
         assert_eq!(examples.lines().find(wrapped), None, "{words:?}");
     }
-    for words in [["doctor", "--help"], ["completions", "--help"], ["man", "--help"]] {
+    for words in [
+        ["doctor", "--help"],
+        ["completions", "--help"],
+        ["man", "--help"],
+        ["incidents", "--help"],
+        ["mark", "--help"],
+    ] {
         assert!(ask(&words).lines().all(|line| line.chars().count() <= 80), "{words:?}");
     }
 }

@@ -11,6 +11,7 @@ mod io;
 mod lifetime;
 mod oom;
 mod place;
+mod record;
 mod stillwatch;
 mod survival;
 mod syscalls;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         &oom::tests(),
         &cpu::tests(),
         &findings::tests(),
+        record::TESTS,
         audit::TESTS,
     ]
     .concat();

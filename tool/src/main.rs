@@ -11,6 +11,7 @@ use stillwatch::{
     kernel::features::Features,
     names::find_cgroup,
     probes::{self, examine::examine},
+    record::Problem,
     run,
     sinks::Errors,
 };
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
     let command = cli::parse(|cgroup| find_cgroup(&features.cgroups, cgroup).map_err(|error| error.to_string()));
     let result = match command {
         Command::Run(plan) => run::run(&plan, &features),
+        Command::Replay(replayed) => run::replay(&replayed),
+        Command::Incidents(dir) => run::incidents(&dir),
+        Command::Mark { dir, text } => run::mark(&dir, &text),
         Command::Doctor { json } => diagnose(json, &features),
         Command::Completions(shell) => print(&cli::completions(shell)),
         Command::Man => cli::man().map_err(Into::into).and_then(|page| print(&page)),
@@ -40,7 +44,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // Without a standard error there is nobody to tell.
             let _ = Errors.write_all(format!("stillwatch: {error:#}\n").as_bytes());
-            ExitCode::FAILURE
+            // What is asked for of a recording, like what is asked for on the command line.
+            if error.is::<Problem>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

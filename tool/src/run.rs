@@ -4,6 +4,8 @@ mod attached;
 mod budget;
 mod host;
 mod readers;
+mod recording;
+mod replay;
 mod slot;
 mod start;
 
@@ -19,18 +21,24 @@ use tokio::{
 use self::{
     attached::{Attached, attach},
     host::now,
+    recording::{Opened, Recording, marked},
+};
+pub use self::{
+    recording::{incidents, mark},
+    replay::replay,
 };
 use crate::{
     attribution,
     between::oom::reconstructed,
     cli::plan::Plan,
-    engine::{Engine, Input, Output},
+    engine::{Engine, Input},
     for_tests,
     kernel::{capabilities, features::Features},
     names::{Host, Names},
     probes::oom,
+    record::{Entry, Gap, Mark, Recorder},
     selection,
-    sinks::{self, Out, Sink},
+    sinks::{self, Note, Out, Sink},
     snapshot::Snapshot,
 };
 
@@ -40,6 +48,7 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         return last_kills(plan, features);
     }
     let mut attached = attach(plan, features)?;
+    let recording = recording::open(plan, &attached.missing)?;
     if let Err(error) = capabilities::keep() {
         tracing::warn!("rights that are not needed any more are kept: {error}");
     }
@@ -50,7 +59,7 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
     let names = Names::new(Host::new(features, &plan.filter));
     let mut engine = Engine::new(&plan, names, std::mem::take(&mut attached.missing));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine)))
+    unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine, recording)))
 }
 
 /// Whoever read us may have seen enough.
@@ -72,13 +81,13 @@ fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
     selection::keep(&mut kills, &plan.filter);
     let from = kills.len().saturating_sub(if plan.json { usize::MAX } else { plan.top });
     if kills.is_empty() && !plan.json {
-        println_unless_closed("the kernel's log has no kill for want of memory")?;
+        print_unless_closed("the kernel's log has no kill for want of memory\n")?;
     }
     unless_enough_seen(sinks::of(plan, Out::to(std::io::stdout())?).kills(&kills[from..]).map_err(Into::into))
 }
 
-fn println_unless_closed(line: &str) -> Result<()> {
-    unless_enough_seen(writeln!(std::io::stdout(), "{line}").map_err(Into::into))
+fn print_unless_closed(text: &str) -> Result<()> {
+    unless_enough_seen(std::io::stdout().write_all(text.as_bytes()).map_err(Into::into))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -87,33 +96,46 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// What an input brings to be shown.
-fn show(sink: &mut dyn Sink, plan: &Plan, output: Option<Output>) -> std::io::Result<()> {
-    match output {
-        Some(Output::Snapshot(mut snapshot)) => {
-            // Consequences are drawn again.
-            for_tests::keep(|| Snapshot { findings: None, ..(*snapshot).clone() })?;
+/// Shows of an entry what was asked for.
+fn show(sink: &mut dyn Sink, plan: &Plan, entry: Entry) -> std::io::Result<()> {
+    match entry {
+        Entry::Snapshot(mut snapshot) => {
             selection::select(&mut snapshot, plan);
-            sink.snapshot(&snapshot)?;
+            sink.snapshot(&snapshot)
         }
-        Some(Output::Events(mut events)) => {
+        Entry::Events(mut events) => {
             selection::events(&mut events, &plan.filter);
-            if !events.is_empty() {
-                sink.events(&events)?;
-            }
+            if events.is_empty() { Ok(()) } else { sink.events(&events) }
         }
-        Some(Output::Kills(mut kills)) => {
+        Entry::Kills(mut kills) => {
             selection::keep(&mut kills, &plan.filter);
-            if !kills.is_empty() {
-                sink.kills(&kills)?;
-            }
+            if kills.is_empty() { Ok(()) } else { sink.kills(&kills) }
         }
-        None => {}
+        Entry::Mark(Mark { at, text }) => sink.note(at, Note::Mark { text: &text }),
+        Entry::Dropped(Gap { at, entries, why }) => sink.note(at, Note::Gap { entries, why: &why }),
     }
-    Ok(())
 }
 
-async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Result<()> {
+/// Keeps an entry, whole, and shows what was asked for.
+fn pass(sink: &mut dyn Sink, plan: &Plan, recorder: Option<&Recorder>, entry: Option<Entry>) -> std::io::Result<()> {
+    let Some(entry) = entry else { return Ok(()) };
+    if let Entry::Snapshot(snapshot) = &entry {
+        // Consequences are drawn again.
+        for_tests::keep(|| Snapshot { findings: None, ..(**snapshot).clone() })?;
+    }
+    if let Some(recorder) = recorder {
+        recorder.keep(&entry)?;
+    }
+    show(sink, plan, entry)
+}
+
+async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, recording: Option<Opened>) -> Result<()> {
+    let (recorder, mut marks) = match recording.map(Opened::begin).transpose()? {
+        Some(Recording { recorder, marks }) => (Some(recorder), Some(marks)),
+        None => (None, None),
+    };
+    let recorder = recorder.as_ref();
+    let show = |sink: &mut dyn Sink, entry| pass(sink, plan, recorder, entry);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     #[cfg(feature = "kernel-log")]
@@ -126,6 +148,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
         return Err(start::none_left(&first.unavailable));
     }
     engine.feed(Input::Sample(Box::new(first)));
+    recording::ready();
     // A first look soon, for what is going on already: it does not count as one of the intervals that were asked for.
     let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
@@ -145,10 +168,14 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
             error = unread.failed() => return Err(error.into()),
+            text = marked(marks.as_mut()) => {
+                show(&mut *sink, Some(Entry::Mark(Mark { at: now().wall, text: text? })))?;
+                continue;
+            }
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
                 if let Some(events) = attached.events() {
-                    show(&mut *sink, plan, engine.feed(events))?;
+                    show(&mut *sink, engine.feed(events).map(Entry::from))?;
                 }
                 continue;
             }
@@ -161,7 +188,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
             () = until(tell_at) => {
                 tell_at = None;
                 if let Some((kills, more)) = attached.kills() {
-                    show(&mut *sink, plan, engine.feed(kills))?;
+                    show(&mut *sink, engine.feed(kills).map(Entry::from))?;
                     tell_at = more.then(|| Instant::now() + SETTLES);
                 }
                 continue;
@@ -179,8 +206,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine) -> Res
         let last = last || left == Some(0);
         let mut next = attached.sample(last, &mut engine.names)?;
         next.lost.push(unread.lost());
+        next.lost.extend(recorder.map(Recorder::lost));
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
-        show(&mut *sink, plan, engine.feed(Input::Sample(Box::new(next))))?;
+        show(&mut *sink, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;
         if last {
             sink.finish()?;
             return Ok(());

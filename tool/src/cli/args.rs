@@ -1,11 +1,13 @@
 //! The command line as clap sees it. One definition per flag feeds parsing, help, man page and completions.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{plan, values};
+
+pub use super::keep::{Incidents, Note, Record, Replay};
 
 /// What the manual page adds to one line of help.
 pub const DESCRIPTION: &str = "\
@@ -25,6 +27,7 @@ Examples:
   stillwatch oom                    out of memory: who was killed, and why
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
+  stillwatch record                 keep all that, a day of it
   stillwatch --json > incident.log  one JSON object per interval
 
 Ctrl-C prints the last interval and ends. Nothing stays behind in the kernel.";
@@ -124,6 +127,14 @@ pub enum Word {
     Oom(Oom),
     /// CPU: who waits in run queues, for how long, and who runs
     Cpu(Cpu),
+    /// Keep what the overview sees, and what was before something went wrong
+    Record(Record),
+    /// Show what was kept, as if it were now
+    Replay(Replay),
+    /// List what went wrong while it was recorded
+    Incidents(Incidents),
+    /// Note something in a recording, and keep that part of it
+    Mark(Note),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -142,9 +153,9 @@ pub enum Word {
 /// Flags that every probe has.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Time between outputs: 1, 0.5, 250ms, 2s, 1m
-    #[arg(value_name = "INTERVAL", value_parser = values::interval, default_value = "1s", allow_negative_numbers = true)]
-    pub interval: Duration,
+    /// Time between outputs: 1, 0.5, 250ms, 2s, 1m [default: 1s]
+    #[arg(value_name = "INTERVAL", value_parser = values::interval, allow_negative_numbers = true)]
+    pub interval: Option<Duration>,
     /// Outputs before ending; without it, runs until Ctrl-C
     #[arg(value_name = "COUNT", value_parser = values::at_least_one, allow_negative_numbers = true)]
     pub count: Option<u64>,
@@ -175,6 +186,9 @@ pub struct Common {
     /// Text per interval, on a terminal too
     #[arg(long, help_heading = "Output", conflicts_with = "json")]
     pub plain: bool,
+    /// Keep what is seen in FILE, for 'stillwatch replay'
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub save: Option<PathBuf>,
     /// Colour; auto obeys NO_COLOR and wants a terminal
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub color: Color,
@@ -231,7 +245,7 @@ pub struct Syscalls {
 #[command(max_term_width = 80)]
 pub struct Io {
     /// Only these devices or partitions (repeat, or use commas)
-    #[arg(short, long, value_name = "DEVICE", value_delimiter = ',', value_parser = values::device)]
+    #[arg(short, long, value_name = "DEVICE", value_delimiter = ',')]
     #[arg(help_heading = "What")]
     pub device: Vec<String>,
     /// Only the table of devices: one hook per request, no owners, no stalls

@@ -4,6 +4,7 @@
 //! turns everything that is wrong into one line.
 
 mod args;
+mod keep;
 mod pages;
 pub mod plan;
 mod refusal;
@@ -12,6 +13,8 @@ mod values;
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
+    path::PathBuf,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -19,7 +22,7 @@ pub use clap_complete::Shell;
 
 use self::{
     args::{Color, Common, Top, Word},
-    plan::{Cgroup, Draw, Filter, Plan},
+    plan::{Cgroup, Draw, Filter, Plan, Replayed},
 };
 use crate::{asked::Mode, syscall_names};
 
@@ -33,6 +36,9 @@ pub use self::{
 #[derive(Debug)]
 pub enum Command {
     Run(Box<Plan>),
+    Replay(Replayed),
+    Incidents(PathBuf),
+    Mark { dir: PathBuf, text: String },
     Doctor { json: bool },
     Completions(Shell),
     Man,
@@ -44,13 +50,15 @@ pub struct Surroundings {
     pub terminal: bool,
     /// <https://no-color.org>: set and not empty.
     pub no_color: bool,
+    /// What is asked for was on another host, at another time: nothing of it has to be here.
+    pub recorded: bool,
 }
 
 impl Surroundings {
     pub fn of_this_process() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { terminal: io::stdout().is_terminal(), no_color: set("NO_COLOR") || dumb }
+        Self { terminal: io::stdout().is_terminal(), no_color: set("NO_COLOR") || dumb, recorded: false }
     }
 }
 
@@ -69,16 +77,40 @@ pub fn parse_from(
     surroundings: Surroundings,
     cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Command, Refusal> {
-    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let words = keep::in_order(words.into_iter().map(Into::into).collect());
     let top = Top::try_parse_from(&words).map_err(|error| Refusal::from_clap(&error, &words))?;
     let plan = match top.word {
+        Some(Word::Replay(args)) => {
+            let args::Replay { path, from, to, incident, findings: told, rest } = args;
+            return Ok(Command::Replay(Replayed { path, from, to, incident, told, rest }));
+        }
+        Some(Word::Incidents(args)) => return Ok(Command::Incidents(args.dir)),
+        Some(Word::Mark(args)) => {
+            let (dir, text) = match &args.words[..] {
+                [dir, text] => (dir.as_str(), text),
+                [text, ..] => (keep::DIR, text),
+                [] => return Err(Refusal::new("there is nothing to note; see --help")),
+            };
+            return Ok(Command::Mark { dir: dir.into(), text: text.clone() });
+        }
+        Some(Word::Record(args)) => {
+            let keep = Some(args.keep());
+            // A folder that is called like an interval is written ./5
+            let first = args.dir.as_ref().filter(|_| args.interval.is_none());
+            let first = first.and_then(|word| values::interval(word.to_str()?).ok());
+            let dir = args.dir.filter(|_| first.is_none());
+            let save = Some(dir.unwrap_or_else(|| keep::DIR.into()));
+            let interval = args.interval.or(first).unwrap_or(INTERVAL);
+            Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false)? }
+        }
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),
         Some(Word::Io(args)) => {
             let blocked = args::Syscalls { blocked: true, ..Default::default() };
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };
-            Plan { io: Some(io(&args)), syscalls, ..plan(args.common, surroundings, cgroup)? }
+            let io = Some(plan::Io { only: devices(&args.device, surroundings)?, ..io(&args) });
+            Plan { io, syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         Some(Word::Tcp(args)) => Plan { tcp: Some(tcp(&args)), ..plan(args.common, surroundings, cgroup)? },
         Some(Word::Oom(args)) => Plan { oom: Some(oom(&args)), ..plan(args.common, surroundings, cgroup)? },
@@ -92,21 +124,68 @@ pub fn parse_from(
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
-        None => Plan {
-            overview: true,
-            syscalls: Some(plan::Syscalls {
-                mode: if top.exact { Mode::Exact } else { Mode::Long },
-                failing: top.exact,
-                ..syscalls(&Default::default())?
-            }),
-            io: Some(io(&Default::default())),
-            tcp: Some(tcp(&Default::default())),
-            oom: Some(oom(&Default::default())),
-            cpu: Some(cpu(&Default::default())),
-            ..plan(top.common, surroundings, cgroup)?
-        },
+        None => {
+            let Plan { overview, syscalls, io, tcp, oom, cpu, .. } = everything(top.exact)?;
+            Plan { overview, syscalls, io, tcp, oom, cpu, ..plan(top.common, surroundings, cgroup)? }
+        }
     };
-    Ok(Command::Run(Box::new(plan)))
+    let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    Ok(Command::Run(Box::new(Plan { words, ..plan })))
+}
+
+/// Without a probe and without flags.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// All probes at once.
+fn everything(exact: bool) -> Result<Plan, Refusal> {
+    Ok(Plan {
+        overview: true,
+        syscalls: Some(plan::Syscalls {
+            mode: if exact { Mode::Exact } else { Mode::Long },
+            failing: exact,
+            ..syscalls(&Default::default())?
+        }),
+        io: Some(io(&Default::default())),
+        tcp: Some(tcp(&Default::default())),
+        oom: Some(oom(&Default::default())),
+        cpu: Some(cpu(&Default::default())),
+        ..Plan::default()
+    })
+}
+
+/// The plan of a recording: what was asked for when it was made, shown as `rest` asks for; and what `rest` asks for alone, where it names a
+/// probe.
+pub fn replayed(recorded: &[String], rest: &[OsString], terminal: Surroundings) -> Result<Plan, Refusal> {
+    let here = Surroundings { recorded: true, ..terminal };
+    let plan = |words: Vec<OsString>| {
+        let words = std::iter::once(OsString::from("stillwatch")).chain(words);
+        match parse_from(words, here, |name| Ok(Cgroup { dir: PathBuf::new(), path: name.to_owned() }))? {
+            Command::Run(plan) if plan.keep.is_none() && plan.save.is_none() => Ok(*plan),
+            _ => Err(Refusal::new("a recording is shown like a live run: name a probe, or none; see --help")),
+        }
+    };
+    let asked = plan(rest.to_vec())?;
+    if !asked.interval.is_zero() {
+        return Err(Refusal::new("a recording is shown at the interval at which it was made: leave INTERVAL out"));
+    }
+    // Words that only the version which made it knows are of no use here.
+    let words = recorded.iter().map(OsString::from);
+    let words = std::iter::once(OsString::from("stillwatch")).chain(words);
+    let recorded = parse_from(words, here, |name| Ok(Cgroup { dir: PathBuf::new(), path: name.to_owned() }));
+    match recorded {
+        Ok(Command::Run(recorded)) if asked.overview => Ok(Plan {
+            filter: if asked.filter.is_empty() { recorded.filter.clone() } else { asked.filter },
+            interval: asked.interval,
+            count: asked.count,
+            json: asked.json,
+            top: asked.top,
+            colour: asked.colour,
+            save: None,
+            keep: None,
+            ..*recorded
+        }),
+        _ => Ok(asked),
+    }
 }
 
 /// What every probe's plan has; no probe yet.
@@ -116,14 +195,24 @@ fn plan(
     cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Plan, Refusal> {
     // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
-    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color, budget } = common;
+    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color, save, budget } = common;
+    if !surroundings.recorded {
+        let dead = |pid: &&u32| values::lives(**pid).is_err();
+        if let Some(pid) = pid.iter().find(dead) {
+            let why = values::lives(*pid).err().unwrap_or_default();
+            return Err(Refusal::value("--pid <PID>", &pid.to_string(), &why));
+        }
+    }
+    // A recording has the interval that it has.
+    let unasked = if surroundings.recorded { Duration::ZERO } else { INTERVAL };
     let cgroup = match wanted {
         Some(name) => Some(cgroup(&name).map_err(|why| Refusal::value("--cgroup <CGROUP>", &name, &why))?),
         None => None,
     };
     Ok(Plan {
-        interval,
+        interval: interval.unwrap_or(unasked),
         count,
+        save,
         json,
         top: usize::try_from(top).unwrap_or(usize::MAX),
         colour: match color {
@@ -140,13 +229,21 @@ fn plan(
 fn io(args: &args::Io) -> plan::Io {
     plan::Io {
         devices_only: args.devices,
-        only: once(args.device.clone()),
+        only: Vec::new(),
         stall: args.stall,
         slow: args.slow,
         stacks: args.stacks,
         blame: args.blame,
         kernel_threads: args.kernel_threads,
     }
+}
+
+fn devices(words: &[String], surroundings: Surroundings) -> Result<Vec<String>, Refusal> {
+    let device = |word: &String| match values::device(word) {
+        Err(why) if !surroundings.recorded => Err(Refusal::value("--device <DEVICE>", word, &why)),
+        known => Ok(known.unwrap_or_else(|_| word.clone())),
+    };
+    words.iter().map(device).collect::<Result<_, _>>().map(once)
 }
 
 fn tcp(args: &args::Tcp) -> plan::Tcp {

@@ -37,9 +37,9 @@ pub fn man() -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Words that have the flags which every probe has.
+/// Words that have the flags which every probe has; and the one that takes them of another.
 fn probes(top: &Command) -> impl Iterator<Item = &Command> {
-    let shared = |word: &&Command| word.get_arguments().any(|arg| arg.get_id() == "interval");
+    let shared = |word: &&Command| word.get_arguments().any(|arg| arg.get_id() == "interval" || arg.get_id() == "path");
     top.get_subcommands().filter(shared)
 }
 

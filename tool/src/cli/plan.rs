@@ -1,6 +1,8 @@
 //! What a run will do, once flags are checked and names are resolved.
 
-use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::Ipv6Addr, path::PathBuf, time::Duration};
+
+use jiff::{Timestamp, civil::Time};
 
 pub use crate::asked::{FlowsBy, Mode};
 
@@ -21,6 +23,12 @@ macro_rules! plan {
             pub budget_percent: f64,
             /// All probes at once, in few lines, with findings.
             pub overview: bool,
+            /// Where what is seen is kept.
+            pub save: Option<PathBuf>,
+            /// It is kept in a folder, within limits, and only what begins and ends is told.
+            pub keep: Option<Keep>,
+            /// The words of the command line that this is made of.
+            pub words: Vec<String>,
             // The probes that run.
             $(pub $probe: Option<$Part>,)*
         }
@@ -65,6 +73,56 @@ impl Plan {
     }
 }
 
+/// What a recorder keeps of what it sees, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    pub keep: Duration,
+    pub bytes: u64,
+    /// Of an incident.
+    pub before: Duration,
+    pub after: Duration,
+    pub incident_bytes: u64,
+    /// Distance of two `fsync`, where nothing begins or ends.
+    pub sync: Duration,
+    pub on_findings: bool,
+    pub on_kills: bool,
+}
+
+/// What begins an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum On {
+    Finding,
+    Kill,
+    None,
+}
+
+/// What of a recording is shown, and how.
+#[derive(Debug)]
+pub struct Replayed {
+    pub path: PathBuf,
+    pub from: Option<When>,
+    pub to: Option<When>,
+    pub incident: Option<u32>,
+    pub told: Told,
+    /// The flags of a live run.
+    pub rest: Vec<OsString>,
+}
+
+/// Whose findings are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Told {
+    Again,
+    Recorded,
+}
+
+/// A moment of a recording, in local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    At(Timestamp),
+    /// Of the last day that has it.
+    Clock(Time),
+}
+
 /// What the `syscalls` probe will do.
 #[derive(Clone, Debug)]
 pub struct Syscalls {
@@ -101,13 +159,17 @@ impl Filter {
 pub struct Cgroup {
     /// Its directory in the cgroup file system.
     pub dir: PathBuf,
-    /// Its path, as `/proc/PID/cgroup` spells it.
+    /// Its path, as `/proc/PID/cgroup` spells it; of a recording, a name alone stands for itself, wherever it is.
     pub path: String,
 }
 
 impl Cgroup {
     /// Whether it is that cgroup or above it.
     pub fn holds(&self, path: &str) -> bool {
+        // Of a recording's host only the name is known.
+        if !self.path.starts_with('/') {
+            return path.split('/').any(|part| part == self.path);
+        }
         let below = path.strip_prefix(self.path.trim_end_matches('/'));
         below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
     }

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::{plan::By, *};
 
 fn run(line: &str) -> Result<Command, Refusal> {
-    let here = Surroundings { terminal: true, no_color: false };
+    let here = Surroundings { terminal: true, ..Surroundings::default() };
     parse_from(std::iter::once("stillwatch").chain(line.split_whitespace()), here, |name| match name {
         "backup.service" => Ok(plan::Cgroup {
             dir: "/sys/fs/cgroup/system.slice/backup.service".into(),
@@ -125,7 +125,7 @@ fn flags_of_io_reach_the_plan() {
 fn colour_wants_a_terminal_and_obeys_no_color_unless_told() {
     let colour = |terminal, no_color, flag| {
         let words = ["stillwatch", "--color", flag];
-        match parse_from(words, Surroundings { terminal, no_color }, |_| Err(String::new())) {
+        match parse_from(words, Surroundings { terminal, no_color, recorded: false }, |_| Err(String::new())) {
             Ok(Command::Run(plan)) => plan.colour,
             other => panic!("{other:?}"),
         }
@@ -213,7 +213,8 @@ fn completions_and_man_come_from_the_same_definition() {
     }
     // Under its own heading only what the others lack.
     let (_, io) = page.split_once("FLAGS OF IO").unwrap();
-    let (io, examples) = io.split_once("EXAMPLES").unwrap();
+    let (io, rest) = io.split_once("FLAGS OF").unwrap();
+    let (_, examples) = rest.split_once("EXAMPLES").unwrap();
     for flag in Top::command().find_subcommand("io").unwrap().get_arguments().filter_map(|arg| arg.get_long()) {
         let shared = Top::command().get_arguments().any(|arg| arg.get_long() == Some(flag));
         assert_eq!(io.contains(&format!("\\-\\-{}", flag.replace('-', "\\-"))), !shared, "{flag}: {io}");
@@ -224,8 +225,15 @@ fn completions_and_man_come_from_the_same_definition() {
 #[test]
 fn the_examples_of_the_help_are_accepted() {
     let me = std::process::id().to_string();
-    let texts =
-        [args::TOP_EXAMPLES, args::SYSCALLS_EXAMPLES, args::IO_EXAMPLES, args::OOM_EXAMPLES, args::CPU_EXAMPLES];
+    let texts = [
+        args::TOP_EXAMPLES,
+        args::SYSCALLS_EXAMPLES,
+        args::IO_EXAMPLES,
+        args::OOM_EXAMPLES,
+        args::CPU_EXAMPLES,
+        keep::RECORD_EXAMPLES,
+        keep::REPLAY_EXAMPLES,
+    ];
     let lines = texts.into_iter().flat_map(str::lines);
     let device = some_device().map(|device| format!(" -d {device}")).unwrap_or_default();
     let mut seen = 0;
@@ -240,4 +248,69 @@ fn the_examples_of_the_help_are_accepted() {
         seen += 1;
     }
     assert!(seen > 20);
+}
+
+#[test]
+fn a_recorder_runs_the_overview_within_limits() {
+    let plan = plan_of("record /data 250ms --keep 7d --max 2GiB --on kill --sync 5s");
+    assert_eq!(plan.save.as_deref(), Some(std::path::Path::new("/data")));
+    assert!(plan.overview && plan.interval == Duration::from_millis(250) && plan.budget_percent == 1.0);
+    let keep = plan.keep.unwrap();
+    assert_eq!((keep.keep, keep.bytes), (Duration::from_secs(7 * 86_400), 2 << 30));
+    assert_eq!((keep.on_findings, keep.on_kills, keep.sync), (false, true, Duration::from_secs(5)));
+    let plan = plan_of("record");
+    assert_eq!((plan.save, plan.interval), (Some("/var/lib/stillwatch".into()), Duration::from_secs(1)));
+    let other = plan_of("record 5");
+    assert_eq!((other.save, other.interval), (Some("/var/lib/stillwatch".into()), Duration::from_secs(5)));
+    let keep = plan.keep.unwrap();
+    assert_eq!((keep.before, keep.after), (Duration::from_secs(300), Duration::from_secs(120)));
+    assert!(keep.on_findings && keep.on_kills);
+    assert!(!plan_of("record --on none").keep.unwrap().on_findings);
+}
+
+fn replayed_of(line: &str) -> Replayed {
+    match run(line) {
+        Ok(Command::Replay(replayed)) => replayed,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn flags_of_replay_stand_anywhere() {
+    for line in [
+        "replay a.swr --from 14:02 --findings=recorded io --json -p 7",
+        "replay a.swr io --json -p 7 --from 14:02 --findings=recorded",
+    ] {
+        let replayed = replayed_of(line);
+        assert_eq!(replayed.path, PathBuf::from("a.swr"));
+        assert_eq!(replayed.from, Some(plan::When::Clock("14:02".parse().unwrap())));
+        assert_eq!(replayed.told, plan::Told::Recorded);
+        assert_eq!(replayed.rest, ["io", "--json", "-p", "7"]);
+    }
+}
+
+#[test]
+fn a_recording_is_shown_as_it_was_asked_for_unless_a_probe_is_named() {
+    let here = Surroundings::default();
+    let words = |line: &str| line.split_whitespace().map(String::from).collect::<Vec<_>>();
+    let shown = |recorded: &str, rest: &str| {
+        let rest: Vec<OsString> = rest.split_whitespace().map(OsString::from).collect();
+        replayed(&words(recorded), &rest, here).unwrap()
+    };
+    // Neither process nor device nor cgroup has to be here.
+    let plan = shown("io 0.5 -d nosuch -p 4194000 --slow 7ms --json --save x", "--top 3");
+    let io = plan.io.as_ref().unwrap();
+    assert_eq!((plan.probes(), plan.top, plan.json, plan.interval), (vec!["io"], 3, false, Duration::ZERO));
+    assert_eq!(
+        (io.slow, &*io.only[0], &*plan.filter.pids),
+        (Some(Duration::from_millis(7)), "nosuch", &[4_194_000][..])
+    );
+    assert_eq!(shown("io -p 7", "-p 8").filter.pids, [8]);
+    let plan = shown("record /data", "tcp --json -c web.service");
+    assert!(plan.json && plan.probes() == ["tcp"] && plan.keep.is_none());
+    assert!(plan.filter.cgroup.unwrap().holds("/system.slice/web.service/a"));
+    assert!(shown("record /data", "").overview);
+    assert!(shown("--flag-of-a-later-version", "").overview);
+    let refused = replayed(&[], &["5".into()], here).unwrap_err();
+    assert_eq!(refused, Refusal::new("a recording is shown at the interval at which it was made: leave INTERVAL out"));
 }

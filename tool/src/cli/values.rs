@@ -2,7 +2,13 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::plan::Prefix;
+use jiff::{
+    Timestamp,
+    civil::{DateTime, Time},
+    tz::TimeZone,
+};
+
+use super::plan::{Prefix, When};
 use crate::{
     kernel::features::{FOREIGN, first_pid_namespace},
     syscall_names,
@@ -102,6 +108,52 @@ fn is_device(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && std::path::Path::new(DEVICES).join(name).join("size").exists()
 }
 
+/// How far back something reaches.
+pub fn keep(word: &str) -> Result<Duration, String> {
+    let keep = match word.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+        Some(days) => DAY * days,
+        None => duration(word)?,
+    };
+    if (Duration::from_secs(1)..=3660 * DAY).contains(&keep) { Ok(keep) } else { Err("give 1s to 3660d".into()) }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Less would hold hardly anything.
+pub fn size(word: &str) -> Result<u64, String> {
+    let wrong = || "write a size like 512MiB or 2GiB".to_owned();
+    let unit = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+    let (number, unit) = word.split_at(unit);
+    let shift = match unit {
+        "MiB" | "M" => 20,
+        "GiB" | "G" => 30,
+        "TiB" | "T" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match number.checked_mul(1 << shift) {
+        Some(bytes) if (1 << 20..=1 << 50).contains(&bytes) => Ok(bytes),
+        _ => Err("give 1MiB to 1024TiB".into()),
+    }
+}
+
+/// A moment: with a zone, of this zone, or of the last day that has it.
+pub fn when(word: &str) -> Result<When, String> {
+    if let Ok(at) = word.parse::<Timestamp>() {
+        return Ok(When::At(at));
+    }
+    let here = |at: DateTime| at.to_zoned(TimeZone::system()).map(|at| When::At(at.timestamp()));
+    match (word.parse::<Time>(), word.parse::<DateTime>().map(here)) {
+        (Ok(time), _) if !word.contains('-') => Ok(When::Clock(time)),
+        (_, Ok(Ok(at))) => Ok(at),
+        _ => Err("write a time like 14:02, 14:02:11 or 2026-03-01T14:02".into()),
+    }
+}
+
+pub fn number(word: &str) -> Result<u32, String> {
+    word.parse().map_err(|_| "write a whole number".into())
+}
+
 /// A bare number is seconds.
 fn duration(word: &str) -> Result<Duration, String> {
     let wrong = || "write a duration like 1, 0.5, 250ms, 2s or 1m".to_owned();
@@ -132,16 +184,19 @@ pub fn at_least_one(word: &str) -> Result<u64, String> {
     }
 }
 
-/// A process that exists now; a thread's number is refused with the one to use.
 pub fn pid(word: &str) -> Result<u32, String> {
-    pid_in(first_pid_namespace() != Some(false), word)
+    word.parse().ok().filter(|pid| *pid > 0).ok_or_else(|| "write a process number, 1 or more".into())
 }
 
-fn pid_in(first_namespace: bool, word: &str) -> Result<u32, String> {
+/// A process that exists now; a thread's number is refused with the one to use.
+pub fn lives(pid: u32) -> Result<u32, String> {
+    lives_in(first_pid_namespace() != Some(false), pid)
+}
+
+fn lives_in(first_namespace: bool, pid: u32) -> Result<u32, String> {
     if !first_namespace {
         return Err(format!("{FOREIGN}: choose by --comm or --cgroup, or run in the host's (--pid=host)"));
     }
-    let pid: u32 = word.parse().ok().filter(|pid| *pid > 0).ok_or("write a process number, 1 or more")?;
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
         return Err("there is no such process".into());
     };
@@ -247,18 +302,18 @@ mod tests {
     #[test]
     fn a_thread_is_told_from_a_process() {
         let here = std::process::id();
-        assert_eq!(pid(&here.to_string()), Ok(here));
+        assert_eq!((pid(&here.to_string()), lives(here)), (Ok(here), Ok(here)));
         let (tid, here_again) = std::thread::spawn(|| {
             // SAFETY: gettid has no arguments and cannot fail.
             let tid = unsafe { libc::gettid() };
-            (tid, pid(&tid.to_string()))
+            (tid, lives(tid as u32))
         })
         .join()
         .unwrap();
         assert_ne!(tid as u32, here);
         assert_eq!(here_again, Err(format!("that is a thread; its process is {here}")));
-        assert!(pid_in(false, &here.to_string()).is_err_and(|why| why.starts_with(FOREIGN)));
-        assert!(pid("4294967295").is_err() && pid("0").is_err() && pid("-3").is_err() && pid("init").is_err());
+        assert!(lives_in(false, here).is_err_and(|why| why.starts_with(FOREIGN)));
+        assert!(lives(u32::MAX).is_err() && pid("0").is_err() && pid("-3").is_err() && pid("init").is_err());
     }
 
     #[test]

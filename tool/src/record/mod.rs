@@ -21,20 +21,26 @@
 
 mod frame;
 mod head;
+mod incident;
 mod pack;
 mod problem;
 mod read;
 mod reader;
+mod recorder;
 mod segments;
+mod store;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use self::{
     head::{DiskSize, FORMAT, Head},
+    incident::{Incident, all as incidents},
     problem::Problem,
     read::{Entries, Recording, open},
     reader::Skipped,
+    recorder::{Pins, Recorder},
+    store::{Folder, Limits, Single, Store},
     write::{Payload, Segment},
 };
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     Entry, FORMAT, Head, Problem, frame,
     frame::Frames,
+    incident,
     reader::{self, Range, Reader, Skipped},
     segments,
 };
@@ -25,7 +26,11 @@ pub struct Recording {
 pub fn open(path: &Path) -> Result<Recording, Problem> {
     let unreadable = |error| Problem::Unreadable { path: path.to_owned(), error };
     let metadata = fs::metadata(path).map_err(unreadable)?;
-    let segments = if metadata.is_dir() { segments::of(path).map_err(unreadable)? } else { vec![path.to_owned()] };
+    let segments = if metadata.is_dir() {
+        incident::folders(path).and_then(|incidents| segments::with_incidents(path, &incidents)).map_err(unreadable)?
+    } else {
+        vec![path.to_owned()]
+    };
     if segments.is_empty() {
         return Err(Problem::Nothing(path.to_owned()));
     }

@@ -10,6 +10,11 @@ use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 const FORMAT: &str = "%Y%m%dT%H%M%S.%6fZ";
 const EXTENSION: &str = "swr";
 
+pub fn name(began: Timestamp) -> String {
+    let began = began.to_zoned(TimeZone::UTC).strftime(FORMAT);
+    format!("{began}.{EXTENSION}")
+}
+
 /// None: it has another name.
 pub fn began(segment: &Path) -> Option<Timestamp> {
     let name = segment.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
@@ -17,7 +22,7 @@ pub fn began(segment: &Path) -> Option<Timestamp> {
     time.to_datetime().ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
 }
 
-/// Of a folder and its incidents, each once, in order.
+/// In order.
 pub fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -27,5 +32,16 @@ pub fn of(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     segments.sort();
+    Ok(segments)
+}
+
+/// Of a recording and its incidents, each once, in order.
+pub fn with_incidents(folder: &Path, incidents: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut segments = of(folder)?;
+    for incident in incidents {
+        segments.extend(of(incident)?);
+    }
+    segments.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    segments.dedup_by(|a, b| a.file_name() == b.file_name());
     Ok(segments)
 }

@@ -1,3 +1,7 @@
+mod killed;
+mod limits;
+mod waiting;
+
 use std::{fs, io::Cursor, path::PathBuf};
 
 use proptest::prelude::*;
@@ -76,6 +80,18 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What each format's first version wrote. A file that is there is never written anew: whoever changes what is read has to read it.
+#[test]
+fn all_formats_are_read_for_ever() {
+    for format in 1..=FORMAT {
+        let path = format!("{}/../tests/recorded/format-{format}.swr", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("STILLWATCH_WRITE_DOCS").is_some() && !fs::exists(&path).unwrap() {
+            fs::write(&path, written(&entries())).unwrap();
+        }
+        assert!(read(&fs::read(&path).unwrap()) == (entries(), Skipped::default()), "{path}");
     }
 }
 

@@ -1,6 +1,9 @@
 //! One segment that is written.
 
-use std::io::{self, Write};
+use std::{
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -71,6 +74,19 @@ impl<W: Write> Segment<W> {
         self.out.write_all(&bytes)?;
         self.bytes += bytes.len() as u64;
         Ok(())
+    }
+}
+
+impl Segment<File> {
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.out.sync_data()
+    }
+
+    /// As if nothing had been written since it was so long: what is half written would only be in the way.
+    pub fn undo(&mut self, bytes: u64) -> io::Result<()> {
+        (self.bytes, self.key) = (bytes, None);
+        self.out.set_len(bytes)?;
+        self.out.seek(SeekFrom::Start(bytes)).map(|_| ())
     }
 }
 

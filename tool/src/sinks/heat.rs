@@ -5,7 +5,9 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, View, bar, format, header, page};
+use jiff::Timestamp;
+
+use super::{Note, Sink, View, bar, format, header, page};
 use crate::snapshot::{
     Latency, Snapshot,
     syscalls::{Mode, Syscalls},
@@ -54,6 +56,10 @@ impl<W: Write> Sink for Heat<W> {
         self.lines += 1;
         text += &line(syscalls, snapshot, &self.view);
         page::print(&mut self.out, &text, &self.view)
+    }
+
+    fn note(&mut self, at: Timestamp, note: Note) -> io::Result<()> {
+        page::print(&mut self.out, &note.line(at, &self.view), &self.view)
     }
 }
 

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use stillwatch_common::hist::{ROW, from, upto};
 
+use jiff::Timestamp;
+
 use super::{
-    Sink, View, bar,
+    Note, Sink, View, bar,
     format::{bound, count, duration, rate},
     header, page,
     table::Table,
@@ -61,6 +63,10 @@ impl<W: Write> Sink for Hist<W> {
             _ => text += &format!("{}: no call in this interval\n", self.name),
         }
         page::print(&mut self.out, &text, &self.view)
+    }
+
+    fn note(&mut self, at: Timestamp, note: Note) -> io::Result<()> {
+        page::print(&mut self.out, &note.line(at, &self.view), &self.view)
     }
 }
 

@@ -22,11 +22,12 @@ pub use self::{
 use std::io::{Result, Write};
 
 use bytes::{BufMut, BytesMut};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter};
 
 use self::line::Line;
-use super::{Sink, View};
+use super::{Note, Sink, View};
 use crate::{
     escape::escape,
     snapshot::{Snapshot, Unavailable, oom::Kill, tcp::Events},
@@ -98,6 +99,15 @@ impl<W: Write> Sink for Json<W> {
                 lines.add(&Line::of("overview", snapshot, finding::Ledger::of(findings)))?;
             }
             Ok(())
+        })
+    }
+
+    fn note(&mut self, at: Timestamp, note: Note) -> Result<()> {
+        self.write(|lines, _| match note {
+            Note::Mark { text } => lines.add(&line::Event::of("stillwatch", "mark", at, line::Marked { text })),
+            Note::Gap { entries, why } => {
+                lines.add(&line::Event::of("stillwatch", "gap", at, line::Gap { entries, why }))
+            }
         })
     }
 

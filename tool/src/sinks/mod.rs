@@ -11,6 +11,8 @@ pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
+mod log;
+mod notes;
 mod oom;
 mod out;
 pub mod overview;
@@ -24,9 +26,14 @@ mod values;
 mod view;
 mod who;
 
+pub use notes::Note;
 pub use out::{Out, Unread};
 pub use page::Errors;
 pub use view::View;
+
+use std::io::Write;
+
+use jiff::Timestamp;
 
 use crate::{
     cli::plan::{Draw, Plan},
@@ -48,6 +55,9 @@ pub trait Sink {
         Ok(())
     }
 
+    /// Only recordings have notes.
+    fn note(&mut self, at: Timestamp, note: Note) -> std::io::Result<()>;
+
     /// After the last interval.
     fn finish(&mut self) -> std::io::Result<()> {
         Ok(())
@@ -55,8 +65,11 @@ pub trait Sink {
 }
 
 /// The sink that a plan asks for.
-pub fn of(plan: &Plan, out: Out) -> Box<dyn Sink> {
+pub fn of(plan: &Plan, out: impl Write + 'static) -> Box<dyn Sink> {
     let view = View::of(plan);
+    if plan.keep.is_some() {
+        return Box::new(log::Log::new(out, view));
+    }
     match plan.syscalls.as_ref().map_or(&Draw::Tables, |plan| &plan.draw) {
         _ if plan.json => Box::new(json::Json::new(out, view)),
         _ if plan.overview => Box::new(overview::Overview::new(out, view)),

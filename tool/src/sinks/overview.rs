@@ -7,7 +7,9 @@ pub mod tests;
 
 use std::io::{self, Write};
 
-use super::{Sink, View, format, header, page, values::clock};
+use jiff::Timestamp;
+
+use super::{Note, Sink, View, format, header, notes, page};
 use crate::snapshot::{Snapshot, finding::Findings, oom::Kill};
 
 /// Below the header.
@@ -40,16 +42,13 @@ impl<W: Write> Sink for Overview<W> {
         page::print(&mut self.out, &text, &self.view)
     }
 
-    /// One line at once: the finding of the next interval says more, and `stillwatch oom` all.
     fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
-        let mut text = String::new();
-        for kill in kills {
-            let time = clock(kill.at, &self.view);
-            let victim = format::name(&kill.victim.who);
-            text += &self.view.bold(&format!("{time}  the kernel killed {victim} for want of memory"));
-            text.push('\n');
-        }
-        page::print(&mut self.out, &text, &self.view)
+        let kills = kills.iter().map(|kill| notes::kill(kill, &self.view));
+        page::print(&mut self.out, &kills.collect::<String>(), &self.view)
+    }
+
+    fn note(&mut self, at: Timestamp, note: Note) -> io::Result<()> {
+        page::print(&mut self.out, &note.line(at, &self.view), &self.view)
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, View, header, page};
+use jiff::Timestamp;
+
+use super::{Note, Sink, View, header, page};
 use crate::snapshot::{Snapshot, oom::Kill, tcp::Events};
 
 /// Writes the tables of each interval to `W`.
@@ -60,6 +62,10 @@ impl<W: Write> Sink for Stream<W> {
             super::oom::kill(&mut text, kill, &self.view);
         }
         page::print(&mut self.out, &text, &self.view)
+    }
+
+    fn note(&mut self, at: Timestamp, note: Note) -> io::Result<()> {
+        page::print(&mut self.out, &note.line(at, &self.view), &self.view)
     }
 }
 

@@ -82,6 +82,19 @@ impl<'a> NewLevel<'a> {
     }
 }
 
+/// A note that somebody made.
+#[derive(Serialize)]
+pub struct Marked<'a> {
+    pub text: &'a str,
+}
+
+/// What a recorder could not keep.
+#[derive(Serialize)]
+pub struct Gap<'a> {
+    pub entries: u64,
+    pub why: &'a str,
+}
+
 #[derive(Serialize)]
 struct Own<'a> {
     cpu_percent: Option<f64>,

@@ -1,0 +1,157 @@
+//! The command line of what keeps and shows recordings.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{
+    plan::{Keep, On, Told, When},
+    values,
+};
+
+/// Where a recorder writes to, and everything else reads from, if nothing else is said.
+pub const DIR: &str = "/var/lib/stillwatch";
+
+pub const RECORD_EXAMPLES: &str = "\
+Examples:
+  stillwatch record                        a day, in /var/lib/stillwatch
+  stillwatch record --keep 72h --max 2GiB
+  stillwatch record ./incident 250ms       here, four times a second
+  stillwatch record --on finding           kills alone keep nothing longer
+
+A finding of harm that begins, a kill, SIGUSR1 or 'stillwatch mark' begin an
+incident: what was before and after it is kept for longer than the rest.";
+
+pub const REPLAY_EXAMPLES: &str = "\
+Examples:
+  stillwatch replay /var/lib/stillwatch --from 14:02 --to 14:20
+  stillwatch replay . --incident 3          from before it began until after
+  stillwatch replay day.swr io -p 430       with the probes' flags and filters
+  stillwatch replay day.swr --json          as --json printed it live
+
+PROBE and all flags but these are those of a live run: 'stillwatch io --help'.
+It needs no root, and no BPF.";
+
+/// Keep what the overview sees, and what was before something went wrong
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch record [DIR] [INTERVAL] [FLAGS]", after_help = RECORD_EXAMPLES, max_term_width = 80)]
+pub struct Record {
+    /// Folder to keep it in [default: /var/lib/stillwatch]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Time between two looks: 1, 0.5, 250ms, 2s, 1m [default: 1s]
+    #[arg(value_name = "INTERVAL", value_parser = values::interval, allow_negative_numbers = true)]
+    pub interval: Option<Duration>,
+    /// How far back it reaches
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, default_value = "24h")]
+    pub keep: Duration,
+    /// How much room it may take
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "512MiB")]
+    pub max: u64,
+    /// What begins an incident
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_value = "finding,kill")]
+    pub on: Vec<On>,
+    /// How much of what was before an incident is kept with it
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, default_value = "5m")]
+    pub before: Duration,
+    /// How much of what was after it
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, default_value = "2m")]
+    pub after: Duration,
+    /// How much room incidents may take, besides
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "2GiB")]
+    pub incidents: u64,
+    /// Write to the disk itself at most so often, where nothing begins or ends
+    #[arg(long, value_name = "DURATION", value_parser = values::interval, default_value = "30s")]
+    pub sync: Duration,
+    /// What measuring may cost, of all CPUs together
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent, default_value = "1")]
+    #[arg(allow_negative_numbers = true)]
+    pub budget: f64,
+}
+
+impl Record {
+    pub fn keep(&self) -> Keep {
+        let pins = |on| self.on.contains(&on) && !self.on.contains(&On::None);
+        Keep {
+            keep: self.keep,
+            bytes: self.max,
+            before: self.before,
+            after: self.after,
+            incident_bytes: self.incidents,
+            sync: self.sync,
+            on_findings: pins(On::Finding),
+            on_kills: pins(On::Kill),
+        }
+    }
+}
+
+/// Show what was kept, as if it were now
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "stillwatch replay FILE|DIR [FLAGS] [PROBE] [FLAGS OF THE PROBE]",
+    after_help = REPLAY_EXAMPLES,
+    max_term_width = 80
+)]
+pub struct Replay {
+    /// What --save or 'stillwatch record' made
+    #[arg(value_name = "FILE|DIR")]
+    pub path: PathBuf,
+    /// From this moment on: 14:02, 14:02:11, or with the day: 2026-03-01T14:02
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    pub from: Option<When>,
+    /// Until this one
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    pub to: Option<When>,
+    /// Only this incident, with what was before and after it
+    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with_all = ["from", "to"])]
+    pub incident: Option<u32>,
+    /// Findings: drawn again by this version, or as they were told
+    #[arg(long, value_enum, value_name = "HOW", default_value = "again")]
+    pub findings: Told,
+    /// Probe and flags of a live run
+    #[arg(value_name = "PROBE", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
+}
+
+/// List what went wrong while it was recorded
+#[derive(Debug, Args)]
+#[command(max_term_width = 80)]
+pub struct Incidents {
+    /// The recording's folder
+    #[arg(value_name = "DIR", default_value = DIR)]
+    pub dir: PathBuf,
+}
+
+/// Note something in a recording, and keep that part of it
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch mark [DIR] TEXT", max_term_width = 80)]
+pub struct Note {
+    /// The recording's folder [default: /var/lib/stillwatch], and what to note, as in: stillwatch mark "deploy 4711"
+    #[arg(value_name = "TEXT", num_args = 1..=2, required = true)]
+    pub words: Vec<String>,
+}
+
+/// Flags of `replay` itself may stand behind the probe, too.
+pub fn in_order(words: Vec<OsString>) -> Vec<OsString> {
+    const OWN: [&str; 4] = ["--from", "--to", "--incident", "--findings"];
+    if words.get(1).is_none_or(|word| word != "replay") {
+        return words;
+    }
+    let mut words = words.into_iter();
+    let mut own: Vec<OsString> = words.by_ref().take(2).collect();
+    let (mut path, mut rest) = (None, Vec::new());
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        let name = text.split_once('=').map_or(&*text, |(name, _)| name);
+        if OWN.contains(&name) {
+            let value = if text.contains('=') { None } else { words.next() };
+            own.extend([word.clone()].into_iter().chain(value));
+        } else if path.is_none() && (!text.starts_with('-') || text == "--help" || text == "-h") {
+            path = Some(word);
+        } else {
+            rest.push(word);
+        }
+    }
+    own.extend(path.into_iter().chain(rest));
+    own
+}
