@@ -78,6 +78,11 @@ const TABLE: &[(&[&str], &str, &str)] = &[
     (&["replay", "/nonexistent", "io"], "/nonexistent", "No such file"),
     (&["incidents", "/nonexistent"], "/nonexistent", "No such file"),
     (&["mark"], "TEXT", "--help"),
+    (&["report", "x"], "--output", "--help"),
+    (&["report", "x", "-o", "incident.pdf"], "'incident.pdf'", ".html"),
+    (&["report", "x", "-o", "x.md", "--from", "noon"], "'noon'", "14:02"),
+    (&["report", "/no/recording", "-o", "x.md"], "/no/recording", "No such file"),
+    (&["report", "/dev/null", "-o", "x.md"], "/dev/null", "nothing was recorded"),
 ];
 
 #[test]

@@ -21,6 +21,8 @@ fn help_fits_80_columns_and_ends_with_examples() {
         &["oom", "-h"],
         &["record", "--help"],
         &["replay", "--help"],
+        &["report", "--help"],
+        &["report", "-h"],
     ] {
         let help = ask(words);
         for line in help.lines() {

@@ -123,7 +123,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reasons", &["kernel"]),
-    ("record", &["engine", "escape", "snapshot"]),
+    ("record", &["cli", "engine", "escape", "snapshot"]),
+    ("report", &["cli", "escape", "findings", "format", "lead_up", "oom_report", "record", "snapshot", "table"]),
     (
         "run",
         &[

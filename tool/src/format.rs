@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::{escape::escape, snapshot::Who};
+use crate::{
+    escape::escape,
+    snapshot::{Who, finding::Value},
+};
 
 /// What stands in a cell whose value is not known.
 pub const UNKNOWN: &str = "–";
@@ -124,6 +127,18 @@ fn scaled(value: f64, units: &[(&str, f64, f64)], digits: i32) -> String {
         }
     }
     String::new()
+}
+
+/// Of a finding's evidence, in its unit.
+pub fn value(value: Value) -> String {
+    match value {
+        Value::Nanoseconds(ns) => duration(ns),
+        Value::NanosecondsPerSecond(ns) => format!("{}/s", duration(ns)),
+        Value::Count(number) => count(number),
+        Value::PerSecond(rate) => format!("{}/s", rate_of(rate)),
+        Value::Percent(share) => percent(share),
+        Value::Bytes(size) => bytes(size),
+    }
 }
 
 /// `rsync 812`; `rsync 812 (backup.service)` if the cgroup says more than the name.

@@ -18,6 +18,7 @@
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
 //! - [`record`]: what a run saw, kept in files and read back.
+//! - [`report`]: what a recording has to tell of an incident, as one file.
 //! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`for_tests`]: what only builds for tests can do.
@@ -47,6 +48,7 @@ pub mod oom_report;
 pub mod probes;
 pub mod reasons;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod sample;
 pub mod selection;

@@ -12,7 +12,7 @@ use stillwatch::{
     names::find_cgroup,
     probes::{self, examine::examine},
     record::Problem,
-    run,
+    report, run,
     sinks::Errors,
 };
 
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Run(plan) => run::run(&plan, &features),
         Command::Replay(replayed) => run::replay(&replayed),
         Command::Incidents(dir) => run::incidents(&dir),
+        Command::Report(asked) => report::write(&asked),
         Command::Mark { dir, text } => run::mark(&dir, &text),
         Command::Doctor { json } => diagnose(json, &features),
         Command::Completions(shell) => print(&cli::completions(shell)),

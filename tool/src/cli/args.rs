@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{plan, values};
 
-pub use super::keep::{Incidents, Note, Record, Replay};
+pub use super::keep::{Incidents, Note, Record, Replay, Report};
 
 /// What the manual page adds to one line of help.
 pub const DESCRIPTION: &str = "\
@@ -135,6 +135,8 @@ pub enum Word {
     Incidents(Incidents),
     /// Note something in a recording, and keep that part of it
     Mark(Note),
+    /// Write down what a recording has of an incident
+    Report(Report),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text

@@ -22,6 +22,16 @@ Examples:
 A finding of harm that begins, a kill, SIGUSR1 or 'stillwatch mark' begin an
 incident: what was before and after it is kept for longer than the rest.";
 
+pub const REPORT_EXAMPLES: &str = "\
+Examples:
+  stillwatch report /var/lib/stillwatch --incident 3 -o incident.html
+  stillwatch report . --from 14:02 --to 14:20 -o incident.html
+  stillwatch report run.swr -o incident.md
+  stillwatch report run.swr --redact -o incident.html
+
+The report is one file, without network and scripts, and ends with empty parts
+for people. It needs no rights, and not the machine that was recorded.";
+
 pub const REPLAY_EXAMPLES: &str = "\
 Examples:
   stillwatch replay /var/lib/stillwatch --from 14:02 --to 14:20
@@ -111,6 +121,32 @@ pub struct Replay {
     /// Probe and flags of a live run
     #[arg(value_name = "PROBE", trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<OsString>,
+}
+
+/// Write down what a recording has of an incident
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch report RECORDING [FLAGS] -o FILE", after_help = REPORT_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Report {
+    /// A file that --save wrote, or a folder that 'stillwatch record' writes
+    #[arg(value_name = "RECORDING")]
+    pub recording: PathBuf,
+    /// Where to: .html, or .md
+    #[arg(short, long, value_name = "FILE", value_parser = values::report_file, help_heading = "Output")]
+    pub output: PathBuf,
+    /// Stand-ins for names of hosts, users, processes, cgroups, paths and addresses; what stands for what is kept beside it
+    #[arg(long, help_heading = "Output")]
+    pub redact: bool,
+    /// From then on: 14:02, 14:02:30, or with a day, 2026-03-01T14:02
+    #[arg(long, value_name = "TIME", value_parser = values::when, help_heading = "What")]
+    pub from: Option<When>,
+    /// Up to then
+    #[arg(long, value_name = "TIME", value_parser = values::when, help_heading = "What")]
+    pub to: Option<When>,
+    /// Only this incident, with what was before and after it
+    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with_all = ["from", "to"])]
+    #[arg(help_heading = "What")]
+    pub incident: Option<u32>,
 }
 
 /// List what went wrong while it was recorded

@@ -27,6 +27,7 @@ use self::{
 use crate::{asked::Mode, syscall_names};
 
 pub use self::{
+    keep::Report,
     pages::{completions, man},
     refusal::Refusal,
     values::TOTAL,
@@ -39,6 +40,7 @@ pub enum Command {
     Replay(Replayed),
     Incidents(PathBuf),
     Mark { dir: PathBuf, text: String },
+    Report(Box<Report>),
     Doctor { json: bool },
     Completions(Shell),
     Man,
@@ -103,6 +105,7 @@ pub fn parse_from(
             let interval = args.interval.or(first).unwrap_or(INTERVAL);
             Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false)? }
         }
+        Some(Word::Report(report)) => return Ok(Command::Report(Box::new(report))),
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),

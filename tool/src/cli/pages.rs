@@ -30,17 +30,16 @@ pub fn man() -> io::Result<Vec<u8>> {
     page.render_description_section(&mut out)?;
     words(&top, &mut out)?;
     page.render_options_section(&mut out)?;
-    for probe in probes(&top) {
+    for probe in with_examples(&top) {
         own_flags(probe, &top, &mut out)?;
     }
     examples(&top, &mut out)?;
     Ok(out)
 }
 
-/// Words that have the flags which every probe has; and the one that takes them of another.
-fn probes(top: &Command) -> impl Iterator<Item = &Command> {
-    let shared = |word: &&Command| word.get_arguments().any(|arg| arg.get_id() == "interval" || arg.get_id() == "path");
-    top.get_subcommands().filter(shared)
+/// Words with flags that take examples to tell.
+fn with_examples(top: &Command) -> impl Iterator<Item = &Command> {
+    top.get_subcommands().filter(|word| word.get_after_help().is_some())
 }
 
 /// The flags of a probe that others lack. Flags of two probes may have the same name, so they can't be added to one
@@ -74,7 +73,7 @@ fn words(top: &Command, out: &mut dyn Write) -> io::Result<()> {
 fn examples(top: &Command, out: &mut dyn Write) -> io::Result<()> {
     let mut roff = Roff::default();
     roff.control("SH", ["EXAMPLES"]).control("nf", []);
-    for command in std::iter::once(top).chain(probes(top)) {
+    for command in std::iter::once(top).chain(with_examples(top)) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in help.lines().filter(|line| line.starts_with("  ")) {
             roff.text([roman(line)]);

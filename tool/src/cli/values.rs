@@ -1,6 +1,6 @@
 //! One word of the command line → one checked value. Each error says what to write instead.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use jiff::{
     Timestamp,
@@ -152,6 +152,15 @@ pub fn when(word: &str) -> Result<When, String> {
 
 pub fn number(word: &str) -> Result<u32, String> {
     word.parse().map_err(|_| "write a whole number".into())
+}
+
+/// Its ending says what it is.
+pub fn report_file(word: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(word);
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("html" | "md") => Ok(path),
+        _ => Err("a name that ends in .html or .md says what to write".into()),
+    }
 }
 
 /// A bare number is seconds.

@@ -3,7 +3,7 @@
 //! Rules say what is wrong. What is said to be fine rests on what is left here ([`super::ruled_out`]), and so does what nobody can
 //! explain ([`super::unexplained`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
     Scene, memory_stall, slow_calls,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     reasons::Kind,
     snapshot::{
-        Who,
+        Snapshot, Who,
         cpu::{Throttled, is_background},
         finding::Finding,
         ledger::{BEFORE_START, Entry, For},
@@ -49,69 +49,12 @@ struct Part<'a> {
 impl Ledger {
     pub fn of(scene: &Scene, findings: &[Finding]) -> Self {
         let mut ledger = Self { entries: BTreeMap::new() };
-        let memory = memory_stall::waits(scene);
-        let is_theirs = |wait: &Wait| wait.class == Class::Memory && scene.now.oom.is_some();
-        for wait in scene.waits.iter().filter(|wait| wait.class != Class::Meant && !is_theirs(wait)) {
-            ledger.add(findings, of_wait(wait));
-        }
-        for wait in &memory {
-            let (on, longest_ns) = (wait.words.to_owned(), wait.longest_ns);
-            let (who, lost_ns, before_start) = (wait.who, wait.lost_ns, wait.before_start);
-            ledger.add(findings, Part { what: For::Memory, on, who, lost_ns, longest_ns, before_start });
-        }
-        for call in &scene.served {
-            let (who, on) = (&call.who, call.reason.clone().unwrap_or_default());
-            let (lost_ns, age_ns) = (call.lost_ns(scene.interval_ns()), call.age_ns.value().copied());
-            let (longest_ns, before_start) = (age_ns.unwrap_or(0), age_ns.is_none());
-            ledger.add(findings, Part { what: For::FileServer, on, who, lost_ns, longest_ns, before_start });
-        }
-        for call in slow_calls::calls(scene) {
-            let (on, longest_ns) = (call.name.to_owned(), call.max_ns);
-            let (who, lost_ns, before_start) = (call.who, call.lost_ns, call.before_start);
-            ledger.add(findings, Part { what: For::Call, on, who, lost_ns, longest_ns, before_start });
-        }
-        for one in &scene.asynchronous {
-            let (who, on, lost_ns) = (one.who, one.disk.clone(), one.lost_ns);
-            let what = For::AsynchronousIo;
-            ledger.add(findings, Part { what, on, who, lost_ns, longest_ns: 0, before_start: false });
-        }
-        ledger.add_cpu(scene, findings);
+        parts(scene, |part| ledger.add(findings, part));
         ledger
     }
 
-    fn add_cpu(&mut self, scene: &Scene, findings: &[Finding]) {
-        let Some(cpu) = &scene.now.cpu else { return };
-        let waited = cpu.waited.iter().filter(|row| row.max_ns >= LONG_NS && !is_background(&row.class));
-        let waited = waited.map(|row| (&row.who, row.lost_ns, row.max_ns));
-        let waiting = cpu.waiting.value().into_iter().flatten();
-        let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
-        let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
-        let throttled = cpu.throttled.value().map_or(&[][..], |rows| rows.as_slice());
-        let mut processes: BTreeMap<_, (&Who, u64, u64)> = BTreeMap::new();
-        for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
-            let (_, sum_ns, max_ns) = processes.entry(key(who)).or_insert((who, 0, 0));
-            (*sum_ns, *max_ns) = (*sum_ns + lost_ns, longest_ns.max(*max_ns));
-        }
-        for (who, lost_ns, longest_ns) in processes.into_values() {
-            // Who has no quota left waits in a run queue, too.
-            let is_of = |row: &&Throttled| row.members.iter().any(|member| key(member) == key(who));
-            let quota = throttled.iter().find(is_of);
-            let quota_ns = quota.map_or(0, |row| row.throttled_ns.min(lost_ns));
-            let on = quota.map_or_else(String::new, |row| row.cgroup.clone());
-            for (what, on, lost_ns) in [(For::Quota, on, quota_ns), (For::RunQueue, String::new(), lost_ns - quota_ns)]
-            {
-                if lost_ns > 0 {
-                    self.add(findings, Part { what, on, who, lost_ns, longest_ns, before_start: false });
-                }
-            }
-        }
-    }
-
     fn add(&mut self, findings: &[Finding], part: Part) {
-        let about = |found: &&Finding| {
-            rules(part.what).contains(&found.rule) && found.victims.iter().any(|victim| key(victim) == key(part.who))
-        };
-        let rule = findings.iter().find(about).map(|found| found.rule);
+        let rule = findings.iter().find(|found| is_about(found, part.what, part.who)).map(|found| found.rule);
         let sum = self.entries.entry((part.what, part.on, rule)).or_default();
         sum.lost_ns += part.lost_ns;
         sum.longest_ns = sum.longest_ns.max(part.longest_ns);
@@ -133,6 +76,85 @@ impl Ledger {
         rows.sort_by_key(|row| std::cmp::Reverse(row.lost_ns));
         rows
     }
+}
+
+/// Each wait once.
+fn parts(scene: &Scene, mut each: impl FnMut(Part)) {
+    let memory = memory_stall::waits(scene);
+    let is_theirs = |wait: &Wait| wait.class == Class::Memory && scene.now.oom.is_some();
+    for wait in scene.waits.iter().filter(|wait| wait.class != Class::Meant && !is_theirs(wait)) {
+        each(of_wait(wait));
+    }
+    for wait in &memory {
+        let (on, longest_ns) = (wait.words.to_owned(), wait.longest_ns);
+        let (who, lost_ns, before_start) = (wait.who, wait.lost_ns, wait.before_start);
+        each(Part { what: For::Memory, on, who, lost_ns, longest_ns, before_start });
+    }
+    for call in &scene.served {
+        let (who, on) = (&call.who, call.reason.clone().unwrap_or_default());
+        let (lost_ns, age_ns) = (call.lost_ns(scene.interval_ns()), call.age_ns.value().copied());
+        let (longest_ns, before_start) = (age_ns.unwrap_or(0), age_ns.is_none());
+        each(Part { what: For::FileServer, on, who, lost_ns, longest_ns, before_start });
+    }
+    for call in slow_calls::calls(scene) {
+        let (on, longest_ns) = (call.name.to_owned(), call.max_ns);
+        let (who, lost_ns, before_start) = (call.who, call.lost_ns, call.before_start);
+        each(Part { what: For::Call, on, who, lost_ns, longest_ns, before_start });
+    }
+    for one in &scene.asynchronous {
+        let (who, on, lost_ns) = (one.who, one.disk.clone(), one.lost_ns);
+        let what = For::AsynchronousIo;
+        each(Part { what, on, who, lost_ns, longest_ns: 0, before_start: false });
+    }
+    parts_of_cpus(scene, each);
+}
+
+fn parts_of_cpus(scene: &Scene, mut each: impl FnMut(Part)) {
+    let Some(cpu) = &scene.now.cpu else { return };
+    let waited = cpu.waited.iter().filter(|row| row.max_ns >= LONG_NS && !is_background(&row.class));
+    let waited = waited.map(|row| (&row.who, row.lost_ns, row.max_ns));
+    let waiting = cpu.waiting.value().into_iter().flatten();
+    let waiting = waiting.filter(|row| row.age_ns >= LONG_NS && !is_background(&row.class));
+    let waiting = waiting.map(|row| (&row.who, row.age_ns.min(scene.interval_ns()), row.age_ns));
+    let throttled = cpu.throttled.value().map_or(&[][..], |rows| rows.as_slice());
+    let mut processes: BTreeMap<_, (&Who, u64, u64)> = BTreeMap::new();
+    for (who, lost_ns, longest_ns) in waited.chain(waiting).filter(|(who, ..)| !who.kernel_thread) {
+        let (_, sum_ns, max_ns) = processes.entry(key(who)).or_insert((who, 0, 0));
+        (*sum_ns, *max_ns) = (*sum_ns + lost_ns, longest_ns.max(*max_ns));
+    }
+    for (who, lost_ns, longest_ns) in processes.into_values() {
+        // Who has no quota left waits in a run queue, too.
+        let is_of = |row: &&Throttled| row.members.iter().any(|member| key(member) == key(who));
+        let quota = throttled.iter().find(is_of);
+        let quota_ns = quota.map_or(0, |row| row.throttled_ns.min(lost_ns));
+        let on = quota.map_or_else(String::new, |row| row.cgroup.clone());
+        for (what, on, lost_ns) in [(For::Quota, on, quota_ns), (For::RunQueue, String::new(), lost_ns - quota_ns)] {
+            if lost_ns > 0 {
+                each(Part { what, on, who, lost_ns, longest_ns, before_start: false });
+            }
+        }
+    }
+}
+
+/// Time that one process lost in an interval.
+pub struct LostTime {
+    pub who: Who,
+    pub what: For,
+    pub ns: u64,
+}
+
+/// The ledger of an interval, by process.
+pub fn lost(snapshot: &Snapshot) -> Vec<LostTime> {
+    let kills = VecDeque::new();
+    let scene = Scene::new(snapshot, &kills);
+    let mut lost = Vec::new();
+    parts(&scene, |part| lost.push(LostTime { who: part.who.clone(), what: part.what, ns: part.lost_ns }));
+    lost
+}
+
+/// Whether a finding is about such a wait of a process.
+pub fn is_about(found: &Finding, what: For, who: &Who) -> bool {
+    rules(what).contains(&found.rule) && found.victims.iter().any(|victim| key(victim) == key(who))
 }
 
 /// Of some only the name is known.

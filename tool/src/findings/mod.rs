@@ -38,6 +38,7 @@ mod waits;
 mod windows;
 mod words;
 
+pub use ledger::{LostTime, is_about, lost};
 pub use scene::Scene;
 
 use self::ledger::Ledger;

@@ -24,6 +24,7 @@ mod head;
 mod incident;
 mod pack;
 mod problem;
+mod range;
 mod read;
 mod reader;
 mod recorder;
@@ -37,6 +38,7 @@ pub use self::{
     head::{DiskSize, FORMAT, Head},
     incident::{Incident, all as incidents},
     problem::Problem,
+    range::range,
     read::{Entries, Recording, open},
     reader::Skipped,
     recorder::{Pins, Recorder},

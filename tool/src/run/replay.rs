@@ -3,13 +3,13 @@
 use std::io;
 
 use anyhow::Result;
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{show, unless_enough_seen};
 use crate::{
     cli::{
         self, Surroundings,
-        plan::{Plan, Replayed, Told, When},
+        plan::{Plan, Replayed, Told},
     },
     findings::track::Tracker,
     record::{self, Entry, Problem},
@@ -28,7 +28,8 @@ pub fn replay(asked: &Replayed) -> Result<()> {
         Ok(plan) => plan,
         Err(refusal) => refusal.exit(),
     };
-    let (from, to) = range(asked, span)?;
+    let Replayed { path, from, to, incident, .. } = asked;
+    let (from, to) = record::range(path, *from, *to, *incident, span)?;
     let mut shown = Shown {
         tracker: (asked.told == Told::Again).then(|| Tracker::new(head.missing.clone())),
         plan: &plan,
@@ -116,75 +117,5 @@ impl Shown<'_> {
             probes!(forget);
         }
         snapshot
-    }
-}
-
-/// The first and the last moment that are asked for.
-fn range(asked: &Replayed, (first, last): (Timestamp, Timestamp)) -> Result<(Timestamp, Timestamp), Problem> {
-    if let Some(number) = asked.incident {
-        let incidents = record::incidents(&asked.path)?;
-        let incident = incidents.into_iter().find(|incident| incident.number == number);
-        let Some(incident) = incident else { return Err(Problem::NoIncident { path: asked.path.clone(), number }) };
-        return Ok((incident.from, if incident.over { incident.to } else { last }));
-    }
-    let from = match asked.from {
-        None => first,
-        Some(When::At(at)) => at,
-        Some(When::Clock(time)) => latest(time, last).unwrap_or(first),
-    };
-    let to = match asked.to {
-        None => last,
-        Some(When::At(at)) => at,
-        // The first after the beginning; without one, the last.
-        Some(When::Clock(time)) => match asked.from {
-            Some(_) => from.checked_add(24.hours()).ok().and_then(|end| latest(time, end)),
-            None => latest(time, last),
-        }
-        .unwrap_or(last),
-    };
-    if from > to || from > last || to < first {
-        return Err(Problem::NothingThen { path: asked.path.clone(), first, last });
-    }
-    Ok((from, to))
-}
-
-/// The last time before the end that a clock here showed that.
-fn latest(time: jiff::civil::Time, end: Timestamp) -> Option<Timestamp> {
-    let day = end.to_zoned(TimeZone::system()).date();
-    let on = |day: jiff::civil::Date| Some(day.to_datetime(time).to_zoned(TimeZone::system()).ok()?.timestamp());
-    on(day).filter(|at| *at <= end).or_else(|| on(day.yesterday().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        let at: jiff::civil::DateTime = text.parse().unwrap();
-        at.to_zoned(TimeZone::system()).unwrap().timestamp()
-    }
-
-    fn range_of(from: Option<&str>, to: Option<&str>) -> Option<(Timestamp, Timestamp)> {
-        let when = |text: &str| When::Clock(text.parse().unwrap());
-        let asked = Replayed {
-            path: PathBuf::new(),
-            from: from.map(when),
-            to: to.map(when),
-            incident: None,
-            told: Told::Again,
-            rest: Vec::new(),
-        };
-        range(&asked, (at("2026-03-01T20:00"), at("2026-03-02T10:00"))).ok()
-    }
-
-    #[test]
-    fn a_time_of_day_is_the_last_that_was_recorded() {
-        assert_eq!(range_of(Some("22:00"), None), Some((at("2026-03-01T22:00"), at("2026-03-02T10:00"))));
-        assert_eq!(range_of(Some("22:00"), Some("01:00")), Some((at("2026-03-01T22:00"), at("2026-03-02T01:00"))));
-        assert_eq!(range_of(Some("09:00"), Some("09:30")), Some((at("2026-03-02T09:00"), at("2026-03-02T09:30"))));
-        assert_eq!(range_of(None, Some("08:00")), Some((at("2026-03-01T20:00"), at("2026-03-02T08:00"))));
-        assert_eq!(range_of(None, Some("11:00")), None, "before the beginning");
     }
 }

@@ -4,7 +4,7 @@ use super::{INDENT, lasted, wrapped};
 use crate::{
     escape::escape,
     sinks::{View, format},
-    snapshot::finding::{Evidence, Findings, Open, Value},
+    snapshot::finding::{Evidence, Findings, Open},
 };
 
 /// Statements; the rest is only counted.
@@ -71,15 +71,7 @@ fn details(open: &Open) -> Vec<String> {
 
 /// `sda p99 118ms`
 fn one(evidence: &Evidence) -> String {
-    let value = match evidence.value {
-        Value::Nanoseconds(ns) => format::duration(ns),
-        Value::NanosecondsPerSecond(ns) => format!("{}/s", format::duration(ns)),
-        Value::Count(count) => format::count(count),
-        Value::PerSecond(rate) => format!("{}/s", format::rate_of(rate)),
-        Value::Percent(percent) => format::percent(percent),
-        Value::Bytes(bytes) => format::bytes(bytes),
-    };
-    format!("{} {value}", escape(&evidence.what))
+    format!("{} {}", escape(&evidence.what), format::value(evidence.value))
 }
 
 /// What is fine, and of what nothing is said.
