@@ -23,6 +23,8 @@ fn help_fits_80_columns_and_ends_with_examples() {
         &["replay", "--help"],
         &["report", "--help"],
         &["report", "-h"],
+        &["export", "--help"],
+        &["export", "-h"],
     ] {
         let help = ask(words);
         for line in help.lines() {

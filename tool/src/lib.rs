@@ -18,7 +18,7 @@
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
 //! - [`record`]: what a run saw, kept in files and read back.
-//! - [`report`]: what a recording has to tell of an incident, as one file.
+//! - [`report`]: what a recording has to tell of an incident, as one file; [`export`]: its tables, for other tools.
 //! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`for_tests`]: what only builds for tests can do.
@@ -37,6 +37,7 @@ mod docs;
 pub mod doctor;
 pub mod engine;
 pub mod escape;
+pub mod export;
 pub mod findings;
 mod for_tests;
 pub mod format;

@@ -7,7 +7,7 @@ use std::{
 
 use stillwatch::{
     cli::{self, Command, Surroundings},
-    doctor,
+    doctor, export,
     kernel::features::Features,
     names::find_cgroup,
     probes::{self, examine::examine},
@@ -36,6 +36,10 @@ fn main() -> ExitCode {
         Command::Incidents(dir) => run::incidents(&dir),
         Command::Report(asked) => report::write(&asked),
         Command::Mark { dir, text } => run::mark(&dir, &text),
+        Command::Export(plan) => match export::prepare(&plan) {
+            Ok(export) => export.run(),
+            Err(refusal) => refusal.exit(),
+        },
         Command::Doctor { json } => diagnose(json, &features),
         Command::Completions(shell) => print(&cli::completions(shell)),
         Command::Man => cli::man().map_err(Into::into).and_then(|page| print(&page)),

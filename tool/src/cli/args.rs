@@ -91,6 +91,16 @@ Examples:
 
 -p, --comm and -c choose among the rows; the histogram counts everybody.";
 
+pub const EXPORT_EXAMPLES: &str = "\
+Examples:
+  stillwatch export web1.swr                          all tables, a row a line
+  stillwatch export web1.swr --table io.devices --format csv
+  stillwatch export web1.swr --table io.devices --format parquet -o web1.parquet
+  stillwatch export /var/lib/stillwatch --table overview.findings
+
+Each row begins with its time, the interval's length and the host. Tables and
+their columns: docs/tables.md; a TABLE that is not there lists all.";
+
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
 #[command(
@@ -137,6 +147,8 @@ pub enum Word {
     Mark(Note),
     /// Write down what a recording has of an incident
     Report(Report),
+    /// Tables of a recording, as NDJSON, CSV or Parquet
+    Export(Export),
     /// What can be measured on this machine, and why not the rest
     Doctor {
         /// One JSON object instead of text
@@ -360,6 +372,25 @@ pub struct Cpu {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Tables of a recording, as NDJSON, CSV or Parquet
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch export FILE [FLAGS]", after_help = EXPORT_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Export {
+    /// A recording: a file, or a folder of 'stillwatch record'
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// CSV and Parquet are of one table
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson", help_heading = "Output")]
+    pub format: plan::Exported,
+    /// Only this table
+    #[arg(long, value_name = "TABLE", help_heading = "What")]
+    pub table: Option<String>,
+    /// Into a file, which is overwritten
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
 }
 
 /// What a probe measures without any flag. The definitions above hold the only defaults.

@@ -41,6 +41,7 @@ pub enum Command {
     Incidents(PathBuf),
     Mark { dir: PathBuf, text: String },
     Report(Box<Report>),
+    Export(plan::Export),
     Doctor { json: bool },
     Completions(Shell),
     Man,
@@ -109,6 +110,9 @@ pub fn parse_from(
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),
+        Some(Word::Export(args::Export { file, format, table, output })) => {
+            return Ok(Command::Export(plan::Export { file, format, table, output }));
+        }
         Some(Word::Io(args)) => {
             let blocked = args::Syscalls { blocked: true, ..Default::default() };
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };

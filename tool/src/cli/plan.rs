@@ -6,6 +6,24 @@ use jiff::{Timestamp, civil::Time};
 
 pub use crate::asked::{FlowsBy, Mode};
 
+/// What of a recording goes where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    pub file: PathBuf,
+    pub format: Exported,
+    /// None: all.
+    pub table: Option<String>,
+    /// None: standard output.
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Exported {
+    Ndjson,
+    Csv,
+    Parquet,
+}
+
 macro_rules! plan {
     ($($probe:ident: $Part:ident),*) => {
         /// A checked command line.

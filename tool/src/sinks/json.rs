@@ -13,10 +13,9 @@ mod row;
 mod syscalls;
 mod tcp;
 
-#[cfg(test)]
 pub use self::{
     latency::WHY,
-    row::{Row, reason},
+    row::{Row, Summed, reason},
 };
 
 use std::io::{Result, Write};
@@ -31,6 +30,7 @@ use super::{Note, Sink, View};
 use crate::{
     escape::escape,
     snapshot::{Snapshot, Unavailable, oom::Kill, tcp::Events},
+    table::Cell,
 };
 
 /// Writes a line per probe and interval to `W`.
@@ -48,18 +48,25 @@ impl<W: Write> Json<W> {
 
     /// In one write.
     fn write(&mut self, add: impl FnOnce(&mut Lines, &View) -> Result<()>) -> Result<()> {
-        self.lines.0.clear();
         add(&mut self.lines, &self.view)?;
-        self.out.write_all(&self.lines.0)?;
+        self.lines.write_to(&mut self.out)?;
         self.out.flush()
     }
 }
 
 /// Lines that are not written yet.
-struct Lines(BytesMut);
+#[derive(Default)]
+pub struct Lines(BytesMut);
 
 impl Lines {
-    fn add(&mut self, line: &impl Serialize) -> Result<()> {
+    /// In one write, after which there are none.
+    pub fn write_to(&mut self, out: &mut impl Write) -> Result<()> {
+        out.write_all(&self.0)?;
+        self.0.clear();
+        Ok(())
+    }
+
+    pub fn add(&mut self, line: &impl Serialize) -> Result<()> {
         let out = (&mut self.0).writer();
         line.serialize(&mut serde_json::Serializer::with_formatter(out, Harmless))?;
         self.0.put_u8(b'\n');
@@ -114,6 +121,13 @@ impl<W: Write> Sink for Json<W> {
     fn kills(&mut self, kills: &[Kill]) -> Result<()> {
         self.write(|lines, _| kills.iter().try_for_each(|kill| lines.add(&oom::kill(kill))))
     }
+}
+
+/// A value, as it stands in a line.
+pub fn text(cell: &Cell<'_>) -> Result<String> {
+    let mut text = Vec::new();
+    row::One(cell).serialize(&mut serde_json::Serializer::with_formatter(&mut text, Harmless))?;
+    String::from_utf8(text).map_err(std::io::Error::other)
 }
 
 /// Compact JSON in which everything that `escape` would not let reach a terminal is a `\u` escape: serde_json itself

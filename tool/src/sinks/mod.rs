@@ -6,6 +6,7 @@ mod bar;
 mod callers;
 mod calls;
 mod cpu;
+pub mod export;
 mod header;
 pub mod heat;
 pub mod hist;

@@ -8,7 +8,9 @@ pub mod finding;
 pub mod io;
 pub mod ledger;
 pub mod oom;
+pub mod summary;
 pub mod syscalls;
+pub mod tables;
 pub mod tcp;
 pub mod who;
 
@@ -24,6 +26,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::missing::{Level, Lost, Unavailable};
+use crate::table::table;
 
 macro_rules! snapshot {
     ($($probe:ident: $Part:ident),*) => {
@@ -93,16 +96,22 @@ impl Cost {
     }
 }
 
-/// Share of the interval in which some, or all, tasks waited for a resource (`/proc/pressure`), in percent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pressure {
-    pub cpu: StallPercent,
-    pub io: StallPercent,
-    pub memory: StallPercent,
-}
+table! {
+    /// Share of the interval in which tasks waited for a resource (`/proc/pressure`).
+    pub struct Pressure in "pressure" derive(Copy, Default) {
+        /// For a CPU.
+        cpu: StallPercent = info().columns(StallPercent::COLUMNS);
+        /// For block I/O.
+        io: StallPercent = info().columns(StallPercent::COLUMNS);
+        /// For memory.
+        memory: StallPercent = info().columns(StallPercent::COLUMNS);
+    }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StallPercent {
-    pub some: f64,
-    pub full: f64,
+    /// Whether some waited, or all.
+    pub struct StallPercent in "pressure.percent" derive(Copy, Default) {
+        /// At least one did.
+        some: f64 = gauge("percent");
+        /// All that had something to do did.
+        full: f64 = gauge("percent");
+    }
 }

@@ -63,8 +63,18 @@ impl<R: Columns> Others<R> {
     /// What adds up, and the greatest of what has one; all else is of a single row.
     pub fn sums(&self) -> (Vec<Column>, Vec<Cell<'_>>) {
         let all = R::COLUMNS.iter().cloned().zip(self.sum.cells());
-        all.filter(|(column, _)| matches!(column.merge, Merge::Add | Merge::Max)).unzip()
+        all.filter(|(column, _)| adds_up(column)).unzip()
     }
+
+    /// The same for every column; none for all else.
+    pub fn cells(&self) -> Vec<Cell<'_>> {
+        let all = R::COLUMNS.iter().zip(self.sum.cells());
+        all.map(|(column, cell)| if adds_up(column) { cell } else { Cell::None }).collect()
+    }
+}
+
+fn adds_up(column: &Column) -> bool {
+    matches!(column.merge, Merge::Add | Merge::Max)
 }
 
 impl<R> Default for Bounded<R> {

@@ -57,7 +57,6 @@ macro_rules! table {
             }
         }
 
-        #[cfg(test)]
         impl $crate::table::shape::Shaped for $row {
             fn shape() -> $crate::table::shape::Shape {
                 use $crate::table::{Columns, shape::{Shape, Table}};

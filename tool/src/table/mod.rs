@@ -71,14 +71,14 @@ mod column;
 mod declare;
 mod known;
 mod latency;
+pub mod shape;
 pub mod spec;
+mod tabular;
 mod text;
 mod value;
 
 #[cfg(test)]
 pub mod any;
-#[cfg(test)]
-pub mod shape;
 #[cfg(test)]
 pub mod tests;
 
@@ -88,6 +88,7 @@ pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
 pub use known::{Known, Reason, Why};
 pub use latency::{Latency, LatencyPart};
+pub use tabular::Tabular;
 pub use text::{Align, Format, Quantile, Room, Text, Unless};
 pub use value::Value;
 pub(crate) use value::named;

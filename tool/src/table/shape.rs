@@ -1,14 +1,10 @@
-//! Of what type a column is, for what describes tables.
+//! Of what type a column is, for what describes tables without a row at hand.
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Column, Known};
-use crate::snapshot::{
-    Latency,
-    tcp::{End, Outcomes},
-};
+use super::{Column, Known, Latency};
 
 pub enum Shape {
     Flag,
@@ -86,8 +82,6 @@ shapes! {
     Timestamp: At;
     Duration: Count;
     Latency: Times;
-    End: Text;
-    Outcomes: Named;
 }
 
 impl<K> Shaped for BTreeMap<K, u64> {

@@ -4,12 +4,14 @@ use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
 use super::{Cell, ColumnKind, Columns, Format, Known, Merge, Text, Unless, Value, Why, any::Dice};
+pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
-    Latency, Who,
+    Latency, Pressure, StallPercent, Who,
     cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
+    summary::{Interval, Killed, Told},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     tcp::{ClosedWindow, Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
 };
@@ -41,6 +43,7 @@ macro_rules! each_table {
     ($check:ident $(, $with:expr)*) => {
         $check::<Sample>($($with),*);
         $check::<Who>($($with),*);
+        $check::<Stamp>($($with),*);
         $check::<Device>($($with),*);
         $check::<Stalled>($($with),*);
         $check::<Cause>($($with),*);
@@ -72,7 +75,12 @@ macro_rules! each_table {
         $check::<Signal>($($with),*);
         $check::<Reclaim>($($with),*);
         $check::<Inside>($($with),*);
+        $check::<Killed>($($with),*);
+        $check::<Interval>($($with),*);
+        $check::<Told>($($with),*);
         $check::<Entry>($($with),*);
+        $check::<Pressure>($($with),*);
+        $check::<StallPercent>($($with),*);
     };
 }
 

@@ -99,7 +99,6 @@ macro_rules! named {
             }
         }
 
-        #[cfg(test)]
         impl $crate::table::shape::Shaped for $type {
             fn shape() -> $crate::table::shape::Shape {
                 $crate::table::shape::Shape::Word(Self::ALL.into_iter().map(|value| value.name()).collect())

@@ -44,7 +44,7 @@ impl<R: Columns> Serialize for Rows<'_, R> {
 }
 
 /// What adds up of rows that were not kept, and how many they are.
-struct Summed<'a, R>(&'a Others<R>);
+pub struct Summed<'a, R>(pub &'a Others<R>);
 
 impl<R: Columns> Serialize for Summed<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

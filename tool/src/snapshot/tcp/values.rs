@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
-use crate::table::{Cell, Merge, Value};
+use crate::table::{
+    Cell, Merge, Value,
+    shape::{Shape, Shaped},
+};
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +38,12 @@ impl Value for End {
     }
 }
 
+impl Shaped for End {
+    fn shape() -> Shape {
+        Shape::Text
+    }
+}
+
 /// Connections by [`Outcome`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes(pub [u64; Outcome::ALL.len()]);
@@ -55,6 +64,12 @@ impl Deref for Outcomes {
 impl DerefMut for Outcomes {
     fn deref_mut(&mut self) -> &mut [u64] {
         &mut self.0
+    }
+}
+
+impl Shaped for Outcomes {
+    fn shape() -> Shape {
+        Shape::Named
     }
 }
 
