@@ -13,10 +13,7 @@ use crate::{
         plan::{self, Exported},
     },
     record::{self, Entry, Recording},
-    sinks::{
-        Sink,
-        export::{self, Exporter},
-    },
+    sinks::export::{self, Exporter},
 };
 
 /// What is to be done, once nothing is wrong with what was asked for.

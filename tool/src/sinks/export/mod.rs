@@ -16,7 +16,6 @@ use std::{borrow::Cow, convert::Infallible, io, mem, time::Duration};
 
 use jiff::Timestamp;
 
-use super::Sink;
 use crate::{
     snapshot::{
         Snapshot,
@@ -109,25 +108,23 @@ impl Exporter {
         oom.kills = kills;
         Cow::Owned(snapshot)
     }
-}
 
-impl Sink for Exporter {
-    fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+    pub fn snapshot(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let snapshot = self.whole(snapshot);
         self.out.tables(&snapshot)
     }
 
-    fn events(&mut self, events: &Events) -> io::Result<()> {
+    pub fn events(&mut self, events: &Events) -> io::Result<()> {
         self.events.append(events.clone());
         Ok(())
     }
 
-    fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
+    pub fn kills(&mut self, kills: &[Kill]) -> io::Result<()> {
         self.kills.extend_from_slice(kills);
         Ok(())
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         let none = Snapshot::new(Timestamp::default(), Duration::ZERO, Err(String::new()));
         let rest = self.whole(&none);
         self.out.tables(&rest)?;
