@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, segments};
+use super::{Problem, read, segments};
 
 const FOLDER: &str = "incidents";
 const FILE: &str = "incident.json";
@@ -55,6 +55,16 @@ impl Incident {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Until when its part of the recording reaches: of one that was not seen to end, as far as there is anything.
+    pub fn end(&self, recording: &Path) -> Result<Timestamp, Problem> {
+        if self.over {
+            return Ok(self.to);
+        }
+        let folder = self.folder(recording);
+        let span = read::open(&folder)?.span().map_err(|error| Problem::Unreadable { path: folder, error })?;
+        Ok(span.map_or(self.to, |(_, last)| last))
     }
 
     /// Of its segments, whether or not they are elsewhere, too.

@@ -19,7 +19,7 @@ pub fn range(
         let incidents = incident::all(path)?;
         let incident = incidents.into_iter().find(|incident| incident.number == number);
         let Some(incident) = incident else { return Err(Problem::NoIncident { path: path.to_owned(), number }) };
-        return Ok((incident.from, if incident.over { incident.to } else { last }));
+        return Ok((incident.from, incident.end(path)?));
     }
     let from = match asked_from {
         None => first,

@@ -96,6 +96,20 @@ fn an_incident_outlives_the_rest() {
 }
 
 #[test]
+fn an_incident_that_was_cut_off_reaches_as_far_as_it_was_seen() {
+    let folder = Folder::new("cut");
+    let mut store = Store::open(&folder.0, LIMITS, head()).unwrap();
+    write(&mut store, 0..100, None);
+    write(&mut store, 100..130, Some(1.0));
+    drop(store);
+    let mut store = Store::open(&folder.0, LIMITS, head()).unwrap();
+    write(&mut store, 2000..2100, None);
+    let incidents = incident::all(&folder.0).unwrap();
+    let [cut] = &incidents[..] else { panic!("{incidents:?}") };
+    assert_eq!((cut.over, cut.end(&folder.0).unwrap()), (false, at(129)));
+}
+
+#[test]
 fn the_oldest_incidents_go_first() {
     let folder = Folder::new("incidents");
     let limits = Limits { keep: Duration::from_secs(600), incident_bytes: 2 << 20, ..LIMITS };
