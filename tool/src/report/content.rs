@@ -52,17 +52,17 @@ pub enum Block {
 }
 
 pub struct Grid {
-    pub heads: Vec<Head>,
+    pub captions: Vec<Caption>,
     pub rows: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Copy)]
-pub struct Head {
+pub struct Caption {
     pub name: &'static str,
     pub is_number: bool,
 }
 
-impl Head {
+impl Caption {
     pub const fn text(name: &'static str) -> Self {
         Self { name, is_number: false }
     }
@@ -73,8 +73,8 @@ impl Head {
 }
 
 impl Grid {
-    pub fn new<const N: usize>(heads: [Head; N]) -> Self {
-        Self { heads: heads.to_vec(), rows: Vec::new() }
+    pub fn new<const N: usize>(captions: [Caption; N]) -> Self {
+        Self { captions: captions.to_vec(), rows: Vec::new() }
     }
 
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {

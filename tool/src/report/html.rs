@@ -64,16 +64,16 @@ fn block(block: &Block) -> Markup {
     }
 }
 
-/// On a narrow screen each cell stands on a line of its own, behind its head.
+/// On a narrow screen each cell stands on a line of its own, behind its caption.
 fn grid(grid: &Grid) -> Markup {
     html! {
         table {
-            thead { tr { @for head in &grid.heads { th.number[head.is_number] scope="col" { (head.name) } } } }
+            thead { tr { @for caption in &grid.captions { th.number[caption.is_number] scope="col" { (caption.name) } } } }
             tbody {
                 @for row in &grid.rows {
                     tr {
-                        @for (head, cell) in grid.heads.iter().zip(row) {
-                            td.number[head.is_number] data-head=(head.name) { (cell) }
+                        @for (caption, cell) in grid.captions.iter().zip(row) {
+                            td.number[caption.is_number] data-head=(caption.name) { (cell) }
                         }
                     }
                 }

@@ -42,8 +42,8 @@ fn grid(text: &mut String, grid: &Grid) {
     let mut row = |cells: &mut dyn Iterator<Item = String>| {
         *text += &format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
     };
-    row(&mut grid.heads.iter().map(|head| head.name.to_owned()));
-    row(&mut grid.heads.iter().map(|head| if head.is_number { "---:" } else { "---" }.to_owned()));
+    row(&mut grid.captions.iter().map(|it| it.name.to_owned()));
+    row(&mut grid.captions.iter().map(|it| if it.is_number { "---:" } else { "---" }.to_owned()));
     for cells in &grid.rows {
         row(&mut cells.iter().map(|cell| plain(cell)));
     }
@@ -54,8 +54,8 @@ fn picture(text: &mut String, picture: &Picture) {
         &format!("### {}\n\n{}. Source: {}\n\n", plain(&picture.title), picture.unit.name(), plain(&picture.source));
     match &picture.drawing {
         Drawing::Curves(curves) | Drawing::Stack(curves) => {
-            let mut rows = Grid::new(["Mean", "Most"].map(super::content::Head::number));
-            rows.heads.insert(0, super::content::Head::text("Curve"));
+            let mut rows = Grid::new(["Mean", "Most"].map(super::content::Caption::number));
+            rows.captions.insert(0, super::content::Caption::text("Curve"));
             let show =
                 |value: Option<f64>| value.map_or_else(|| format::UNKNOWN.to_owned(), |it| picture.unit.show(it));
             for curve in curves {

@@ -1,7 +1,7 @@
 //! What each sentence rests on.
 
 use super::{
-    Block, Clock, Grid, Head, Section,
+    Block, Caption, Clock, Grid, Section,
     summary::{lasted, what},
     words::{list, or_dash},
 };
@@ -41,7 +41,7 @@ fn finding(told: &Told, clock: &Clock, blocks: &mut Vec<Block>) {
         format::plural(told.intervals, "interval", "intervals"),
         lasted(told)
     )));
-    let mut grid = Grid::new([Head::text("Measured"), Head::number("Value"), Head::text("Probe")]);
+    let mut grid = Grid::new([Caption::text("Measured"), Caption::number("Value"), Caption::text("Probe")]);
     for one in &found.evidence {
         grid.row([escape(&one.what).into_owned(), format::value(one.value), one.probe.to_owned()]);
     }

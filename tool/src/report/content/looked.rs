@@ -1,6 +1,6 @@
 //! What was ruled out, what is not clear, and what was not measured or lost.
 
-use super::{Block, Clock, Grid, Head, Section};
+use super::{Block, Caption, Clock, Grid, Section};
 use crate::{
     escape::escape,
     format,
@@ -35,7 +35,7 @@ pub fn section(story: &Story, _: &Clock) -> Section {
 
 fn areas(blocks: &mut Vec<Block>, title: &str, looked: &Looked, none: &str, of: impl Fn(&Area) -> (u64, &String)) {
     let mut grid =
-        Grid::new([Head::text("Area"), Head::number("In intervals"), Head::text("By these figures, at last")]);
+        Grid::new([Caption::text("Area"), Caption::number("In intervals"), Caption::text("By these figures, at last")]);
     for (name, area) in &looked.areas {
         let (times, figures) = of(area);
         if times > 0 {

@@ -1,7 +1,7 @@
 //! What began, when it was noticed, how long it lasted, who lost how much time, and because of whom.
 
 use super::{
-    Block, Clock, Figure, Grid, Head, Section,
+    Block, Caption, Clock, Figure, Grid, Section,
     words::{between, cgroup, list, or_dash},
 };
 use crate::{
@@ -86,8 +86,9 @@ fn findings(story: &Story, clock: &Clock) -> Vec<Block> {
     if harmful.is_empty() {
         return vec![Block::Text("No finding of harm in this time.".to_owned())];
     }
-    let heads = ["Began", "Noticed", "Lasted", "Time lost"].map(Head::number);
-    let mut grid = Grid::new([heads[0], heads[1], heads[2], heads[3], Head::text("What, when it was worst")]);
+    let captions = ["Began", "Noticed", "Lasted", "Time lost"].map(Caption::number);
+    let mut grid =
+        Grid::new([captions[0], captions[1], captions[2], captions[3], Caption::text("What, when it was worst")]);
     for told in harmful.iter().take(FINDINGS) {
         grid.row([
             clock.time(told.since),
@@ -118,8 +119,12 @@ fn who_lost(story: &Story) -> Vec<Block> {
     if shares.is_empty() {
         return Vec::new();
     }
-    let mut grid =
-        Grid::new([Head::text("Process"), Head::text("Cgroup"), Head::number("Time lost"), Head::text("Waited for")]);
+    let mut grid = Grid::new([
+        Caption::text("Process"),
+        Caption::text("Cgroup"),
+        Caption::number("Time lost"),
+        Caption::text("Waited for"),
+    ]);
     for share in shares.iter().take(PROCESSES) {
         grid.row([format::name(&share.who), cgroup(&share.who), format::duration(share.ns), waited_for(share)]);
     }
@@ -152,8 +157,12 @@ fn words(what: For) -> String {
 }
 
 fn because_of(story: &Story) -> Vec<Block> {
-    let mut grid =
-        Grid::new([Head::text("Process"), Head::text("Cgroup"), Head::number("Named in"), Head::text("Finding")]);
+    let mut grid = Grid::new([
+        Caption::text("Process"),
+        Caption::text("Cgroup"),
+        Caption::number("Named in"),
+        Caption::text("Finding"),
+    ]);
     for told in story.harmful().iter().take(FINDINGS) {
         for (who, intervals) in told.culprits().into_iter().take(3) {
             let of = format!("{intervals} of {}", format::plural(told.intervals, "interval", "intervals"));

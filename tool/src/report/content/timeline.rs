@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Block, Clock, Grid, Head, Section,
+    Block, Caption, Clock, Grid, Section,
     summary::what,
     words::{between, cgroup, length},
 };
@@ -23,7 +23,7 @@ const LINES: usize = 120;
 pub fn section(story: &Story, clock: &Clock) -> Section {
     let mut moments = moments(story);
     moments.sort_by_key(|(at, ..)| *at);
-    let mut grid = Grid::new([Head::number("Time"), Head::text("Event"), Head::text("What")]);
+    let mut grid = Grid::new([Caption::number("Time"), Caption::text("Event"), Caption::text("What")]);
     for (at, what, text) in moments.iter().take(ROWS) {
         grid.row([clock.time(*at), (*what).to_owned(), text.clone()]);
     }
