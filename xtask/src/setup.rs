@@ -66,6 +66,27 @@ pub fn peers() {
     }
 }
 
+/// What reads the files that `export` writes, in a test that is skipped without it.
+pub fn duckdb() {
+    let Ok(folder) = target_dir().map(|target| target.join("tools/duckdb")) else { return };
+    let python = folder.join("bin/python");
+    if python.exists() {
+        return;
+    }
+    eprintln!("setup: installing DuckDB for Python");
+    let start = Instant::now();
+    let installed = read(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+        .and_then(|_| read(Command::new(&python).args(["-m", "pip", "install", "--quiet", "duckdb"])));
+    match installed {
+        Ok(_) => note("DuckDB for Python", start),
+        Err(error) => {
+            // Half of it would be taken for all of it.
+            let _ = std::fs::remove_dir_all(&folder);
+            eprintln!("setup: going without DuckDB: {error:#}");
+        }
+    }
+}
+
 fn linker(target_dir: &Path) -> Result<()> {
     let tools = target_dir.join("tools");
     // cargo's own record of what it installed there.

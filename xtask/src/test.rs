@@ -72,6 +72,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
                 vm::prepare(&wanted.choice)
             })
         });
+        let duckdb = scope.spawn(setup::duckdb);
         report.stages.timed("set-up for building", setup::build)?;
         if wanted.lints {
             lint::format(&mut report);
@@ -88,6 +89,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
             }
         };
         report.pass();
+        report.stages.timed("waiting for DuckDB", || duckdb.join().ok());
         let before = report.count();
         let here = |report: &mut Report, part| host(report, &wanted, &binaries, part);
         let lints = || wanted.lints.then(lints).unwrap_or_default();
