@@ -11,6 +11,7 @@ use anyhow::Result;
 use super::Bench;
 use super::load::Load;
 use super::observer::Observer;
+use super::programs::{rounds, spread};
 use super::report::{Figure, Promise};
 use super::stats::Spread;
 use super::user::{cpu_time, resident_mib};
@@ -31,35 +32,30 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "tcp 1 --events"),
         Observer::peer("bpftrace -e").with(TCPRETRANS).called("`bpftrace`, printing what its `tcpretrans` prints"),
     ];
-    let mut rows = vec![(Vec::new(), Vec::new(), Vec::new()); variants.len()];
-    for round in 1..=bench.rounds {
-        eprintln!("bench:   round {round} of {}", bench.rounds);
-        for (row, variant) in rows.iter_mut().zip(&variants).filter(|(_, variant)| variant.is_installed()) {
-            bench.quiet.wait();
-            let mut load = Load::network(bench, "lossy", WRITES)?;
-            let attached = variant.attach_anywhere()?;
-            sleep(WARM_UP);
-            let before = cpu_time(attached.pid())?;
-            let segments = load.once()?;
-            let used = cpu_time(attached.pid())?.saturating_sub(before);
-            row.0.push(segments);
-            row.1.push(used.as_secs_f64() * 1e6 / segments);
-            row.2.push(resident_mib(attached.pid())?);
+    let rows = rounds(bench, &variants, |variant| {
+        if !variant.is_installed() {
+            return Ok(None);
         }
-    }
+        let mut load = Load::network(bench, "lossy", WRITES)?;
+        let attached = variant.attach_anywhere()?;
+        sleep(WARM_UP);
+        let before = cpu_time(attached.pid())?;
+        let segments = load.once()?;
+        let used = cpu_time(attached.pid())?.saturating_sub(before);
+        Ok(Some([segments, used.as_secs_f64() * 1e6 / segments, resident_mib(attached.pid())?]))
+    })?;
     let title = "Segments retransmitted on a connection that loses 5 %, each shown";
     let mut figure = Figure::new(title, &["process", "segments", "its CPU time per segment, µs", "RSS, MiB"]);
-    let spread = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
-    for (variant, (segments, used, rss)) in variants.iter().zip(&rows) {
-        figure.row(&variant.name, &[spread(segments), spread(used), spread(rss)], 1);
+    for (variant, rounds) in variants.iter().zip(&rows) {
+        figure.row(&variant.name, &[0, 1, 2].map(|at| spread(rounds, at)), 1);
     }
-    let ratio = rows[0].1.iter().zip(&rows[2].1).map(|(ours, theirs)| ours / theirs);
+    let ratio = rows[0].iter().zip(&rows[2]).map(|(ours, theirs)| ours[1] / theirs[1]);
     figure.promise(Promise::at_most(
         "`tcp --events --no-drops`, CPU per segment, of `bpftrace`",
         1.0,
         "×",
         Spread::of(ratio),
     ));
-    figure.promise(Promise::at_most("`tcp`, resident memory", 14.0, "MiB", spread(&rows[1].2)));
+    figure.promise(Promise::at_most("`tcp`, resident memory", 14.0, "MiB", spread(&rows[1], 2)));
     Ok(figure)
 }

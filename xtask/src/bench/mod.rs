@@ -39,6 +39,8 @@ use report::Figure;
 /// What a figure has at hand.
 pub struct Bench {
     pub rounds: usize,
+    /// Beside those that cost seconds, peers that cost minutes.
+    pub all_peers: bool,
     /// The release binary, as the normal build leaves it.
     pub stillwatch: PathBuf,
     load: PathBuf,
@@ -76,6 +78,7 @@ const PEERS: [(&str, &str); 6] = [
 struct Options {
     pattern: String,
     rounds: usize,
+    all_peers: bool,
     write: bool,
 }
 
@@ -92,7 +95,7 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
     if !is_root() {
         bail!("only root can attach what is measured");
     }
-    let bench = prepare(options.rounds)?;
+    let bench = prepare(&options)?;
     let mut measured = Vec::new();
     for (name, measure) in figures {
         eprintln!("bench: {name}");
@@ -110,11 +113,12 @@ pub fn command(args: Vec<OsString>) -> Result<ExitCode> {
 }
 
 fn parse(args: Vec<OsString>) -> Result<Options> {
-    let mut options = Options { pattern: String::new(), rounds: 7, write: false };
+    let mut options = Options { pattern: String::new(), rounds: 7, all_peers: false, write: false };
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Long("rounds") => options.rounds = parser.value()?.parse()?,
+            Long("all-peers") => options.all_peers = true,
             Long("write") => options.write = true,
             Value(pattern) if options.pattern.is_empty() => options.pattern = pattern.string()?,
             unexpected => return Err(unexpected.unexpected().into()),
@@ -126,7 +130,7 @@ fn parse(args: Vec<OsString>) -> Result<Options> {
     Ok(options)
 }
 
-fn prepare(rounds: usize) -> Result<Bench> {
+fn prepare(options: &Options) -> Result<Bench> {
     setup::build()?;
     let stillwatch = run::build()?;
     finish(cargo("build").args(["--release", "--package", "stillwatch-tests"]).args([
@@ -142,7 +146,8 @@ fn prepare(rounds: usize) -> Result<Bench> {
     }
     let release = target_dir()?.join("release");
     Ok(Bench {
-        rounds,
+        rounds: options.rounds,
+        all_peers: options.all_peers,
         stillwatch,
         load: release.join("bench-load"),
         floor: release.join("bench-floor"),
@@ -162,6 +167,16 @@ impl<const N: usize> Round<N> {
     pub fn added(&self) -> [f64; N] {
         std::array::from_fn(|at| self.with[at] - self.without[at])
     }
+
+    /// As it comes: who waits for minutes sees what they will come to.
+    fn tell(&self, variant: &Observer) {
+        let one = |at: usize| {
+            let (with, without) = (self.with[at], self.without[at]);
+            let percent = if without == 0.0 { 0.0 } else { 100.0 * (with / without - 1.0) };
+            format!("{with:.1} ({percent:+.1}% of {without:.1})")
+        };
+        eprintln!("bench:     {}: {}", variant.name, (0..N).map(one).collect::<Vec<_>>().join(", "));
+    }
 }
 
 /// By how much the baselines before and after a measurement may differ.
@@ -174,16 +189,6 @@ impl Bench {
     pub fn rounds<const N: usize>(
         &self,
         variants: &[Observer],
-        measure: impl FnMut(&Observer) -> Result<[f64; N]>,
-    ) -> Result<Vec<Vec<Round<N>>>> {
-        self.rounds_of(self.rounds, variants, measure)
-    }
-
-    /// The same in so many rounds.
-    pub fn rounds_of<const N: usize>(
-        &self,
-        rounds: usize,
-        variants: &[Observer],
         mut measure: impl FnMut(&Observer) -> Result<[f64; N]>,
     ) -> Result<Vec<Vec<Round<N>>>> {
         let nothing = Observer::nothing();
@@ -192,8 +197,8 @@ impl Bench {
             self.quiet.wait();
             measure(variant)
         };
-        for round in 1..=rounds {
-            eprintln!("bench:   round {round} of {rounds}");
+        for round in 1..=self.rounds {
+            eprintln!("bench:   round {round} of {}", self.rounds);
             let mut before = measure(&nothing)?;
             for (row, variant) in rows.iter_mut().zip(variants).filter(|(_, variant)| variant.is_installed()) {
                 loop {
@@ -206,7 +211,9 @@ impl Bench {
                     before = after;
                     if steady || !self.quiet.is_patient() {
                         self.quiet.note(steady);
-                        row.push(Round { with, without });
+                        let round = Round { with, without };
+                        round.tell(variant);
+                        row.push(round);
                         break;
                     }
                     self.quiet.lose(start.elapsed());

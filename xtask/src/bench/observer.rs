@@ -116,7 +116,7 @@ impl Observer {
         let child = command.spawn().with_context(|| format!("starting {}", self.name))?;
         let mut attached = Attached { child: Some(child), others: Vec::new() };
         let start = Instant::now();
-        while links(attached.pid()) == 0 {
+        while links(attached.pid()) == 0 && !is_tracer(attached.pid()) {
             let ended = attached.child.as_mut().map(Child::try_wait).transpose()?.flatten();
             if ended.is_some() || start.elapsed() > ATTACHING {
                 bail!("{} does not attach: try it by hand", self.name);
@@ -159,6 +159,14 @@ impl Drop for Attached {
             sleep(SETTLE);
         }
     }
+}
+
+/// As `strace`, which attaches to processes.
+fn is_tracer(pid: u32) -> bool {
+    let line = format!("TracerPid:\t{pid}");
+    let traced = |status: String| status.lines().any(|it| it == line);
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.map(|process| process.path().join("status")).any(|path| fs::read_to_string(path).is_ok_and(traced))
 }
 
 /// How many attached programs a process holds.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Bench;
-use super::observer::Attached;
+use super::observer::{Attached, Observer};
 use super::stats::Spread;
 use crate::workspace::read;
 
@@ -89,20 +89,28 @@ pub fn per_event(observer: &Attached, of: &[&str], per: &str, load: impl FnOnce(
 }
 
 /// In turns: figures per variant and round.
-pub fn rounds<V, const N: usize>(
+pub fn rounds<const N: usize>(
     bench: &Bench,
-    variants: &[V],
-    mut measure: impl FnMut(&V) -> Result<Option<[f64; N]>>,
+    variants: &[Observer],
+    mut measure: impl FnMut(&Observer) -> Result<Option<[f64; N]>>,
 ) -> Result<Vec<Vec<[f64; N]>>> {
     let mut rows = vec![Vec::new(); variants.len()];
     for round in 1..=bench.rounds {
         eprintln!("bench:   round {round} of {}", bench.rounds);
         for (row, variant) in rows.iter_mut().zip(variants) {
             bench.quiet.wait();
-            row.extend(measure(variant)?);
+            let Some(figures) = measure(variant)? else { continue };
+            tell(variant, &figures);
+            row.push(figures);
         }
     }
     Ok(rows)
+}
+
+/// What a variant came to in a round.
+pub fn tell(variant: &Observer, figures: &[f64]) {
+    let figures: Vec<_> = figures.iter().map(|figure| format!("{figure:.1}")).collect();
+    eprintln!("bench:     {}: {}", variant.name, figures.join(", "));
 }
 
 /// Of one of the figures.

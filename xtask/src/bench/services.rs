@@ -16,63 +16,76 @@ use super::{Bench, Round};
 use crate::setup;
 use crate::workspace::{read, run, which};
 
-const SECONDS: u64 = 8;
+/// Of one run, of which a round has nine and more: five rounds take six minutes, and five more where the machine is not steady.
+const SECONDS: u64 = 3;
 const CLIENTS: u64 = 4;
-const REQUESTS: u64 = 800_000;
+/// Some three seconds.
+const REQUESTS: u64 = 300_000;
 /// Who servers run as: PostgreSQL refuses to be root.
 const USER: &str = "postgres";
 
-/// A run takes seconds; a third of the rounds will do.
-const ROUNDS_PER_ROUND: usize = 3;
 /// Debian's packages, and a program of each. Installed only when this is asked for: they are services.
 const PACKAGES: [(&str, &str); 2] = [("postgresql", "pgbench"), ("redis-server", "redis-server")];
+const TRACER: (&str, &str) = ("strace", "strace");
+/// The latency of every call, by name.
+const SCRIPT: &str = "tracepoint:raw_syscalls:sys_enter { @at[tid] = nsecs; } \
+    tracepoint:raw_syscalls:sys_exit /@at[tid]/ { @[args.id] = hist(nsecs - @at[tid]); delete(@at[tid]); }";
 
 /// Place among the variants.
 const OVERVIEW: usize = 1;
 
 pub fn figure(bench: &Bench) -> Result<Figure> {
-    let missing: Vec<_> = PACKAGES.iter().filter(|(_, program)| which(program).is_none()).collect();
-    if let Err(error) = setup::install(&missing.iter().map(|(package, _)| *package).collect::<Vec<_>>()) {
+    let wanted = PACKAGES.into_iter().chain(bench.all_peers.then_some(TRACER));
+    let missing: Vec<_> = wanted.filter(|(_, program)| which(program).is_none()).map(|(package, _)| package).collect();
+    if let Err(error) = setup::install(&missing) {
         eprintln!("bench: going without: {error:#}");
     }
+    let (postgres, redis) = (Postgres::start()?, Redis::start()?);
     // What answers the same.
     let peers = ["biolatency 1", "syscount -L -i 1", "tcpstates"].map(Observer::peer);
-    let variants = [
+    let mut variants = vec![
         Observer::nothing(),
         Observer::stillwatch(bench, "1").called("the overview"),
         Observer::stillwatch(bench, "1 --exact").called("the overview, `--exact`"),
         peers.into_iter().fold(Observer::peer("runqlat 1"), Observer::beside),
     ];
-    let postgres = lost(bench, &variants, Postgres::start()?)?;
-    let redis = lost(bench, &variants, Redis::start()?)?;
+    if bench.all_peers {
+        let servers = [postgres.as_ref().map(|it| it.server.id()), redis.as_ref().map(|it| it.server.id())];
+        let servers: String = servers.iter().flatten().map(|pid| format!(" -p {pid}")).collect();
+        variants.push(Observer::peer("bpftrace -e").with(SCRIPT).called("`bpftrace`, the latency of every call"));
+        variants.push(Observer::peer("perf trace -s"));
+        variants.push(Observer::peer(&format!("strace -c -f{servers}")).called("`strace -c -f` of the servers"));
+    }
+    let throughput = || -> Result<[f64; 2]> {
+        let of = |service: Option<&dyn Service>| service.map_or(Ok(0.0), Service::throughput);
+        Ok([of(postgres.as_ref().map(|it| it as _))?, of(redis.as_ref().map(|it| it as _))?])
+    };
+    // What they read for the first time, they read now.
+    throughput()?;
+    let rows = bench.rounds(&variants, |variant| {
+        let _attached = variant.attach_anywhere()?;
+        throughput()
+    })?;
+
     let mut figure = Figure::new(
         "Services on the CPUs that their clients use, too: what of their throughput is lost, in percent",
         &["attached", "PostgreSQL (`pgbench -N`, 4 clients, transactions)", "Redis (GET, 50 clients)"],
     );
+    let lost = |at: usize, service: usize| {
+        let rounds = rows[at].iter().filter(|round| round.without[service] > 0.0);
+        Spread::of(rounds.map(|round: &Round<2>| 100.0 * (1.0 - round.with[service] / round.without[service])))
+    };
     for (at, variant) in variants.iter().enumerate() {
-        figure.row(&variant.name, &[postgres[at], redis[at]], 1);
+        figure.row(&variant.name, &[lost(at, 0), lost(at, 1)], 1);
     }
-    figure.promise(Promise::at_most("PostgreSQL beside the overview, lost", 1.5, "%", postgres[OVERVIEW]));
-    figure.promise(Promise::at_most("Redis beside the overview, lost", 0.5, "%", redis[OVERVIEW]));
+    figure.promise(Promise::at_most("PostgreSQL beside the overview, lost", 1.5, "%", lost(OVERVIEW, 0)));
+    figure.promise(Promise::at_most("Redis beside the overview, lost", 0.5, "%", lost(OVERVIEW, 1)));
     Ok(figure)
 }
 
 trait Service {
     /// Of a run of some seconds, per second.
     fn throughput(&self) -> Result<f64>;
-}
-
-/// `None`: not installed.
-fn lost(bench: &Bench, variants: &[Observer], service: Option<impl Service>) -> Result<Vec<Option<Spread>>> {
-    let Some(service) = service else { return Ok(vec![None; variants.len()]) };
-    // What it reads for the first time, it reads now.
-    service.throughput()?;
-    let rows = bench.rounds_of(bench.rounds.div_ceil(ROUNDS_PER_ROUND), variants, |variant| {
-        let _attached = variant.attach_anywhere()?;
-        Ok([service.throughput()?])
-    })?;
-    let percent = |round: &Round<1>| 100.0 * (1.0 - round.with[0] / round.without[0]);
-    Ok(rows.iter().map(|rounds| Spread::of(rounds.iter().map(percent))).collect())
 }
 
 /// A directory that servers may write to, away when this is dropped.

@@ -10,6 +10,7 @@ use super::Bench;
 use super::disk::Disk;
 use super::load::Load;
 use super::observer::Observer;
+use super::programs::tell;
 use super::report::{Figure, Promise};
 use super::stats::Spread;
 
@@ -42,9 +43,9 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     let mut rows = vec![(Vec::new(), Vec::new()); variants.len()];
     for _ in 0..bench.rounds.div_ceil(ROUNDS_PER_ROUND) {
         for (row, variant) in rows.iter_mut().zip(&variants).filter(|(_, variant)| variant.is_installed()) {
-            eprintln!("bench:   {}", variant.name);
             bench.quiet.wait();
             let (percent, mib) = measure(bench, &disk, variant)?;
+            tell(variant, &[percent, mib]);
             row.0.push(percent);
             row.1.push(mib);
         }
