@@ -1,7 +1,11 @@
 //! What may not hold up a tick.
 
 use std::{
-    io::{BufRead, BufReader},
+    ffi::CString,
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -12,7 +16,7 @@ use stillwatch_tests::stillwatch;
 
 use super::{Test, here, workload::sleep};
 
-pub const TESTS: &[Test] = &[here("survives_a_pipe_that_nobody_reads", unread)];
+pub const TESTS: &[Test] = &[here("survives_a_pipe_that_nobody_reads", unread), here("survives_a_full_disk", full)];
 
 const LOST: &str = "intervals that nobody read";
 
@@ -55,4 +59,51 @@ fn unread() -> Result<()> {
     let status = child.wait()?;
     ensure!(status.success() && start.elapsed() < Duration::from_secs(5), "{status} after {:?}", start.elapsed());
     Ok(())
+}
+
+/// What can't be written ends the run, with the reason.
+fn full() -> Result<()> {
+    let disk = Small::new()?;
+    let out = File::create(disk.0.join("out"))?;
+    let mut child = stillwatch().args(["0.2", "--json"]).stdout(out).stderr(Stdio::piped()).spawn()?;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > Duration::from_secs(15) {
+            child.kill()?;
+        }
+        sleep(Duration::from_millis(50));
+    };
+    let mut said = String::new();
+    child.stderr.take().context("no stderr")?.read_to_string(&mut said)?;
+    ensure!(status.code() == Some(1) && said.contains("No space left on device"), "{status}: {said}");
+    Ok(())
+}
+
+/// A file system that is full after some intervals.
+struct Small(PathBuf);
+
+impl Small {
+    fn new() -> Result<Self> {
+        let small = Self(std::env::temp_dir().join(format!("stillwatch-small-{}", std::process::id())));
+        fs::create_dir(&small.0)?;
+        let path = CString::new(small.0.as_os_str().as_bytes())?;
+        let (kind, size) = (c"tmpfs".as_ptr(), c"size=64k".as_ptr());
+        // SAFETY: strings that end.
+        let failed = unsafe { libc::mount(kind, path.as_ptr(), kind, 0, size.cast()) };
+        ensure!(failed == 0, "mount: {}", std::io::Error::last_os_error());
+        Ok(small)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        if let Ok(path) = CString::new(self.0.as_os_str().as_bytes()) {
+            // SAFETY: a string that ends.
+            unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+        }
+        let _ = fs::remove_dir(&self.0);
+    }
 }

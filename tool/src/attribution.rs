@@ -48,9 +48,15 @@ fn first<'a, R: About + 'a>(seen: usize, rows: impl IntoIterator<Item = &'a mut 
         let pid = filter.pids.is_empty() || who.pid.is_some_and(|pid| filter.pids.contains(&pid));
         pid && !filter.is_empty()
     };
-    for (at, row) in rows.into_iter().enumerate() {
-        row.whom().filter(|who| at < seen || may_be_asked_for(who)).for_each(|who| name(who, names));
-    }
+    let whom = rows.into_iter().enumerate().flat_map(|(at, row)| row.whom().map(move |who| (at, who)));
+    all(whom.filter(|(at, who)| *at < seen || may_be_asked_for(who)).map(|(_, who)| who), names);
+}
+
+/// Names all of these.
+fn all<'a>(whom: impl IntoIterator<Item = &'a mut Who>, names: &mut Names) {
+    let whom: Vec<&mut Who> = whom.into_iter().collect();
+    names.prepare(whom.iter().filter_map(|who| who.pid));
+    whom.into_iter().for_each(|who| name(who, names));
 }
 
 /// A living process has the name it has now; one that has ended keeps the name that the kernel noted.
@@ -62,7 +68,7 @@ fn name(who: &mut Who, names: &mut Names) {
     if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
         // The number is another's by now.
         who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
-        who.unknown = who.cgroup.is_none().then(|| names.why_none().into());
+        who.unknown = who.cgroup.is_none().then(|| names.why_none(pid).into());
         return;
     }
     if let Some(comm) = names.comm(pid) {
@@ -71,7 +77,7 @@ fn name(who: &mut Who, names: &mut Names) {
     }
     who.cgroup = works_for(who, names).or_else(|| names.cgroup(pid)).or_else(|| names.cgroup_by_id(who.cgroup_id?));
     if who.comm.is_none() || who.cgroup.is_none() {
-        who.unknown = Some(names.why_none().into());
+        who.unknown = Some(names.why_none(pid).into());
     }
 }
 
@@ -84,6 +90,6 @@ fn works_for(who: &Who, names: &mut Names) -> Option<String> {
 fn file_server(who: &Who, names: &mut Names) -> Option<FileServer> {
     let (place, holders) = names.file_server(who.pid?)?;
     let mut holders: Vec<Who> = holders.into_iter().map(Who::living).collect();
-    holders.iter_mut().for_each(|holder| name(holder, names));
+    all(&mut holders, names);
     Some(FileServer { place, holders })
 }

@@ -12,16 +12,30 @@ pub mod fake;
 mod fuse;
 mod host;
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
 
 pub use self::{
     cgroup::{CgroupError, find as find_cgroup},
     host::Host,
 };
-use crate::{kernel::features::FOREIGN, snapshot::who::ENDED};
+use crate::{
+    kernel::features::FOREIGN,
+    snapshot::who::{ENDED, NOT_IN_TIME},
+};
 
 /// Names kept at a time. A table shows some dozens; beyond this many, names are read again each time.
 const KEPT: usize = 4096;
+
+/// Processes whose cgroups are asked for at once.
+const AT_ONCE: usize = 256;
+
+/// It was not read in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late;
 
 /// Who is asked. `None`: it is gone, or cannot be told.
 pub trait Source {
@@ -34,11 +48,11 @@ pub trait Source {
     /// Command name of a process (or, by its thread id, of a thread).
     fn comm(&self, pid: u32) -> Option<String>;
 
-    /// Cgroup of a process, as a path below the root of the hierarchy that says most; `/` is the root.
-    fn cgroup(&self, pid: u32) -> Option<String>;
+    /// Cgroups of processes, each as a path below the root of the hierarchy that says most; `/` is the root. `Err`: not read in time.
+    fn cgroups(&self, pids: &[u32]) -> Result<Vec<Option<String>>, Late>;
 
-    /// Command line of a process, the first bytes of it.
-    fn cmdline(&self, pid: u32) -> Option<String>;
+    /// Command line of a process, the first bytes of it. `Err`: not read in time.
+    fn cmdline(&self, pid: u32) -> Result<Option<String>, Late>;
 
     /// When a process started, since boot, with the time that the machine was suspended for.
     fn started(&self, pid: u32) -> Option<Duration>;
@@ -70,7 +84,7 @@ pub struct Names {
     source: Box<dyn Source>,
     asleep: Duration,
     comms: HashMap<u32, Option<String>>,
-    paths: HashMap<u32, Option<String>>,
+    paths: HashMap<u32, Result<Option<String>, Late>>,
     /// Read once in an interval, when the first is asked for.
     interfaces: Option<HashMap<IpAddr, String>>,
 }
@@ -96,10 +110,27 @@ impl Names {
     }
 
     pub fn cgroup(&mut self, pid: u32) -> Option<String> {
-        cached(&mut self.paths, pid, || self.source.cgroup(pid))
+        self.path(pid).ok().flatten()
     }
 
-    pub fn cmdline(&self, pid: u32) -> Option<String> {
+    fn path(&mut self, pid: u32) -> Result<Option<String>, Late> {
+        cached(&mut self.paths, pid, || self.source.cgroups(&[pid])?.pop().ok_or(Late))
+    }
+
+    /// These processes' cgroups will be asked for: they are read together, which takes less than one after the other.
+    pub fn prepare(&mut self, pids: impl IntoIterator<Item = u32>) {
+        let room = KEPT.saturating_sub(self.paths.len());
+        let new: BTreeSet<u32> = pids.into_iter().filter(|pid| !self.paths.contains_key(pid)).take(room).collect();
+        let new: Vec<u32> = new.into_iter().collect();
+        for pids in new.chunks(AT_ONCE) {
+            match self.source.cgroups(pids) {
+                Ok(paths) => self.paths.extend(pids.iter().copied().zip(paths.into_iter().map(Ok))),
+                Err(late) => self.paths.extend(pids.iter().map(|&pid| (pid, Err(late)))),
+            }
+        }
+    }
+
+    pub fn cmdline(&self, pid: u32) -> Result<Option<String>, Late> {
         self.source.cmdline(pid)
     }
 
@@ -107,9 +138,13 @@ impl Names {
         self.source.has_kernel_s_numbers()
     }
 
-    /// Why a process has no name.
-    pub fn why_none(&self) -> &'static str {
-        if self.has_kernel_s_numbers() { ENDED } else { FOREIGN }
+    /// Why a process has no name, or no cgroup.
+    pub fn why_none(&mut self, pid: u32) -> &'static str {
+        match self.has_kernel_s_numbers() {
+            false => FOREIGN,
+            true if self.path(pid) == Err(Late) && self.comm(pid).is_some() => NOT_IN_TIME,
+            true => ENDED,
+        }
     }
 
     pub fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
@@ -151,7 +186,7 @@ impl Names {
     }
 }
 
-fn cached(names: &mut HashMap<u32, Option<String>>, pid: u32, read: impl FnOnce() -> Option<String>) -> Option<String> {
+fn cached<T: Clone>(names: &mut HashMap<u32, T>, pid: u32, read: impl FnOnce() -> T) -> T {
     if let Some(name) = names.get(&pid) {
         return name.clone();
     }
@@ -170,9 +205,12 @@ mod tests {
     fn the_cache_is_bounded() {
         let mut kept = HashMap::new();
         for pid in 0..KEPT as u32 + 7 {
-            assert_eq!(cached(&mut kept, pid, || Some(pid.to_string())), Some(pid.to_string()));
+            assert_eq!(cached(&mut kept, pid, || pid.to_string()), pid.to_string());
         }
         assert_eq!(kept.len(), KEPT);
+        let mut names = Names::new(fake::Fake::default());
+        names.prepare(0..KEPT as u32 + 7);
+        assert_eq!(names.paths.len(), KEPT);
     }
 
     #[test]

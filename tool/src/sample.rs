@@ -95,6 +95,8 @@ pub struct Syscalls {
     pub before_start: u64,
     /// Calls that have not returned and are worth showing, the oldest first.
     pub in_flight: Vec<InFlight>,
+    /// How long ago all tasks were looked at for them, if not now.
+    pub looked_ago: Option<Duration>,
 }
 
 /// One octave of one histogram.
@@ -113,8 +115,8 @@ pub struct InFlight {
     pub nr: u32,
     /// `None`: since before we attached.
     pub age_ns: Option<u64>,
-    /// Of one that takes long: kernel functions, innermost first.
-    pub stack: Vec<String>,
+    /// Of one that takes long: kernel functions, innermost first. `None`: not read in time.
+    pub stack: Option<Vec<String>>,
 }
 
 /// The maps of the `io` probe, added up over shards.
@@ -167,8 +169,8 @@ pub struct Waiting {
     /// Name of the call it is inside of.
     pub syscall: Option<String>,
     pub stack: Vec<String>,
-    /// Not so beyond a bound: call, stack and device are not known then.
-    pub is_looked_at: bool,
+    /// Why it was not looked at, if it was not: call, stack and device are not known then.
+    pub not_looked_at: Option<&'static str>,
     /// The device of a request of its own that is in flight.
     pub dev: Option<u32>,
 }

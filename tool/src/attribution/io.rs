@@ -1,6 +1,6 @@
 //! Names of those who wait for disks, and of those because of whom.
 
-use super::{file_server, name, rows};
+use super::{all, file_server, rows};
 use crate::{
     cli::plan::Plan,
     names::Names,
@@ -22,9 +22,9 @@ pub fn resolve(io: &mut Io, names: &mut Names, plan: &Plan) {
         }
     }
     rows(io.caused_by.value_mut().into_iter().flatten(), names, plan);
-    io.begun.iter_mut().for_each(|begun| name(&mut begun.who, names));
+    all(io.begun.iter_mut().map(|begun| &mut begun.who), names);
     rows(io.blame.iter_mut().flatten(), names, plan);
-    io.slow.iter_mut().for_each(|request| name(&mut request.who, names));
+    all(io.slow.iter_mut().map(|request| &mut request.who), names);
 }
 
 /// So long that a limit may be why.

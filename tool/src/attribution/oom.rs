@@ -1,6 +1,6 @@
 //! Names for kills, and for who waits for memory.
 
-use super::{name, rows, seen};
+use super::{all, rows, seen};
 use crate::{
     cli::plan::Plan,
     names::Names,
@@ -15,10 +15,8 @@ const GONE: &str = "its cgroup was gone before it could be looked up";
 pub fn resolve(oom: &mut Oom, names: &mut Names, plan: &Plan) {
     kills(&mut oom.kills, names);
     kills(&mut oom.freed, names);
-    for signal in &mut oom.signals {
-        name(&mut signal.sender, names);
-        past(&mut signal.target, names);
-    }
+    all(oom.signals.iter_mut().map(|signal| &mut signal.sender), names);
+    oom.signals.iter_mut().for_each(|signal| past(&mut signal.target, names));
     rows(&mut oom.reclaim, names, plan);
     rows(&mut oom.inside, names, plan);
     oom.limits.iter_mut().take(seen(plan)).for_each(|limit| limited(limit, names));

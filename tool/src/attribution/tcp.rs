@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::name;
+use super::all;
 use crate::{
     cli::plan::Plan,
     names::Names,
@@ -11,19 +11,15 @@ use crate::{
 
 pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     events(&mut tcp.events, names);
+    owners(tcp.flows.iter_mut().map(|flow| &mut flow.owners), names);
     for flow in &mut tcp.flows {
-        all(&mut flow.owners, names);
         let here = flow.ends.filter(|_| plan.overview && flow.netns.is_none());
         flow.interface = here.and_then(|ends| names.interface(ends.local.address));
     }
-    for listener in tcp.listeners.value_mut().into_iter().flatten() {
-        all(&mut listener.owners, names);
-    }
-    for window in tcp.closed_windows.value_mut().into_iter().flatten() {
-        all(&mut window.owners, names);
-        name(&mut window.reader, names);
-    }
-    tcp.no_routes.iter_mut().for_each(|row| name(&mut row.inhabitant, names));
+    owners(tcp.listeners.value_mut().into_iter().flatten().map(|listener| &mut listener.owners), names);
+    owners(tcp.closed_windows.value_mut().into_iter().flatten().map(|window| &mut window.owners), names);
+    all(tcp.closed_windows.value_mut().into_iter().flatten().map(|window| &mut window.reader), names);
+    all(tcp.no_routes.iter_mut().map(|row| &mut row.inhabitant), names);
 }
 
 /// Where the firewall drops packets, its table of connections may be full.
@@ -37,17 +33,15 @@ fn full_tables(events: &mut Events, names: &mut Names) {
 
 /// The same for single events.
 pub fn events(events: &mut Events, names: &mut Names) {
-    events.retransmits.iter_mut().for_each(|event| all(&mut event.owners, names));
-    events.resets.iter_mut().for_each(|reset| all(&mut reset.owners, names));
-    events.drops.iter_mut().for_each(|dropped| all(&mut dropped.owners, names));
-    events.connects.iter_mut().for_each(|connect| name(&mut connect.who, names));
+    owners(events.retransmits.iter_mut().map(|event| &mut event.owners), names);
+    owners(events.resets.iter_mut().map(|reset| &mut reset.owners), names);
+    owners(events.drops.iter_mut().map(|dropped| &mut dropped.owners), names);
+    all(events.connects.iter_mut().map(|connect| &mut connect.who), names);
     full_tables(events, names);
 }
 
-fn all(owners: &mut Owners, names: &mut Names) {
-    name(&mut owners.who, names);
-    for who in &mut owners.shared {
-        name(who, names);
-        who.unknown = None;
-    }
+fn owners<'a>(all_of: impl IntoIterator<Item = &'a mut Owners>, names: &mut Names) {
+    let mut owners: Vec<&mut Owners> = all_of.into_iter().collect();
+    all(owners.iter_mut().flat_map(|owners| std::iter::once(&mut owners.who).chain(&mut owners.shared)), names);
+    owners.into_iter().flat_map(|owners| &mut owners.shared).for_each(|who| who.unknown = None);
 }

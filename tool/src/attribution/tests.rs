@@ -1,12 +1,16 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{kernel::features::FOREIGN, names::fake::Fake, snapshot::who::ENDED};
+use crate::{
+    kernel::features::FOREIGN,
+    names::fake::Fake,
+    snapshot::who::{ENDED, NOT_IN_TIME},
+};
 
 /// Number 7 is `now`'s, which started a minute after boot; of the cgroups that the kernel notes, one is still there.
 fn fake() -> Fake {
     let processes = [(7, ("now", "/now", Duration::from_secs(60)))].into();
-    Fake { processes, cgroups: [(5, "/noted")].into(), foreign: false }
+    Fake { processes, cgroups: [(5, "/noted")].into(), ..Fake::default() }
 }
 
 fn names() -> Names {
@@ -52,6 +56,16 @@ fn a_number_that_is_another_s_by_now_does_not_take_its_name() {
     assert_eq!(says(&who), [Some("noted"), Some("/noted"), None]);
     let who = named(Who { started: started(30), ..Who::living(7) });
     assert_eq!(says(&who), [None, None, Some(ENDED)]);
+}
+
+#[test]
+fn a_cgroup_that_was_not_read_in_time_is_said_to_be_so() {
+    let mut names = Names::new(Fake { late: true, ..fake() });
+    let mut whom = [Who::living(7), noted(7, 5), Who::living(8)];
+    all(&mut whom, &mut names);
+    assert_eq!(says(&whom[0]), [Some("now"), None, Some(NOT_IN_TIME)]);
+    assert_eq!(says(&whom[1]), [Some("now"), Some("/noted"), None]);
+    assert_eq!(says(&whom[2]), [None, None, Some(ENDED)]);
 }
 
 #[test]

@@ -17,8 +17,8 @@ use crate::{
     snapshot::{
         Latency, Who,
         cpu::{
-            Cpu, Interrupt, InterruptKind, MANY, NOT_MEASURED, Processor, Running, Scheduler, Throttled, Waited,
-            Waiting, WaitsBy,
+            Cpu, Interrupt, InterruptKind, MANY, NOT_MEASURED, Processor, Running, RunningMean, Scheduler, TOO_MANY,
+            Throttled, Waited, Waiting, WaitsBy,
         },
         who,
     },
@@ -36,8 +36,14 @@ pub fn between(prev: &sample::Cpu, next: &sample::Cpu, span: &Span, plan: &plan:
     let waits_known = next.no_waits.is_none();
     Cpu {
         waited: waited(prev, next, longest_ns, span).into(),
-        waiting: unless(next.no_walk, || waiting(next).into()),
-        running: unless(next.no_walk, || running(next, waits_known).into()),
+        waiting: match next.mean.filter(|mean| !mean.ago.is_zero()) {
+            Some(_) => Known::Not(Why::NotLookedAt(TOO_MANY.into())),
+            None => unless(next.no_walk, || waiting(next).into()),
+        },
+        running: unless(next.no_walk, || running(next, waits_known, span).into()),
+        running_mean: next
+            .mean
+            .map(|mean| RunningMean { over_ns: mean.over.as_nanos() as u64, ago_ns: mean.ago.as_nanos() as u64 }),
         by: plan.by.filter(|_| waits_known).map(|_| by(prev, next, longest_ns).into()),
         throttled: match (&prev.quotas, &next.quotas) {
             (Ok(prev), Ok(next)) => throttled(prev, next).into(),
@@ -166,7 +172,10 @@ fn waiting(next: &sample::Cpu) -> Vec<Waiting> {
     rows
 }
 
-fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
+fn running(next: &sample::Cpu, waits_known: bool, span: &Span) -> Vec<Running> {
+    // A mean is shown as what an interval has of it.
+    let part = next.mean.map_or(1.0, |mean| span.ns() as f64 / (mean.over.as_nanos() as f64).max(1.0));
+    let of_interval = |count: u64| if part == 1.0 { count } else { (count as f64 * part).round() as u64 };
     let row = |(key, ran): (&RanKey, &Ran)| {
         let comm = ran.comm.unwrap_or_default();
         let who = match *key {
@@ -176,18 +185,22 @@ fn running(next: &sample::Cpu, waits_known: bool) -> Vec<Running> {
                 Who { comm: Some(who::text(&comm)), cgroup_id, ..Who::default() }
             }
         };
-        let on: BTreeMap<u32, u64> = ran.on.iter().map(|(&cpu, &ns)| (cpu, ns)).filter(|&(_, ns)| ns > 0).collect();
-        let stayed_ns: u64 = on.values().sum();
+        let on = ran.on.iter().map(|(&cpu, &ns)| (cpu, of_interval(ns)));
+        let on: BTreeMap<u32, u64> = on.filter(|&(_, ns)| ns > 0).collect();
+        let (ran_ns, stayed_ns) = (of_interval(ran.times.ran_ns), on.values().sum());
         Running {
             who,
             class: ran.scheduling.and_then(class),
-            ended: ran.ended,
-            ran_ns: ran.times.ran_ns,
-            moved_ns: ran.times.ran_ns.saturating_sub(stayed_ns),
+            ended: of_interval(ran.ended),
+            ran_ns,
+            moved_ns: ran_ns.saturating_sub(stayed_ns),
             on,
-            waited_ns: if waits_known { ran.times.waited_ns.into() } else { Known::unavailable(NOT_MEASURED) },
-            voluntary: ran.times.voluntary,
-            involuntary: ran.times.involuntary,
+            waited_ns: match waits_known {
+                true => of_interval(ran.times.waited_ns).into(),
+                false => Known::unavailable(NOT_MEASURED),
+            },
+            voluntary: of_interval(ran.times.voluntary),
+            involuntary: of_interval(ran.times.involuntary),
         }
     };
     let mut rows: Vec<Running> = next.ran.iter().map(row).collect();

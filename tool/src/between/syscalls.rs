@@ -17,6 +17,7 @@ use crate::{
     snapshot::{
         Latency, Who,
         syscalls::{BEFORE_START, Call, CommonestError, Failed, InFlight, Mode, NOT_TIMED, Syscalls},
+        who::NOT_IN_TIME,
     },
     syscall_names,
     table::Known,
@@ -46,6 +47,7 @@ pub fn between(prev: &sample::Syscalls, next: &sample::Syscalls, _: &Span, plan:
         mode: plan.mode,
         total: total(&rows, plan.mode),
         slow: callers::sums(&prev.slow, &next.slow, wanted, &longest).into_iter().map(Sum::slow).collect(),
+        looked_ago: next.looked_ago,
         in_flight: next.in_flight.iter().filter(|call| shown(call.nr)).map(in_flight).collect(),
         failed: failures(prev, next).filter(|&(at, ..)| shown(at as u32)).map(failed).collect(),
         failing: plan.failing.then(|| callers::failing(by())),
@@ -123,7 +125,8 @@ fn in_flight(call: &sample::InFlight) -> InFlight {
         tid: call.tid,
         syscall: syscall_names::label(call.nr).into(),
         age_ns: call.age_ns.map_or(Known::unknown(BEFORE_START), Known::Value),
-        reason: Reason::of(&call.stack).map(|reason| reason.to_string()),
+        reason: call.stack.as_deref().and_then(Reason::of).map(|reason| reason.to_string()),
+        reason_unknown: call.stack.is_none().then(|| NOT_IN_TIME.into()),
         server: None,
     }
 }

@@ -162,7 +162,10 @@ fn doubts(cpu: &Cpu) -> Vec<String> {
     let stolen = (steal >= STEAL)
         .then(|| format!("{} of the time the machine itself was not run", format::percent(100.0 * steal)));
     let no_walk = cpu.running.why().map(|why| format!("who ran is not known: {why}"));
-    stolen.into_iter().chain(no_walk).collect()
+    let mean = cpu.running_mean.as_ref().map(|mean| {
+        format!("who ran in these very moments: it is known as the mean of {}", format::duration(mean.over_ns))
+    });
+    stolen.into_iter().chain(no_walk).chain(mean).collect()
 }
 
 /// Long waits for one CPU: those that ended there, and those that go on.

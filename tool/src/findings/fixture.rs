@@ -37,6 +37,7 @@ pub fn cpu() -> Cpu {
         waited: Bounded::default(),
         waiting: Vec::new().into(),
         running: Vec::new().into(),
+        running_mean: None,
         by: None,
         throttled: Vec::new().into(),
         processors: vec![idle(0), idle(1)],
@@ -104,7 +105,7 @@ pub fn stalled(who: Who, disk: Option<&str>, call: &str, reason: &str, waits: u6
 pub fn in_flight(who: Who, call: &str, age_ns: Option<u64>) -> InFlight {
     let age_ns = age_ns.map_or(Known::unknown("since before start"), Known::Value);
     let tid = who.pid.unwrap_or(0);
-    InFlight { who, tid, syscall: call.into(), age_ns, reason: None, server: None }
+    InFlight { who, tid, syscall: call.into(), age_ns, reason: None, reason_unknown: None, server: None }
 }
 
 /// One that goes on, since so long or since before the run.

@@ -32,7 +32,8 @@ pub fn keep() -> Result<(), CapsError> {
     Ok(())
 }
 
-/// Does something that takes `CAP_SYS_ADMIN`, if we have it; in the thread that [`keep`] was called in.
+/// Does something that takes `CAP_SYS_ADMIN`, if we have it; in the thread that [`keep`] was called in, or in one begun after that. No thread is
+/// begun meanwhile: it would have it in use for ever.
 pub fn as_admin<T>(work: impl FnOnce() -> T) -> T {
     if !IS_LAID_DOWN.load(Ordering::Relaxed) {
         return work();

@@ -134,6 +134,14 @@ pub fn process_time() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
+/// Time of this thread so far.
+pub fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills the structure it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Resident memory of our process, from `/proc/self/statm`.
 pub fn rss_bytes() -> u64 {
     let pages = || fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();

@@ -11,5 +11,6 @@ pub mod loader;
 pub mod mapping;
 pub mod memory;
 pub mod namespaces;
+pub mod pace;
 pub mod symbols;
 pub mod walk;

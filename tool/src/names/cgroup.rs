@@ -9,6 +9,7 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirEntryExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use thiserror::Error;
@@ -16,7 +17,10 @@ use thiserror::Error;
 use crate::{
     cli::plan::Cgroup,
     escape::escape,
-    kernel::features::{Cgroups, Hierarchy},
+    kernel::{
+        features::{Cgroups, Hierarchy},
+        in_time::{Later, in_time},
+    },
 };
 
 /// Directories looked at in one search. Large hosts have some thousands.
@@ -31,17 +35,19 @@ const FILEID_KERNFS: i32 = 0xfe;
 /// renamed, so what is found stays true, also after the cgroup is gone.
 pub(super) struct Ids {
     hierarchy: Option<Hierarchy>,
-    mount: Option<File>,
+    mount: Option<Arc<File>>,
     /// `None`: not found in this interval.
     paths: HashMap<u64, Option<String>>,
     /// Whether this interval has had its walk over all directories.
     walked: bool,
+    all: Later<HashMap<u64, Option<String>>>,
 }
 
 impl Ids {
     pub fn new(hierarchy: Option<Hierarchy>) -> Self {
         let mount = hierarchy.as_ref().and_then(|hierarchy| File::open(&hierarchy.mount).ok());
-        Self { hierarchy, mount, paths: HashMap::new(), walked: false }
+        let mount = mount.map(Arc::new);
+        Self { hierarchy, mount, paths: HashMap::new(), walked: false, all: Later::default() }
     }
 
     pub fn tick(&mut self) {
@@ -53,22 +59,19 @@ impl Ids {
     }
 
     pub fn path(&mut self, id: u64) -> Option<String> {
-        let (hierarchy, mount) = (self.hierarchy.as_ref()?, self.mount.as_ref()?);
         if let Some(path) = self.paths.get(&id) {
             return path.clone();
         }
-        let path = match dir_by_id(mount, id) {
-            Ok(dir) => name_of(hierarchy, &dir),
+        let (hierarchy, mount) = (self.hierarchy.clone()?, self.mount.clone()?);
+        // Who makes or removes a cgroup holds locks that this takes.
+        let path = match in_time("a cgroup by its number", move || dir_by_id(&mount, id))? {
+            Ok(dir) => name_of(&hierarchy, &dir),
             Err(error) if error.raw_os_error() == Some(libc::ESTALE) => None,
             // Handles need CAP_DAC_READ_SEARCH. Looking at every directory does not, but is far slower.
             Err(_) if self.walked => None,
             Err(_) => {
                 self.walked = true;
-                walk(&hierarchy.mount, |dir, inode| {
-                    if self.paths.len() < KEPT {
-                        self.paths.insert(inode, name_of(hierarchy, dir));
-                    }
-                });
+                self.paths.extend(self.all.get(move || paths_below(&hierarchy))?);
                 self.paths.get(&id).cloned().flatten()
             }
         };
@@ -77,6 +80,16 @@ impl Ids {
         }
         path
     }
+}
+
+fn paths_below(hierarchy: &Hierarchy) -> HashMap<u64, Option<String>> {
+    let mut paths = HashMap::new();
+    walk(&hierarchy.mount, |dir, inode| {
+        if paths.len() < KEPT {
+            paths.insert(inode, name_of(hierarchy, dir));
+        }
+    });
+    paths
 }
 
 /// The directory of a cgroup, by a file handle made from its id: one call however many cgroups there are.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use super::Source;
+use super::{Late, Source};
 
 /// What it answers.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub struct Fake {
     pub cgroups: HashMap<u64, &'static str>,
     /// It is in a pid namespace of its own.
     pub foreign: bool,
+    /// What may take for ever does.
+    pub late: bool,
 }
 
 impl Fake {
@@ -29,12 +31,13 @@ impl Source for Fake {
         self.process(pid).map(|(comm, ..)| (*comm).to_owned())
     }
 
-    fn cgroup(&self, pid: u32) -> Option<String> {
-        self.process(pid).map(|(_, cgroup, _)| (*cgroup).to_owned())
+    fn cgroups(&self, pids: &[u32]) -> Result<Vec<Option<String>>, Late> {
+        let path = |pid: &u32| self.process(*pid).map(|(_, cgroup, _)| (*cgroup).to_owned());
+        if self.late { Err(Late) } else { Ok(pids.iter().map(path).collect()) }
     }
 
-    fn cmdline(&self, pid: u32) -> Option<String> {
-        self.comm(pid)
+    fn cmdline(&self, pid: u32) -> Result<Option<String>, Late> {
+        if self.late { Err(Late) } else { Ok(self.comm(pid)) }
     }
 
     fn started(&self, pid: u32) -> Option<Duration> {

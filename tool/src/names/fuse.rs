@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::kernel::in_time;
+use crate::kernel::in_time::{self, Later};
 
 /// The number of a connection, which is that of its file system's device.
 type Connection = u32;
@@ -18,6 +18,7 @@ type Connection = u32;
 pub struct Servers {
     asked: bool,
     holders: HashMap<Connection, Vec<u32>>,
+    search: Later<(Connection, Vec<u32>)>,
     /// What is waited for in each mount namespace, in this interval.
     waited_for: HashMap<PathBuf, Option<(Connection, String)>>,
 }
@@ -31,14 +32,17 @@ impl Servers {
         }
     }
 
-    /// Where the file system is mounted that a process waits for, if that can only be one, and who has its device open.
+    /// Where the file system is mounted that a process waits for, if that can only be one, and who has its device open, as far as that has
+    /// been found.
     pub fn of(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
         self.asked = true;
         let namespace = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?;
         let look = || waited_for(&in_time::text(format!("/proc/{pid}/mountinfo"))?, requests_wait);
         let (connection, place) = self.waited_for.entry(namespace).or_insert_with(look).clone()?;
-        let holders = self.holders.entry(connection).or_insert_with(|| holders(connection));
-        Some((place, holders.clone()))
+        if !self.holders.contains_key(&connection) {
+            self.holders.extend(self.search.get(move || (connection, holders(connection))));
+        }
+        Some((place, self.holders.get(&connection).cloned().unwrap_or_default()))
     }
 }
 
@@ -95,7 +99,7 @@ fn holds(pid: u32, connection: Connection) -> Option<bool> {
     let mut found = Some(false);
     for device in devices {
         let info = format!("/proc/{pid}/fdinfo/{}", device.file_name().to_string_lossy());
-        match connection_of(&in_time::text(info).unwrap_or_default()) {
+        match connection_of(&fs::read_to_string(info).unwrap_or_default()) {
             Some(of) if of == connection => return Some(true),
             Some(_) => {}
             None => found = None,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
 
-use super::{Source, cgroup::Ids, fuse::Servers};
+use super::{Late, Source, cgroup::Ids, fuse::Servers};
 use crate::{
     cli::plan::Filter,
     kernel::{
@@ -69,35 +69,21 @@ impl Source for Host {
         Some(String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned())
     }
 
-    fn cgroup(&self, pid: u32) -> Option<String> {
-        let hierarchy = self.naming.as_ref()?;
-        let path = |of: &str| {
-            let bytes = self.read(pid, of)?;
-            let path = hierarchy.path_in(&String::from_utf8_lossy(&bytes))?.to_owned();
-            // The kernel says so of a process that has outlived its cgroup.
-            Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
-        };
-        let found = path("cgroup")?;
-        // v1 says so of a main thread that has ended, too: those that it has left behind know better.
-        if found == "/"
-            && let Some(thread) = other_thread(pid)
-        {
-            return path(&format!("task/{thread}/cgroup"));
-        }
-        Some(found)
+    fn cgroups(&self, pids: &[u32]) -> Result<Vec<Option<String>>, Late> {
+        let Some(hierarchy) = self.naming.clone().filter(|_| !self.foreign) else { return Ok(vec![None; pids.len()]) };
+        let pids = pids.to_vec();
+        // All of them wait for the same lock.
+        let read = move || pids.into_iter().map(|pid| cgroup_of(pid, &hierarchy)).collect();
+        in_time("cgroups of processes", read).ok_or(Late)
     }
 
-    fn cmdline(&self, pid: u32) -> Option<String> {
+    fn cmdline(&self, pid: u32) -> Result<Option<String>, Late> {
         if self.foreign {
-            return None;
+            return Ok(None);
         }
-        let mut bytes = in_time(move || fs::read(format!("/proc/{pid}/cmdline")).ok())??;
-        bytes.truncate(CMDLINE);
-        while bytes.last() == Some(&0) {
-            bytes.pop();
-        }
-        let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
-        (!bytes.is_empty()).then(|| words.join(" "))
+        let path = format!("/proc/{pid}/cmdline");
+        let bytes = in_time(path.clone(), move || fs::read(path).ok()).ok_or(Late)?;
+        Ok(bytes.and_then(words))
     }
 
     fn started(&self, pid: u32) -> Option<Duration> {
@@ -120,18 +106,8 @@ impl Source for Host {
     }
 
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String> {
-        let hierarchy = self.io.as_ref()?;
-        let number = fs::read_to_string(format!("/sys/block/{disk}/dev")).ok()?;
-        let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        let path = Path::new(hierarchy.path_in(&cgroups)?);
-        path.ancestors().find_map(|path| {
-            let directory = hierarchy.dir(path.to_str()?);
-            let limit = |file: &&str| {
-                let value = limit_of(&fs::read_to_string(directory.join(file)).ok()?, number.trim())?;
-                Some(format!("{file} {value} of {}", path.display()))
-            };
-            IO_LIMITS.iter().find_map(limit)
-        })
+        let (hierarchy, disk) = (self.io.clone()?, disk.to_owned());
+        in_time("limits of I/O", move || io_limit_of(pid, &disk, &hierarchy))?
     }
 
     fn connections_full(&mut self, netns: Option<u32>) -> Option<String> {
@@ -148,15 +124,61 @@ impl Source for Host {
     }
 
     fn interfaces(&self) -> HashMap<IpAddr, String> {
-        let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
-        let one = |interface: nix::ifaddrs::InterfaceAddress| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
-            let v6 = || address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip()));
-            Some((v4.or_else(v6)?, interface.interface_name))
-        };
-        all.filter_map(one).collect()
+        in_time("network interfaces", interfaces).unwrap_or_default()
     }
+}
+
+fn cgroup_of(pid: u32, hierarchy: &Hierarchy) -> Option<String> {
+    let path = |of: &str| {
+        let bytes = fs::read(format!("/proc/{pid}/{of}")).ok()?;
+        let path = hierarchy.path_in(&String::from_utf8_lossy(&bytes))?.to_owned();
+        // The kernel says so of a process that has outlived its cgroup.
+        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+    };
+    let found = path("cgroup")?;
+    // v1 says so of a main thread that has ended, too: those that it has left behind know better.
+    if found == "/"
+        && let Some(thread) = other_thread(pid)
+    {
+        return path(&format!("task/{thread}/cgroup"));
+    }
+    Some(found)
+}
+
+/// Of a command line. `None`: it has none, as threads of the kernel.
+fn words(mut bytes: Vec<u8>) -> Option<String> {
+    bytes.truncate(CMDLINE);
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+    (!bytes.is_empty()).then(|| words.join(" "))
+}
+
+fn io_limit_of(pid: u32, disk: &str, hierarchy: &Hierarchy) -> Option<String> {
+    let number = fs::read_to_string(format!("/sys/block/{disk}/dev")).ok()?;
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = Path::new(hierarchy.path_in(&cgroups)?);
+    path.ancestors().find_map(|path| {
+        let directory = hierarchy.dir(path.to_str()?);
+        let limit = |file: &&str| {
+            let value = limit_of(&fs::read_to_string(directory.join(file)).ok()?, number.trim())?;
+            Some(format!("{file} {value} of {}", path.display()))
+        };
+        IO_LIMITS.iter().find_map(limit)
+    })
+}
+
+/// Netlink waits for whoever changes an interface.
+fn interfaces() -> HashMap<IpAddr, String> {
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let one = |interface: nix::ifaddrs::InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        let v6 = || address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip()));
+        Some((v4.or_else(v6)?, interface.interface_name))
+    };
+    all.filter_map(one).collect()
 }
 
 /// A thread of a process besides its main thread.
@@ -242,7 +264,7 @@ mod tests {
             libc::kill(child, libc::SIGKILL);
             libc::waitpid(child, std::ptr::null_mut(), 0);
         }
-        assert_eq!(names, host.cgroup(process::id()));
+        assert_eq!(Ok(vec![names]), host.cgroups(&[process::id()]));
     }
 
     /// The main thread ends, another stays.
@@ -267,7 +289,8 @@ mod tests {
         features.privileges.first_pid_namespace = Some(false);
         let host = Host::new(&features, &Filter::default());
         let pid = process::id();
-        assert_eq!((host.comm(pid), host.cgroup(pid), host.cmdline(pid), host.started(pid)), (None, None, None, None));
+        assert_eq!((host.comm(pid), host.started(pid)), (None, None));
+        assert_eq!((host.cgroups(&[pid]), host.cmdline(pid)), (Ok(vec![None]), Ok(None)));
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Attached {
 
     pub fn record(&mut self, names: &mut Names) {
         if let Some(reader) = &mut self.readers.oom.reader {
-            reader.record(names, now().ns());
+            reader.record(names, now().clock);
         }
     }
 

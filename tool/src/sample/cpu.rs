@@ -1,6 +1,9 @@
 //! What the `cpu` probe found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use stillwatch_common::{cpu, io};
 
@@ -24,8 +27,9 @@ pub struct Cpu {
     /// Who had the CPU meanwhile.
     pub behind: HashMap<cpu::Behind, cpu::CpuHeld>,
     pub by: HashMap<cpu::By, cpu::WaitOctave>,
-    /// Who ran since the last sample.
+    /// Who ran, since the last sample unless it is a mean.
     pub ran: HashMap<RanKey, Ran>,
+    pub mean: Option<Stretch>,
     pub waiting: Vec<WaitsNow>,
     /// Why neither of the two is known.
     pub no_walk: Option<&'static str>,
@@ -53,6 +57,7 @@ impl Default for Cpu {
             behind: HashMap::new(),
             by: HashMap::new(),
             ran: HashMap::new(),
+            mean: None,
             waiting: Vec::new(),
             no_walk: None,
             times: HostTimes::default(),
@@ -75,6 +80,14 @@ pub enum Interrupt {
 pub enum RanKey {
     Process(io::OwnerId),
     Ended([u8; 16], u64),
+}
+
+/// From one walk over all tasks to the next, where that is not from one sample to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub over: Duration,
+    /// Since it ended.
+    pub ago: Duration,
 }
 
 /// What it did since the last sample.

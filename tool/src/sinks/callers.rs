@@ -34,9 +34,16 @@ pub fn in_flight(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, vi
     let over = format::duration(view.slow_ns());
     let old = |call: &&InFlight| call.age_ns.value().is_none_or(|&age| age >= view.slow_ns());
     let calls: Vec<&InFlight> = syscalls.in_flight.iter().filter(old).collect();
+    let looked = syscalls.looked_ago.map_or_else(String::new, |ago| {
+        format!(", as far as was seen {} ago, when all tasks were looked at", format::duration(ago.as_nanos() as u64))
+    });
     if calls.is_empty() {
-        *text += &format!("no call in flight for over {over}{}\n", left_out(view));
+        *text += &format!("no call in flight for over {over}{looked}{}\n", left_out(view));
         return;
+    }
+    if !looked.is_empty() {
+        *text += &view.dim(&format!("calls in flight{looked}"));
+        text.push('\n');
     }
     // The oldest are kept: if one of these is too young, all of the others are.
     let left_out = if calls.len() == syscalls.in_flight.len() { syscalls.in_flight.left_out() } else { 0 };

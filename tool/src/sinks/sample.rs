@@ -46,6 +46,7 @@ pub fn idle() -> Snapshot {
             rows: Vec::new(),
             total: Call::none(Mode::Exact),
             slow: Bounded::default(),
+            looked_ago: None,
             in_flight: Bounded::default(),
             by: None,
             failed: Vec::new(),
@@ -106,6 +107,7 @@ pub fn busy() -> Snapshot {
                 slow(gone(9_017), "openat", 1, 12_000_000),
             ]
             .into(),
+            looked_ago: None,
             in_flight: vec![
                 InFlight {
                     who: who(430, "postgres", "/"),
@@ -113,6 +115,7 @@ pub fn busy() -> Snapshot {
                     syscall: "fsync".into(),
                     age_ns: Known::unknown(BEFORE_START),
                     reason: None,
+                    reason_unknown: None,
                     server: None,
                 },
                 InFlight {
@@ -121,6 +124,7 @@ pub fn busy() -> Snapshot {
                     syscall: "write".into(),
                     age_ns: 1_130_000_000.into(),
                     reason: None,
+                    reason_unknown: None,
                     server: None,
                 },
             ]

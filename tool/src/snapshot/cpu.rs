@@ -12,6 +12,7 @@ named!(InterruptKind);
 /// Reasons why something is not known.
 pub const NONE_WAITED: &str = "nothing waited in a run queue";
 pub const NOT_MEASURED: &str = "not measured";
+pub const TOO_MANY: &str = "there are too many tasks for every interval";
 pub const MANY: &str = "nobody is known to have had the CPU for half of the time";
 
 /// The `cpu` probe's part of a snapshot.
@@ -24,6 +25,8 @@ pub struct Cpu {
     pub waiting: Known<Bounded<Waiting>>,
     /// Who ran, the longest first.
     pub running: Known<Bounded<Running>>,
+    /// Of what `running` is a mean; none: it is of this interval.
+    pub running_mean: Option<RunningMean>,
     /// All waits by process or cgroup, where asked for.
     pub by: Option<Bounded<WaitsBy>>,
     /// Cgroups that were throttled.
@@ -97,6 +100,14 @@ table! {
         cpu: u32 = info(), text [number("CPU").least(4)];
         /// Since it could run.
         age_ns: u64 = gauge("ns").max(), text [duration("AGE").least(5)];
+    }
+
+    /// What the rows of `running` are a mean of, on a large host.
+    pub struct RunningMean in "cpu.running_mean" {
+        /// Between two looks at all tasks.
+        over_ns: u64 = gauge("ns");
+        /// Since the second of them.
+        ago_ns: u64 = gauge("ns");
     }
 
     /// A process, or all that began and ended in the interval under one name.

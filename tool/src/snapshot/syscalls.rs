@@ -1,5 +1,7 @@
 //! The `syscalls` probe's part of a snapshot.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
 pub use crate::asked::Mode;
 use crate::{
     reasons::Kind,
-    table::{Bounded, Known, table},
+    table::{Bounded, Known, Reason, table},
 };
 
 /// Reasons why something is not known.
@@ -30,6 +32,8 @@ pub struct Syscalls {
     pub slow: Bounded<SlowCalls>,
     /// Calls that have not returned, the oldest first.
     pub in_flight: Bounded<InFlight>,
+    /// How long ago all tasks were looked at for calls that have not returned: others may have begun since. None: now.
+    pub looked_ago: Option<Duration>,
     /// The full breakdown, where asked for; the largest total first.
     pub by: Option<Bounded<CallsBy>>,
     /// What calls failed with.
@@ -131,6 +135,8 @@ table! {
         age_ns: Known<u64> = gauge("ns").max(), text [own("AGE", "age").right().least(5)];
         /// What it waits for, in words, where the call takes long and that is known.
         reason: Option<String> = info().source("/proc/PID/stack").optional();
+        /// Why that is not known, of a call that takes long and could not be looked at.
+        reason_unknown: Option<Reason> = info().optional();
         /// The file system whose server it waits for, if that is known.
         server: Option<FileServer> = info().hidden();
     }

@@ -38,6 +38,8 @@ table! {
 
 /// Why there is no name.
 pub const ENDED: &str = "ended before it could be looked up";
+/// Who reads it waits for a lock that somebody holds who hangs, or the host is slow.
+pub const NOT_IN_TIME: &str = "not read in time";
 
 /// Rows about processes.
 pub trait About {

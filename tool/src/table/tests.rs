@@ -7,7 +7,7 @@ use super::{Cell, ColumnKind, Columns, Format, Known, Merge, Text, Unless, Value
 pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
-    cpu::{Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
+    cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
@@ -57,6 +57,7 @@ macro_rules! each_table {
         $check::<Scheduler>($($with),*);
         $check::<Waited>($($with),*);
         $check::<Waiting>($($with),*);
+        $check::<RunningMean>($($with),*);
         $check::<Running>($($with),*);
         $check::<WaitsBy>($($with),*);
         $check::<Throttled>($($with),*);

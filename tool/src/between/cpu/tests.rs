@@ -3,7 +3,7 @@ use std::time::Duration;
 use stillwatch_common::io::owner_id;
 
 use super::*;
-use crate::sample::{Moment, WaitsNow};
+use crate::sample::{Moment, Stretch, WaitsNow};
 
 const WAITER: OwnerId = owner_id(430, 0);
 
@@ -89,4 +89,27 @@ fn what_a_wait_took_before_is_not_of_this_interval() {
     assert_eq!(lost_ns(vec![waits(600_000_000)], vec![]), 900_000_000);
     assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(200_000_000)]), 900_000_000, "that is a new one");
     assert_eq!(lost_ns(vec![waits(600_000_000)], vec![waits(1_600_000_000)]), 1_500_000_000, "it goes on");
+}
+
+#[test]
+fn who_ran_between_two_distant_walks_is_a_mean_and_who_waits_now_is_not_known() {
+    let times = wire::Times { ran_ns: 2_000_000_000, voluntary: 80, ..wire::Times::default() };
+    let mut ran = Ran::default();
+    ran.add(&times, Some(1));
+    ran.ended = 8;
+    let stretch = |ago| Stretch { over: Duration::from_secs(8), ago: Duration::from_secs(ago) };
+    let of = |mean| {
+        let next = sample::Cpu { ran: [(RanKey::Process(WAITER), ran.clone())].into(), mean, ..Default::default() };
+        let plan = plan::Cpu { slow: Duration::ZERO, by: None, interrupts: false };
+        between(&sample::Cpu::default(), &next, &span(), &plan)
+    };
+    let row = |cpu: &Cpu| {
+        let row = &cpu.running.value().unwrap()[0];
+        (row.ran_ns, row.on[&1], row.voluntary, row.ended)
+    };
+    let (now, before) = (of(Some(stretch(0))), of(Some(stretch(3))));
+    assert_eq!(row(&now), (250_000_000, 250_000_000, 10, 1));
+    assert!(now.waiting.is_known() && !before.waiting.is_known());
+    assert_eq!(before.running_mean, Some(RunningMean { over_ns: 8_000_000_000, ago_ns: 3_000_000_000 }));
+    assert_eq!((row(&of(None)).0, of(None).running_mean), (2_000_000_000, None));
 }

@@ -13,7 +13,7 @@ use crate::{
     sample::Waiting,
     snapshot::{
         Who,
-        io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, NOT_LOOKED_AT, Stalled, TOO_SHORT},
+        io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, Stalled, TOO_SHORT},
         who,
     },
     syscall_names,
@@ -54,7 +54,7 @@ impl Context<'_> {
         }
         self.note_ended(&mut rows, span);
         for task in &self.after.waiting {
-            let reason = if task.is_looked_at { Because::of(&task.stack) } else { Because::NotLookedAt };
+            let reason = task.not_looked_at.map_or_else(|| Because::of(&task.stack), Because::NotLookedAt);
             let key = (task.tgid, task.syscall.clone(), reason, task.dev);
             let comm = Some(task.comm.clone());
             let who = Who { comm, kernel_thread: task.kernel_thread, ..Who::living(task.tgid) };
@@ -167,7 +167,8 @@ type Key = (u32, Option<String>, Because, Option<u32>);
 enum Because {
     Known(Reason),
     NoStack,
-    NotLookedAt,
+    /// Which bound was reached.
+    NotLookedAt(&'static str),
 }
 
 impl Because {
@@ -179,7 +180,7 @@ impl Because {
         match self {
             Self::Known(reason) => reason.to_string().into(),
             Self::NoStack => Known::unknown(TOO_SHORT),
-            Self::NotLookedAt => Known::Not(Why::NotLookedAt(NOT_LOOKED_AT.into())),
+            Self::NotLookedAt(bound) => Known::Not(Why::NotLookedAt((*bound).into())),
         }
     }
 }

@@ -151,7 +151,7 @@ fn time_of_waits_is_that_of_this_interval() {
         comm: "postgres".into(),
         syscall: None,
         stack: Vec::new(),
-        is_looked_at: true,
+        not_looked_at: None,
         dev: Some(SDA),
     };
     let lost = |before: Vec<sample::Waiting>, ended: &[(u64, wire::Waits)], after: Vec<sample::Waiting>| {

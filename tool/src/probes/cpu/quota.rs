@@ -11,8 +11,10 @@ use crate::{
     kernel::{
         cost::Stopwatch,
         features::{Cgroups, Hierarchy},
+        in_time::{Later, in_time},
     },
     sample::Throttling,
+    snapshot::who::NOT_IN_TIME,
 };
 
 /// A search for cgroups with a quota takes some 10 µs for each cgroup there is, so it takes at most a hundredth of the time.
@@ -29,7 +31,8 @@ pub struct Quotas {
     hierarchy: Option<Hierarchy>,
     /// With the time that it was throttled for, as read last.
     limited: Vec<(PathBuf, u64)>,
-    /// On the programs' clock.
+    search: Later<(Vec<PathBuf>, Duration)>,
+    /// On the programs' clock. `None`: none has come to its end yet.
     next_search: Option<Duration>,
 }
 
@@ -39,34 +42,54 @@ impl Quotas {
         let has_cpu = |hierarchy: &&Hierarchy| hierarchy.controllers.split(',').any(|controller| controller == "cpu");
         let v1 = all.iter().find(has_cpu).cloned();
         let hierarchy = v1.or_else(|| all.into_iter().find(Hierarchy::is_v2));
-        Self { hierarchy, limited: Vec::new(), next_search: None }
+        Self { hierarchy, limited: Vec::new(), search: Later::default(), next_search: None }
     }
 
     /// By the cgroup's path, since it was made. An error says why there are none.
     pub fn read(&mut self, now: Duration) -> Result<BTreeMap<String, Throttling>, &'static str> {
-        let Some(hierarchy) = &self.hierarchy else {
+        let Some(hierarchy) = self.hierarchy.clone() else {
             return Err("no cgroup hierarchy with the cpu controller is mounted");
         };
-        if self.next_search.is_none_or(|next| now >= next) {
-            let watch = Stopwatch::start();
-            let known: HashMap<PathBuf, u64> = self.limited.drain(..).collect();
-            let with_known = |dir: PathBuf| {
-                let ns = known.get(&dir).copied().unwrap_or(u64::MAX);
-                (dir, ns)
-            };
-            self.limited = search(hierarchy).into_iter().map(with_known).collect();
-            self.next_search = Some(now + (watch.elapsed() * SHARE).max(REST));
+        self.look_for_limits(now);
+        if self.next_search.is_none() {
+            return Err(NOT_IN_TIME);
         }
-        let one = |(dir, known_ns): &mut (PathBuf, u64)| {
-            let mut throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;
-            if throttling.throttled_ns > *known_ns {
-                throttling.members = members(dir);
-            }
-            *known_ns = throttling.throttled_ns;
-            Some((name_of(hierarchy, dir)?, throttling))
+        let mut limited = self.limited.clone();
+        let read = move || {
+            let all: BTreeMap<_, _> = limited.iter_mut().filter_map(|one| one_of(&hierarchy, one)).collect();
+            (all, limited)
         };
-        Ok(self.limited.iter_mut().filter_map(one).collect())
+        let (all, limited) = in_time("quotas of cgroups", read).ok_or(NOT_IN_TIME)?;
+        self.limited = limited;
+        Ok(all)
     }
+
+    fn look_for_limits(&mut self, now: Duration) {
+        let Some(hierarchy) = self.hierarchy.clone().filter(|_| self.next_search.is_none_or(|next| now >= next)) else {
+            return;
+        };
+        let search = move || {
+            let watch = Stopwatch::start();
+            (search(&hierarchy), watch.elapsed())
+        };
+        let Some((found, took)) = self.search.get(search) else { return };
+        let known: HashMap<PathBuf, u64> = self.limited.drain(..).collect();
+        let with_known = |dir: PathBuf| {
+            let ns = known.get(&dir).copied().unwrap_or(u64::MAX);
+            (dir, ns)
+        };
+        self.limited = found.into_iter().map(with_known).collect();
+        self.next_search = Some(now + (took * SHARE).max(REST));
+    }
+}
+
+fn one_of(hierarchy: &Hierarchy, (dir, known_ns): &mut (PathBuf, u64)) -> Option<(String, Throttling)> {
+    let mut throttling = throttling(&fs::read_to_string(dir.join("cpu.stat")).ok()?)?;
+    if throttling.throttled_ns > *known_ns {
+        throttling.members = members(dir);
+    }
+    *known_ns = throttling.throttled_ns;
+    Some((name_of(hierarchy, dir)?, throttling))
 }
 
 fn name_of(hierarchy: &Hierarchy, dir: &Path) -> Option<String> {

@@ -1,6 +1,6 @@
 //! From the maps of the `cpu` probe to its part of a sample.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
 use aya::Ebpf;
 use stillwatch_common::{
@@ -28,15 +28,18 @@ use crate::{
         facts::{self, Facts},
         loader::{self, LoadError},
         mapping::Mapping,
+        pace::Pace,
         walk::Walk,
     },
-    sample::{self, Moment},
+    sample::{self, Moment, Stretch},
     snapshot::Lost,
 };
 
 const NO_WAITS: &str = "this kernel keeps no time of tasks that wait (CONFIG_SCHED_INFO, CONFIG_FAIR_GROUP_SCHED)";
 const NOT_KEPT: &str =
     "this kernel does not note when tasks begin to wait (boot with delayacct, or sysctl kernel.sched_schedstats)";
+/// Walks over all tasks of a large host take a thousandth of the time.
+const REST: u32 = 1000;
 const NO_WALK: &str = "the kernel refuses an iterator over tasks";
 
 pub struct Reader {
@@ -49,6 +52,11 @@ pub struct Reader {
     ended: HashTable<EndedKey, Ended>,
     interrupts: Option<(Mapping<Interrupts>, HashTable<u32, Vector>)>,
     walk: Option<Walk>,
+    pace: Pace,
+    /// When the last walk began, the one before, and the last sample was taken, on the programs' clock; 0: not yet.
+    walked_ns: u64,
+    walked_before_ns: u64,
+    sampled_ns: u64,
     tasks: Tasks,
     quotas: Quotas,
     /// Facts about waits are there.
@@ -101,6 +109,10 @@ impl Reader {
                 false => None,
             },
             walk: Walk::new(ebpf, RUN_ITER, None).map_err(unreadable)?,
+            pace: Pace::new(REST),
+            walked_ns: 0,
+            walked_before_ns: 0,
+            sampled_ns: 0,
             tasks: Tasks::default(),
             quotas: Quotas::new(),
             waits: facts.has(&facts::SCHED_QUEUED),
@@ -138,7 +150,7 @@ impl Reader {
             (true, true) => Some(NOT_KEPT),
             (true, false) => None,
         };
-        self.walk(&mut sample, now.ns())?;
+        self.look_at_tasks(&mut sample, now)?;
         self.make_room(&mut sample);
         Ok((sample, counters))
     }
@@ -208,12 +220,34 @@ impl Reader {
         Ok(())
     }
 
-    /// Visits all tasks. The first time it only learns what they have done so far.
-    fn walk(&mut self, sample: &mut sample::Cpu, now_ns: u64) -> io::Result<()> {
-        let Some(walk) = &mut self.walk else {
+    /// Who ran, and who waits now: as of the last walk, where it is too early for another.
+    fn look_at_tasks(&mut self, sample: &mut sample::Cpu, now: Moment) -> io::Result<()> {
+        if self.walk.is_none() {
             sample.no_walk = Some(NO_WALK);
             return Ok(());
-        };
+        }
+        let (now_ns, sampled_ns) = (now.ns(), self.sampled_ns);
+        // What they did is the difference of two walks.
+        if self.walked_before_ns == 0 || self.pace.is_due(now.clock, living_tasks()) {
+            let before_ns = self.walked_ns;
+            self.walk(now)?;
+            (self.walked_before_ns, self.walked_ns) = (before_ns, now_ns);
+        }
+        self.sampled_ns = now_ns;
+        let is_of_interval = self.walked_before_ns == sampled_ns && self.walked_ns == now_ns;
+        sample.mean = (!is_of_interval && self.walked_before_ns != 0).then(|| Stretch {
+            over: Duration::from_nanos(self.walked_ns - self.walked_before_ns),
+            ago: Duration::from_nanos(now_ns - self.walked_ns),
+        });
+        sample.ran.clone_from(&self.tasks.ran);
+        sample.waiting.clone_from(&self.tasks.waiting);
+        Ok(())
+    }
+
+    /// Visits all tasks. The first time it only learns what they have done so far.
+    fn walk(&mut self, now: Moment) -> io::Result<()> {
+        let Some(walk) = &mut self.walk else { return Ok(()) };
+        let now_ns = now.ns();
         // Ended tasks whose end was lost must not stay for ever: then all tasks are told anew, and the others are forgotten.
         let renew = !self.tasks.is_known(living_tasks() as usize + 1024);
         let mut before_ns = 0;
@@ -229,7 +263,7 @@ impl Reader {
         self.tasks.begin(before_ns);
         let mut walked: Vec<Walked> = Vec::new();
         // SAFETY: plain integers.
-        let whole = unsafe { walk.records(|task: &Walked| walked.push(*task)) };
+        let whole = self.pace.walk(now.clock, || unsafe { walk.records(|task: &Walked| walked.push(*task)) });
         if whole.is_err() {
             for shared in self.shared.values() {
                 // SAFETY: as above. The next walk has to find all that this one should have.
@@ -249,8 +283,6 @@ impl Reader {
         let tasks = &self.tasks;
         self.ended.make_room(&mut ended, |key, now| tasks.at_rest(key, now, &last));
         self.tasks.keep_ended(&ended);
-        sample.ran = std::mem::take(&mut self.tasks.ran);
-        sample.waiting = std::mem::take(&mut self.tasks.waiting);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use procfs::process::Process;
 
-use crate::sample::BlockDevice;
+use crate::{kernel::in_time::in_time, sample::BlockDevice};
 
 /// Names, kept while the device is there: numbers are given out again.
 #[derive(Default)]
@@ -63,14 +63,16 @@ fn look_up(dev: u32) -> BlockDevice {
 
 /// Those that a disk lies on.
 fn below(disk: &Path) -> Vec<u32> {
-    let file = text(&disk.join("loop/backing_file")).and_then(|file| of_file(Path::new(&file)));
+    let file = text(&disk.join("loop/backing_file"));
+    let file = file.and_then(|file| in_time("the file of a loop device", move || of_file(Path::new(&file)))?);
     let parts = fs::read_dir(disk.join("slaves")).into_iter().flatten().flatten();
     let parts = parts.filter_map(|part| number(&text(&part.path().join("dev"))?));
     // Number 0 is no disk's: a filesystem in memory, or on a network.
     file.into_iter().chain(parts).filter(|dev| dev >> 20 != 0).collect()
 }
 
-/// The device below a file. The table of mounts is asked, not the file: its filesystem may be what hangs.
+/// The device below a file. The table of mounts is asked, not the file: its filesystem may be what hangs. Who mounts something may hold that
+/// up, too.
 fn of_file(file: &Path) -> Option<u32> {
     if let Some(dev) = of_node(file) {
         return Some(dev);
@@ -80,7 +82,7 @@ fn of_file(file: &Path) -> Option<u32> {
     number(&above.max_by_key(|mount| mount.mount_point.as_os_str().len())?.majmin)
 }
 
-/// The device that a file stands for. devtmpfs lives in memory: asking does not hang.
+/// The device that a file stands for. devtmpfs lives in memory, but something else may be mounted there.
 pub fn of_node(file: &Path) -> Option<u32> {
     let file = file.starts_with("/dev").then(|| fs::metadata(file).ok())??;
     file.file_type().is_block_device().then(|| libc::major(file.rdev()) << 20 | libc::minor(file.rdev()))

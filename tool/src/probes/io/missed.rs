@@ -10,6 +10,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use stillwatch_common::io::{DeviceCounts, NO_ROW, Op, Request};
 
 use super::devices;
+use crate::kernel::in_time::in_time;
 
 /// Of reads, and of all others.
 type Counts = [u64; 2];
@@ -33,17 +34,29 @@ struct Disk {
 
 impl Missed {
     /// Completed requests of the disks that we know, by their own statistics. To be read before the maps.
-    pub fn statistics(&self) -> HashMap<u32, Counts> {
-        self.disks.keys().filter_map(|&disk| Some((disk, completed(disk)?))).collect()
+    pub fn statistics(&self) -> Option<HashMap<u32, Counts>> {
+        statistics(self.disks.keys().copied().collect())
     }
 
-    /// All that are missing until now, at least.
+    /// All that are missing until now, at least. Nothing is compared where theirs were not read in time.
     pub fn update(
+        &mut self,
+        theirs: Option<&HashMap<u32, Counts>>,
+        rows: &[(u64, DeviceCounts)],
+        disk_of: impl FnMut(u32) -> u32,
+    ) -> u64 {
+        if let Some(theirs) = theirs {
+            self.compare(theirs, rows, disk_of);
+        }
+        self.gone + self.disks.values().map(|disk| disk.missed.iter().sum::<u64>()).sum::<u64>()
+    }
+
+    fn compare(
         &mut self,
         theirs: &HashMap<u32, Counts>,
         rows: &[(u64, DeviceCounts)],
         mut disk_of: impl FnMut(u32) -> u32,
-    ) -> u64 {
+    ) {
         let mut ours: HashMap<u32, Counts> = HashMap::new();
         for (key, row) in rows.iter().filter(|(key, _)| *key != 0) {
             ours.entry(disk_of((key >> 8) as u32)).or_default()[direction(*key)] += row.ios;
@@ -58,12 +71,11 @@ impl Missed {
                 _ => self.begin(disk, ours),
             }
         }
-        // Those above were not idle.
-        self.idle.get_or_insert_with(|| {
-            let others = devices::disks().filter(|(disk, _)| !self.disks.contains_key(disk));
-            others.filter_map(|(disk, _)| Some((disk, completed(disk)?))).collect()
-        });
-        self.gone + self.disks.values().map(|disk| disk.missed.iter().sum::<u64>()).sum::<u64>()
+        if self.idle.is_none() {
+            // Those above were not idle.
+            let others = devices::disks().map(|(disk, _)| disk).filter(|disk| !self.disks.contains_key(disk));
+            self.idle = statistics(others.collect());
+        }
     }
 
     /// A disk is new, or its number is another one's now.
@@ -72,7 +84,7 @@ impl Missed {
             self.gone += gone.missed.iter().sum::<u64>();
         }
         let start = self.idle.as_mut().and_then(|idle| idle.remove(&disk)).map(|theirs| (theirs, [0; 2]));
-        if let Some((theirs, ours)) = start.or_else(|| Some((completed(disk)?, ours))) {
+        if let Some((theirs, ours)) = start.or_else(|| Some((*statistics(vec![disk])?.get(&disk)?, ours))) {
             self.disks.insert(disk, Disk { theirs, ours, missed: [0; 2] });
         }
     }
@@ -109,6 +121,12 @@ impl Disk {
 
 fn direction(key: u64) -> usize {
     usize::from(key as u8 != Op::Read as u8)
+}
+
+/// By disk. A queue that is frozen, as one whose scheduler is changed while its disk hangs, holds up who asks how it counts.
+fn statistics(disks: Vec<u32>) -> Option<HashMap<u32, Counts>> {
+    let read = move || disks.into_iter().filter_map(|disk| Some((disk, completed(disk)?))).collect();
+    in_time("statistics of disks", read)
 }
 
 /// Requests by the statistics of the disk. `None` if it has no queue of requests, or counts commands that we don't.
@@ -161,7 +179,7 @@ mod tests {
         let mut seen = |theirs: &HashMap<u32, Counts>, ios| {
             rows[3] =
                 (stillwatch_common::io::row_key(DISK, Op::Read as u8), DeviceCounts { ios, ..DeviceCounts::default() });
-            missed.update(theirs, &rows, |dev| dev)
+            missed.update(Some(theirs), &rows, |dev| dev)
         };
         assert_eq!(seen(&HashMap::new(), 5), 0);
         assert_eq!(seen(&HashMap::from([(DISK, [110, 0])]), 8), 2);
@@ -174,10 +192,11 @@ mod tests {
         let mut missed = Missed::default();
         missed.disks.insert(7 << 20, Disk { theirs: [0; 2], ours: [0; 2], missed: [0; 2] });
         let theirs = HashMap::from([(7 << 20, [1 << 40, 0])]);
-        assert_eq!(missed.update(&theirs, &rows, |dev| dev), 0);
-        assert_eq!(missed.update(&theirs, &rows[..1], |dev| dev), 0);
+        assert_eq!(missed.update(Some(&theirs), &rows, |dev| dev), 0);
+        assert_eq!(missed.update(Some(&theirs), &rows[..1], |dev| dev), 0);
         let mut some = rows;
         some[3].0 = 0;
-        assert_eq!(missed.update(&theirs, &some, |dev| dev), (1 << 40) - 5 * u64::from(NO_ROW));
+        assert_eq!(missed.update(None, &some, |dev| dev), 0);
+        assert_eq!(missed.update(Some(&theirs), &some, |dev| dev), (1 << 40) - 5 * u64::from(NO_ROW));
     }
 }

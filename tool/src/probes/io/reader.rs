@@ -34,7 +34,6 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{
-        capabilities::as_admin,
         loader::{self, LoadError},
         mapping::Mapping,
         symbols::Symbols,
@@ -131,7 +130,7 @@ impl Reader {
                 }
             }
         }
-        let missed = self.missed.update(&statistics, &sample.rows, |dev| self.devices.get(dev).disk);
+        let missed = self.missed.update(statistics.as_ref(), &sample.rows, |dev| self.devices.get(dev).disk);
         if let Some(who) = &mut self.who {
             who.read(&mut sample, &mut self.devices, &self.missed, now)?;
         }
@@ -259,7 +258,7 @@ impl Who {
         self.tasks.read(|_, values| tasks.extend(values.first()))?;
         sample.causes = self.causes.entries()?;
         sample.stalls = self.stalls.entries()?;
-        sample.waiting = as_admin(|| waiting(&tasks, &requests, now.ns(), self.stall_ns));
+        sample.waiting = waiting(&tasks, &requests, now.ns(), self.stall_ns);
         sample.requests = Some(requests);
         sample.unseen = self.unseen.get_or_insert_with(Unseen::count).update(sample, |dev| devices.get(dev));
         if let Some(ring) = &mut self.slow {

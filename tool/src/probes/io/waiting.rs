@@ -1,7 +1,7 @@
 //! Tasks that wait at the moment of a sample: what a wait is for is read from /proc while it goes on.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, HashSet},
     fs,
     path::PathBuf,
 };
@@ -9,13 +9,22 @@ use std::{
 use stillwatch_common::io::{BEFORE_START, Request, TaskAsleep, tgid_of};
 
 use super::devices::of_node;
-use crate::{kernel::in_time, reasons, sample::Waiting, syscall_names};
+use crate::{
+    kernel::{
+        capabilities::as_admin,
+        in_time::{self, in_time},
+    },
+    reasons,
+    sample::Waiting,
+    snapshot::{io::NOT_LOOKED_AT, who::NOT_IN_TIME},
+    syscall_names,
+};
 
 /// Waits that are looked into at one sample: a host that hangs as a whole has thousands, which say the same.
 const LOOKED_AT: usize = 64;
 
-/// Tables of mounts, by mount namespace.
-type Mounts = HashMap<PathBuf, String>;
+/// Tables of mounts, by mount namespace. `None`: not read in time.
+type Mounts = HashMap<PathBuf, Option<String>>;
 
 /// Waits of at least `stall_ns`, the oldest first. One of each name is looked into before the others: it stands for them.
 pub fn waiting(tasks: &[TaskAsleep], requests: &[Request], now_ns: u64, stall_ns: u64) -> Vec<Waiting> {
@@ -35,7 +44,7 @@ pub fn waiting(tasks: &[TaskAsleep], requests: &[Request], now_ns: u64, stall_ns
             comm: comm.to_owned(),
             syscall: None,
             stack: Vec::new(),
-            is_looked_at: false,
+            not_looked_at: Some(NOT_LOOKED_AT),
             dev: device(requests, task.tgid),
         })
     };
@@ -56,14 +65,43 @@ fn first_of_each(waiting: &[Waiting]) -> Vec<usize> {
 }
 
 fn look_into(task: &mut Waiting, mounts: &mut Mounts) {
-    let directory = format!("/proc/{}/task/{}", task.tgid, task.tid);
-    let text = |file: &str| fs::read_to_string(format!("{directory}/{file}")).unwrap_or_default();
-    task.is_looked_at = true;
-    task.stack = reasons::parse_stack(&text("stack")).into_iter().map(str::to_owned).collect();
-    let call = text("syscall");
-    // Of a kernel thread, zeros.
-    task.syscall = name_of_call(&call).filter(|_| !task.kernel_thread);
-    task.dev = task.dev.or_else(|| device_of_file(task.tgid, &call, mounts));
+    let (tgid, tid, kernel_thread, dev) = (task.tgid, task.tid, task.kernel_thread, task.dev);
+    let Some(seen) = in_time(format!("wait of {tid}"), move || Seen::of(tgid, tid, kernel_thread, dev)) else {
+        task.not_looked_at = Some(NOT_IN_TIME);
+        return;
+    };
+    task.not_looked_at = None;
+    (task.stack, task.syscall) = (seen.stack, seen.syscall);
+    task.dev = seen.dev.or_else(|| device_of_mount(tgid, &seen.mount?, mounts));
+}
+
+/// What `/proc` says of a wait.
+struct Seen {
+    stack: Vec<String>,
+    syscall: Option<String>,
+    dev: Option<u32>,
+    /// That of the file that the call works on, where its device is to be found by that: namespace and number.
+    mount: Option<(PathBuf, String)>,
+}
+
+impl Seen {
+    /// May take for ever: a task that executes a program holds up whoever asks for its stack.
+    fn of(tgid: u32, tid: u32, kernel_thread: bool, dev: Option<u32>) -> Self {
+        let directory = format!("/proc/{tgid}/task/{tid}");
+        let text = |file: &str| as_admin(|| fs::read_to_string(format!("{directory}/{file}"))).unwrap_or_default();
+        let call = text("syscall");
+        let descriptor = if dev.is_none() { file_of_call(&call) } else { None };
+        let node = || of_node(&fs::read_link(format!("/proc/{tgid}/fd/{}", descriptor?)).ok()?);
+        let dev = dev.or_else(node);
+        let stack = text("stack");
+        Self {
+            stack: reasons::parse_stack(&stack).into_iter().map(str::to_owned).collect(),
+            // Of a kernel thread, zeros.
+            syscall: name_of_call(&call).filter(|_| !kernel_thread),
+            mount: if dev.is_none() { descriptor.and_then(|descriptor| mount_of(tgid, descriptor)) } else { None },
+            dev,
+        }
+    }
 }
 
 /// From `PID (name) S …`; the name may hold anything.
@@ -85,26 +123,25 @@ fn device(requests: &[Request], tgid: u32) -> Option<u32> {
     devices.all(|dev| dev == first).then_some(first)
 }
 
-/// The device below the file that a call works on. Asked of the process's table of mounts, not of the file: its file system may
-/// be what hangs.
-fn device_of_file(pid: u32, call: &str, mounts: &mut Mounts) -> Option<u32> {
+/// The descriptor of the file that a call works on.
+fn file_of_call(call: &str) -> Option<u32> {
     let mut words = call.split_ascii_whitespace();
     let nr: u32 = words.next()?.parse().ok()?;
-    if !syscall_names::works_on_file(nr) {
-        return None;
-    }
-    let descriptor = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()? as u32;
-    let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok();
-    if let Some(dev) = target.and_then(|target| of_node(&target)) {
-        return Some(dev);
-    }
-    let info = in_time::text(format!("/proc/{pid}/fdinfo/{descriptor}"))?;
+    let on_file = syscall_names::works_on_file(nr);
+    // The register is 64 bits wide, the descriptor 32.
+    on_file.then(|| Some(u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()? as u32))?
+}
+
+fn mount_of(pid: u32, descriptor: u32) -> Option<(PathBuf, String)> {
+    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
-    let namespace = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?;
-    let mounts = match mounts.entry(namespace) {
-        Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(place) => place.insert(in_time::text(format!("/proc/{pid}/mountinfo"))?),
-    };
+    Some((fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?, mount.to_owned()))
+}
+
+/// The device below a file. Asked of the process's table of mounts, not of the file: its file system may be what hangs.
+fn device_of_mount(pid: u32, (namespace, mount): &(PathBuf, String), mounts: &mut Mounts) -> Option<u32> {
+    let known = mounts.entry(namespace.clone());
+    let mounts = known.or_insert_with(|| in_time::text(format!("/proc/{pid}/mountinfo"))).as_ref()?;
     let place = mounts.lines().find_map(|line| line.strip_prefix(mount)?.strip_prefix(' ')?.split(' ').nth(1))?;
     super::devices::number(place).filter(|dev| dev >> 20 != 0)
 }
@@ -130,7 +167,7 @@ mod tests {
             comm: comm.into(),
             syscall: None,
             stack: Vec::new(),
-            is_looked_at: false,
+            not_looked_at: None,
             dev: None,
         };
         assert_eq!(first_of_each(&["a", "a", "a", "b", "a", "c"].map(task)), [0, 3, 5, 1, 2, 4]);

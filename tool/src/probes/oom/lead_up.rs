@@ -8,7 +8,7 @@ use stillwatch_common::{
 };
 
 use crate::{
-    names::Names,
+    names::{Late, Names},
     snapshot::{
         oom::{LeadUp, Memory, Series},
         who,
@@ -43,7 +43,8 @@ struct Slot {
     cgroup: u64,
     comm: [u8; 16],
     cgroup_path: Option<String>,
-    cmdline: Option<String>,
+    /// Of one that was not read in time, it is tried again.
+    cmdline: Result<Option<String>, Late>,
     /// In pages, by place of the point.
     pages: Box<[u32]>,
     /// Now; 0: it has ended.
@@ -72,7 +73,7 @@ impl Recorder {
             cgroup: 0,
             comm: [0; 16],
             cgroup_path: None,
-            cmdline: None,
+            cmdline: Ok(None),
             pages: vec![NONE; POINTS].into(),
             held: 0,
         };
@@ -102,8 +103,12 @@ impl Recorder {
         self.points[self.at] = point;
         for slot in self.processes.iter_mut().chain(&mut self.cgroups) {
             slot.pages[self.at] = NONE;
-            slot.held = 0;
         }
+    }
+
+    /// All processes are visited for the point that was begun.
+    pub fn begin_walk(&mut self) {
+        self.processes.iter_mut().chain(&mut self.cgroups).for_each(|slot| slot.held = 0);
         self.others.clear();
         self.sums.clear();
     }
@@ -141,6 +146,9 @@ impl Recorder {
             slot.cgroup_path = names.memory_cgroup_by_id(other.memory_cgroup);
             slot.cmdline = names.cmdline(tgid_of(other.owner));
         }
+        for slot in self.processes.iter_mut().filter(|slot| slot.held > 0 && slot.cmdline.is_err()) {
+            slot.cmdline = names.cmdline(tgid_of(slot.key));
+        }
         self.sums.sort_unstable_by_key(|&(_, sum)| std::cmp::Reverse(sum));
         for &(cgroup, held) in self.sums.iter().filter(|(cgroup, _)| *cgroup != 0) {
             if let Some(slot) = self.cgroups.iter_mut().find(|slot| slot.key == cgroup) {
@@ -155,7 +163,7 @@ impl Recorder {
 
     /// The command line of a process that was followed.
     pub fn cmdline(&self, owner: OwnerId) -> Option<String> {
-        self.processes.iter().find(|slot| slot.key == owner)?.cmdline.clone()
+        self.processes.iter().find(|slot| slot.key == owner)?.cmdline.clone().ok()?
     }
 
     /// What was before a kill.
@@ -239,7 +247,7 @@ fn smallest(slots: &mut [Slot], held: u64) -> Option<&mut Slot> {
 fn take(slot: &mut Slot, key: u64, held: u64, at: usize) {
     slot.pages.fill(NONE);
     (slot.key, slot.held, slot.pages[at]) = (key, held, small(held));
-    (slot.cmdline, slot.cgroup_path) = (None, None);
+    (slot.cmdline, slot.cgroup_path) = (Ok(None), None);
 }
 
 #[cfg(test)]
@@ -266,6 +274,7 @@ mod tests {
         for second in 1..=400 {
             assert!(recorder.is_due(second * 1_000_000_000));
             recorder.begin(point(second));
+            recorder.begin_walk();
             assert!(!recorder.is_due(second * 1_000_000_000 + 900_000_000));
             for process in 1..=100 {
                 recorder.visit(&found(process, process as i64 * 1000 + second as i64 * 10, process % 3 + 1));
@@ -293,6 +302,7 @@ mod tests {
         let mut recorder = Recorder::new(Duration::from_secs(300));
         for second in 1..=3 {
             recorder.begin(point(second));
+            recorder.begin_walk();
             if second != 2 {
                 recorder.visit(&found(1, 5000, 1));
             }
@@ -303,6 +313,8 @@ mod tests {
         assert_eq!(bytes[..], [Some(5000 * 4096), None, Some(5000 * 4096)]);
         assert_eq!(lead_up.cut_short, 1);
         recorder.begin(point(5));
+        assert_eq!(recorder.processes[0].held, 5000, "without a walk nobody is known to have ended");
+        recorder.begin_walk();
         for process in 2..100 {
             recorder.visit(&found(process, 6000, 1));
         }

@@ -96,7 +96,7 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Oom, Counters)> {
-        self.record(tick.names, tick.now.ns());
+        self.record(tick.names, tick.now.clock);
         self.read(tick.now.ns(), tick.last)
     }
 }

@@ -18,6 +18,7 @@ use super::{
     super::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
+        living_tasks,
     },
     MEMORY_ITER,
     kernel_log::KernelLog,
@@ -31,6 +32,7 @@ use crate::{
     kernel::{
         loader::LoadError,
         mapping::Mapping,
+        pace::Pace,
         walk::{Extent, Walk},
     },
     names::Names,
@@ -44,8 +46,10 @@ const KILL: usize = size_of::<Kill>();
 const PROGRESS: usize = size_of::<Progress>();
 const SIGNAL: usize = size_of::<Signal>();
 
-/// A walk over all tasks is cut short after this time.
+/// A walk over all tasks is cut short after this time,
 const BUDGET: Duration = Duration::from_millis(20);
+/// and on a large host there is none for so many times as long.
+const REST: u32 = 2000;
 
 /// Between the first tracepoint of a wait and the mark of a task that reclaims lie a few instructions, or an interruption.
 const BEGUN_NS: u64 = 100_000_000;
@@ -73,6 +77,7 @@ pub struct Reader {
     unended: u64,
     /// Over all tasks, for what memory they hold, and whether they wait. `None`: the kernel refused the iterator.
     residents: Option<Walk>,
+    pace: Pace,
     recorder: Recorder,
     /// Of the last walk.
     limits: Vec<Limit>,
@@ -97,6 +102,7 @@ impl Reader {
             unended: 0,
             last: HashMap::new(),
             residents: Walk::new(ebpf, MEMORY_ITER, None).map_err(unreadable)?,
+            pace: Pace::new(REST),
             recorder: Recorder::new(plan.lead_up),
             limits: Vec::with_capacity(256),
             residents_unavailable: None,
@@ -179,7 +185,8 @@ impl Reader {
     }
 
     /// Adds a point to what is kept of the minutes before, if it is time.
-    pub fn record(&mut self, names: &mut Names, now_ns: u64) {
+    pub fn record(&mut self, names: &mut Names, now: Duration) {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         if !self.recorder.is_due(now_ns) {
             return;
         }
@@ -191,14 +198,21 @@ impl Reader {
         let stalled_ns = stalled_ns.sum();
         let (memory, pressure) = (meminfo::memory(), meminfo::pressure());
         self.recorder.begin(Point { at_ns: now_ns, memory, pressure, stalled_ns });
+        if !self.pace.is_due(now, living_tasks()) {
+            return;
+        }
+        self.recorder.begin_walk();
         self.limits.clear();
         let visit = |found: &Resident| {
             self.recorder.visit(found);
             limit(&mut self.limits, found);
         };
         let walk = match &mut self.residents {
-            // SAFETY: plain integers.
-            Some(walk) => unsafe { walk.records_within(BUDGET, visit) }.map_err(|error| error.to_string()),
+            Some(walk) => {
+                // SAFETY: plain integers.
+                let walked = self.pace.walk(now, || unsafe { walk.records_within(BUDGET, visit) });
+                walked.map_err(|error| error.to_string())
+            }
             None => Err("the kernel refuses the iterator over tasks".to_owned()),
         };
         if walk == Ok(Extent::Whole) {

@@ -83,7 +83,7 @@ impl Read for Reader {
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {
-        let (mut sample, counters) = self.read(tick.now.ns(), tick.names)?;
+        let (mut sample, counters) = self.read(tick.now, tick.names)?;
         self.tidy(&mut sample, tick.names);
         Ok((sample, counters))
     }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::reasons;
+use crate::{
+    kernel::{capabilities::as_admin, in_time::in_time},
+    reasons,
+};
 
 /// Whether there is a process of this id that can still run. A thread's id is not a process's, and a zombie only
 /// waits for its parent, unless it is a main thread that has left others behind.
@@ -17,20 +20,32 @@ fn can_run(pid: u32, status: &str) -> bool {
     !(ended && alone) && field("Tgid:") == Some(pid.to_string().as_str())
 }
 
-/// Kernel functions that a thread is inside of, innermost first; none where that may not be read.
-pub fn stack(pid: u32, tid: u32) -> Vec<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stack")).unwrap_or_default();
-    reasons::parse_stack(&text).into_iter().map(str::to_owned).collect()
+/// Kernel functions that a thread is inside of, innermost first; empty where that may not be read. `None`: not in time, as of one that
+/// executes a program and does not get on with it.
+pub fn stack(pid: u32, tid: u32) -> Option<Vec<String>> {
+    let path = format!("/proc/{pid}/task/{tid}/stack");
+    let text = in_time(path.clone(), move || as_admin(|| fs::read_to_string(path).unwrap_or_default()))?;
+    Some(reasons::parse_stack(&text).into_iter().map(str::to_owned).collect())
+}
+
+/// How often a thread has been given a CPU.
+pub fn runs(pid: u32, tid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+    text.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
 /// Whether a thread that sleeps in a `read`-like call (the file is its first argument) waits for somebody else by
 /// design: for a pipe, a socket, a terminal, an event. Files, directories and disks are not supposed to make it
-/// wait. `None`: not readable, or the thread has moved on.
+/// wait. `None`: not readable, not in time, or the thread has moved on.
 ///
 /// Nothing is asked of the file itself, which may lie on the very file system that hangs: a FIFO outside `/dev`
 /// therefore counts as a file.
 pub fn waits_by_design(pid: u32, tid: u32) -> Option<bool> {
-    let call = fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
+    in_time(format!("file of {tid}"), move || waits_for_others(pid, tid))?
+}
+
+fn waits_for_others(pid: u32, tid: u32) -> Option<bool> {
+    let call = as_admin(|| fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall"))).ok()?;
     let argument = call.split_ascii_whitespace().nth(1)?.strip_prefix("0x")?;
     // The register is 64 bits wide, the descriptor 32.
     let descriptor = u64::from_str_radix(argument, 16).ok()? as u32;
@@ -105,6 +120,27 @@ mod tests {
             answer => assert_eq!(answer, Some(true)),
         }
         assert_eq!(waits_by_design(u32::MAX, u32::MAX), None);
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_does_not_run() {
+        let mut child = process::Command::new("sleep").arg("60").spawn().unwrap();
+        let sleeps =
+            || fs::read_to_string(format!("/proc/{}/syscall", child.id())).is_ok_and(|call| call.contains("0x"));
+        for _ in 0..1000 {
+            if sleeps() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        let [pid, own] = [child.id(), process::id()];
+        let before = (runs(pid, pid), runs(own, own));
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(runs(pid, pid), before.0);
+        assert!(before.0.is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(runs(pid, pid), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From the maps of the `syscalls` probe to its part of a sample.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
 use aya::{Ebpf, maps::Queue};
 use stillwatch_common::{
@@ -15,13 +15,14 @@ use stillwatch_common::{
 use super::{SLEEP_ITER, process};
 use crate::{
     cli::plan,
-    kernel::{capabilities::as_admin, loader::LoadError, mapping::Mapping, walk::Walk},
+    kernel::{loader::LoadError, mapping::Mapping, pace::Pace, walk::Walk},
     names::Names,
     probes::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
+        living_tasks,
     },
-    sample::{InFlight, Octave, Syscalls},
+    sample::{InFlight, Moment, Octave, Syscalls},
     snapshot::{Lost, syscalls::Mode},
     syscall_names,
 };
@@ -31,6 +32,8 @@ const IN_FLIGHT: usize = 256;
 /// Of these, those whose stack is read, the oldest first, if they take so long.
 const LOOKED_AT: usize = 64;
 const LONG_NS: u64 = 1_000_000_000;
+/// Walks over all tasks of a large host take a thousandth of the time.
+const REST: u32 = 1000;
 
 pub struct Reader {
     cpus: Mapping<PerCpu>,
@@ -41,6 +44,9 @@ pub struct Reader {
     callers: Option<HashTable<Caller, Account>>,
     /// Long mode: over those that sleep. `None` there: the kernel refuses it, which is said as missing.
     walk: Option<Walk>,
+    pace: Pace,
+    /// Found by the last walk, with how often each has run until then, where that will be asked for again.
+    asleep: Vec<((u64, TaskInCall), Option<u64>)>,
     idle: bool,
     mode: Mode,
     own_pid: u32,
@@ -76,6 +82,8 @@ impl Reader {
                 false => None,
             },
             walk: if is_long { Walk::new(ebpf, SLEEP_ITER, None).map_err(unreadable)? } else { None },
+            pace: Pace::new(REST),
+            asleep: Vec::new(),
             idle: plan.idle,
             mode: plan.mode,
             own_pid: std::process::id(),
@@ -83,8 +91,9 @@ impl Reader {
         })
     }
 
-    /// Reads everything; `now_ns` is the moment on the programs' clock.
-    pub fn read(&mut self, now_ns: u64, names: &Names) -> io::Result<(Syscalls, Counters)> {
+    /// Reads everything.
+    pub fn read(&mut self, now: Moment, names: &Names) -> io::Result<(Syscalls, Counters)> {
+        let now_ns = now.ns();
         let mut sample = Syscalls { rows: vec![Row::default(); ROWS], cells: self.cells(), ..Syscalls::default() };
         let mut lost = [0; Loss::ALL.len()];
         let (mut enters, mut switches) = (0, 0);
@@ -124,16 +133,35 @@ impl Reader {
             let inside = tasks.iter().filter(|task| task.start_ns != 0);
             in_flight.extend(inside.map(|&task| (key, task)));
         })?;
-        if let Some(walk) = &mut self.walk {
-            // SAFETY: plain integers.
-            unsafe { walk.records(|asleep: &Asleep| in_flight.push(call_of(asleep, now_ns))) }?;
+        if self.walk.is_some() {
+            sample.looked_ago = self.look_for_sleepers(now, names.has_kernel_s_numbers())?;
+            in_flight.extend(self.asleep.iter().map(|(call, _)| *call));
         }
-        sample.in_flight = as_admin(|| self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers()));
+        sample.in_flight = self.in_flight(in_flight, now_ns, names.has_kernel_s_numbers());
         sample.slow = self.slow.entries()?;
         if let Some(callers) = &mut self.callers {
             sample.callers = callers.entries()?;
         }
         Ok((sample, counters))
+    }
+
+    /// Looks at all tasks for those that sleep, if that is due; how long ago that was, if it was not now. Those that were found then sleep on
+    /// unless they have run since: to ask that of each is cheaper than to look at all tasks of a large host.
+    fn look_for_sleepers(&mut self, now: Moment, numbers: bool) -> io::Result<Option<Duration>> {
+        let tasks = living_tasks();
+        let Some(walk) = &mut self.walk else { return Ok(None) };
+        if let Some(age) = self.pace.age(now.clock).filter(|_| numbers && !self.pace.is_due(now.clock, tasks)) {
+            self.asleep.retain(|((_, task), runs)| runs.is_some() && process::runs(task.tgid, task.tid) == *runs);
+            return Ok(Some(age));
+        }
+        let mut found = Vec::new();
+        // SAFETY: plain integers.
+        self.pace.walk(now.clock, || unsafe { walk.records(|asleep| found.push(call_of(asleep, now.ns()))) })?;
+        found.sort_unstable_by_key(|(_, task)| task.start_ns);
+        let is_asked_again = !self.pace.is_due(now.clock, tasks);
+        let runs = |task: &TaskInCall| if is_asked_again { process::runs(task.tgid, task.tid) } else { None };
+        self.asleep = found.into_iter().take(IN_FLIGHT).map(|call| (call, runs(&call.1))).collect();
+        Ok(None)
     }
 
     /// Before calls are looked at again, after some of which neither begin nor end was seen: what is noted of calls that go on is not so any more.
@@ -180,9 +208,9 @@ impl Reader {
                 CallWait::ByFile => {
                     let call = (key, task.start_ns);
                     let looked_up = || numbers.then(|| process::waits_by_design(task.tgid, task.tid)).flatten();
-                    let by_design = known.remove(&call).unwrap_or_else(|| looked_up().unwrap_or(false));
-                    self.waits.insert(call, by_design);
-                    by_design
+                    let by_design = known.remove(&call).or_else(looked_up);
+                    self.waits.extend(by_design.map(|by_design| (call, by_design)));
+                    by_design.unwrap_or(false)
                 }
             };
             if by_design && !self.idle {
@@ -190,7 +218,7 @@ impl Reader {
             }
             let age_ns = (task.start_ns != BEFORE_START).then(|| now_ns.saturating_sub(task.start_ns));
             let is_long = numbers && shown.len() < LOOKED_AT && age_ns.is_none_or(|age_ns| age_ns >= LONG_NS);
-            let stack = if is_long { process::stack(task.tgid, task.tid) } else { Vec::new() };
+            let stack = if is_long { process::stack(task.tgid, task.tid) } else { Some(Vec::new()) };
             shown.push(InFlight { tid: task.tid, tgid: task.tgid, nr: task.nr, age_ns, stack });
         }
         shown

@@ -27,6 +27,11 @@ pub fn running(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         return;
     }
     text.push('\n');
+    if let Some(mean) = &cpu.running_mean {
+        let (over, ago) = (format::duration(mean.over_ns), format::duration(mean.ago_ns));
+        *text += &view.dim(&format!("who ran: the mean of {over} until {ago} ago (there are many tasks)"));
+        text.push('\n');
+    }
     Rows::new(view, snapshot.interval)
         .grouped(view.by == Some(By::Cgroup))
         .own("share", |row: &Running| share(row.ran_ns, snapshot))

@@ -23,6 +23,7 @@ pub fn empty() -> Cpu {
         waited: Bounded::default(),
         waiting: Vec::new().into(),
         running: Vec::new().into(),
+        running_mean: None,
         by: None,
         throttled: Vec::new().into(),
         processors: vec![],

@@ -8,7 +8,7 @@ use crate::{
         Snapshot, Who,
         cpu::{Cpu, Waited},
     },
-    table::Known,
+    table::{Known, Why},
 };
 
 /// Waits over the threshold.
@@ -44,7 +44,14 @@ fn of_these(view: &View) -> &'static str {
 
 /// At the moment of the tick.
 pub fn waiting(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
-    let Some(rows) = cpu.waiting.value().filter(|_| cpu.scheduler.waits.is_known()) else { return };
+    let rows = match &cpu.waiting {
+        Known::Value(rows) if cpu.scheduler.waits.is_known() => rows,
+        Known::Not(why @ Why::NotLookedAt(_)) => {
+            *text += &format!("who waits now is not known ({why})\n");
+            return;
+        }
+        _ => return,
+    };
     if rows.is_empty() {
         *text += &format!("no task{} waits now\n", of_these(view));
         return;

@@ -8,8 +8,8 @@ use crate::{
         rows::Rows,
         table::Noted,
     },
-    snapshot::{Snapshot, io::Stalled},
-    table::Bounded,
+    snapshot::{Snapshot, io::Stalled, who::NOT_IN_TIME},
+    table::{Bounded, Known, Why},
 };
 
 /// Columns for who ended a wait, such as `kworker/u16:3+flush-8:0`.
@@ -48,12 +48,13 @@ fn now(row: &Stalled) -> Noted {
 
 /// `fsync: journal commit on sda, woken by jbd2/sda1-8`
 pub fn waiting_for(row: &Stalled) -> String {
-    let reason = match row.reason.value() {
-        Some(reason) => reason,
+    let reason = match &row.reason {
+        Known::Value(reason) => reason,
+        Known::Not(Why::NotLookedAt(bound)) if bound == NOT_IN_TIME => NOT_IN_TIME,
+        Known::Not(Why::NotLookedAt(_)) => "not looked at",
         // No stack could be read, of one that may be long.
-        None if !row.is_looked_at() => "not looked at",
-        None if row.now > 0 => "reason not known",
-        None => "short waits",
+        Known::Not(_) if row.now > 0 => "reason not known",
+        Known::Not(_) => "short waits",
     };
     let mut text = match row.syscall.value() {
         Some(call) => escape(&format!("{call}: {reason}")).into_owned(),

@@ -13,7 +13,7 @@ use crate::{
     sinks::View,
     snapshot::{
         Snapshot,
-        cpu::{self, Interrupt, Processor, Running, Scheduler, Throttled, Waited, Waiting, WaitsBy},
+        cpu::{self, Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     },
 };
 
@@ -27,11 +27,14 @@ struct Cpu<'a> {
     scheduler: Row<'a, Scheduler>,
     waited_over_ns: u64,
     waited: Rows<'a, Waited>,
-    /// Not known for the same reason as `running`.
     waiting: Option<Rows<'a, Waiting>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_unknown: Option<String>,
     running: Option<Rows<'a, Running>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     running_unknown: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running_mean: Option<Row<'a, RunningMean>>,
     /// Absent unless asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Rows<'a, WaitsBy>>,
@@ -52,8 +55,10 @@ impl<'a> Cpu<'a> {
             waited_over_ns: ns(view.slow_waits),
             waited: Rows::of(&cpu.waited),
             waiting: cpu.waiting.value().map(Rows::of),
+            waiting_unknown: cpu.waiting.why().map(ToString::to_string),
             running: cpu.running.value().map(Rows::of),
             running_unknown: cpu.running.why().map(ToString::to_string),
+            running_mean: cpu.running_mean.as_ref().map(Row),
             by: cpu.by.as_ref().map(Rows::of),
             throttled: cpu.throttled.value().map(Rows::of),
             throttled_unknown: cpu.throttled.why().map(ToString::to_string),

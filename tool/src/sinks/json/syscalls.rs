@@ -31,6 +31,9 @@ struct Syscalls<'a> {
     slow_over_ns: u64,
     slow: Rows<'a, SlowCalls>,
     in_flight: Rows<'a, InFlight>,
+    /// Absent where all tasks were looked at now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight_looked_ago_ns: Option<u64>,
     /// Absent unless asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Rows<'a, CallsBy>>,
@@ -50,6 +53,7 @@ impl<'a> Syscalls<'a> {
             slow_over_ns: ns(view.slow),
             slow: Rows::of(&syscalls.slow),
             in_flight: Rows::of(&syscalls.in_flight),
+            in_flight_looked_ago_ns: syscalls.looked_ago.map(ns),
             by: syscalls.by.as_ref().map(Rows::of),
         }
     }

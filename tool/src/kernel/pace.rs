@@ -1,0 +1,62 @@
+//! How often something is walked over that grows with the host: as often as it may cost, and no less on a host that is not large.
+
+use std::time::Duration;
+
+use super::cost::thread_time;
+
+/// A walk over so many tasks takes a millisecond.
+const FEW: u32 = 2048;
+
+pub struct Pace {
+    /// After a walk, so many times as long without one.
+    rest: u32,
+    /// When the last one began, on the programs' clock, and what it took of the CPU.
+    last: Option<(Duration, Duration)>,
+}
+
+impl Pace {
+    pub const fn new(rest: u32) -> Self {
+        Self { rest, last: None }
+    }
+
+    /// `tasks`: those of the host.
+    pub fn is_due(&self, now: Duration, tasks: u32) -> bool {
+        tasks <= FEW || self.last.is_none_or(|(at, took)| now >= at + took * self.rest)
+    }
+
+    pub fn walk<T>(&mut self, now: Duration, walk: impl FnOnce() -> T) -> T {
+        let before = thread_time();
+        let result = walk();
+        self.last = Some((now, thread_time().saturating_sub(before)));
+        result
+    }
+
+    /// How long ago the last one was.
+    pub fn age(&self, now: Duration) -> Option<Duration> {
+        self.last.map(|(at, _)| now.saturating_sub(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_host_is_walked_over_as_often_as_it_may_cost() {
+        let (second, took) = (Duration::from_secs(1), Duration::from_millis(10));
+        let pace = Pace { rest: 1000, last: Some((second, took)) };
+        let due = |after: u64, tasks| pace.is_due(second * after as u32, tasks);
+        assert_eq!([due(2, FEW), due(10, FEW + 1), due(11, FEW + 1)], [true, false, true]);
+        assert!(Pace::new(1000).is_due(Duration::ZERO, u32::MAX));
+        assert_eq!((pace.age(4 * second), Pace::new(1).age(second)), (Some(3 * second), None));
+    }
+
+    #[test]
+    fn what_a_walk_takes_of_the_cpu_counts() {
+        let mut pace = Pace::new(2);
+        let end = thread_time() + Duration::from_millis(20);
+        pace.walk(Duration::ZERO, || while thread_time() < end {});
+        pace.walk(Duration::from_secs(1), || std::thread::sleep(Duration::from_millis(50)));
+        assert!(pace.last.is_some_and(|(_, took)| took < Duration::from_millis(20)), "{:?}", pace.last);
+    }
+}
