@@ -66,7 +66,7 @@ fn first_of_each(waiting: &[Waiting]) -> Vec<usize> {
 
 fn look_into(task: &mut Waiting, mounts: &mut Mounts) {
     let (tgid, tid, kernel_thread, dev) = (task.tgid, task.tid, task.kernel_thread, task.dev);
-    let Some(seen) = in_time(format!("wait of {tid}"), move || Seen::of(tgid, tid, kernel_thread, dev)) else {
+    let Some(seen) = in_time(format!("wait of {tid}"), move || Glance::of(tgid, tid, kernel_thread, dev)) else {
         task.not_looked_at = Some(NOT_IN_TIME);
         return;
     };
@@ -76,7 +76,7 @@ fn look_into(task: &mut Waiting, mounts: &mut Mounts) {
 }
 
 /// What `/proc` says of a wait.
-struct Seen {
+struct Glance {
     stack: Vec<String>,
     syscall: Option<String>,
     dev: Option<u32>,
@@ -84,7 +84,7 @@ struct Seen {
     mount: Option<(PathBuf, String)>,
 }
 
-impl Seen {
+impl Glance {
     /// May take for ever: a task that executes a program holds up whoever asks for its stack.
     fn of(tgid: u32, tid: u32, kernel_thread: bool, dev: Option<u32>) -> Self {
         let directory = format!("/proc/{tgid}/task/{tid}");
