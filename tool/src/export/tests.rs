@@ -74,7 +74,7 @@ fn files_of_many_hosts() {
         let all = text(export(Exported::Ndjson, None));
         let devices = text(export(Exported::Ndjson, Some("io.devices")));
         let of_all = all.lines().filter(|line| line.starts_with("{\"table\":\"io.devices\","));
-        assert!(of_all.eq(devices.lines()) && !devices.is_empty(), "{devices}");
+        assert!(of_all.eq(devices.lines()) && (host != "db1" || !devices.is_empty()), "{devices}");
         #[cfg(feature = "parquet")]
         assert!(export(Exported::Parquet, Some("io.devices")).ends_with(b"PAR1"));
     }

@@ -36,7 +36,7 @@ table! {
     }
 
     /// A finding, at each interval in which it is open, and once when it is over.
-    pub struct Told in "overview.findings" {
+    pub struct FindingRow in "overview.findings" {
         /// Its rule (`docs/findings.md`).
         rule: String = label();
         /// With the rule, what makes two findings the same one.
@@ -119,7 +119,7 @@ fn not_measured(snapshot: &Snapshot) -> Vec<String> {
     reasons.1
 }
 
-impl Told {
+impl FindingRow {
     pub fn all(findings: &Findings) -> Vec<Self> {
         findings.open.iter().chain(&findings.over).map(Self::of).collect()
     }

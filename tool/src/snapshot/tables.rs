@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Snapshot,
-    summary::{Interval, Killed, Told},
+    summary::{FindingRow, Interval, Killed},
 };
 use crate::table::Tabular;
 
@@ -22,7 +22,7 @@ pub trait EachTable {
 pub fn each<E: EachTable>(with: &mut E) -> Result<(), E::Error> {
     // Events of an interval whose end is not recorded stand alone.
     with.table(|snapshot| (!snapshot.interval.is_zero()).then(|| made(Interval::of(snapshot))))?;
-    with.table(|snapshot| Some(made(Told::all(snapshot.findings.as_ref()?))))?;
+    with.table(|snapshot| Some(made(FindingRow::all(snapshot.findings.as_ref()?))))?;
     measured(with)?;
     with.table(|snapshot| Some(made(Killed::all(snapshot.oom.as_ref()?))))
 }
@@ -51,7 +51,7 @@ macro_rules! tables {
 tables! {
     io: devices, stalled, caused_by, blame (some), slow;
     syscalls: rows, slow, in_flight, by (some);
-    cpu: scheduler, waited, waiting, running, by (some), throttled, processors, interrupts (some);
+    cpu: scheduler, waited, waiting, running, running_mean (some), by (some), throttled, processors, interrupts (some);
     tcp: flows, remotes, drops (some), listeners, closed_windows,
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;

@@ -11,7 +11,7 @@ pub use crate::snapshot::{
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
-    summary::{Interval, Killed, Told},
+    summary::{FindingRow, Interval, Killed},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
     tcp::{ClosedWindow, Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
 };
@@ -78,7 +78,7 @@ macro_rules! each_table {
         $check::<Inside>($($with),*);
         $check::<Killed>($($with),*);
         $check::<Interval>($($with),*);
-        $check::<Told>($($with),*);
+        $check::<FindingRow>($($with),*);
         $check::<Entry>($($with),*);
         $check::<Pressure>($($with),*);
         $check::<StallPercent>($($with),*);

@@ -126,7 +126,8 @@ proptest! {
     fn any_snapshot_is_written_in_every_format(seed in any::<u64>()) {
         let snapshot = Dice::new(seed).any::<Snapshot>();
         let snapshots = [snapshot];
-        ndjson(None, &snapshots).iter().for_each(is_of_schema);
+        // Others that are none are only here.
+        ndjson(None, &snapshots).iter().filter(|line| line["others"] != 0).for_each(is_of_schema);
         for table in names() {
             let rows = ndjson(Some(table), &snapshots).len();
             prop_assert_eq!(csv(table, &snapshots).len(), rows, "{}", table);
