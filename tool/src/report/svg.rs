@@ -7,12 +7,15 @@ use super::content::{Curve, Drawing, Picture, SHADES, Shades, Unit};
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 160.0;
 
+/// Labels of an axis, by their place: 0 is the bottom, 1 the top.
+type Axis = Vec<(f64, String)>;
+/// A style, and what is drawn in it.
+type Legend = Vec<(String, String)>;
+
 pub struct Drawn {
     pub svg: String,
-    /// Labels of the axis, by their place: 0 is the bottom, 1 the top.
-    pub y: Vec<(f64, String)>,
-    /// A style, and what is drawn in it.
-    pub legend: Vec<(String, String)>,
+    pub y: Axis,
+    pub legend: Legend,
 }
 
 pub fn draw(picture: &Picture) -> Drawn {
@@ -58,7 +61,7 @@ fn bands(picture: &Picture) -> String {
 }
 
 /// Across, with their labels.
-fn lines(inside: &mut String, picture: &Picture) -> Vec<(f64, String)> {
+fn lines(inside: &mut String, picture: &Picture) -> Axis {
     let top = picture.top();
     let places = [0.0, 0.5, 1.0];
     let line = |place: f64| format!("M0 {:.1}H{WIDTH}", HEIGHT * (1.0 - place));
@@ -66,7 +69,7 @@ fn lines(inside: &mut String, picture: &Picture) -> Vec<(f64, String)> {
     places.iter().map(|&place| (place, picture.unit.show(place * top))).collect()
 }
 
-fn legend(picture: &Picture, curves: &[Curve], mut draw: impl FnMut(&str, &Curve)) -> Vec<(String, String)> {
+fn legend(picture: &Picture, curves: &[Curve], mut draw: impl FnMut(&str, &Curve)) -> Legend {
     let mut legend = Vec::new();
     let mut colour = 0;
     for curve in curves {
@@ -110,7 +113,7 @@ fn upon(picture: &Picture, curve: &Curve, below: &mut Vec<f64>) -> String {
     path
 }
 
-fn heat(inside: &mut String, picture: &Picture, columns: &[Shades]) -> (Vec<(f64, String)>, Vec<(String, String)>) {
+fn heat(inside: &mut String, picture: &Picture, columns: &[Shades]) -> (Axis, Legend) {
     let Some((low, high)) = picture.octaves() else { return (Vec::new(), Vec::new()) };
     let height = HEIGHT / f64::from(high - low + 1);
     let mut paths = [const { String::new() }; SHADES.len()];
