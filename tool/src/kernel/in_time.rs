@@ -16,8 +16,8 @@ use std::{
 use super::cost::Stopwatch;
 
 /// For one of them, and for all of a tick together.
-const PATIENCE: Duration = Duration::from_millis(50);
-const OF_A_TICK: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(100);
+const OF_A_TICK: Duration = Duration::from_millis(200);
 /// Threads that may be left behind at once; until one comes back nothing is read then.
 const BEHIND: usize = 16;
 /// They read files and put lines together.
