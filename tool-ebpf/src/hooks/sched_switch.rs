@@ -5,7 +5,10 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use crate::{
     facts,
     probes::{cpu, io, oom, syscalls},
-    support::task::{Switch, TASK_DEAD, Task},
+    support::{
+        switch::Switch,
+        task::{TASK_DEAD, Task},
+    },
 };
 
 #[btf_tracepoint(function = "sched_switch")]

@@ -6,6 +6,7 @@ pub mod arch;
 pub mod cells;
 pub mod count;
 pub mod memory;
+pub mod switch;
 pub mod task;
 
 /// Nanoseconds since boot, without the time asleep: the clock of every moment we store.

@@ -28,7 +28,8 @@ use crate::{
     facts::{self, on},
     support::{
         now_ns,
-        task::{Switch, Task, is_idle, waits_are_known},
+        switch::Switch,
+        task::{Task, is_idle, waits_are_known},
     },
 };
 

@@ -7,7 +7,7 @@
 use stillwatch_common::cpu::{Loss, Sleepers};
 
 use super::tables::{self, CpuPtr};
-use crate::support::task::{Switch, Task};
+use crate::support::{switch::Switch, task::Task};
 
 /// Of a place: the bits of the time, in units of 1024 ns (13 days, wrapping); above them the number of the thread.
 const TIME_BITS: u32 = 40;

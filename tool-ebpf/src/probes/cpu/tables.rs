@@ -20,7 +20,8 @@ use crate::{
     support::{
         count::{add_shared, add_shared_half},
         opaque,
-        task::{Switch, Task},
+        switch::Switch,
+        task::Task,
     },
 };
 

@@ -15,7 +15,8 @@ use crate::{
     support::{
         count::{add_shared, add_shared_half, raise_shared},
         opaque,
-        task::{Switch, Task, is_idle},
+        switch::Switch,
+        task::{Task, is_idle},
     },
 };
 

@@ -17,7 +17,8 @@ use crate::{
         arch,
         count::{add_shared, raise_shared},
         now_ns,
-        task::{Switch, Task, is_stall},
+        switch::Switch,
+        task::{Task, is_stall},
     },
 };
 

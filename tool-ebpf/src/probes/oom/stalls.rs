@@ -11,7 +11,8 @@ use crate::{
     support::{
         count::{add_shared, add_shared_half, raise_shared},
         now_ns, opaque,
-        task::{Switch, Task},
+        switch::Switch,
+        task::Task,
     },
 };
 

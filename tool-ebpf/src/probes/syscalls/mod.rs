@@ -24,10 +24,7 @@ pub use long::{asleep, slept};
 use crate::{
     facts::{self, on},
     probes::filter::wanted,
-    support::{
-        arch, now_ns,
-        task::{Switch, Task},
-    },
+    support::{arch, now_ns, switch::Switch, task::Task},
 };
 
 /// Errors from here on never reach the caller: the kernel restarts the call or turns them into EINTR.
