@@ -88,12 +88,11 @@ impl Glance {
     /// May take for ever: a task that executes a program holds up whoever asks for its stack.
     fn of(tgid: u32, tid: u32, kernel_thread: bool, dev: Option<u32>) -> Self {
         let directory = format!("/proc/{tgid}/task/{tid}");
-        let text = |file: &str| as_admin(|| fs::read_to_string(format!("{directory}/{file}"))).unwrap_or_default();
-        let call = text("syscall");
+        let text = |file: &str| fs::read_to_string(format!("{directory}/{file}")).unwrap_or_default();
+        let (call, stack) = as_admin(|| (text("syscall"), text("stack")));
         let descriptor = if dev.is_none() { file_of_call(&call) } else { None };
         let node = || of_node(&fs::read_link(format!("/proc/{tgid}/fd/{}", descriptor?)).ok()?);
         let dev = dev.or_else(node);
-        let stack = text("stack");
         Self {
             stack: reasons::parse_stack(&stack).into_iter().map(str::to_owned).collect(),
             // Of a kernel thread, zeros.
