@@ -8,19 +8,10 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    cli::{
-        Refusal,
-        plan::{self, Exported},
-    },
+    cli::{Export, Refusal, plan::Exported},
     record::{self, Entry, Recording},
     sinks::export::{self, Exporter},
 };
-
-/// What is to be done, once nothing is wrong with what was asked for.
-pub struct Work {
-    recording: Recording,
-    sink: Exporter,
-}
 
 enum Format {
     /// None: all.
@@ -31,17 +22,17 @@ enum Format {
 }
 
 impl Format {
-    fn of(plan: &plan::Export) -> Result<Self, Refusal> {
-        let table = plan.table.as_deref().map(known).transpose()?;
+    fn of(asked: &Export) -> Result<Self, Refusal> {
+        let table = asked.table.as_deref().map(known).transpose()?;
         let one = || {
             let why = || format!("CSV and Parquet are of one table: write --table and one of {}", names());
             table.ok_or_else(|| Refusal::new(why()))
         };
-        Ok(match plan.format {
+        Ok(match asked.format {
             Exported::Ndjson => Self::Ndjson(table),
             Exported::Csv => Self::Csv(one()?),
             #[cfg(feature = "parquet")]
-            Exported::Parquet if plan.output.is_none() && io::stdout().is_terminal() => {
+            Exported::Parquet if asked.output.is_none() && io::stdout().is_terminal() => {
                 return Err(Refusal::new("Parquet is nothing for a terminal: write it with -o FILE"));
             }
             #[cfg(feature = "parquet")]
@@ -52,18 +43,23 @@ impl Format {
     }
 }
 
-pub fn prepare(plan: &plan::Export) -> Result<Work, Refusal> {
-    let format = Format::of(plan)?;
-    let recording = record::open(&plan.file).map_err(|problem| Refusal::new(problem.to_string()))?;
+/// Writes what is asked for. Nothing is written where that does not fit the recording.
+pub fn export(asked: &Export) -> Result<()> {
+    let form = Format::of(asked)?;
+    let recording = record::open(&asked.file)?;
     let host = Some(recording.head().host.clone()).filter(|host| !host.is_empty());
-    let out = output(plan)?;
-    let sink = match format {
+    let out = output(asked)?;
+    let exporter = match form {
         Format::Ndjson(table) => Ok(Exporter::ndjson(out, table, host)),
         Format::Csv(table) => Exporter::csv(out, table, host),
         #[cfg(feature = "parquet")]
         Format::Parquet(table) => Exporter::parquet(out, table, host),
     };
-    Ok(Work { recording, sink: sink.map_err(|error| Refusal::new(error.to_string()))? })
+    match exporter.and_then(|exporter| write(&recording, exporter)) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("writing"),
+    }
 }
 
 /// The table of this name.
@@ -77,43 +73,32 @@ fn names() -> String {
     export::names().join(", ")
 }
 
-fn output(plan: &plan::Export) -> Result<Box<dyn Write + Send>, Refusal> {
-    let Some(path) = &plan.output else { return Ok(Box::new(BufWriter::new(io::stdout()))) };
+fn output(asked: &Export) -> Result<Box<dyn Write + Send>, Refusal> {
+    let Some(path) = &asked.output else { return Ok(Box::new(BufWriter::new(io::stdout()))) };
     let file = File::create(path)
         .map_err(|error| Refusal::value("--output <FILE>", &path.display().to_string(), &error.to_string()))?;
     Ok(Box::new(BufWriter::new(file)))
 }
 
-impl Work {
-    pub fn run(self) -> Result<()> {
-        match self.write() {
-            // The reader has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            result => result.context("writing"),
-        }
-    }
-
-    fn write(self) -> io::Result<()> {
-        let Self { recording, mut sink } = self;
-        let mut entries = recording.entries(..);
-        for entry in &mut entries {
-            match entry {
-                Entry::Snapshot(snapshot) => sink.snapshot(&snapshot)?,
-                Entry::Events(events) => sink.events(&events)?,
-                Entry::Kills(kills) => sink.kills(&kills)?,
-                Entry::Dropped(gap) => {
-                    tracing::warn!("not recorded before {}: {} entries, {}", gap.at, gap.entries, gap.why)
-                }
-                Entry::Mark(_) => {}
+fn write(recording: &Recording, mut exporter: Exporter) -> io::Result<()> {
+    let mut entries = recording.entries(..);
+    for entry in &mut entries {
+        match entry {
+            Entry::Snapshot(snapshot) => exporter.snapshot(&snapshot)?,
+            Entry::Events(events) => exporter.events(&events)?,
+            Entry::Kills(kills) => exporter.kills(&kills)?,
+            Entry::Dropped(gap) => {
+                tracing::warn!("not recorded before {}: {} entries, {}", gap.at, gap.entries, gap.why)
             }
+            Entry::Mark(_) => {}
         }
-        sink.finish()?;
-        let skipped = entries.skipped();
-        if !skipped.is_nothing() {
-            tracing::warn!("not exported: {skipped}");
-        }
-        Ok(())
     }
+    exporter.finish()?;
+    let skipped = entries.skipped();
+    if !skipped.is_nothing() {
+        tracing::warn!("not exported: {skipped}");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use stillwatch::{
-    cli::{self, Command, Surroundings},
+    cli::{self, Command, Refusal, Surroundings},
     doctor, export,
     kernel::features::Features,
     names::find_cgroup,
@@ -32,21 +32,20 @@ fn main() -> ExitCode {
     let command = cli::parse(|cgroup| find_cgroup(&features.cgroups, cgroup).map_err(|error| error.to_string()));
     let result = match command {
         Command::Run(plan) => run::run(&plan, &features),
-        Command::Replay(replayed) => run::replay(&replayed),
+        Command::Replay(asked) => run::replay(&asked),
         Command::Incidents(dir) => run::incidents(&dir),
-        Command::Report(asked) => report::write(&asked),
         Command::Mark { dir, text } => run::mark(&dir, &text),
-        Command::Export(plan) => match export::prepare(&plan) {
-            Ok(export) => export.run(),
-            Err(refusal) => refusal.exit(),
-        },
+        Command::Report(asked) => report::write(&asked),
+        Command::Export(asked) => export::export(&asked),
         Command::Doctor { json } => diagnose(json, &features),
         Command::Completions(shell) => print(&cli::completions(shell)),
         Command::Man => cli::man().map_err(Into::into).and_then(|page| print(&page)),
     };
-    match result {
+    // What does not fit the recording that is asked for is found out after the command line was read.
+    match result.map_err(|error| error.downcast::<Refusal>()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Ok(refusal)) => refusal.exit(),
+        Err(Err(error)) => {
             // Without a standard error there is nobody to tell.
             let _ = Errors.write_all(format!("stillwatch: {error:#}\n").as_bytes());
             // What is asked for of a recording, like what is asked for on the command line.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{plan, values};
 
-pub use super::keep::{Incidents, Note, Record, Replay, Report};
+pub use super::keep::{Export, Incidents, Note, Record, Replay, Report};
 
 /// What the manual page adds to one line of help.
 pub const DESCRIPTION: &str = "\
@@ -90,16 +90,6 @@ Examples:
   stillwatch cpu --io --syscalls       what its tasks wait for otherwise, too
 
 -p, --comm and -c choose among the rows; the histogram counts everybody.";
-
-pub const EXPORT_EXAMPLES: &str = "\
-Examples:
-  stillwatch export web1.swr                          all tables, a row a line
-  stillwatch export web1.swr --table io.devices --format csv
-  stillwatch export web1.swr --table io.devices --format parquet -o web1.parquet
-  stillwatch export /var/lib/stillwatch --table overview.findings
-
-Each row begins with its time, the interval's length and the host. Tables and
-their columns: docs/tables.md; a TABLE that is not there lists all.";
 
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
@@ -372,25 +362,6 @@ pub struct Cpu {
 
     #[command(flatten)]
     pub common: Common,
-}
-
-/// Tables of a recording, as NDJSON, CSV or Parquet
-#[derive(Debug, Args)]
-#[command(override_usage = "stillwatch export FILE [FLAGS]", after_help = EXPORT_EXAMPLES)]
-#[command(max_term_width = 80)]
-pub struct Export {
-    /// A recording: a file, or a folder of 'stillwatch record'
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// CSV and Parquet are of one table
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson", help_heading = "Output")]
-    pub format: plan::Exported,
-    /// Only this table
-    #[arg(long, value_name = "TABLE", help_heading = "What")]
-    pub table: Option<String>,
-    /// Into a file, which is overwritten
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
 }
 
 /// What a probe measures without any flag. The definitions above hold the only defaults.

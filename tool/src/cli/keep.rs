@@ -1,11 +1,11 @@
-//! The command line of what keeps and shows recordings.
+//! The command line of what keeps and reads recordings.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use super::{
-    plan::{Keep, On, Told, When},
+    plan::{Exported, Keep, Limits, On, Pins, Told, When},
     values,
 };
 
@@ -41,6 +41,16 @@ Examples:
 
 PROBE and all flags but these are those of a live run: 'stillwatch io --help'.
 It needs no root, and no BPF.";
+
+pub const EXPORT_EXAMPLES: &str = "\
+Examples:
+  stillwatch export web1.swr                          all tables, a row a line
+  stillwatch export web1.swr --table io.devices --format csv
+  stillwatch export web1.swr --table io.devices --format parquet -o web1.parquet
+  stillwatch export /var/lib/stillwatch --table overview.findings
+
+Each row begins with its time, the interval's length and the host. Tables and
+their columns: docs/tables.md; a TABLE that is not there lists all.";
 
 /// Keep what the overview sees, and what was before something went wrong
 #[derive(Debug, Args)]
@@ -82,17 +92,26 @@ pub struct Record {
 impl Record {
     pub fn keep(&self) -> Keep {
         let pins = |on| self.on.contains(&on) && !self.on.contains(&On::None);
+        let Self { keep, max: bytes, before, after, incidents: incident_bytes, sync, .. } = *self;
         Keep {
-            keep: self.keep,
-            bytes: self.max,
-            before: self.before,
-            after: self.after,
-            incident_bytes: self.incidents,
-            sync: self.sync,
-            on_findings: pins(On::Finding),
-            on_kills: pins(On::Kill),
+            limits: Limits { keep, bytes, before, after, incident_bytes, sync },
+            pins: Pins { findings: pins(On::Finding), kills: pins(On::Kill) },
         }
     }
+}
+
+/// Which part of a recording; none of it set: all.
+#[derive(Debug, Default, Args)]
+pub struct Excerpt {
+    /// From this moment on: 14:02, 14:02:11, or with the day: 2026-03-01T14:02
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    pub from: Option<When>,
+    /// Until this one
+    #[arg(long, value_name = "TIME", value_parser = values::when)]
+    pub to: Option<When>,
+    /// Only this incident, with what was before and after it
+    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with_all = ["from", "to"])]
+    pub incident: Option<u32>,
 }
 
 /// Show what was kept, as if it were now
@@ -106,15 +125,8 @@ pub struct Replay {
     /// What --save or 'stillwatch record' made
     #[arg(value_name = "FILE|DIR")]
     pub path: PathBuf,
-    /// From this moment on: 14:02, 14:02:11, or with the day: 2026-03-01T14:02
-    #[arg(long, value_name = "TIME", value_parser = values::when)]
-    pub from: Option<When>,
-    /// Until this one
-    #[arg(long, value_name = "TIME", value_parser = values::when)]
-    pub to: Option<When>,
-    /// Only this incident, with what was before and after it
-    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with_all = ["from", "to"])]
-    pub incident: Option<u32>,
+    #[command(flatten)]
+    pub excerpt: Excerpt,
     /// Findings: drawn again by this version, or as they were told
     #[arg(long, value_enum, value_name = "HOW", default_value = "again")]
     pub findings: Told,
@@ -137,16 +149,27 @@ pub struct Report {
     /// Stand-ins for names of hosts, users, processes, cgroups, paths and addresses; what stands for what is kept beside it
     #[arg(long, help_heading = "Output")]
     pub redact: bool,
-    /// From then on: 14:02, 14:02:30, or with a day, 2026-03-01T14:02
-    #[arg(long, value_name = "TIME", value_parser = values::when, help_heading = "What")]
-    pub from: Option<When>,
-    /// Up to then
-    #[arg(long, value_name = "TIME", value_parser = values::when, help_heading = "What")]
-    pub to: Option<When>,
-    /// Only this incident, with what was before and after it
-    #[arg(long, value_name = "N", value_parser = values::number, conflicts_with_all = ["from", "to"])]
-    #[arg(help_heading = "What")]
-    pub incident: Option<u32>,
+    #[command(flatten, next_help_heading = "What")]
+    pub excerpt: Excerpt,
+}
+
+/// Tables of a recording, as NDJSON, CSV or Parquet
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch export FILE [FLAGS]", after_help = EXPORT_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Export {
+    /// A recording: a file, or a folder of 'stillwatch record'
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// CSV and Parquet are of one table
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson", help_heading = "Output")]
+    pub format: Exported,
+    /// Only this table
+    #[arg(long, value_name = "TABLE", help_heading = "What")]
+    pub table: Option<String>,
+    /// Into a file, which is overwritten
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
 }
 
 /// List what went wrong while it was recorded

@@ -22,12 +22,12 @@ pub use clap_complete::Shell;
 
 use self::{
     args::{Color, Common, Top, Word},
-    plan::{Cgroup, Draw, Filter, Plan, Replayed},
+    plan::{Cgroup, Draw, Filter, Plan},
 };
 use crate::{asked::Mode, syscall_names};
 
 pub use self::{
-    keep::Report,
+    keep::{Excerpt, Export, Replay, Report},
     pages::{completions, man},
     refusal::Refusal,
     values::TOTAL,
@@ -37,11 +37,11 @@ pub use self::{
 #[derive(Debug)]
 pub enum Command {
     Run(Box<Plan>),
-    Replay(Replayed),
+    Replay(Replay),
     Incidents(PathBuf),
     Mark { dir: PathBuf, text: String },
-    Report(Box<Report>),
-    Export(plan::Export),
+    Report(Report),
+    Export(Export),
     Doctor { json: bool },
     Completions(Shell),
     Man,
@@ -83,10 +83,7 @@ pub fn parse_from(
     let words = keep::in_order(words.into_iter().map(Into::into).collect());
     let top = Top::try_parse_from(&words).map_err(|error| Refusal::from_clap(&error, &words))?;
     let plan = match top.word {
-        Some(Word::Replay(args)) => {
-            let args::Replay { path, from, to, incident, findings: told, rest } = args;
-            return Ok(Command::Replay(Replayed { path, from, to, incident, told, rest }));
-        }
+        Some(Word::Replay(args)) => return Ok(Command::Replay(args)),
         Some(Word::Incidents(args)) => return Ok(Command::Incidents(args.dir)),
         Some(Word::Mark(args)) => {
             let (dir, text) = match &args.words[..] {
@@ -106,13 +103,11 @@ pub fn parse_from(
             let interval = args.interval.or(first).unwrap_or(INTERVAL);
             Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false)? }
         }
-        Some(Word::Report(report)) => return Ok(Command::Report(Box::new(report))),
+        Some(Word::Report(args)) => return Ok(Command::Report(args)),
+        Some(Word::Export(args)) => return Ok(Command::Export(args)),
         Some(Word::Doctor { json }) => return Ok(Command::Doctor { json }),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
         Some(Word::Man) => return Ok(Command::Man),
-        Some(Word::Export(args::Export { file, format, table, output })) => {
-            return Ok(Command::Export(plan::Export { file, format, table, output }));
-        }
         Some(Word::Io(args)) => {
             let blocked = args::Syscalls { blocked: true, ..Default::default() };
             let syscalls = if args.syscalls { Some(syscalls(&blocked)?) } else { None };

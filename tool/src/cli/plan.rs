@@ -1,21 +1,10 @@
 //! What a run will do, once flags are checked and names are resolved.
 
-use std::{ffi::OsString, net::Ipv6Addr, path::PathBuf, time::Duration};
+use std::{net::Ipv6Addr, path::PathBuf, time::Duration};
 
 use jiff::{Timestamp, civil::Time};
 
 pub use crate::asked::{FlowsBy, Mode};
-
-/// What of a recording goes where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export {
-    pub file: PathBuf,
-    pub format: Exported,
-    /// None: all.
-    pub table: Option<String>,
-    /// None: standard output.
-    pub output: Option<PathBuf>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Exported {
@@ -91,9 +80,16 @@ impl Plan {
     }
 }
 
-/// What a recorder keeps of what it sees, and for how long.
+/// What a recorder does with what it sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
+    pub limits: Limits,
+    pub pins: Pins,
+}
+
+/// What is kept, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
     pub keep: Duration,
     pub bytes: u64,
     /// Of an incident.
@@ -102,28 +98,26 @@ pub struct Keep {
     pub incident_bytes: u64,
     /// Distance of two `fsync`, where nothing begins or ends.
     pub sync: Duration,
-    pub on_findings: bool,
-    pub on_kills: bool,
 }
 
 /// What begins an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pins {
+    pub findings: bool,
+    pub kills: bool,
+}
+
+impl Pins {
+    /// Only marks do.
+    pub const NONE: Self = Self { findings: false, kills: false };
+}
+
+/// The same in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum On {
     Finding,
     Kill,
     None,
-}
-
-/// What of a recording is shown, and how.
-#[derive(Debug)]
-pub struct Replayed {
-    pub path: PathBuf,
-    pub from: Option<When>,
-    pub to: Option<When>,
-    pub incident: Option<u32>,
-    pub told: Told,
-    /// The flags of a live run.
-    pub rest: Vec<OsString>,
 }
 
 /// Whose findings are shown.

@@ -11,11 +11,13 @@ use super::args::Top;
 use crate::{escape::escape, syscall_names::nearest};
 
 /// Why there is nothing to run.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Help or version, for stdout.
+    #[error("{0}")]
     Asked(String),
     /// One line, for stderr.
+    #[error("{0}")]
     Wrong(String),
 }
 

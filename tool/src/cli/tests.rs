@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
-use super::{plan::By, *};
+use super::{
+    plan::{By, Pins},
+    *,
+};
 
 fn run(line: &str) -> Result<Command, Refusal> {
     let here = Surroundings { terminal: true, ..Surroundings::default() };
@@ -256,19 +259,19 @@ fn a_recorder_runs_the_overview_within_limits() {
     assert_eq!(plan.save.as_deref(), Some(std::path::Path::new("/data")));
     assert!(plan.overview && plan.interval == Duration::from_millis(250) && plan.budget_percent == 1.0);
     let keep = plan.keep.unwrap();
-    assert_eq!((keep.keep, keep.bytes), (Duration::from_secs(7 * 86_400), 2 << 30));
-    assert_eq!((keep.on_findings, keep.on_kills, keep.sync), (false, true, Duration::from_secs(5)));
+    assert_eq!((keep.limits.keep, keep.limits.bytes), (Duration::from_secs(7 * 86_400), 2 << 30));
+    assert_eq!((keep.pins, keep.limits.sync), (Pins { findings: false, kills: true }, Duration::from_secs(5)));
     let plan = plan_of("record");
     assert_eq!((plan.save, plan.interval), (Some("/var/lib/stillwatch".into()), Duration::from_secs(1)));
     let other = plan_of("record 5");
     assert_eq!((other.save, other.interval), (Some("/var/lib/stillwatch".into()), Duration::from_secs(5)));
     let keep = plan.keep.unwrap();
-    assert_eq!((keep.before, keep.after), (Duration::from_secs(300), Duration::from_secs(120)));
-    assert!(keep.on_findings && keep.on_kills);
-    assert!(!plan_of("record --on none").keep.unwrap().on_findings);
+    assert_eq!((keep.limits.before, keep.limits.after), (Duration::from_secs(300), Duration::from_secs(120)));
+    assert_eq!(keep.pins, Pins { findings: true, kills: true });
+    assert_eq!(plan_of("record --on none").keep.unwrap().pins, Pins::NONE);
 }
 
-fn replayed_of(line: &str) -> Replayed {
+fn replayed_of(line: &str) -> Replay {
     match run(line) {
         Ok(Command::Replay(replayed)) => replayed,
         other => panic!("{line}: {other:?}"),
@@ -283,8 +286,8 @@ fn flags_of_replay_stand_anywhere() {
     ] {
         let replayed = replayed_of(line);
         assert_eq!(replayed.path, PathBuf::from("a.swr"));
-        assert_eq!(replayed.from, Some(plan::When::Clock("14:02".parse().unwrap())));
-        assert_eq!(replayed.told, plan::Told::Recorded);
+        assert_eq!(replayed.excerpt.from, Some(plan::When::Clock("14:02".parse().unwrap())));
+        assert_eq!(replayed.findings, plan::Told::Recorded);
         assert_eq!(replayed.rest, ["io", "--json", "-p", "7"]);
     }
 }

@@ -50,7 +50,7 @@ fn record(path: &Path, host: &str, lines: &str) -> usize {
     let mut segment = Segment::new(File::create(path).unwrap(), head(host));
     let snapshots = lines.lines().map(|line| serde_json::from_str::<Snapshot>(line).unwrap());
     let entries = snapshots.map(|snapshot| Entry::Snapshot(Box::new(snapshot)));
-    entries.map(|entry| segment.write(Payload::of(&entry).unwrap().unwrap()).unwrap()).count()
+    entries.map(|entry| segment.write(&Payload::of(&entry).unwrap().unwrap()).unwrap()).count()
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn files_of_many_hosts() {
         let export = |format, table: Option<&str>| {
             let output = folder.0.join(host).with_extension("out");
             let table = table.map(str::to_owned);
-            let plan = plan::Export { file: file.clone(), format, table, output: Some(output.clone()) };
-            prepare(&plan).unwrap().run().unwrap();
+            let asked = Export { file: file.clone(), format, table, output: Some(output.clone()) };
+            super::export(&asked).unwrap();
             fs::read(output).unwrap()
         };
         let text = |bytes| String::from_utf8(bytes).unwrap();

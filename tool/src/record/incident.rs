@@ -62,8 +62,7 @@ impl Incident {
         if self.over {
             return Ok(self.to);
         }
-        let folder = self.folder(recording);
-        let span = read::open(&folder)?.span().map_err(|error| Problem::Unreadable { path: folder, error })?;
+        let span = read::open(&self.folder(recording))?.span()?;
         Ok(span.map_or(self.to, |(_, last)| last))
     }
 

@@ -31,18 +31,18 @@ mod recorder;
 mod segments;
 mod store;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod write;
 
 pub use self::{
     head::{DiskSize, FORMAT, Head},
     incident::{Incident, all as incidents},
+    pack::{decode, encode},
     problem::Problem,
-    range::range,
     read::{Entries, Recording, open},
     reader::Skipped,
-    recorder::{Pins, Recorder},
-    store::{Folder, Limits, Single, Store},
+    recorder::Recorder,
+    store::{Folder, Single, Store},
     write::{Payload, Segment},
 };
 

@@ -1,45 +1,55 @@
 //! Which part of a recording is asked for.
 
-use std::path::Path;
-
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
-use super::{Problem, incident};
-use crate::cli::plan::When;
+use super::{Problem, Recording, incident};
+use crate::cli::{Excerpt, plan::When};
 
-/// The first and the last moment that are asked for.
-pub fn range(
-    path: &Path,
-    asked_from: Option<When>,
-    asked_to: Option<When>,
-    incident: Option<u32>,
-    (first, last): (Timestamp, Timestamp),
-) -> Result<(Timestamp, Timestamp), Problem> {
-    if let Some(number) = incident {
-        let incidents = incident::all(path)?;
-        let incident = incidents.into_iter().find(|incident| incident.number == number);
-        let Some(incident) = incident else { return Err(Problem::NoIncident { path: path.to_owned(), number }) };
-        return Ok((incident.from, incident.end(path)?));
+/// The first and the last moment.
+type Span = (Timestamp, Timestamp);
+
+impl Recording {
+    pub fn range(&self, asked: &Excerpt) -> Result<Span, Problem> {
+        if let Some(number) = asked.incident {
+            let incidents = incident::all(&self.path)?;
+            let incident = incidents.into_iter().find(|incident| incident.number == number);
+            let incident = incident.ok_or_else(|| Problem::NoIncident { path: self.path.clone(), number })?;
+            return Ok((incident.from, incident.end(&self.path)?));
+        }
+        range(asked, self.whole()?).ok_or_else(|| self.nothing_then())
     }
-    let from = match asked_from {
+
+    /// Why nothing of it is shown.
+    pub fn nothing_then(&self) -> Problem {
+        match self.whole() {
+            Ok((first, last)) => Problem::NothingThen { path: self.path.clone(), first, last },
+            Err(problem) => problem,
+        }
+    }
+
+    fn whole(&self) -> Result<Span, Problem> {
+        self.span()?.ok_or_else(|| Problem::Empty(self.path.clone()))
+    }
+}
+
+/// None: there is nothing.
+fn range(asked: &Excerpt, (first, last): Span) -> Option<Span> {
+    let from = match asked.from {
         None => first,
         Some(When::At(at)) => at,
         Some(When::Clock(time)) => latest(time, last).unwrap_or(first),
     };
-    let to = match asked_to {
+    let to = match asked.to {
         None => last,
         Some(When::At(at)) => at,
         // The first after the beginning; without one, the last.
-        Some(When::Clock(time)) => match asked_from {
+        Some(When::Clock(time)) => match asked.from {
             Some(_) => from.checked_add(24.hours()).ok().and_then(|end| latest(time, end)),
             None => latest(time, last),
         }
         .unwrap_or(last),
     };
-    if from > to || from > last || to < first {
-        return Err(Problem::NothingThen { path: path.to_owned(), first, last });
-    }
-    Ok((from, to))
+    (from <= to && from <= last && to >= first).then_some((from, to))
 }
 
 /// The last time before the end that a clock here showed that.
@@ -61,7 +71,7 @@ mod tests {
     fn range_of(from: Option<&str>, to: Option<&str>) -> Option<(Timestamp, Timestamp)> {
         let when = |text: &str| When::Clock(text.parse().unwrap());
         let span = (at("2026-03-01T20:00"), at("2026-03-02T10:00"));
-        range(Path::new(""), from.map(when), to.map(when), None, span).ok()
+        range(&Excerpt { from: from.map(when), to: to.map(when), incident: None }, span)
     }
 
     #[test]

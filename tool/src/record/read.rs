@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Entry, FORMAT, Head, Problem, frame,
@@ -18,7 +18,11 @@ use super::{
     segments,
 };
 
+/// Kills are remembered for so long.
+const BEFORE: SignedDuration = SignedDuration::from_mins(10);
+
 pub struct Recording {
+    pub(super) path: PathBuf,
     head: Head,
     segments: Vec<PathBuf>,
 }
@@ -44,7 +48,7 @@ pub fn open(path: &Path) -> Result<Recording, Problem> {
                 let Head { format, version, .. } = head;
                 return Err(Problem::Newer { path: segment.clone(), version, format });
             }
-            return Ok(Recording { head, segments });
+            return Ok(Recording { path: path.to_owned(), head, segments });
         }
     }
     Err(if bytes == 0 { Problem::Empty(path.to_owned()) } else { Problem::NoRecording(path.to_owned()) })
@@ -67,10 +71,15 @@ impl Recording {
     }
 
     /// Moments of the first and the last entry; none: there are none.
-    pub fn span(&self) -> io::Result<Option<(Timestamp, Timestamp)>> {
+    pub fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, Problem> {
         let first = self.segments.iter().find_map(|segment| span(segment).transpose()).transpose()?;
         let last = self.segments.iter().rev().find_map(|segment| span(segment).transpose()).transpose()?;
         Ok(first.zip(last).map(|((first, _), (_, last))| (first, last)))
+    }
+
+    /// What was kept then, and before that, on which findings rest when they are drawn again.
+    pub fn entries_and_before(&self, (from, to): (Timestamp, Timestamp)) -> Entries {
+        self.entries(from.checked_sub(BEFORE).unwrap_or(Timestamp::MIN)..=to)
     }
 
     /// What was kept at moments of a range.
@@ -87,9 +96,10 @@ impl Recording {
     }
 }
 
-fn span(segment: &Path) -> io::Result<Option<(Timestamp, Timestamp)>> {
-    let (mut frames, mut span) = (Frames::new(File::open(segment)?), None);
-    while let Some(frame) = frames.next()? {
+fn span(segment: &Path) -> Result<Option<(Timestamp, Timestamp)>, Problem> {
+    let unreadable = |error| Problem::Unreadable { path: segment.to_owned(), error };
+    let (mut frames, mut span) = (Frames::new(File::open(segment).map_err(unreadable)?), None);
+    while let Some(frame) = frames.next().map_err(unreadable)? {
         if frame.header.kind != frame::HEAD {
             let at = frame.header.at();
             span = Some((span.map_or(at, |(first, _)| first), at));

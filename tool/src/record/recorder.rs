@@ -12,9 +12,12 @@ use super::{
     Entry, Gap, Payload,
     store::{Kept, Store, Wrong},
 };
-use crate::snapshot::{
-    Lost,
-    finding::{Findings, State},
+use crate::{
+    cli::plan::Pins,
+    snapshot::{
+        Lost,
+        finding::{Findings, State},
+    },
 };
 
 /// What may wait for the disk: of a host with many rows, more than five minutes at an interval of a second.
@@ -23,18 +26,6 @@ const WAITING: usize = 32 << 20;
 const AGAIN: Duration = Duration::from_secs(1);
 /// A disk that hangs at the end of a run.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What begins an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pins {
-    pub findings: bool,
-    pub kills: bool,
-}
-
-impl Pins {
-    /// Only marks do.
-    pub const NONE: Self = Self { findings: false, kills: false };
-}
 
 pub struct Recorder {
     queue: Arc<Queue>,
@@ -68,7 +59,7 @@ impl Recorder {
 
     pub fn keep(&self, entry: &Entry) -> io::Result<()> {
         let Some(payload) = Payload::of(entry)? else { return Ok(()) };
-        let (wrong, urgent) = self.pins.of(entry);
+        let (wrong, urgent) = wrong_in(entry, self.pins);
         let mut state = self.queue.state();
         state.bytes += payload.bytes.len();
         state.entries.push_back(Kept { payload, wrong, urgent });
@@ -105,33 +96,31 @@ impl Drop for Recorder {
     }
 }
 
-impl Pins {
-    /// What is wrong as an entry has it, and whether something began or ended with it.
-    fn of(self, entry: &Entry) -> (Option<Wrong>, bool) {
-        match entry {
-            Entry::Snapshot(snapshot) => {
-                let Some(Findings { open, over, .. }) = &snapshot.findings else { return (None, false) };
-                let worst = open
-                    .iter()
-                    .filter(|open| self.findings && open.now && open.finding.harm > 0.0)
-                    .map(|open| Wrong { harm: open.finding.harm, statement: open.finding.statement.clone() });
-                let worst = worst.max_by(|a, b| a.harm.total_cmp(&b.harm));
-                (worst, !over.is_empty() || open.iter().any(|open| open.state == State::Started))
-            }
-            Entry::Kills(kills) => {
-                let victim = kills.iter().find_map(|kill| kill.victim.who.comm.clone());
-                let statement = match victim {
-                    Some(comm) => format!("the kernel killed {} for want of memory", crate::escape::escape(&comm)),
-                    None => "the kernel killed a process for want of memory".to_owned(),
-                };
-                (self.kills.then_some(Wrong { harm: KILL, statement }), true)
-            }
-            Entry::Mark(mark) => {
-                let statement = format!("marked: {}", crate::escape::escape(&mark.text));
-                (Some(Wrong { harm: 0.0, statement }), true)
-            }
-            Entry::Events(_) | Entry::Dropped(_) => (None, false),
+/// What is wrong as an entry has it, of what begins an incident, and whether something began or ended with it.
+fn wrong_in(entry: &Entry, pins: Pins) -> (Option<Wrong>, bool) {
+    match entry {
+        Entry::Snapshot(snapshot) => {
+            let Some(Findings { open, over, .. }) = &snapshot.findings else { return (None, false) };
+            let worst = open
+                .iter()
+                .filter(|open| pins.findings && open.now && open.finding.harm > 0.0)
+                .map(|open| Wrong { harm: open.finding.harm, statement: open.finding.statement.clone() });
+            let worst = worst.max_by(|a, b| a.harm.total_cmp(&b.harm));
+            (worst, !over.is_empty() || open.iter().any(|open| open.state == State::Started))
         }
+        Entry::Kills(kills) => {
+            let victim = kills.iter().find_map(|kill| kill.victim.who.comm.clone());
+            let statement = match victim {
+                Some(comm) => format!("the kernel killed {} for want of memory", crate::escape::escape(&comm)),
+                None => "the kernel killed a process for want of memory".to_owned(),
+            };
+            (pins.kills.then_some(Wrong { harm: KILL, statement }), true)
+        }
+        Entry::Mark(mark) => {
+            let statement = format!("marked: {}", crate::escape::escape(&mark.text));
+            (Some(Wrong { harm: 0.0, statement }), true)
+        }
+        Entry::Events(_) | Entry::Dropped(_) => (None, false),
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     segments,
     write::Payload,
 };
+use crate::cli::plan::Limits;
 
 /// A segment is no longer than that, and no larger than this part of what a recording may have.
 const LENGTH: SignedDuration = SignedDuration::from_mins(5);
@@ -26,19 +27,6 @@ const PARTS: u64 = 16;
 const LOCK: &str = "lock";
 /// Names and addresses are nobody else's business.
 const OWNER: u32 = 0o600;
-
-/// What is kept, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub keep: Duration,
-    pub bytes: u64,
-    /// Of an incident.
-    pub before: Duration,
-    pub after: Duration,
-    pub incident_bytes: u64,
-    /// Distance of two `fsync`, where nothing begins or ends.
-    pub sync: Duration,
-}
 
 /// Something that is wrong.
 #[derive(Clone, Debug)]
@@ -79,7 +67,7 @@ impl Written {
     fn write(&mut self, kept: &Kept, sync: Duration) -> io::Result<()> {
         let (whole, at) = (self.segment.bytes, kept.payload.at);
         let due = kept.urgent || at.duration_since(self.synced).unsigned_abs() >= sync;
-        let written = self.segment.write(kept.payload.clone());
+        let written = self.segment.write(&kept.payload);
         let result = written.and_then(|()| if due { self.segment.sync() } else { Ok(()) });
         match result {
             Ok(()) if due => self.synced = at,

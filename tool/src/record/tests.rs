@@ -52,7 +52,7 @@ pub fn written(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut segment = Segment::new(&mut bytes, head());
     for entry in entries {
-        segment.write(Payload::of(entry).unwrap().unwrap()).unwrap();
+        segment.write(&Payload::of(entry).unwrap().unwrap()).unwrap();
     }
     bytes
 }
@@ -127,7 +127,7 @@ fn what_is_no_recording_is_said() {
     assert_eq!(told("b", b"GIF89a"), "b is no recording of stillwatch, or nothing of it can be read any more");
     let mut newer = Vec::new();
     let head = Head { format: FORMAT + 1, version: "9.0".into(), ..head() };
-    Segment::new(&mut newer, head).write(Payload::of(&entries()[0]).unwrap().unwrap()).unwrap();
+    Segment::new(&mut newer, head).write(&Payload::of(&entries()[0]).unwrap().unwrap()).unwrap();
     let right = "c was recorded by stillwatch 9.0, whose format 2 is newer than this one's: use that version";
     assert_eq!(told("c", &newer), right);
     assert!(open(&folder.0).err().unwrap().to_string().contains("has no recording"));

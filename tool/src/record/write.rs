@@ -51,7 +51,7 @@ impl<W: Write> Segment<W> {
         Self { out, head, key: None, bytes: 0 }
     }
 
-    pub fn write(&mut self, entry: Payload) -> io::Result<()> {
+    pub fn write(&mut self, entry: &Payload) -> io::Result<()> {
         if entry.bytes.len() > LARGEST {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry is larger than a frame may be"));
         }
@@ -66,7 +66,7 @@ impl<W: Write> Segment<W> {
         if due {
             let packed = pack(&entry.bytes, &[])?;
             frame::put(&mut bytes, Header { kind: frame::KEY, ..header }, &packed);
-            self.key = Some(Key { sum: crc32fast::hash(&packed), at: entry.at, payload: entry.bytes });
+            self.key = Some(Key { sum: crc32fast::hash(&packed), at: entry.at, payload: entry.bytes.clone() });
         } else {
             let (prefix, key) = self.key.as_ref().map_or((&[][..], 0), |key| (&key.payload[..], key.sum));
             frame::put(&mut bytes, Header { key, ..header }, &pack(&entry.bytes, prefix)?);

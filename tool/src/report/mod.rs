@@ -29,16 +29,13 @@ use std::{
 };
 
 use anyhow::Result;
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 use self::{redact::Redaction, story::Story};
 use crate::{
     cli::Report,
     record::{self, Problem, Recording},
 };
-
-/// Findings that are drawn again rest on what was before: kills are remembered for so long.
-const BEFORE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Writes it, and with it what stands for what, where names are not to be told.
 pub fn write(asked: &Report) -> Result<()> {
@@ -54,16 +51,14 @@ pub fn write(asked: &Report) -> Result<()> {
 }
 
 fn tell(recording: &Recording, asked: &Report) -> Result<(Story, Option<Redaction>)> {
-    let Report { recording: path, from, to, incident, .. } = asked;
-    let Some(span) = recording.span()? else { return Err(Problem::Empty(path.clone()).into()) };
-    let (from, to) = record::range(path, *from, *to, *incident, span)?;
+    let range = recording.range(&asked.excerpt)?;
     let mut redaction = asked.redact.then(Redaction::default);
     let head = match &mut redaction {
         Some(redaction) => redaction.head(recording.head())?,
         None => recording.head().clone(),
     };
-    let mut story = Story::new(head, from);
-    let mut entries = recording.entries(from.checked_sub(BEFORE).unwrap_or(Timestamp::MIN)..=to);
+    let mut story = Story::new(head, range.0);
+    let mut entries = recording.entries_and_before(range);
     for entry in entries.by_ref() {
         story.add(match &mut redaction {
             Some(redaction) => redaction.entry(&entry)?,

@@ -10,10 +10,10 @@ mod tests;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use anyhow::{Context, Result};
+use rmpv::Value;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
 
-use crate::record::{Entry, Head};
+use crate::record::{self, Entry, Head};
 
 /// What is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,32 +107,36 @@ impl Redaction {
     }
 
     fn all<T: Serialize + DeserializeOwned>(&mut self, whole: &T) -> Result<T> {
-        let mut value = serde_json::to_value(whole)?;
+        // As it stands in a recording.
+        let mut value = rmpv::decode::read_value(&mut &record::encode(whole)?[..])?;
         self.value("", false, &mut value);
-        Ok(serde_json::from_value(value)?)
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &value)?;
+        record::decode(&bytes).context("what came of it is none")
     }
 
     /// `key`: of the nearest object around it that names it.
     fn value(&mut self, key: &str, is_kernel: bool, value: &mut Value) {
         match value {
-            Value::Object(map) => self.object(key, map),
+            Value::Map(map) => self.map_of(key, map),
             Value::Array(values) => values.iter_mut().for_each(|one| self.value(key, is_kernel, one)),
-            Value::String(text) => *text = self.text(key, is_kernel, text),
+            Value::String(text) => *text = self.text(key, is_kernel, text.as_str().unwrap_or_default()).into(),
             // Root is root everywhere.
-            Value::Number(number) if key == "uid" && number.as_u64() != Some(0) => {
+            Value::Integer(number) if key == "uid" && number.as_u64() != Some(0) => {
                 *value = self.user(&number.to_string()).into();
             }
             _ => {}
         }
     }
 
-    fn object(&mut self, around: &str, map: &mut Map<String, Value>) {
-        let is_kernel = map.get("kernel_thread") == Some(&Value::Bool(true));
+    fn map_of(&mut self, around: &str, map: &mut [(Value, Value)]) {
+        let is_kernel = map.iter().any(|(key, value)| key.as_str() == Some("kernel_thread") && *value == true.into());
         for (key, value) in map {
-            match key.as_str() {
-                left_out if LEFT_OUT.contains(&left_out) => *value = Value::Null,
+            match key.as_str().unwrap_or_default() {
+                left_out if LEFT_OUT.contains(&left_out) => *value = Value::Nil,
                 // What is known, and why it is not.
                 "Value" | "Ok" => self.value(around, is_kernel, value),
+                "V4" | "V6" if around == "address" => self.octets(value),
                 "Mark" => self.value("note", is_kernel, value),
                 "text" if around == "note" => self.value("note", is_kernel, value),
                 key => self.value(key, is_kernel, value),
@@ -213,6 +217,21 @@ impl Redaction {
                 .stand_in(Sort::Address, text, |n| format!("198.{}.{}.{}", 18 + (n >> 16 & 1), n >> 8 & 255, n & 255)),
             _ => self.stand_in(Sort::Address, text, |n| format!("2001:db8::{:x}:{:x}", n >> 16, n & 0xffff)),
         }
+    }
+
+    fn octets(&mut self, value: &mut Value) {
+        let octets = value.as_array().map(|octets| octets.iter().filter_map(|octet| octet.as_u64()?.try_into().ok()));
+        let octets: Vec<u8> = octets.into_iter().flatten().collect();
+        let v4 = <[u8; 4]>::try_from(&octets[..]).map(IpAddr::from);
+        let address = v4.or_else(|_| <[u8; 16]>::try_from(&octets[..]).map(IpAddr::from));
+        let stand_in = address.ok().and_then(|address| self.address(&address.to_string()).parse().ok());
+        let octets = match stand_in {
+            Some(IpAddr::V4(address)) => address.octets().to_vec(),
+            Some(IpAddr::V6(address)) => address.octets().to_vec(),
+            // Nobody's, rather than what nobody understands.
+            None => vec![0; octets.len()],
+        };
+        *value = octets.into_iter().map(Value::from).collect::<Vec<_>>().into();
     }
 
     fn user(&mut self, id: &str) -> u32 {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     between::oom::reconstructed,
-    cli::{Report, plan::When},
+    cli::{Excerpt, Report, plan::When},
     lead_up::{LeadUp, Series},
     oom_report::{Collector, Line},
     record::{DiskSize, Entry, FORMAT, Head, Mark, Payload, Segment},
@@ -230,15 +230,13 @@ fn from_a_recording_to_a_report() {
     let (recording, output) = (folder.join("it.swr"), folder.join("it.html"));
     let mut segment = Segment::new(fs::File::create(&recording).unwrap(), head());
     for entry in killed() {
-        segment.write(Payload::of(&entry).unwrap().unwrap()).unwrap();
+        segment.write(&Payload::of(&entry).unwrap().unwrap()).unwrap();
     }
     let asked = |from: Option<&str>| Report {
         recording: recording.clone(),
         output: output.clone(),
         redact: true,
-        from: from.map(|from| When::At(from.parse().unwrap())),
-        to: None,
-        incident: None,
+        excerpt: Excerpt { from: from.map(|from| When::At(from.parse().unwrap())), ..Excerpt::default() },
     };
     write(&asked(None)).unwrap();
     let page = fs::read_to_string(&output).unwrap();

@@ -16,10 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::host::now;
 use crate::{
-    cli::plan::{Keep, Plan},
+    cli::plan::{Limits, Pins, Plan},
     escape::escape,
     format,
-    record::{self, DiskSize, Entry, FORMAT, Folder, Head, Limits, Mark, Pins, Recorder, Single, Store},
+    record::{self, DiskSize, Entry, FORMAT, Folder, Head, Mark, Recorder, Single, Store},
 };
 
 /// Within the folder of a recording that is being written.
@@ -47,9 +47,8 @@ pub fn open(plan: &Plan, missing: &[String]) -> Result<Option<Opened>> {
     let head = head(plan, missing);
     Ok(Some(match &plan.keep {
         Some(keep) => {
-            let pins = Pins { findings: keep.on_findings, kills: keep.on_kills };
-            let store = Box::new(Folder::open(path, limits(keep), head)?);
-            Opened { store, pins, socket: Some(bind(&path.join(SOCKET))?) }
+            let store = Box::new(Folder::open(path, keep.limits, head)?);
+            Opened { store, pins: keep.pins, socket: Some(bind(&path.join(SOCKET))?) }
         }
         None => Opened { store: Box::new(Single::create(path, &head, SYNC)?), pins: Pins::NONE, socket: None },
     }))
@@ -70,11 +69,6 @@ impl Opened {
         let marks = Marks { signal: signal(SignalKind::user_defined1())?, socket };
         Ok(Recording { recorder: Recorder::new(self.store, self.pins)?, marks })
     }
-}
-
-fn limits(keep: &Keep) -> Limits {
-    let Keep { keep, bytes, before, after, incident_bytes, sync, .. } = *keep;
-    Limits { keep, bytes, before, after, incident_bytes, sync }
 }
 
 fn head(plan: &Plan, missing: &[String]) -> Head {

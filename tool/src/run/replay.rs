@@ -1,46 +1,39 @@
 //! A recording, shown as if it were now.
 
+
 use std::io;
 
 use anyhow::Result;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{show, unless_enough_seen};
 use crate::{
     cli::{
-        self, Surroundings,
-        plan::{Plan, Replayed, Told},
+        self, Replay, Surroundings,
+        plan::{Plan, Told},
     },
     findings::track::Tracker,
-    record::{self, Entry, Problem},
+    record::{self, Entry},
     sinks,
     snapshot::{Snapshot, tcp::Events},
 };
 
-/// Findings rest on what was before: kills are remembered for so long.
-const BEFORE: SignedDuration = SignedDuration::from_mins(10);
-
-pub fn replay(asked: &Replayed) -> Result<()> {
+pub fn replay(asked: &Replay) -> Result<()> {
     let recording = record::open(&asked.path)?;
-    let Some(span) = recording.span()? else { return Err(Problem::Empty(asked.path.clone()).into()) };
     let head = recording.head();
-    let plan = match cli::replayed(&head.flags, &asked.rest, Surroundings::of_this_process()) {
-        Ok(plan) => plan,
-        Err(refusal) => refusal.exit(),
-    };
-    let Replayed { path, from, to, incident, .. } = asked;
-    let (from, to) = record::range(path, *from, *to, *incident, span)?;
+    let plan = cli::replayed(&head.flags, &asked.rest, Surroundings::of_this_process())?;
+    let range = recording.range(&asked.excerpt)?;
     let mut shown = Shown {
-        tracker: (asked.told == Told::Again).then(|| Tracker::new(head.missing.clone())),
+        tracker: (asked.findings == Told::Again).then(|| Tracker::new(head.missing.clone())),
         plan: &plan,
         events: Events::default(),
     };
     let mut sink = sinks::of(&plan, io::stdout());
-    let mut entries = recording.entries(from.checked_sub(BEFORE).unwrap_or(Timestamp::MIN)..=to);
+    let mut entries = recording.entries_and_before(range);
     let mut left = plan.count.unwrap_or(u64::MAX);
     let mut any = false;
     for entry in entries.by_ref() {
-        let Some(entry) = shown.of(entry, from) else { continue };
+        let Some(entry) = shown.of(entry, range.0) else { continue };
         any = true;
         left -= u64::from(matches!(entry, Entry::Snapshot(_)));
         if let Err(error) = show(&mut *sink, &plan, entry) {
@@ -55,7 +48,7 @@ pub fn replay(asked: &Replayed) -> Result<()> {
         tracing::warn!("not all of the recording can be read: {skipped}");
     }
     if !any {
-        return Err(Problem::NothingThen { path: asked.path.clone(), first: span.0, last: span.1 }.into());
+        return Err(recording.nothing_then().into());
     }
     unless_enough_seen(sink.finish().map_err(Into::into))
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::*;
-use crate::record::store::{Folder as Store, Kept, Limits, Store as _};
+use crate::{
+    cli::plan::Limits,
+    record::store::{Folder as Store, Kept, Store as _},
+};
 
 pub const LIMITS: Limits = Limits {
     keep: Duration::from_secs(3600),

@@ -6,9 +6,12 @@ use super::{
     killed::{LIMITS, kept},
     *,
 };
-use crate::record::{
-    incident,
-    store::{Folder as Store, Kept, Limits, Store as _, Wrong},
+use crate::{
+    cli::plan::Limits,
+    record::{
+        incident,
+        store::{Folder as Store, Kept, Store as _, Wrong},
+    },
 };
 
 fn at(second: i64) -> Timestamp {

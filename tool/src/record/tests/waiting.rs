@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::*;
-use crate::record::{pack::decode, store::Kept};
+use crate::{
+    cli::plan::Pins,
+    record::{pack::decode, store::Kept},
+};
 
 #[derive(Clone, Default)]
 struct Disk {
