@@ -4,7 +4,7 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io::{BufRead, BufReader},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::FileExt},
     path::PathBuf,
     process::{Child, Stdio},
     time::{Duration, Instant},
@@ -15,7 +15,9 @@ use serde_json::Value;
 use stillwatch_tests::stillwatch;
 
 use super::{
-    Test, here,
+    Test,
+    devices::{Filesystem, LoopDevice, MIB, memory_file},
+    here,
     workload::{Workload, sleep},
 };
 
@@ -23,6 +25,7 @@ pub const TESTS: &[Test] = &[
     here("record_replays_what_was_printed", same),
     here("record_keeps_an_incident", incident),
     here("record_goes_on_after_a_full_disk", full),
+    here("record_has_what_was_synced_before_the_power_went", cut),
     here("record_refuses", refused),
 ];
 
@@ -238,6 +241,41 @@ fn full() -> Result<()> {
     }
     ensure!(last.is_some(), "nothing is there");
     drop(disk);
+    Ok(())
+}
+
+/// The next boot finds what the disk has at that moment, in the middle of writing.
+fn cut() -> Result<()> {
+    const SIZE: u64 = 32 * MIB;
+    const SYNC: Duration = Duration::from_secs(2);
+    let disk = memory_file(SIZE)?;
+    let device = LoopDevice::over(&disk)?;
+    let filesystem = Filesystem::on(&device.name)?;
+    let kept = |on: &Filesystem| -> Result<String> { Ok(on.path.join("kept").to_str().context("a path")?.to_owned()) };
+    let dir = kept(&filesystem)?;
+    let recorder = Recorder::start(&dir, &["--sync", "2s"])?;
+    let until = Instant::now() + Duration::from_secs(30);
+    while stillwatch().args(["replay", &dir]).output()?.status.code() != Some(0) {
+        ensure!(Instant::now() < until, "nothing is recorded");
+        sleep(Duration::from_millis(200));
+    }
+    // Until something was synced, and some more.
+    sleep(3 * SYNC);
+    let mut bytes = vec![0; SIZE as usize];
+    let went = jiff::Timestamp::now();
+    disk.read_exact_at(&mut bytes, 0)?;
+    recorder.end()?;
+    let next = memory_file(SIZE)?;
+    next.write_all_at(&bytes, 0)?;
+    let device = LoopDevice::over(&next)?;
+    let filesystem = Filesystem::mount(&device.name)?;
+    let dir = kept(&filesystem)?;
+    let lines = printed(&["replay", &dir, "io", "--json"])?;
+    let last: Value = serde_json::from_str(lines.lines().last().context("nothing is there")?)?;
+    let last: jiff::Timestamp = last["at"].as_str().context("no moment")?.parse()?;
+    let lost = Duration::try_from(went.duration_since(last))?;
+    // Whatever was told since, and the interval that went on; a disk takes some time, too.
+    ensure!(lost < SYNC + Duration::from_millis(1500), "{lost:?} are lost");
     Ok(())
 }
 

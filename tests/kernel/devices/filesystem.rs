@@ -27,17 +27,22 @@ pub struct Filesystem {
 
 impl Filesystem {
     pub fn on(device: &str) -> Result<Self> {
-        if !fs::read_to_string("/proc/filesystems")?.contains("\text4") {
-            load("ext4", &[])?;
-        }
         let node = format!("/dev/{device}");
         let made = Command::new("busybox").args(["mke2fs", "-b", "4096", &node]).output().context("busybox mke2fs")?;
         ensure!(made.status.success(), "mke2fs: {}", String::from_utf8_lossy(&made.stderr));
         // What it wrote is not part of any test.
         File::from(buffered(device)?).sync_all()?;
+        Self::mount(device)
+    }
+
+    /// What is there already.
+    pub fn mount(device: &str) -> Result<Self> {
+        if !fs::read_to_string("/proc/filesystems")?.contains("\text4") {
+            load("ext4", &[])?;
+        }
         let path = std::env::temp_dir().join(format!("stillwatch-{}-{device}", std::process::id()));
         fs::create_dir_all(&path)?;
-        let (from, to) = (CString::new(node)?, as_c(&path)?);
+        let (from, to) = (CString::new(format!("/dev/{device}"))?, as_c(&path)?);
         // SAFETY: NUL-terminated strings.
         let result = unsafe { libc::mount(from.as_ptr(), to.as_ptr(), c"ext4".as_ptr(), 0, std::ptr::null()) };
         ensure!(result == 0, "mounting {device}: {}", std::io::Error::last_os_error());
