@@ -1,5 +1,7 @@
 //! A recording, shown as if it were now.
 
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
