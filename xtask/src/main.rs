@@ -37,7 +37,7 @@ cargo xtask COMMAND
                    One command in that kernel's machine, stillwatch on its PATH and every PATH
                    copied to /root
   bench [PATTERN]  Every promised cost, measured on this host; PATTERN: services, calls, switches, io,
-                   writes, tcp, losses, user, start, memory. --rounds N (7); --write puts the tables into
+                   writes, tcp, losses, user, record, start, memory. --rounds N (7); --write puts the tables into
                    BUDGET.md; --all-peers compares services with bpftrace, perf trace and strace, too
   audit [LOAD…]    The ledger against the kernel's own sums, under twelve loads of this host
                    (docs/audit.md)

@@ -11,9 +11,10 @@
 //! `lossy CPU COUNT`: writes a kilobyte to a TCP connection that loses one packet in twenty, 3000 times a second, and answers with the
 //! number of segments that were retransmitted.
 //! `busy THREADS`: many threads that make many different system calls, until standard input ends.
+//! `processes COUNT`: many processes that wake twice a second for the same calls, until standard input ends.
 //! `files DEVICE`: writes a file on the device's ext4, syncs it and reads it back, until standard input ends.
 //!
-//! All but the last three make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
+//! All but the last four make COUNT rounds for every line on standard input, and answer with the nanoseconds per round.
 
 use std::{
     fs::{File, OpenOptions},
@@ -90,9 +91,11 @@ fn main() -> Result<()> {
         }
         Some("lossy") => lossy(number(1)?, number(2)?),
         Some("busy") => busy(number(1)?),
+        Some("processes") => processes(number(1)?),
         Some("files") => files(device(1)?),
         _ => bail!(
-            "usage: bench-load calls|pairs|echo|echo-tail|connects|lossy CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | files DEVICE"
+            "usage: bench-load calls|pairs|echo|echo-tail|connects|lossy CPU COUNT | reads|writes CPU COUNT DEVICE | busy THREADS | processes COUNT | \
+             files DEVICE"
         ),
     }
 }
@@ -269,16 +272,35 @@ fn files(device: &str) -> Result<()> {
 type Call = (libc::c_long, [usize; 6]);
 
 fn busy(threads: u64) -> Result<()> {
-    let threads: Vec<_> = (0..threads).map(|seed| thread::Builder::new().spawn(move || work(seed))).collect();
+    // With 200 threads, two CPUs have no idle time.
+    let pause = |pass: &mut u64| Duration::from_micros(500 + next(pass) % 20_000);
+    let threads: Vec<_> = (0..threads).map(|seed| thread::Builder::new().spawn(move || work(seed, pause))).collect();
     println!("{} threads, {} system calls", threads.iter().flatten().count(), calls(0).len());
     io::stdout().flush()?;
     io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
 
-/// Every thread makes all the calls, then sleeps for a while that differs from pass to pass: with 200 threads, two
-/// CPUs have no idle time.
-fn work(seed: u64) {
+fn processes(count: u64) -> Result<()> {
+    let pause = |pass: &mut u64| Duration::from_micros(250_000 + next(pass) % 500_000);
+    for seed in 0..count {
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => bail!("fork: {}", io::Error::last_os_error()),
+            0 => {
+                // SAFETY: no memory is involved.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                work(seed, pause);
+            }
+            _ => {}
+        }
+    }
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Makes all the calls, then sleeps for a while that differs from pass to pass.
+fn work(seed: u64, pause: fn(&mut u64) -> Duration) -> ! {
     let mut pass = seed;
     let mut buffer = vec![0u64; BUFFER / 8];
     let calls = calls(buffer.as_mut_ptr() as usize);
@@ -287,7 +309,7 @@ fn work(seed: u64) {
             // SAFETY: chosen to have no effect beyond the buffer, which is large enough for each of them.
             unsafe { libc::syscall(number, a, b, c, d, e, f) };
         }
-        thread::sleep(Duration::from_micros(500 + next(&mut pass) % 20_000));
+        thread::sleep(pause(&mut pass));
     }
 }
 

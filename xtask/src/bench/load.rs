@@ -45,6 +45,11 @@ impl Load {
         Self::start(&bench.load, &["busy", &threads.to_string()])
     }
 
+    /// Many processes that wake twice a second, until dropped.
+    pub fn processes(bench: &Bench, count: u32) -> Result<Self> {
+        Self::start(&bench.load, &["processes", &count.to_string()])
+    }
+
     /// A file that is written, synced and read, until dropped.
     pub fn files(bench: &Bench, disk: &Disk) -> Result<Self> {
         Self::start(&bench.load, &["files", &disk.device])

@@ -13,6 +13,7 @@ mod losses;
 mod memory;
 mod observer;
 mod programs;
+mod record;
 mod report;
 mod services;
 mod start;
@@ -52,7 +53,7 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 10] = [
+const FIGURES: [(&str, Measure); 11] = [
     ("services", services::figure),
     ("calls", calls::figure),
     ("switches", switches::figure),
@@ -61,6 +62,7 @@ const FIGURES: [(&str, Measure); 10] = [
     ("tcp", tcp::figure),
     ("losses", losses::figure),
     ("user", user::figure),
+    ("record", record::figure),
     ("start", start::figure),
     ("memory", memory::figure),
 ];

@@ -38,7 +38,7 @@ impl Observer {
         let words = args.split(' ').map(OsString::from);
         let command = std::iter::once(bench.stillwatch.clone().into())
             .chain(words)
-            .chain(["--plain", "--budget", "100"].map(OsString::from));
+            .chain(["--budget", "100"].map(OsString::from));
         Self { name: format!("`stillwatch {args}`"), command: Some(command.collect()), peer: false, others: Vec::new() }
     }
 
