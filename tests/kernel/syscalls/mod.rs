@@ -2,7 +2,7 @@
 
 mod attribution;
 mod counts;
-mod in_flight;
+pub mod in_flight;
 mod long;
 mod modes;
 

@@ -13,6 +13,8 @@ use std::{
 use procfs::process::{MountInfo, Process};
 use serde::Serialize;
 
+use crate::kernel::in_time;
+
 /// Processes looked at to find out which hierarchy is in use.
 const SAMPLED: usize = 256;
 
@@ -70,7 +72,7 @@ impl Cgroups {
     pub fn read() -> Self {
         let Ok(process) = Process::myself() else { return Self::default() };
         let mounts = process.mountinfo().map(|mounts| mounts.0).unwrap_or_default();
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = in_time::text("/proc/self/cgroup".to_owned()).unwrap_or_default();
         Self::from(hierarchies(&own, &mounts), cgroup_files())
     }
 
@@ -162,12 +164,12 @@ fn has_option(options: &HashMap<String, Option<String>>, wanted: &str) -> bool {
     }
 }
 
-/// `/proc/PID/cgroup` of some processes, evenly spread over all.
+/// `/proc/PID/cgroup` of some processes, evenly spread over all. Who makes or removes a cgroup holds a lock that reading them takes.
 fn cgroup_files() -> impl Iterator<Item = String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     let stride = pids.len().div_ceil(SAMPLED).max(1);
-    pids.into_iter().step_by(stride).filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/cgroup")).ok())
+    pids.into_iter().step_by(stride).filter_map(|pid| in_time::text(format!("/proc/{pid}/cgroup")))
 }
 
 #[cfg(test)]
