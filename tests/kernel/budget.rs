@@ -44,7 +44,7 @@ fn lines<'a>(watch: &'a Watch, since: usize, probe: &'a str) -> impl Iterator<It
 }
 
 /// One more interval, of which the last line is that of the ledger.
-fn interval(watch: &mut Watch) -> Result<()> {
+pub fn interval(watch: &mut Watch) -> Result<()> {
     let before = watch.snapshots.len();
     while watch.snapshots.len() == before || watch.snapshots.last().is_some_and(|line| line["probe"] != "overview") {
         watch.line()?;
@@ -179,8 +179,14 @@ fn packets() -> Result<()> {
     })
 }
 
-/// Two processes that wake each other, on one CPU: some hundred thousand switches in a second.
 fn switches() -> Result<()> {
+    let storm = turns()?;
+    let mut watch = watch(&[])?;
+    leaves_out(&mut watch, &["run queues", "stalls"], storm, |line| line["probe"] == "io" && line["stalled"].is_null())
+}
+
+/// Two processes that wake each other, on one CPU: some hundred thousand switches in a second.
+pub fn turns() -> Result<Vec<Workload>> {
     let pipe = || -> Result<[OwnedFd; 2]> {
         let (read, write) = std::io::pipe()?;
         Ok([read.into(), write.into()])
@@ -213,8 +219,5 @@ fn switches() -> Result<()> {
             turn(&read, &write_back);
         }
     })?;
-    let mut watch = watch(&[])?;
-    leaves_out(&mut watch, &["run queues", "stalls"], vec![one, other], |line| {
-        line["probe"] == "io" && line["stalled"].is_null()
-    })
+    Ok(vec![one, other])
 }

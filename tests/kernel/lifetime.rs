@@ -46,7 +46,7 @@ fn rights() -> Result<()> {
 }
 
 /// Ids of the kernel objects of one kind (`map_id:`, `prog_id:`) that a process holds.
-fn held(pid: i32, kind: &str) -> Result<Vec<u32>> {
+pub fn held(pid: i32, kind: &str) -> Result<Vec<u32>> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fdinfo"))?
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
         .filter_map(|info| info.lines().find_map(|line| line.strip_prefix(kind)?.trim().parse().ok()))

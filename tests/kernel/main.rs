@@ -10,6 +10,7 @@ mod findings;
 mod io;
 mod lifetime;
 mod oom;
+mod own_cost;
 mod place;
 mod record;
 mod stillwatch;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         lifetime::TESTS,
         survival::TESTS,
         budget::TESTS,
+        own_cost::TESTS,
         &syscalls::tests(),
         &io::tests(),
         &tcp::tests(),

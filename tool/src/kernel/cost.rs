@@ -28,15 +28,17 @@ impl Stopwatch {
 /// Runs of each program, by its name.
 pub type Runs = BTreeMap<&'static str, u64>;
 
-/// Runs in a window that say anew what one costs.
+/// Runs in a window that say anew what one costs,
 const OFTEN: u64 = 100;
+/// and of all programs together, those after which a window need not be longer.
+const ENOUGH: u64 = 10_000;
 
 /// Nanoseconds per run of each program, by its name.
 #[derive(Clone, Debug, Default)]
 pub struct RunCost(HashMap<String, f64>);
 
-/// A few milliseconds in which the kernel measures programs. Not longer: while it does, it adds two clock reads to every
-/// BPF program on the host.
+/// A time in which the kernel measures programs. Not longer than it takes: while it does, it adds two clock reads to every BPF program on the
+/// host.
 pub struct Window {
     before: Vec<(String, Duration, u64)>,
     _measuring: OwnedFd,
@@ -46,6 +48,12 @@ impl Window {
     /// `None` where the kernel won't.
     pub fn open(ebpf: &Ebpf) -> Option<Self> {
         Some(Self { before: read(ebpf)?, _measuring: as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()? })
+    }
+
+    /// Whether programs have run so often that it says what they cost under the load that there is.
+    pub fn has_enough(&self, ebpf: &Ebpf) -> bool {
+        let runs = |programs: &[(String, Duration, u64)]| programs.iter().map(|(_, _, runs)| runs).sum::<u64>();
+        read(ebpf).is_none_or(|now| runs(&now) >= runs(&self.before) + ENOUGH)
     }
 }
 
@@ -61,17 +69,17 @@ impl RunCost {
             }
         }
         let mut cost = Self::default();
-        cost.learn(window, ebpf);
+        cost.learn(&window, ebpf);
         Some(cost)
     }
 
-    /// Ends a window: what programs cost that ran in it, often enough or for the first time, is known anew.
-    pub fn learn(&mut self, window: Window, ebpf: &Ebpf) {
+    /// What programs cost that have run in a window until now, often enough or for the first time, is known anew.
+    pub fn learn(&mut self, window: &Window, ebpf: &Ebpf) {
         let Some(after) = read(ebpf) else { return };
-        for ((name, time, runs), (_, later, more)) in window.before.into_iter().zip(after) {
-            let runs = more.saturating_sub(runs);
+        for ((_, time, runs), (name, later, more)) in window.before.iter().zip(after) {
+            let runs = more.saturating_sub(*runs);
             if runs >= OFTEN || runs > 0 && !self.0.contains_key(&name) {
-                self.0.insert(name, later.saturating_sub(time).as_nanos() as f64 / runs as f64);
+                self.0.insert(name, later.saturating_sub(*time).as_nanos() as f64 / runs as f64);
             }
         }
     }

@@ -40,6 +40,8 @@ pub struct Attached {
     /// What could not be attached.
     unavailable: Vec<Unavailable>,
     run_cost: Option<RunCost>,
+    /// Open over ticks, where programs run too seldom.
+    window: Option<Window>,
     /// How often programs ran until the last sample, and how long, where that is known.
     runs: Runs,
     programs: Duration,
@@ -56,8 +58,8 @@ pub struct Attached {
 }
 
 /// Intervals between two looks at what programs cost.
-const RECALIBRATED: u32 = 60;
-/// Long enough to see some requests on a busy host.
+const RECALIBRATED: u32 = 20;
+/// Long enough on a busy host.
 const CALIBRATION: Duration = Duration::from_millis(50);
 
 pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
@@ -129,6 +131,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         plan,
         unavailable: start.unavailable,
         run_cost,
+        window: None,
         kernel_bytes,
         missing,
     })
@@ -186,6 +189,7 @@ impl Attached {
     /// `last`: what waits for more to be known is told now.
     pub fn sample(&mut self, last: bool, names: &mut Names) -> Result<Sample> {
         in_time::begin_tick();
+        self.learn();
         let now = now();
         let before = self.readers.are_there();
         let left_out = self.left_out();
@@ -212,6 +216,7 @@ impl Attached {
         let spent = self.spend(&runs);
         // Of a probe that was not read it is not known how often its programs ran.
         let is_known = self.readers.work() && self.run_cost.as_ref().is_some_and(|cost| cost.knows(&runs));
+        self.window.take_if(|window| is_known || window.has_enough(&self.ebpf));
         sample.usage = Usage {
             process: self.process,
             programs: is_known.then_some(self.programs),
@@ -290,11 +295,23 @@ impl Attached {
         }
     }
 
-    /// Measures programs for which there was nothing to do when the run began, while they have.
+    /// Measures programs under the load that there is: for a moment where they run often, else until the next tick, or the one at which no run
+    /// is of a program that has not been measured.
     pub async fn calibrate(&mut self, interval: Duration) {
-        let Some(cost) = &mut self.run_cost else { return };
-        let Some(window) = Window::open(&self.ebpf) else { return };
+        if self.run_cost.is_none() || self.window.is_some() {
+            return;
+        }
+        self.window = Window::open(&self.ebpf);
         tokio::time::sleep(CALIBRATION.min(interval / 4)).await;
-        cost.learn(window, &self.ebpf);
+        if self.window.as_ref().is_some_and(|window| window.has_enough(&self.ebpf)) {
+            self.learn();
+            self.window = None;
+        }
+    }
+
+    fn learn(&mut self) {
+        if let (Some(cost), Some(window)) = (&mut self.run_cost, &self.window) {
+            cost.learn(window, &self.ebpf);
+        }
     }
 }

@@ -71,8 +71,8 @@ impl Snapshot {
 pub struct Cost {
     /// User and system time of our own process, percent of one CPU.
     pub user_cpu_percent: f64,
-    /// Time in our programs inside the kernel, percent of one CPU: runs counted in this interval times nanoseconds per run
-    /// measured at start. `None` where the kernel would not measure it.
+    /// Time in our programs inside the kernel, percent of one CPU: runs counted in this interval times nanoseconds per run, which are measured
+    /// anew now and then. `None` where the kernel would not measure it.
     pub kernel_cpu_percent: Option<f64>,
     pub rss_bytes: u64,
     /// Memory of our maps, computed from their real sizes.
