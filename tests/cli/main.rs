@@ -1,6 +1,7 @@
 //! The command line from outside: what it refuses and how, and the texts that need no kernel. No root needed.
 
 mod refusals;
+mod screen;
 mod texts;
 
 use std::process::{Command, Output};

@@ -13,6 +13,7 @@ mod oom;
 mod own_cost;
 mod place;
 mod record;
+mod screen;
 mod stillwatch;
 mod survival;
 mod syscalls;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         &cpu::tests(),
         &findings::tests(),
         record::TESTS,
+        screen::TESTS,
         audit::TESTS,
     ]
     .concat();

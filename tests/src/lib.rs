@@ -1,6 +1,7 @@
 //! Helpers shared by the tests.
 
 pub mod schema;
+pub mod tmux;
 
 use std::{env, path::PathBuf, process::Command};
 

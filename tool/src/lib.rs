@@ -19,6 +19,7 @@
 //! - [`engine`]: from samples and events to what sinks show. No I/O but names, no clock.
 //! - [`record`]: what a run saw, kept in files and read back.
 //! - [`report`]: what a recording has to tell of an incident, as one file; [`export`]: its tables, for other tools.
+//! - [`screen`]: all of that, live or recorded, to look around in.
 //! - [`constant`]: words of the sources, written and read back.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`for_tests`]: what only builds for tests can do.
@@ -52,6 +53,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod sample;
+pub mod screen;
 pub mod selection;
 pub mod sinks;
 pub mod snapshot;

@@ -1,6 +1,7 @@
 //! The only clock: tick → sample → snapshot → sinks.
 
 mod attached;
+mod audience;
 mod budget;
 mod host;
 mod readers;
@@ -20,6 +21,7 @@ use tokio::{
 
 use self::{
     attached::{Attached, attach},
+    audience::Audience,
     host::now,
     recording::{Opened, Recording, marked},
 };
@@ -37,6 +39,7 @@ use crate::{
     names::{Host, Names},
     probes::oom,
     record::{Entry, Gap, Mark, Recorder},
+    screen::Ask,
     selection,
     sinks::{self, Note, Out, Sink},
     snapshot::Snapshot,
@@ -57,7 +60,7 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
         plan.look_at_all_sleeps();
     }
     let names = Names::new(Host::new(features, &plan.filter));
-    let mut engine = Engine::new(&plan, names, std::mem::take(&mut attached.missing));
+    let mut engine = Engine::new(&plan, names, attached.missing.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine, recording)))
 }
@@ -117,7 +120,12 @@ fn show(sink: &mut dyn Sink, plan: &Plan, entry: Entry) -> std::io::Result<()> {
 }
 
 /// Keeps an entry, whole, and shows what was asked for.
-fn pass(sink: &mut dyn Sink, plan: &Plan, recorder: Option<&Recorder>, entry: Option<Entry>) -> std::io::Result<()> {
+fn pass(
+    audience: &mut Audience,
+    plan: &Plan,
+    recorder: Option<&Recorder>,
+    entry: Option<Entry>,
+) -> std::io::Result<()> {
     let Some(entry) = entry else { return Ok(()) };
     if let Entry::Snapshot(snapshot) = &entry {
         // Consequences are drawn again.
@@ -126,7 +134,10 @@ fn pass(sink: &mut dyn Sink, plan: &Plan, recorder: Option<&Recorder>, entry: Op
     if let Some(recorder) = recorder {
         recorder.keep(&entry)?;
     }
-    show(sink, plan, entry)
+    match audience {
+        Audience::Screen(screen) => screen.show(&entry),
+        Audience::Reader { sink, .. } => show(&mut **sink, plan, entry),
+    }
 }
 
 async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, recording: Option<Opened>) -> Result<()> {
@@ -135,20 +146,18 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
         None => (None, None),
     };
     let recorder = recorder.as_ref();
-    let show = |sink: &mut dyn Sink, entry| pass(sink, plan, recorder, entry);
+    let show = |audience: &mut Audience, entry| pass(audience, plan, recorder, entry);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     #[cfg(feature = "kernel-log")]
     tokio::spawn(kernel_log(aya_log::EbpfLogger::init(&mut attached.ebpf)?));
-    let out = Out::to(std::io::stdout())?;
-    let unread = out.unread();
-    let mut sink = sinks::of(plan, out);
     let first = attached.sample(false, &mut engine.names)?;
     if first.unavailable.len() == plan.probes().len() {
         return Err(start::none_left(&first.unavailable));
     }
     engine.feed(Input::Sample(Box::new(first)));
     recording::ready();
+    let mut audience = Audience::of(plan, &attached.missing)?;
     // A first look soon, for what is going on already: it does not count as one of the intervals that were asked for.
     let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
@@ -167,15 +176,21 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
             biased;
             _ = interrupt.recv() => true,
             _ = terminate.recv() => true,
-            error = unread.failed() => return Err(error.into()),
+            news = audience.news() => match news? {
+                Ask::End => true,
+                Ask::Mark(text) => {
+                    show(&mut audience, Some(Entry::Mark(Mark { at: now().wall, text })))?;
+                    continue;
+                }
+            },
             text = marked(marks.as_mut()) => {
-                show(&mut *sink, Some(Entry::Mark(Mark { at: now().wall, text: text? })))?;
+                show(&mut audience, Some(Entry::Mark(Mark { at: now().wall, text: text? })))?;
                 continue;
             }
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
                 if let Some(events) = attached.events() {
-                    show(&mut *sink, engine.feed(events).map(Entry::from))?;
+                    show(&mut audience, engine.feed(events).map(Entry::from))?;
                 }
                 continue;
             }
@@ -188,7 +203,7 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
             () = until(tell_at) => {
                 tell_at = None;
                 if let Some((kills, more)) = attached.kills() {
-                    show(&mut *sink, engine.feed(kills).map(Entry::from))?;
+                    show(&mut audience, engine.feed(kills).map(Entry::from))?;
                     tell_at = more.then(|| Instant::now() + SETTLES);
                 }
                 continue;
@@ -205,13 +220,12 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
         }
         let last = last || left == Some(0);
         let mut next = attached.sample(last, &mut engine.names)?;
-        next.lost.push(unread.lost());
+        next.lost.push(audience.lost());
         next.lost.extend(recorder.map(Recorder::lost));
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
-        show(&mut *sink, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;
+        show(&mut audience, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;
         if last {
-            sink.finish()?;
-            return Ok(());
+            return Ok(audience.finish()?);
         }
         if uncalibrated {
             attached.calibrate(plan.interval).await;

@@ -187,9 +187,12 @@ pub struct Common {
     /// One JSON object per line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Text per interval, on a terminal too
+    /// Text per interval on a terminal, too, in place of the live screen
     #[arg(long, help_heading = "Output", conflicts_with = "json")]
     pub plain: bool,
+    /// Draw the screen with ASCII only, as where the locale is not UTF-8
+    #[arg(long, help_heading = "Output")]
+    pub ascii: bool,
     /// Keep what is seen in FILE, for 'stillwatch replay'
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,

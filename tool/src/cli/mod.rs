@@ -51,6 +51,10 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings {
     pub terminal: bool,
+    /// It can show a screen, and has keys.
+    pub screen: bool,
+    /// Text beyond ASCII can be shown.
+    pub utf8: bool,
     /// <https://no-color.org>: set and not empty.
     pub no_color: bool,
     /// What is asked for was on another host, at another time: nothing of it has to be here.
@@ -61,8 +65,17 @@ impl Surroundings {
     pub fn of_this_process() -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { terminal: io::stdout().is_terminal(), no_color: set("NO_COLOR") || dumb, recorded: false }
+        let terminal = io::stdout().is_terminal();
+        let screen = terminal && io::stdin().is_terminal() && !dumb;
+        Self { terminal, screen, utf8: utf8(), no_color: set("NO_COLOR") || dumb, recorded: false }
     }
+}
+
+/// What the locale says of the terminal's characters.
+fn utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let name = set.unwrap_or_default().to_string_lossy().to_lowercase();
+    name.contains("utf-8") || name.contains("utf8")
 }
 
 /// The command line of this process. Ends the process when it is wrong (exit code 2, one line), or when it asks for
@@ -132,7 +145,8 @@ pub fn parse_from(
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(Command::Run(Box::new(Plan { words, ..plan })))
+    let screen = plan.screen && plan.has_screen();
+    Ok(Command::Run(Box::new(Plan { words, screen, ..plan })))
 }
 
 /// Without a probe and without flags.
@@ -180,6 +194,8 @@ pub fn replayed(recorded: &[String], rest: &[OsString], terminal: Surroundings) 
             interval: asked.interval,
             count: asked.count,
             json: asked.json,
+            screen: asked.screen,
+            ascii: asked.ascii,
             top: asked.top,
             colour: asked.colour,
             save: None,
@@ -196,8 +212,7 @@ fn plan(
     surroundings: Surroundings,
     cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Plan, Refusal> {
-    // --plain chooses text over the live screen; as long as there is no screen, text is all there is.
-    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain: _, color, save, budget } = common;
+    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain, ascii, color, save, budget } = common;
     if !surroundings.recorded {
         let dead = |pid: &&u32| values::lives(**pid).is_err();
         if let Some(pid) = pid.iter().find(dead) {
@@ -216,6 +231,8 @@ fn plan(
         count,
         save,
         json,
+        screen: surroundings.screen && !plain && !json && count.is_none(),
+        ascii: ascii || !surroundings.utf8,
         top: usize::try_from(top).unwrap_or(usize::MAX),
         colour: match color {
             Color::Always => true,

@@ -22,6 +22,10 @@ macro_rules! plan {
             /// Intervals to print before ending; `None`: until interrupted.
             pub count: Option<u64>,
             pub json: bool,
+            /// On the terminal, with keys.
+            pub screen: bool,
+            /// With no other characters.
+            pub ascii: bool,
             /// Rows per table.
             pub top: usize,
             pub colour: bool,
@@ -72,6 +76,13 @@ impl Plan {
         {
             syscalls.mode = Mode::Blocked;
         }
+    }
+
+    /// Whether what is asked for can be shown there: single events, histograms and what was long ago are lines one after the other.
+    pub fn has_screen(&self) -> bool {
+        let draw = self.syscalls.as_ref().is_none_or(|syscalls| syscalls.draw == Draw::Tables);
+        let events = self.tcp.as_ref().is_some_and(|tcp| tcp.events);
+        draw && !events && self.oom.as_ref().is_none_or(|oom| !oom.last) && self.keep.is_none()
     }
 
     /// Whether single events are shown as they come, not only at the end of an interval.

@@ -128,7 +128,8 @@ fn flags_of_io_reach_the_plan() {
 fn colour_wants_a_terminal_and_obeys_no_color_unless_told() {
     let colour = |terminal, no_color, flag| {
         let words = ["stillwatch", "--color", flag];
-        match parse_from(words, Surroundings { terminal, no_color, recorded: false }, |_| Err(String::new())) {
+        match parse_from(words, Surroundings { terminal, no_color, ..Surroundings::default() }, |_| Err(String::new()))
+        {
             Ok(Command::Run(plan)) => plan.colour,
             other => panic!("{other:?}"),
         }
@@ -316,4 +317,23 @@ fn a_recording_is_shown_as_it_was_asked_for_unless_a_probe_is_named() {
     assert!(shown("--flag-of-a-later-version", "").overview);
     let refused = replayed(&[], &["5".into()], here).unwrap_err();
     assert_eq!(refused, Refusal::new("a recording is shown at the interval at which it was made: leave INTERVAL out"));
+}
+
+#[test]
+fn a_terminal_gets_the_screen_unless_lines_are_asked_for() {
+    let screen = |line: &str, screen| {
+        let words = std::iter::once("stillwatch").chain(line.split_ascii_whitespace());
+        let here = Surroundings { terminal: true, screen, utf8: true, ..Surroundings::default() };
+        match parse_from(words, here, |_| Err(String::new())) {
+            Ok(Command::Run(plan)) => (plan.screen, plan.ascii),
+            other => panic!("{other:?}"),
+        }
+    };
+    for line in ["", "io", "tcp 5", "oom", "cpu --by cgroup", "syscalls --top 3"] {
+        assert_eq!((screen(line, true), screen(line, false)), ((true, false), (false, false)), "{line}");
+    }
+    for line in ["--plain", "--json", "1 3", "tcp --events", "oom --last", "syscalls --hist read", "syscalls --heat"] {
+        assert!(!screen(line, true).0, "{line}");
+    }
+    assert_eq!(screen("--ascii", true), (true, true));
 }

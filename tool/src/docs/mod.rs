@@ -1,9 +1,11 @@
-//! What is written of tables: `docs/tables.md` for people, `docs/stillwatch.schema.json` for programs. `cargo xtask docs` writes both
+//! What is written of tables: `docs/tables.md` for people, `docs/stillwatch.schema.json` for programs; and of keys: `docs/screen.md`. `cargo xtask docs` writes both
 //! by the test that otherwise compares them, so that nothing of this is in the binary.
 
 mod keys;
 mod markdown;
+mod picture;
 mod schema;
+mod screen;
 
 use std::{env, fs, path::Path};
 
@@ -46,7 +48,14 @@ fn probe(table: &'static str) -> &'static str {
 #[test]
 fn files_say_what_is_declared() {
     let tables = tables();
-    for (name, text) in [("tables.md", markdown::all(&tables)), ("stillwatch.schema.json", schema::all(&tables))] {
+    let schema = schema::all(&tables);
+    let texts = [
+        ("tables.md", markdown::all(&tables)),
+        ("stillwatch.schema.json", schema),
+        ("screen.md", screen::all()),
+        ("screen.svg", picture::svg()),
+    ];
+    for (name, text) in texts {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
         if env::var_os(WRITE).is_some() {
             fs::write(&file, text).unwrap();

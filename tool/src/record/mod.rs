@@ -40,7 +40,7 @@ pub use self::{
     pack::{decode, encode},
     problem::Problem,
     read::{Entries, Recording, open},
-    reader::Skipped,
+    reader::{Reader, Skipped},
     recorder::Recorder,
     store::{Folder, Single, Store},
     write::{Payload, Segment},

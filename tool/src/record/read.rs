@@ -138,7 +138,7 @@ impl Iterator for Entries {
     fn next(&mut self) -> Option<Entry> {
         loop {
             if let Some((path, mut reader)) = self.reader.take() {
-                match reader.next() {
+                match reader.read() {
                     Ok(Some(entry)) => {
                         self.reader = Some((path, reader));
                         return Some(entry);

@@ -84,7 +84,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// None at the end.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn read(&mut self) -> io::Result<Option<Entry>> {
         while let Some(frame) = self.frames.next()? {
             let wanted = self.range.contains(&frame.header.at());
             match frame.header.kind {

@@ -60,7 +60,7 @@ pub fn written(entries: &[Entry]) -> Vec<u8> {
 fn read(bytes: &[u8]) -> (Vec<Entry>, Skipped) {
     let mut reader = Reader::new(Cursor::new(bytes), (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded));
     let mut entries = Vec::new();
-    while let Some(entry) = reader.next().unwrap() {
+    while let Some(entry) = reader.read().unwrap() {
         entries.push(entry);
     }
     (entries, reader.skipped())

@@ -51,6 +51,16 @@ impl<W: Write> Segment<W> {
         Self { out, head, key: None, bytes: 0 }
     }
 
+    pub fn out(&self) -> &W {
+        &self.out
+    }
+
+    /// Nothing more is written.
+    pub fn close(&mut self) -> &mut W {
+        self.key = None;
+        &mut self.out
+    }
+
     pub fn write(&mut self, entry: &Payload) -> io::Result<()> {
         if entry.bytes.len() > LARGEST {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an entry is larger than a frame may be"));

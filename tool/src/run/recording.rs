@@ -71,7 +71,7 @@ impl Opened {
     }
 }
 
-fn head(plan: &Plan, missing: &[String]) -> Head {
+pub fn head(plan: &Plan, missing: &[String]) -> Head {
     let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     let memory = read("/proc/meminfo");
     let memory =

@@ -15,7 +15,8 @@ use crate::{
         plan::{Plan, Told},
     },
     findings::track::Tracker,
-    record::{self, Entry},
+    record::{self, Entry, Recording, Skipped},
+    screen::Screen,
     sinks,
     snapshot::{Snapshot, tcp::Events},
 };
@@ -30,6 +31,9 @@ pub fn replay(asked: &Replay) -> Result<()> {
         plan: &plan,
         events: Events::default(),
     };
+    if plan.screen {
+        return on_screen(&recording, range, shown);
+    }
     let mut sink = sinks::of(&plan, io::stdout());
     let mut entries = recording.entries_and_before(range);
     let mut left = plan.count.unwrap_or(u64::MAX);
@@ -45,14 +49,41 @@ pub fn replay(asked: &Replay) -> Result<()> {
             break;
         }
     }
-    let skipped = entries.skipped();
-    if !skipped.is_nothing() {
-        tracing::warn!("not all of the recording can be read: {skipped}");
-    }
+    tell(&entries.skipped());
     if !any {
         return Err(recording.nothing_then().into());
     }
     unless_enough_seen(sink.finish().map_err(Into::into))
+}
+
+/// The whole of it, to go back and forth in.
+fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), mut shown: Shown) -> Result<()> {
+    let plan = shown.plan;
+    let mut entries = recording.entries_and_before(range);
+    let mut wanted = entries.by_ref().filter_map(|entry| shown.of(entry, range.0));
+    // What cannot be read is said before the terminal is taken.
+    let Some(first) = wanted.next() else { return Err(recording.nothing_then().into()) };
+    let mut screen = Screen::open(plan, recording.head().clone(), true)?;
+    let mut over = false;
+    for entry in std::iter::once(first).chain(wanted) {
+        over = !screen.load(&entry)? || screen.is_over();
+        if over {
+            break;
+        }
+    }
+    if !over {
+        screen.loaded();
+        screen.wait();
+    }
+    drop(screen);
+    tell(&entries.skipped());
+    Ok(())
+}
+
+fn tell(skipped: &Skipped) {
+    if !skipped.is_nothing() {
+        tracing::warn!("not all of the recording can be read: {skipped}");
+    }
 }
 
 /// What of the entries is shown.

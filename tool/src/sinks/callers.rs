@@ -6,6 +6,7 @@ use super::{
     format::{self, UNKNOWN},
     rows::Rows,
     table::Noted,
+    values::Show,
 };
 use crate::{
     cli::plan::By,
@@ -26,6 +27,15 @@ pub fn slow(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
     }
     text.push('\n');
     Rows::new(view, snapshot.interval).head("SLOW", format!("SLOW >{over}")).draw_bounded(text, &syscalls.slow);
+}
+
+/// Columns that only the table of calls that have not returned can put into words.
+pub fn own(row: &InFlight, name: &str, _: &Show) -> Noted {
+    match (name, &row.age_ns) {
+        ("age", Known::Value(age)) => format::duration(*age).into(),
+        ("age", Known::Not(why)) => Noted::new(UNKNOWN.to_owned(), [why.to_string()]),
+        _ => Noted::default(),
+    }
 }
 
 /// Calls that have not returned, and are over the threshold: younger ones are in every glance at a busy host, and gone in
@@ -51,10 +61,7 @@ pub fn in_flight(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, vi
     Rows::new(view, snapshot.interval)
         .left_out(left_out)
         .head("IN FLIGHT", format!("IN FLIGHT >{over}"))
-        .own("age", |call: &InFlight| match &call.age_ns {
-            Known::Value(age) => format::duration(*age).into(),
-            Known::Not(why) => Noted::new(UNKNOWN.to_owned(), [why.to_string()]),
-        })
+        .own(own)
         .draw(text, &calls);
 }
 

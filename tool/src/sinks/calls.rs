@@ -1,6 +1,6 @@
 //! The table of system calls, with their sum.
 
-use super::{View, format, rows::Rows, table::Noted};
+use super::{View, format, rows::Rows, table::Noted, values::Show};
 use crate::snapshot::{
     Snapshot,
     syscalls::{Call, Mode, Syscalls},
@@ -18,16 +18,23 @@ pub fn draw(text: &mut String, syscalls: &Syscalls, snapshot: &Snapshot, view: &
     }
     let all: Vec<&Call> = syscalls.rows.iter().collect();
     let (shown, rest) = all.split_at(all.len().min(view.top));
-    let rows = Rows::new(view, snapshot.interval)
-        .own("syscall", |row: &Call| if row.syscall.is_empty() { "total".to_owned() } else { row.syscall.clone() })
-        .own("error", error)
-        .without(of_mode(syscalls.mode));
+    let rows = Rows::new(view, snapshot.interval).own(own).without(of_mode(syscalls.mode));
     let mut table = rows.table(shown, &all);
     if !rest.is_empty() {
         table.row(more(rest, syscalls.mode, snapshot));
     }
     table.row(rows.cells(&syscalls.total, &all));
     table.draw(text, view);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Call, name: &str, _: &Show) -> Noted {
+    match name {
+        "syscall" if row.syscall.is_empty() => "total".into(),
+        "syscall" => row.syscall.as_str().into(),
+        "error" => error(row).into(),
+        _ => Noted::default(),
+    }
 }
 
 /// Columns of the other mode.

@@ -1,10 +1,10 @@
 //! Who waited in a run queue, and who had the CPU, as text.
 
-mod processors;
-mod running;
+pub mod processors;
+pub mod running;
 #[cfg(test)]
 pub mod tests;
-mod waits;
+pub mod waits;
 
 use super::{View, format, rows::Rows};
 use crate::{

@@ -82,6 +82,11 @@ fn draw(text: &mut String, row: &Call, name: &str, mode: Mode, snapshot: &Snapsh
     };
     *text += &format!(", max {}\n", duration(latency.max_ns));
 
+    lines(text, latency, view);
+}
+
+/// A line per range of latencies.
+pub fn lines(text: &mut String, latency: &Latency, view: &View) {
     let width = view.width.saturating_sub(AROUND).clamp(16, 56);
     let groups = groups(latency);
     let most = groups.iter().map(|group| group.count).max().unwrap_or(0);

@@ -1,10 +1,10 @@
 //! The tables of the `io` probe: single slow requests, devices, who is stalled on what, and because of whom.
 
-mod blame;
-mod causes;
-mod devices;
-mod requests;
-mod stalled;
+pub mod blame;
+pub mod causes;
+pub mod devices;
+pub mod requests;
+pub mod stalled;
 mod words;
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ mod syscalls;
 mod tcp;
 
 pub use self::{
+    finding::Finding,
     latency::WHY,
-    row::{Row, Summed, reason},
+    row::{Object, Row, Summed, reason},
 };
 
 use std::io::{Result, Write};

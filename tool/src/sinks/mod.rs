@@ -2,34 +2,38 @@
 //!
 //! Each builds a whole interval in memory and hands it over in one write, so that no reader sees half of one.
 
-mod bar;
+pub mod bar;
 mod callers;
 mod calls;
 mod cpu;
+mod errors;
 pub mod export;
-mod header;
+pub mod header;
 pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
 mod log;
-mod notes;
-mod oom;
+pub mod notes;
+pub mod oom;
 mod out;
 pub mod overview;
+mod own;
 mod page;
 pub mod rows;
 pub mod stream;
 mod syscalls;
 mod table;
 mod tcp;
-mod values;
+pub mod values;
 mod view;
 mod who;
 
+pub use errors::Errors;
 pub use notes::Note;
 pub use out::{Out, Unread};
-pub use page::Errors;
+pub use own::own;
+pub use page::wrap;
 pub use view::View;
 
 use std::io::Write;

@@ -2,7 +2,7 @@
 
 mod kills;
 mod lead_up;
-mod tables;
+pub mod tables;
 #[cfg(test)]
 pub mod tests;
 

@@ -55,6 +55,25 @@ impl Unread {
         Lost { cause: "intervals that nobody read", count: self.0.state().dropped }
     }
 
+    /// All was written that was handed over.
+    pub fn is_idle(&self) -> bool {
+        let state = self.0.state();
+        state.blocks.is_empty() && !state.writing
+    }
+
+    /// Until it is so, as long as somebody reads.
+    pub fn wait(&self) {
+        let mut state = self.0.state();
+        while state.failed.is_none() && (state.writing || !state.blocks.is_empty()) {
+            let before = state.written;
+            let news;
+            (state, news) = self.0.wait(state, PATIENCE);
+            if !news && state.written == before {
+                return;
+            }
+        }
+    }
+
     /// Waits until something could not be written: why. `BrokenPipe`: the reader has seen enough.
     pub async fn failed(&self) -> io::Error {
         loop {

@@ -1,7 +1,7 @@
 //! All probes at once, in at most twenty lines below the header: what matters now, and what it means.
 
-mod findings;
-mod rows;
+pub mod findings;
+pub mod rows;
 #[cfg(test)]
 pub mod tests;
 

@@ -1,15 +1,10 @@
 //! The last step of all text, of the log, too: no line is wider than the screen.
 
-use std::{
-    io::{self, Write},
-    os::fd::AsFd,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::io::{self, Write};
 
-use nix::poll::{PollFd, PollFlags, poll};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm, core::display_width};
 
-use super::{View, view::columns};
+use super::View;
 
 /// A label of a line, with the blanks behind it, takes at most this much; what is wrapped goes on under the text.
 const LABEL: usize = 16;
@@ -22,46 +17,8 @@ pub fn print(out: &mut impl Write, text: &str, view: &View) -> io::Result<()> {
     out.flush()
 }
 
-/// The standard error: what goes wrong, in words. Nobody waits for a terminal that was stopped: what there is no room for is left out, and how many
-/// messages that were, is said with the next.
-pub struct Errors;
-
-/// Messages that were left out since the last that was not.
-static UNSAID: AtomicU64 = AtomicU64::new(0);
-/// In milliseconds: whoever reads, makes room sooner.
-const PATIENCE: u8 = 100;
-
-impl Write for Errors {
-    /// Whole lines.
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let err = io::stderr();
-        let unsaid = UNSAID.load(Ordering::Relaxed);
-        if !has_room(&err, if unsaid == 0 { PATIENCE } else { 0 }) {
-            UNSAID.fetch_add(1, Ordering::Relaxed);
-            return Ok(text.len());
-        }
-        let limit = columns(&err).unwrap_or(usize::MAX);
-        let mut lines = String::from_utf8_lossy(text).into_owned();
-        if unsaid > 0 {
-            UNSAID.fetch_sub(unsaid, Ordering::Relaxed);
-            lines += &format!("stillwatch: messages left out, for which the standard error had no room: {unsaid}\n");
-        }
-        err.lock().write_all(fit(&lines, limit).as_bytes())?;
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-/// Within so many milliseconds; true as well where writing fails at once.
-fn has_room(to: &impl AsFd, milliseconds: u8) -> bool {
-    poll(&mut [PollFd::new(to.as_fd(), PollFlags::POLLOUT)], milliseconds).is_ok_and(|ready| ready > 0)
-}
-
 /// Lines as they are; those that are too wide, on as many as it takes.
-fn fit(text: &str, limit: usize) -> String {
+pub fn fit(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         if display_width(line) <= limit {

@@ -10,17 +10,17 @@ use super::{
 };
 use crate::{
     snapshot::Latency,
-    table::{Align, Bounded, Cell, Column, Columns, Format, Text, Unless},
+    table::{Align, AnyRow, Bounded, Cell, Column, Columns, Format, Text, Unless, column},
 };
 
-type Own<'a, R> = Box<dyn Fn(&R) -> Noted + 'a>;
+type Own<'a, R> = Box<dyn Fn(&R, &str, &Show) -> Noted + 'a>;
 type Below<'a, R> = &'a dyn Fn(&R) -> Option<String>;
 
 pub struct Rows<'a, R> {
     view: &'a View,
     interval: Duration,
     heads: Vec<(&'static str, String)>,
-    own: Vec<(&'static str, Own<'a, R>)>,
+    own: Option<Own<'a, R>>,
     below: Option<Below<'a, R>>,
     without: Vec<&'static str>,
     grouped: bool,
@@ -29,8 +29,8 @@ pub struct Rows<'a, R> {
 
 impl<'a, R: Columns> Rows<'a, R> {
     pub fn new(view: &'a View, interval: Duration) -> Self {
-        let (heads, own, without) = (Vec::new(), Vec::new(), Vec::new());
-        Self { view, interval, heads, own, below: None, without, grouped: false, left_out: 0 }
+        let (heads, without) = (Vec::new(), Vec::new());
+        Self { view, interval, heads, own: None, below: None, without, grouped: false, left_out: 0 }
     }
 
     /// A head that says more than the declared one.
@@ -39,9 +39,9 @@ impl<'a, R: Columns> Rows<'a, R> {
         self
     }
 
-    /// The function of a column that is declared as `own`.
-    pub fn own<C: Into<Noted>>(mut self, name: &'static str, cell: impl Fn(&R) -> C + 'a) -> Self {
-        self.own.push((name, Box::new(move |row| cell(row).into())));
+    /// The words of columns that are declared as `own`, by their names there.
+    pub fn own(mut self, own: impl Fn(&R, &str, &Show) -> Noted + 'a) -> Self {
+        self.own = Some(Box::new(own));
         self
     }
 
@@ -110,50 +110,20 @@ impl<'a, R: Columns> Rows<'a, R> {
 
     /// What is shown, each with the number of its column, in order.
     fn columns(&self, all: &[&R]) -> Vec<(usize, &'static Text)> {
-        let declared =
-            || R::COLUMNS.iter().enumerate().flat_map(|(at, column)| column.text.iter().map(move |it| (at, it)));
-        let mut columns: Vec<_> = declared().filter(|(_, text)| text.after.is_empty()).collect();
-        for (at, text) in declared().filter(|(_, text)| !text.after.is_empty()) {
-            let place = columns.iter().rposition(|(at, _)| name(*at, R::COLUMNS) == text.after);
-            columns.insert(place.map_or(columns.len(), |place| place + 1), (at, text));
-        }
-        columns.retain(|(at, text)| {
-            let here = self.view.has(text.room) && self.names(text.format) && !self.without.contains(&text.head);
-            here && Self::says(*at, text, all)
-        });
+        let all: Vec<&dyn AnyRow> = all.iter().map(|row| *row as &dyn AnyRow).collect();
+        let mut columns = columns(R::COLUMNS, &all, self.grouped, self.view);
+        columns.retain(|(_, text)| !self.without.contains(&text.head));
         columns
     }
 
-    /// A process and a cgroup are not named in the same table.
-    fn names(&self, format: Format) -> bool {
-        match format {
-            Format::Comm | Format::Pid | Format::Cgroup => !self.grouped,
-            Format::Group(_) => self.grouped,
-            _ => true,
-        }
-    }
-
-    /// Whether some row has something to say there.
-    fn says(at: usize, text: &Text, all: &[&R]) -> bool {
-        match text.unless {
-            Unless::Never => true,
-            Unless::Unknown => all.iter().any(|row| !row.get(at).is_unknown()),
-            Unless::Zero => all.iter().map(|row| row.get(at)).any(|cell| !cell.is_unknown() && !cell.is_nothing()),
-            Unless::With(other) => {
-                let Some(at) = R::column(other) else { return true };
-                R::COLUMNS[at].text.iter().any(|text| Self::says(at, text, all))
-            }
-        }
-    }
-
     fn with_head(&self, table: Table, text: &Text) -> Table {
-        let declared = if self.view.narrow() { text.narrow } else { text.head };
         let more = self.heads.iter().find(|(head, _)| *head == text.head).map(|(_, head)| head.as_str());
-        let (head, least) = match text.format {
-            Format::Spark(room) => (bar::spark_head(!self.view.has(room)), 0),
-            Format::Cgroup => (declared, who::cgroup_width(self.view)),
-            Format::Group(_) => (declared, who::group_width(self.view)),
-            _ => (more.unwrap_or(declared), text.least),
+        let head = more.unwrap_or_else(|| head(text, self.view));
+        let least = match text.format {
+            Format::Spark(_) => 0,
+            Format::Cgroup => who::cgroup_width(self.view),
+            Format::Group(_) => who::group_width(self.view),
+            _ => text.least,
         };
         match text.align {
             Align::Left => table.left(head, least),
@@ -163,24 +133,81 @@ impl<'a, R: Columns> Rows<'a, R> {
     }
 
     fn cell(&self, row: &R, at: usize, text: &Text) -> Noted {
-        if let Format::Own(name) = text.format {
-            let own = self.own.iter().find(|(own, _)| *own == name);
-            return own.map_or_else(Noted::default, |(_, cell)| cell(row));
+        let show = Show { view: self.view, interval: self.interval };
+        match (text.format, &self.own) {
+            (Format::Own(name), Some(own)) => own(row, name, &show),
+            _ => cell(row, at, text, &show),
         }
-        let cell = match row.get(at) {
-            Cell::Unknown(_) | Cell::None if !text.or.is_empty() => {
-                R::column(text.or).map_or(Cell::None, |at| row.get(at))
-            }
-            cell => cell,
-        };
-        match (text.format, &cell) {
-            (Format::Spark(room), cell) => {
-                let none = Latency::default();
-                let latency = if let Cell::Times(latency) = cell { latency } else { &none };
-                bar::spark(latency, !self.view.has(room)).into()
-            }
-            _ => Show { view: self.view, interval: self.interval }.cell(text.format, &cell),
+    }
+}
+
+/// As declared for that width.
+pub fn head(text: &Text, view: &View) -> &'static str {
+    match text.format {
+        Format::Spark(room) => bar::spark_head(!view.has(room)),
+        _ if view.narrow() => text.narrow,
+        _ => text.head,
+    }
+}
+
+/// What is shown of rows of one table, each with the number of its column, in order.
+pub fn columns(
+    declared: &'static [Column],
+    rows: &[&dyn AnyRow],
+    grouped: bool,
+    view: &View,
+) -> Vec<(usize, &'static Text)> {
+    let texts = || declared.iter().enumerate().flat_map(|(at, column)| column.text.iter().map(move |it| (at, it)));
+    let mut columns: Vec<_> = texts().filter(|(_, text)| text.after.is_empty()).collect();
+    for (at, text) in texts().filter(|(_, text)| !text.after.is_empty()) {
+        let place = columns.iter().rposition(|(at, _)| name(*at, declared) == text.after);
+        columns.insert(place.map_or(columns.len(), |place| place + 1), (at, text));
+    }
+    columns.retain(|(at, text)| view.has(text.room) && names(text.format, grouped) && says(*at, text, declared, rows));
+    columns
+}
+
+/// A process and a cgroup are not named in the same table.
+fn names(format: Format, grouped: bool) -> bool {
+    match format {
+        Format::Comm | Format::Pid | Format::Cgroup => !grouped,
+        Format::Group(_) => grouped,
+        _ => true,
+    }
+}
+
+/// Whether some row has something to say there.
+fn says(at: usize, text: &Text, declared: &[Column], rows: &[&dyn AnyRow]) -> bool {
+    match text.unless {
+        Unless::Never => true,
+        Unless::Unknown => rows.iter().any(|row| !row.at(at).is_unknown()),
+        Unless::Zero => rows.iter().map(|row| row.at(at)).any(|cell| !cell.is_unknown() && !cell.is_nothing()),
+        Unless::With(other) => {
+            let Some(at) = column(declared, other) else { return true };
+            declared[at].text.iter().any(|text| says(at, text, declared, rows))
         }
+    }
+}
+
+/// What a row says there, or in the column that stands in for it.
+pub fn value<'a>(row: &'a dyn AnyRow, at: usize, text: &Text) -> Cell<'a> {
+    match row.at(at) {
+        Cell::Unknown(_) | Cell::None if !text.or.is_empty() => {
+            column(row.columns(), text.or).map_or(Cell::None, |at| row.at(at))
+        }
+        cell => cell,
+    }
+}
+
+/// In words. What the sink of a table has a function for is a dash.
+pub fn cell(row: &dyn AnyRow, at: usize, text: &Text, show: &Show) -> Noted {
+    match (text.format, &value(row, at, text)) {
+        (Format::Spark(room), cell) => {
+            let none = Latency::default();
+            let latency = if let Cell::Times(latency) = cell { latency } else { &none };
+            bar::spark(latency, !show.view.has(room)).into()
+        }
+        (_, cell) => show.cell(text.format, cell),
     }
 }
 

@@ -47,6 +47,11 @@ impl Noted {
         Self { text, notes: notes.into_iter().map(|note| escape(&note).into_owned()).collect() }
     }
 
+    /// Without its notes.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     pub fn and(mut self, notes: impl IntoIterator<Item = String>) -> Self {
         self.notes.extend(Self::new(String::new(), notes).notes);
         self

@@ -1,15 +1,15 @@
 //! What TCP retransmitted, and the connections that it opened, as text.
 
-mod connects;
-mod drops;
-mod events;
-mod flows;
-mod listeners;
+pub mod connects;
+pub mod drops;
+pub mod events;
+pub mod flows;
+pub mod listeners;
 pub mod live;
-mod resets;
+pub mod resets;
 #[cfg(test)]
 pub mod tests;
-mod windows;
+pub mod windows;
 
 use super::{
     View, format,

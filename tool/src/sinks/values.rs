@@ -84,7 +84,7 @@ impl Show<'_> {
 }
 
 /// Rows within rows that text shows are processes.
-fn process(columns: &[Column], cells: &[Cell<'_>]) -> Who {
+pub fn process(columns: &[Column], cells: &[Cell<'_>]) -> Who {
     let mut who = Who::default();
     for (column, cell) in columns.iter().zip(cells) {
         match (column.name, cell) {

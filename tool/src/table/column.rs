@@ -90,6 +90,11 @@ impl Column {
         self
     }
 
+    /// Rows are told apart by it.
+    pub fn is_label(&self) -> bool {
+        self.kind == ColumnKind::Label
+    }
+
     pub const fn source(mut self, source: &'static str) -> Self {
         self.source = source;
         self

@@ -93,6 +93,8 @@ pub use text::{Align, Format, Quantile, Room, Text, Unless};
 pub use value::Value;
 pub(crate) use value::named;
 
+use std::any::Any;
+
 /// A row of a table.
 pub trait Columns: Sized + 'static {
     /// `probe.table`
@@ -111,6 +113,36 @@ pub trait Columns: Sized + 'static {
     }
 
     fn column(name: &str) -> Option<usize> {
-        Self::COLUMNS.iter().position(|column| column.name == name)
+        column(Self::COLUMNS, name)
     }
+}
+
+/// A row of whichever table.
+pub trait AnyRow {
+    fn columns(&self) -> &'static [Column];
+
+    /// None beyond the last column.
+    fn at(&self, column: usize) -> Cell<'_>;
+
+    /// For who knows more of some tables than what is declared.
+    fn any(&self) -> &dyn Any;
+}
+
+impl<R: Columns> AnyRow for R {
+    fn columns(&self) -> &'static [Column] {
+        R::COLUMNS
+    }
+
+    fn at(&self, column: usize) -> Cell<'_> {
+        self.get(column)
+    }
+
+    fn any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The number of a column.
+pub fn column(columns: &[Column], name: &str) -> Option<usize> {
+    columns.iter().position(|column| column.name == name)
 }

@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -22,15 +24,7 @@ pub fn processors(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View
     let idle = |row: &Processor| row.idle_ns as f64 / row.all_ns() as f64;
     rows.sort_by(|a, b| idle(a).total_cmp(&idle(b)));
     text.push('\n');
-    let share = |row: &Processor, ns: u64| format::percent(100.0 * ns as f64 / row.all_ns() as f64);
-    Rows::new(view, snapshot.interval)
-        .own("user", |row: &Processor| share(row, row.user_ns))
-        .own("system", |row: &Processor| share(row, row.system_ns))
-        .own("irq", |row: &Processor| share(row, row.irq_ns))
-        .own("softirq", |row: &Processor| share(row, row.softirq_ns))
-        .own("steal", |row: &Processor| share(row, row.steal_ns))
-        .own("idle", |row: &Processor| share(row, row.idle_ns))
-        .draw(text, &rows);
+    Rows::new(view, snapshot.interval).own(own).draw(text, &rows);
 }
 
 /// What interrupts took, where asked for.
@@ -41,8 +35,27 @@ pub fn interrupts(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("interrupt", |row: &Interrupt| row.irq.map_or_else(|| "softirq".to_owned(), |irq| format!("irq {irq}")))
-        .own("name", |row: &Interrupt| row.name.as_ref().map_or_else(|| UNKNOWN.to_owned(), |name| fit(name, 30)))
-        .draw(text, &rows.iter().collect::<Vec<_>>());
+    Rows::new(view, snapshot.interval).own(own_of_interrupt).draw(text, &rows.iter().collect::<Vec<_>>());
+}
+
+/// Columns that only this table can put into words: shares of what is accounted.
+pub fn own(row: &Processor, name: &str, _: &Show) -> Noted {
+    let ns = match name {
+        "user" => row.user_ns,
+        "system" => row.system_ns,
+        "irq" => row.irq_ns,
+        "softirq" => row.softirq_ns,
+        "steal" => row.steal_ns,
+        "idle" => row.idle_ns,
+        _ => return Noted::default(),
+    };
+    format::percent(100.0 * ns as f64 / row.all_ns().max(1) as f64).into()
+}
+
+pub fn own_of_interrupt(row: &Interrupt, name: &str, _: &Show) -> Noted {
+    match name {
+        "interrupt" => row.irq.map_or_else(|| "softirq".to_owned(), |irq| format!("irq {irq}")).into(),
+        "name" => row.name.as_ref().map_or_else(|| UNKNOWN.to_owned(), |name| fit(name, 30)).into(),
+        _ => Noted::default(),
+    }
 }

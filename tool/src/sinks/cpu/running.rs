@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -32,32 +34,36 @@ pub fn running(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
         *text += &view.dim(&format!("who ran: the mean of {over} until {ago} ago (there are many tasks)"));
         text.push('\n');
     }
-    Rows::new(view, snapshot.interval)
-        .grouped(view.by == Some(By::Cgroup))
-        .own("share", |row: &Running| share(row.ran_ns, snapshot))
-        .own("places", |row: &Running| places(row, snapshot))
-        .own("switches", |row: &Running| format::rate(row.voluntary + row.involuntary, snapshot.interval))
-        .draw_bounded(text, rows);
+    Rows::new(view, snapshot.interval).grouped(view.by == Some(By::Cgroup)).own(own).draw_bounded(text, rows);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Running, name: &str, show: &Show) -> Noted {
+    match name {
+        "share" => share(row.ran_ns, show).into(),
+        "places" => places(row, show).into(),
+        "switches" => format::rate(row.voluntary + row.involuntary, show.interval).into(),
+        _ => Noted::default(),
+    }
 }
 
 /// Of one CPU.
-fn share(ns: u64, snapshot: &Snapshot) -> String {
-    format::percent(ns as f64 / snapshot.interval.as_nanos().max(1) as f64 * 100.0)
+fn share(ns: u64, show: &Show) -> String {
+    format::percent(ns as f64 / show.interval.as_nanos().max(1) as f64 * 100.0)
 }
 
 /// Where it ran: `1: 50%, 0: 3%`. The rest is of tasks that were moved, or ended.
-fn places(row: &Running, snapshot: &Snapshot) -> String {
+fn places(row: &Running, show: &Show) -> String {
     const SHOWN: usize = 2;
     let on = row.places();
     if on.is_empty() {
         return UNKNOWN.to_owned();
     }
-    let mut places: Vec<_> =
-        on.iter().take(SHOWN).map(|&(cpu, ns)| format!("{cpu}: {}", share(ns, snapshot))).collect();
+    let mut places: Vec<_> = on.iter().take(SHOWN).map(|&(cpu, ns)| format!("{cpu}: {}", share(ns, show))).collect();
     let left: u64 = on.iter().skip(SHOWN).map(|&(_, ns)| ns).sum::<u64>() + row.moved_ns;
     // Not a part too small to be seen beside the others.
     if left * 100 > row.ran_ns {
-        places.push(format!("rest: {}", share(left, snapshot)));
+        places.push(format!("rest: {}", share(left, show)));
     }
     places.join(", ")
 }

@@ -3,7 +3,7 @@
 use crate::{
     cli::plan::By,
     escape::fit,
-    sinks::{View, format, rows::Rows, who::COMM},
+    sinks::{View, format, rows::Rows, table::Noted, values::Show, who::COMM},
     snapshot::{
         Snapshot, Who,
         cpu::{Cpu, Waited},
@@ -24,12 +24,18 @@ pub fn waited(text: &mut String, cpu: &Cpu, snapshot: &Snapshot, view: &View) {
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("WAITED", format!("WAITED >{over}"))
-        .own("behind", |row: &Waited| match &row.behind {
-            Known::Value(Some(who)) => one(who),
-            Known::Value(None) => "idle".to_owned(),
-            Known::Not(_) => format::UNKNOWN.to_owned(),
-        })
+        .own(own)
         .draw_bounded(text, &cpu.waited);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Waited, name: &str, _: &Show) -> Noted {
+    match (name, &row.behind) {
+        ("behind", Known::Value(Some(who))) => one(who).into(),
+        ("behind", Known::Value(None)) => "idle".into(),
+        ("behind", Known::Not(_)) => format::UNKNOWN.into(),
+        _ => Noted::default(),
+    }
 }
 
 fn one(who: &Who) -> String {

@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::{
-    sinks::{View, format, rows::Rows},
+    sinks::{View, format, rows::Rows, table::Noted, values::Show},
     snapshot::{Snapshot, io::Blame},
     table::Bounded,
 };
@@ -14,9 +14,15 @@ pub fn draw(text: &mut String, blame: &Bounded<Blame>, snapshot: &Snapshot, view
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("owner", |row: &Blame| words::owner(&row.culprit, row.how))
-        .own("how", |row: &Blame| words::how(&row.culprit, row.how, view))
-        .own("share", |row: &Blame| format::percent(row.blamed_ns as f64 * 100.0 / row.wait_ns.max(1) as f64))
-        .draw_bounded(text, blame);
+    Rows::new(view, snapshot.interval).own(own).draw_bounded(text, blame);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Blame, name: &str, show: &Show) -> Noted {
+    match name {
+        "owner" => words::owner(&row.culprit, row.how),
+        "how" => words::how(&row.culprit, row.how, show.view).into(),
+        "share" => format::percent(row.blamed_ns as f64 * 100.0 / row.wait_ns.max(1) as f64).into(),
+        _ => Noted::default(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::{
-    sinks::{View, rows::Rows},
+    sinks::{View, rows::Rows, table::Noted, values::Show},
     snapshot::{Snapshot, io::Cause},
     table::Bounded,
 };
@@ -17,8 +17,14 @@ pub fn draw(text: &mut String, causes: &Bounded<Cause>, snapshot: &Snapshot, vie
         return;
     }
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("owner", |row: &Cause| words::owner(&row.who, row.how))
-        .own("how", |row: &Cause| words::how(&row.who, row.how, view))
-        .draw_bounded(text, causes);
+    Rows::new(view, snapshot.interval).own(own).draw_bounded(text, causes);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Cause, name: &str, show: &Show) -> Noted {
+    match name {
+        "owner" => words::owner(&row.who, row.how),
+        "how" => words::how(&row.who, row.how, show.view).into(),
+        _ => Noted::default(),
+    }
 }

@@ -7,6 +7,7 @@ use crate::{
         format::{self, UNKNOWN},
         rows::Rows,
         table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -21,11 +22,7 @@ pub fn draw(text: &mut String, devices: &[Device], snapshot: &Snapshot, view: &V
         return;
     }
     let mut rows = stuck_first(devices);
-    let alias = |row: &Device| row.alias.clone().filter(|_| !view.narrow());
-    Rows::new(view, snapshot.interval)
-        .own("device", |row: &Device| words::device(&row.device, alias(row).as_deref()))
-        .own("oldest", oldest)
-        .draw(text, &rows);
+    Rows::new(view, snapshot.interval).own(own).draw(text, &rows);
     rows.truncate(view.top);
     for note in notes(&rows) {
         *text += &view.dim(&note);
@@ -38,6 +35,15 @@ fn stuck_first(devices: &[Device]) -> Vec<&Device> {
     let mut rows: Vec<&Device> = devices.iter().collect();
     rows.sort_by_key(|device| device.ios > 0 || device.in_flight.value().is_none_or(|&count| count == 0));
     rows
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Device, name: &str, show: &Show) -> Noted {
+    match name {
+        "device" => words::device(&row.device, row.alias.as_deref().filter(|_| !show.view.narrow())).into(),
+        "oldest" => oldest(row),
+        _ => Noted::default(),
+    }
 }
 
 fn oldest(device: &Device) -> Noted {

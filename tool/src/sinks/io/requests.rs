@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::words;
 use crate::{
-    sinks::{View, format, rows::Rows, table::Noted},
+    sinks::{View, format, rows::Rows, table::Noted, values::Show},
     snapshot::{Snapshot, io::Request},
 };
 
@@ -15,14 +15,11 @@ pub fn draw(text: &mut String, requests: &[Request], snapshot: &Snapshot, view: 
         return;
     }
     let over = over.map(|over| format!(" >{over}")).unwrap_or_default();
-    Rows::new(view, snapshot.interval)
-        .head("SLOW", format!("SLOW{over}"))
-        .own("owner", |row: &Request| words::owner(&row.who, row.how))
-        .own("device", |row: &Request| {
-            Noted::new(words::device(&row.device, None), row.failed.then(|| "failed".to_owned()))
-        })
-        .own("how", |row: &Request| row.how.name())
-        .draw_some(text, &slowest(requests, view.top), &requests.iter().collect::<Vec<_>>());
+    Rows::new(view, snapshot.interval).head("SLOW", format!("SLOW{over}")).own(own).draw_some(
+        text,
+        &slowest(requests, view.top),
+        &requests.iter().collect::<Vec<_>>(),
+    );
     text.push('\n');
 }
 
@@ -33,4 +30,14 @@ fn slowest(requests: &[Request], top: usize) -> Vec<&Request> {
     places.truncate(top);
     places.sort_unstable();
     places.into_iter().map(|at| &requests[at]).collect()
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Request, name: &str, _: &Show) -> Noted {
+    match name {
+        "owner" => words::owner(&row.who, row.how),
+        "device" => Noted::new(words::device(&row.device, None), row.failed.then(|| "failed".to_owned())),
+        "how" => row.how.name().into(),
+        _ => Noted::default(),
+    }
 }

@@ -7,6 +7,7 @@ use crate::{
         format::{self, UNKNOWN},
         rows::Rows,
         table::Noted,
+        values::Show,
     },
     snapshot::{Snapshot, io::Stalled, who::NOT_IN_TIME},
     table::{Bounded, Known, Why},
@@ -26,11 +27,19 @@ pub fn draw(text: &mut String, stalled: &Bounded<Stalled>, snapshot: &Snapshot, 
     }
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("now", now)
-        .own("waiting_for", waiting_for)
+        .own(own)
         .below(&|row: &Stalled| stack(row, view))
         .left_out(stalled.left_out())
         .draw(text, &rows);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Stalled, name: &str, _: &Show) -> Noted {
+    match name {
+        "now" => now(row),
+        "waiting_for" => waiting_for(row).into(),
+        _ => Noted::default(),
+    }
 }
 
 /// `a < b < c`, where asked for.

@@ -59,6 +59,10 @@ impl<'a> Finding<'a> {
         open.chain(found.over.iter().map(|open| Self::of(open, None, snapshot))).collect()
     }
 
+    pub fn is(&self, rule: &str, subject: &str) -> bool {
+        self.head.rule == rule && self.subject == subject
+    }
+
     fn of(open: &'a Open, rank: Option<usize>, snapshot: &Snapshot) -> Self {
         let finding = &open.finding;
         Self {

@@ -6,7 +6,7 @@ use serde::{
 };
 
 use super::latency::{self, Distribution};
-use crate::table::{Absent, Bounded, Cell, Column, Columns, Others};
+use crate::table::{Absent, AnyRow, Bounded, Cell, Column, Columns, Others};
 
 pub struct Row<'a, R>(pub &'a R);
 
@@ -23,6 +23,16 @@ impl<'a, R> Rows<'a, R> {
 
     pub fn whole(rows: &'a [R]) -> Self {
         Self { rows, others: None }
+    }
+}
+
+/// A row of whichever table.
+pub struct Object<'a>(pub &'a dyn AnyRow);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let cells: Vec<_> = (0..self.0.columns().len()).map(|at| self.0.at(at)).collect();
+        object(self.0.columns(), &cells, serializer)
     }
 }
 

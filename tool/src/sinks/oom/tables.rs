@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::{
-    sinks::{View, rows::Rows, who::one},
+    sinks::{View, rows::Rows, table::Noted, values::Show, who::one},
     snapshot::{
         Snapshot,
         oom::{Inside, Limit, Oom, Reclaim, Signal},
@@ -12,9 +12,9 @@ use crate::{
 
 pub fn draw(text: &mut String, oom: &Oom, snapshot: &Snapshot, view: &View) {
     signals(text, &oom.signals, snapshot, view);
-    let reclaim = rows(snapshot, view).own("for", |row: &Reclaim| words(row.kind));
+    let reclaim = rows(snapshot, view).own(own_of_reclaim);
     table(text, reclaim.left_out(oom.reclaim.left_out()), &oom.reclaim.iter().collect::<Vec<_>>());
-    let inside = rows(snapshot, view).own("for", |task: &Inside| words(task.kind));
+    let inside = rows(snapshot, view).own(own_of_inside);
     table(text, inside.left_out(oom.inside.left_out()), &oom.inside.iter().collect::<Vec<_>>());
     table(text, rows(snapshot, view), &oom.limits.iter().filter(|limit| is_close(limit)).collect::<Vec<_>>());
 }
@@ -35,19 +35,30 @@ fn signals(text: &mut String, signals: &[Signal], snapshot: &Snapshot, view: &Vi
     if all.is_empty() {
         return;
     }
-    let by = |signal: &Signal| {
-        if signal.by_oom { "the kernel, out of memory".to_owned() } else { one(&signal.sender) }
-    };
     text.push('\n');
-    rows(snapshot, view).own("from", by).own("to", |signal: &Signal| one(&signal.target)).draw_some(
-        text,
-        &all[all.len().saturating_sub(view.top)..],
-        &all,
-    );
+    rows(snapshot, view).own(own).draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
 /// It ran into its limit, or will soon.
 fn is_close(limit: &Limit) -> bool {
     let close = limit.limit_bytes.is_some_and(|bytes| limit.usage_bytes >= bytes / 10 * 9);
     limit.failures.is_some_and(|count| count > 0) || close
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Signal, name: &str, _: &Show) -> Noted {
+    match name {
+        "from" if row.by_oom => "the kernel, out of memory".into(),
+        "from" => one(&row.sender).into(),
+        "to" => one(&row.target).into(),
+        _ => Noted::default(),
+    }
+}
+
+pub fn own_of_reclaim(row: &Reclaim, name: &str, _: &Show) -> Noted {
+    if name == "for" { words(row.kind).into() } else { Noted::default() }
+}
+
+pub fn own_of_inside(row: &Inside, name: &str, _: &Show) -> Noted {
+    if name == "for" { words(row.kind).into() } else { Noted::default() }
 }

@@ -4,7 +4,7 @@ use super::{INDENT, lasted, wrapped};
 use crate::{
     escape::escape,
     sinks::{View, format},
-    snapshot::finding::{Evidence, Findings, Open},
+    snapshot::finding::{Evidence, Finding, Findings, Open},
 };
 
 /// Statements; the rest is only counted.
@@ -41,14 +41,18 @@ fn dim(line: &str, view: &View) -> Vec<String> {
     wrapped(line, view).iter().map(|line| view.dim(line)).collect()
 }
 
-/// `! 12s   sda is saturated: …`
 fn statement(open: &Open, view: &View) -> Vec<String> {
-    let not_now = if open.now { "" } else { " (not in this interval)" };
-    let lines = wrapped(&format!("! {:<6}{}{not_now}", lasted(open.lasted), open.finding.statement), view);
+    let lines = wrapped(&stated(open), view);
     lines.into_iter().map(|line| if open.now { view.bold(&line) } else { line }).collect()
 }
 
-fn ended(open: &Open) -> String {
+/// `! 12s   sda is saturated: …`
+pub fn stated(open: &Open) -> String {
+    let not_now = if open.now { "" } else { " (not in this interval)" };
+    format!("! {:<6}{}{not_now}", lasted(open.lasted), open.finding.statement)
+}
+
+pub fn ended(open: &Open) -> String {
     format!("over    after {}: {}", lasted(open.lasted), open.finding.statement)
 }
 
@@ -56,11 +60,7 @@ fn ended(open: &Open) -> String {
 fn details(open: &Open) -> Vec<String> {
     let finding = &open.finding;
     let evidence: Vec<String> = finding.evidence.iter().map(one).collect();
-    let doubts = match &finding.doubts[..] {
-        [] => String::new(),
-        doubts => format!(" ({})", doubts.join("; ")),
-    };
-    let mut lines = vec![format!("{INDENT}confidence {}{doubts}: {}", finding.confidence(), evidence.join(", "))];
+    let mut lines = vec![format!("{INDENT}{}: {}", confidence(finding), evidence.join(", "))];
     let unknown = match &finding.unknown[..] {
         [] => String::new(),
         unknown => format!("unknown: {}; ", unknown.join("; ")),
@@ -69,13 +69,26 @@ fn details(open: &Open) -> Vec<String> {
     lines
 }
 
+/// `confidence medium (one interval only)`
+pub fn confidence(finding: &Finding) -> String {
+    let doubts = match &finding.doubts[..] {
+        [] => String::new(),
+        doubts => format!(" ({})", doubts.join("; ")),
+    };
+    format!("confidence {}{doubts}", finding.confidence())
+}
+
 /// `sda p99 118ms`
-fn one(evidence: &Evidence) -> String {
+pub fn one(evidence: &Evidence) -> String {
     format!("{} {}", escape(&evidence.what), format::value(evidence.value))
 }
 
 /// What is fine, and of what nothing is said.
 pub fn rest(found: &Findings, view: &View) -> Vec<String> {
+    dim(&rest_in_words(found), view)
+}
+
+pub fn rest_in_words(found: &Findings) -> String {
     let fine: Vec<String> = found.ruled_out.iter().map(|area| format!("{} ({})", area.area, area.because)).collect();
     let fine = match &fine[..] {
         [] => "nothing is ruled out".to_owned(),
@@ -85,5 +98,5 @@ pub fn rest(found: &Findings, view: &View) -> Vec<String> {
         [] => String::new(),
         what => format!("; not measured: {}", escape(&what.join(", "))),
     };
-    dim(&(fine + &not_measured), view)
+    fine + &not_measured
 }

@@ -29,31 +29,30 @@ const LONG_NS: u64 = 1_000_000_000;
 /// Rows of each table.
 const EACH: usize = 2;
 
+/// As lines, each behind the label of its probe.
 pub fn all(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut add = |label: &str, rows: Vec<String>| {
-        for (at, row) in rows.iter().enumerate() {
-            lines.push(format!("{:<8}{row}", if at == 0 { label } else { "" }));
-        }
+    let labelled = |(label, rows): (&'static str, Vec<String>)| {
+        let label = move |at| if at == 0 { label } else { "" };
+        rows.into_iter().enumerate().map(move |(at, row)| format!("{:<8}{row}", label(at)))
     };
+    LABELS.iter().flat_map(|(probe, _)| of(snapshot, probe)).flat_map(labelled).collect()
+}
+
+/// Probes in the order of their rows, with their labels.
+pub const LABELS: [(&str, &str); 5] =
+    [("cpu", "cpu"), ("io", "io"), ("oom", "memory"), ("tcp", "tcp"), ("syscalls", "calls")];
+
+/// Rows of one probe, by what they are of.
+pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> {
     let interval = snapshot.interval;
-    if let Some(cpu) = &snapshot.cpu {
-        add("cpu", processors(cpu, interval));
-    }
-    if let Some(io) = &snapshot.io {
-        add("io", disks(io, interval));
-        add("stalled", stalls(io, interval));
-    }
-    if let Some(oom) = &snapshot.oom {
-        add("memory", memory(oom, interval));
-    }
-    if let Some(tcp) = &snapshot.tcp {
-        add("tcp", network(tcp, interval));
-    }
-    if let Some(syscalls) = &snapshot.syscalls {
-        add("calls", calls(syscalls, snapshot));
-    }
-    lines
+    let rows = match probe {
+        "cpu" => snapshot.cpu.as_ref().map(|cpu| vec![("cpu", processors(cpu, interval))]),
+        "io" => snapshot.io.as_ref().map(|io| vec![("io", disks(io, interval)), ("stalled", stalls(io, interval))]),
+        "oom" => snapshot.oom.as_ref().map(|oom| vec![("memory", memory(oom, interval))]),
+        "tcp" => snapshot.tcp.as_ref().map(|tcp| vec![("tcp", network(tcp, interval))]),
+        _ => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
+    };
+    rows.unwrap_or_default()
 }
 
 fn share(ns: u64, interval: Duration) -> f64 {

@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
         who,
     },
     snapshot::{
@@ -56,11 +58,7 @@ pub fn events(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     }
     let all: Vec<&Connect> = connects.iter().collect();
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("outcome", outcome)
-        .own("connection", |connect: &Connect| pair(&connect.local, &connect.remote, connect.netns))
-        .own("owner", |connect: &Connect| who::noted(&connect.who, who::one(&connect.who)))
-        .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
+    Rows::new(view, snapshot.interval).own(own).draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
 pub fn waited(connect: &Connect) -> String {
@@ -83,13 +81,30 @@ pub fn remotes(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
         Some(FlowsBy::Port) => "PORT",
         _ => "REMOTE",
     };
-    let rate = |count| format::rate(count, snapshot.interval);
     text.push('\n');
     Rows::new(view, snapshot.interval)
         .head("REMOTE", head.to_owned())
-        .own("opened", |row: &Remote| rate(row.outcomes[Outcome::Established as usize]))
-        .own("failed", |row: &Remote| rate(failed(&row.outcomes)))
-        .own("remote", |row: &Remote| row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)))
-        .own("why", |row: &Remote| why(&row.outcomes))
+        .own(own_of_remote)
         .draw_bounded(text, &tcp.remotes);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Connect, name: &str, _: &Show) -> Noted {
+    match name {
+        "outcome" => outcome(row).into(),
+        "connection" => pair(&row.local, &row.remote, row.netns).into(),
+        "owner" => who::noted(&row.who, who::one(&row.who)),
+        _ => Noted::default(),
+    }
+}
+
+pub fn own_of_remote(row: &Remote, name: &str, show: &Show) -> Noted {
+    let rate = |count| format::rate(count, show.interval).into();
+    match name {
+        "opened" => rate(row.outcomes[Outcome::Established as usize]),
+        "failed" => rate(failed(&row.outcomes)),
+        "remote" => row.group.clone().unwrap_or_else(|| one_end(&row.end, row.netns)).into(),
+        "why" => why(&row.outcomes).into(),
+        _ => Noted::default(),
+    }
 }

@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -22,12 +24,8 @@ pub fn total(tcp: &Tcp, snapshot: &Snapshot) -> Option<String> {
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(sites) = tcp.drops.as_ref().filter(|sites| !sites.is_empty()) else { return };
-    let netns = |site: &DropSite| site.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("reason", |site: &DropSite| reason(&site.cause))
-        .own("function", |site: &DropSite| function(&site.cause) + &netns(site))
-        .draw_bounded(text, sites);
+    Rows::new(view, snapshot.interval).own(own).draw_bounded(text, sites);
 }
 
 pub fn reason(cause: &DropCause) -> String {
@@ -38,5 +36,17 @@ pub fn function(cause: &DropCause) -> String {
     match &cause.function {
         Known::Value(function) => escape(function).into_owned(),
         Known::Not(why) => format!("unknown ({})", escape(&why.to_string())),
+    }
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &DropSite, name: &str, _: &Show) -> Noted {
+    match name {
+        "reason" => reason(&row.cause).into(),
+        "function" => {
+            let netns = row.netns.map_or_else(String::new, |netns| format!(" (netns {netns})"));
+            (function(&row.cause) + &netns).into()
+        }
+        _ => Noted::default(),
     }
 }

@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -21,12 +23,7 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let all: Vec<&Retransmit> = events.iter().collect();
     text.push('\n');
     Rows::new(view, snapshot.interval)
-        .own("trip", |event: &Retransmit| {
-            event.srtt_us.map_or_else(unknown, |srtt| format::duration(u64::from(srtt) * 1000))
-        })
-        .own("window", |event: &Retransmit| event.window.map_or_else(unknown, |window| window.cwnd.to_string()))
-        .own("connection", |event: &Retransmit| pair(&event.local, &event.remote, event.netns))
-        .own("owner", |event: &Retransmit| noted(&event.owners).and(why(event)))
+        .own(own)
         // The latest are what goes on now.
         .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
@@ -40,4 +37,15 @@ pub fn why(event: &Retransmit) -> impl Iterator<Item = String> {
     let failed = event.failed.map(|errno| format!("failed here: {}", std::io::Error::from_raw_os_error(errno)));
     let window = event.zero_window.then(|| "the other side has no room (zero window)".to_owned());
     failed.into_iter().chain(window)
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Retransmit, name: &str, _: &Show) -> Noted {
+    match name {
+        "trip" => row.srtt_us.map_or_else(unknown, |srtt| format::duration(u64::from(srtt) * 1000)).into(),
+        "window" => row.window.map_or_else(unknown, |window| window.cwnd.to_string()).into(),
+        "connection" => pair(&row.local, &row.remote, row.netns).into(),
+        "owner" => noted(&row.owners).and(why(row)),
+        _ => Noted::default(),
+    }
 }

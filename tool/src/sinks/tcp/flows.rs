@@ -7,6 +7,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -31,16 +33,26 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     Rows::new(view, snapshot.interval)
         .head("CONNECTION", head.to_owned())
         .without(without)
-        .own("share", |flow: &Flow| flow.share().map_or_else(unknown, |share| format::percent(share * 100.0)))
-        .own("connection", |flow: &Flow| match &flow.group {
-            None => flow.ends.map_or_else(unknown, |ends| pair(&ends.local, &ends.remote, flow.netns)),
-            Some(_) if tcp.by == Some(FlowsBy::Process) => owners(&flow.owners),
-            Some(group) => escape(group).into_owned(),
+        .own(|flow: &Flow, name, show| match name {
+            "connection" if tcp.by == Some(FlowsBy::Process) => owners(&flow.owners).into(),
+            _ => own(flow, name, show),
         })
-        .own("owner", |flow: &Flow| noted(&flow.owners))
         .draw_bounded(text, &tcp.flows);
 }
 
 fn unknown() -> String {
     UNKNOWN.to_owned()
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Flow, name: &str, _: &Show) -> Noted {
+    match name {
+        "share" => row.share().map_or_else(unknown, |share| format::percent(share * 100.0)).into(),
+        "connection" => match &row.group {
+            None => row.ends.map_or_else(unknown, |ends| pair(&ends.local, &ends.remote, row.netns)).into(),
+            Some(group) => escape(group).into_owned().into(),
+        },
+        "owner" => noted(&row.owners),
+        _ => Noted::default(),
+    }
 }

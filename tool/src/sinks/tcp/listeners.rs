@@ -3,7 +3,7 @@
 use super::{one_end, owners};
 use crate::{
     escape::escape,
-    sinks::{View, rows::Rows, who},
+    sinks::{View, rows::Rows, table::Noted, values::Show, who},
     snapshot::{
         Snapshot,
         tcp::{Listener, Tcp},
@@ -17,12 +17,15 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(listeners) = tcp.listeners.value().filter(|listeners| !listeners.is_empty()) else { return };
-    let owner = |row: &Listener| {
-        who::noted(&row.owners.who, owners(&row.owners) + if row.is_full() { " (full now)" } else { "" })
-    };
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("at", |row: &Listener| one_end(&row.local, row.netns))
-        .own("owner", owner)
-        .draw_bounded(text, listeners);
+    Rows::new(view, snapshot.interval).own(own).draw_bounded(text, listeners);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Listener, name: &str, _: &Show) -> Noted {
+    match name {
+        "at" => one_end(&row.local, row.netns).into(),
+        "owner" => who::noted(&row.owners.who, owners(&row.owners) + if row.is_full() { " (full now)" } else { "" }),
+        _ => Noted::default(),
+    }
 }

@@ -6,6 +6,8 @@ use crate::{
         View,
         format::{self, UNKNOWN},
         rows::Rows,
+        table::Noted,
+        values::Show,
     },
     snapshot::{
         Snapshot,
@@ -31,13 +33,20 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     }
     let all: Vec<&Reset> = resets.iter().collect();
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("connection", |reset: &Reset| pair(&reset.local, &reset.remote, reset.netns))
-        .own("owner", |reset: &Reset| if reset.state.is_some() { noted(&reset.owners) } else { UNKNOWN.into() })
-        .own("why", |reset: &Reset| reset.reason.clone().unwrap_or_default())
-        .draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
+    Rows::new(view, snapshot.interval).own(own).draw_some(text, &all[all.len().saturating_sub(view.top)..], &all);
 }
 
 pub fn owner(reset: &Reset) -> String {
     if reset.state.is_some() { owners(&reset.owners) } else { UNKNOWN.to_owned() }
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Reset, name: &str, _: &Show) -> Noted {
+    match name {
+        "connection" => pair(&row.local, &row.remote, row.netns).into(),
+        "owner" if row.state.is_some() => noted(&row.owners),
+        "owner" => UNKNOWN.into(),
+        "why" => row.reason.clone().unwrap_or_default().into(),
+        _ => Noted::default(),
+    }
 }

@@ -3,7 +3,7 @@
 use super::{noted, pair};
 use crate::{
     escape::escape,
-    sinks::{View, rows::Rows, who},
+    sinks::{View, rows::Rows, table::Noted, values::Show, who},
     snapshot::{
         Snapshot,
         tcp::{ClosedWindow, Tcp},
@@ -18,9 +18,15 @@ pub fn unknown(tcp: &Tcp) -> Option<String> {
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     let Some(windows) = tcp.closed_windows.value().filter(|windows| !windows.is_empty()) else { return };
     text.push('\n');
-    Rows::new(view, snapshot.interval)
-        .own("connection", |row: &ClosedWindow| pair(&row.local, &row.remote, row.netns))
-        .own("owner", |row: &ClosedWindow| noted(&row.owners))
-        .own("reader", |row: &ClosedWindow| who::noted(&row.reader, super::one(&row.reader)))
-        .draw_bounded(text, windows);
+    Rows::new(view, snapshot.interval).own(own).draw_bounded(text, windows);
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &ClosedWindow, name: &str, _: &Show) -> Noted {
+    match name {
+        "connection" => pair(&row.local, &row.remote, row.netns).into(),
+        "owner" => noted(&row.owners),
+        "reader" => who::noted(&row.reader, super::one(&row.reader)),
+        _ => Noted::default(),
+    }
 }

@@ -1,0 +1,83 @@
+//! What a page says: lines of words, each with what they mean for the eye, and what is selected when one stands on them.
+//!
+//! No drawing: [`super::view`] paints the lines, [`super::state`] moves among them.
+
+pub mod columns;
+pub mod file;
+pub mod finding;
+pub mod help;
+pub mod lines;
+pub mod overview;
+pub mod probe;
+pub mod process;
+pub mod row;
+pub mod sheet;
+pub mod tables;
+
+use self::lines::{Item, PageLine};
+use super::state::Machine;
+use crate::snapshot::Snapshot;
+
+/// Where one is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Page {
+    Overview,
+    Probe(&'static str),
+    /// Of a rule and a subject.
+    Finding(&'static str, String),
+    Row(RowId),
+    Process(u32),
+    /// Which columns of a table are shown.
+    Columns(&'static str),
+    Help,
+}
+
+/// A row, wherever it stands: its table, and the cells that tell it apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowId {
+    pub table: &'static str,
+    pub labels: String,
+    /// For people.
+    pub name: String,
+}
+
+pub fn lines(of: &Machine, page: &Page, snapshot: Option<&Snapshot>) -> Vec<PageLine> {
+    if *page == Page::Help {
+        return help::lines(of);
+    }
+    let Some(snapshot) = snapshot else { return vec![PageLine::dim("waiting for the first interval")] };
+    match page {
+        Page::Overview => overview::lines(of, snapshot),
+        Page::Probe(probe) => probe::lines(of, snapshot, probe),
+        Page::Finding(rule, subject) => finding::lines(of, snapshot, rule, subject),
+        Page::Row(row) => row::lines(of, snapshot, row),
+        Page::Process(pid) => process::lines(of, snapshot, *pid),
+        Page::Columns(table) => columns::lines(of, table),
+        Page::Help => Vec::new(),
+    }
+}
+
+/// In the breadcrumb.
+pub fn name(page: &Page) -> String {
+    match page {
+        Page::Overview => "overview".to_owned(),
+        Page::Probe(probe) => (*probe).to_owned(),
+        Page::Finding(rule, subject) if subject.is_empty() => rule.replace('_', " "),
+        Page::Finding(rule, subject) => format!("{}: {subject}", rule.replace('_', " ")),
+        Page::Row(row) => row.name.clone(),
+        Page::Process(pid) => format!("process {pid}"),
+        Page::Columns(table) => format!("columns of {table}"),
+        Page::Help => "keys".to_owned(),
+    }
+}
+
+/// What Enter opens.
+pub fn of(item: &Item) -> Option<Page> {
+    Some(match item {
+        Item::Finding(rule, subject) => Page::Finding(rule, subject.clone()),
+        Item::Probe(probe) => Page::Probe(probe),
+        Item::Row(row) => Page::Row(row.clone()),
+        Item::Process(pid) => Page::Process(*pid),
+        Item::Column(..) => return None,
+    })
+}

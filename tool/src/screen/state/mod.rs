@@ -1,0 +1,446 @@
+//! What the screen is about: a machine without drawing and without I/O. Inputs come in, and what is to be done outside comes out.
+
+pub mod filter;
+pub mod history;
+mod prompt;
+pub mod settings;
+pub mod time;
+
+use crossterm::event::KeyEvent;
+use unicode_width::UnicodeWidthStr;
+
+pub use self::prompt::Prompt;
+use self::{history::History, settings::Settings};
+use super::{
+    keys::{self, Wish},
+    pages::{
+        self, Page, RowId, file,
+        lines::{Item, PageLine, fit_printable},
+        sheet, tables,
+    },
+    timeline::Timeline,
+};
+use crate::{
+    cli::plan::Plan,
+    record::{Entry, Payload},
+    selection,
+    sinks::{Note, View, header, notes},
+    snapshot::Snapshot,
+};
+
+/// What comes in.
+pub enum Input {
+    Key(KeyEvent),
+    /// Something was measured, or read of a recording.
+    Kept(Payload),
+    Resize(u16, u16),
+    /// Something that is to be said.
+    Said(String),
+    /// A recording is read to its end.
+    Loaded,
+}
+
+/// What is to be done outside.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    None,
+    Quit,
+    Suspend,
+    /// Notes something in the run.
+    Mark(String),
+    /// Writes a new file, and says so.
+    Write {
+        name: String,
+        bytes: Vec<u8>,
+    },
+}
+
+/// Lines beside the header and the page: where one is, and what keys do.
+const AROUND: usize = 2;
+
+/// Where one is on a page.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    pub page: Page,
+    pub selected: Option<Item>,
+    /// A person did that.
+    pub chosen: bool,
+    /// The line on which it was last.
+    line: usize,
+    /// Lines above the screen.
+    pub above: usize,
+}
+
+pub struct Machine {
+    plan: Plan,
+    pub view: View,
+    pub timeline: Timeline,
+    /// What is shown stays as it is: the number of its entry. None: the newest is shown.
+    pub at: Option<u64>,
+    /// The number of what is shown, and itself.
+    pub shown: Option<(u64, Box<Snapshot>)>,
+    pub settings: Settings,
+    pub prompt: Option<Prompt>,
+    /// The last that is to be said, until a key is pressed.
+    pub says: Option<String>,
+    /// What a recording still brings is read.
+    pub loading: bool,
+    /// It is a recording.
+    pub recorded: bool,
+    /// From the overview to where one is; never empty.
+    spots: Vec<Spot>,
+    /// Of the row that is shown in full.
+    pub history: History,
+    pub header: Vec<String>,
+    pub lines: Vec<PageLine>,
+    pub size: (u16, u16),
+}
+
+impl Machine {
+    pub fn new(plan: &Plan, timeline: Timeline, recorded: bool, size: (u16, u16)) -> Self {
+        let first = match &plan.probes()[..] {
+            [probe, ..] if !plan.overview => Page::Probe(probe),
+            _ => Page::Overview,
+        };
+        let mut machine = Self {
+            view: View::of(plan),
+            plan: plan.clone(),
+            timeline,
+            at: None,
+            shown: None,
+            settings: Settings::new(plan.top),
+            prompt: None,
+            says: None,
+            loading: recorded,
+            recorded,
+            spots: vec![Spot::of(first)],
+            history: History::default(),
+            header: Vec::new(),
+            lines: Vec::new(),
+            size,
+        };
+        machine.resize(size);
+        machine
+    }
+
+    pub fn on(&mut self, input: Input) -> Action {
+        let action = match input {
+            Input::Key(key) => self.key(&key),
+            Input::Kept(payload) => {
+                self.keep(&payload);
+                Action::None
+            }
+            Input::Resize(width, height) => {
+                self.resize((width, height));
+                Action::None
+            }
+            Input::Said(text) => {
+                self.says = Some(text);
+                Action::None
+            }
+            Input::Loaded => {
+                self.loading = false;
+                Action::None
+            }
+        };
+        self.lay_out();
+        action
+    }
+
+    fn resize(&mut self, size: (u16, u16)) {
+        self.size = size;
+        let width = usize::from(size.0);
+        (self.view.width, self.view.limit) = (width, width);
+        self.lay_out();
+    }
+
+    fn keep(&mut self, payload: &Payload) {
+        match self.timeline.keep(payload) {
+            Ok(Some(Entry::Kills(kills))) if !self.recorded => {
+                self.says = kills.last().map(|kill| notes::kill(kill, &self.plain()).trim_end().to_owned());
+            }
+            Ok(Some(Entry::Dropped(gap))) if !self.recorded => {
+                let note = Note::Gap { entries: gap.entries, why: &gap.why };
+                self.says = Some(note.line(gap.at, &self.plain()).trim_end().to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => self.says = Some(format!("an interval cannot be kept: {error}")),
+        }
+        // Of a recording the first interval is shown, of a run the newest.
+        if self.recorded && self.at.is_none() && self.shown.is_none() {
+            self.at = self.timeline.span().map(|(first, _)| first);
+        }
+        self.show();
+    }
+
+    /// Words without colours of their own.
+    pub fn plain(&self) -> View {
+        View { colour: false, ..self.view.clone() }
+    }
+
+    /// Unpacks what is to be shown, if that is not what is shown already.
+    fn show(&mut self) {
+        let Some((first, newest)) = self.timeline.span() else { return };
+        if let Some(at) = &mut self.at
+            && *at < first
+        {
+            *at = first;
+            self.says = Some("what was shown is not kept any more: this is the oldest that is".to_owned());
+        }
+        let at = self.at.unwrap_or(newest);
+        if self.shown.as_ref().is_some_and(|(number, _)| *number == at) {
+            return;
+        }
+        if let Some(mut snapshot) = self.timeline.snapshot(at) {
+            selection::select(&mut snapshot, &self.plan);
+            self.shown = Some((at, snapshot));
+        }
+    }
+
+    fn key(&mut self, key: &KeyEvent) -> Action {
+        self.says = None;
+        if let Some(prompt) = self.prompt.take() {
+            return self.typed(prompt, key);
+        }
+        let Some(wish) = keys::wish(key) else { return Action::None };
+        match wish {
+            Wish::Quit => return Action::Quit,
+            Wish::Suspend => return Action::Suspend,
+            Wish::Up => self.step(-1),
+            Wish::Down => self.step(1),
+            Wish::PageUp => self.step(-(self.room() as isize)),
+            Wish::PageDown => self.step(self.room() as isize),
+            Wish::Open => self.open(),
+            Wish::Back => self.back(),
+            Wish::Next => self.probe(|at, count| (at + 1) % count),
+            Wish::Previous => self.probe(|at, count| (at + count - 1) % count),
+            Wish::Probe(number) => self.probe(|at, count| if number < count { number } else { at }),
+            Wish::Freeze
+            | Wish::Earlier
+            | Wish::Later
+            | Wish::MinuteEarlier
+            | Wish::MinuteLater
+            | Wish::First
+            | Wish::Newest
+            | Wish::EventBefore
+            | Wish::EventAfter => self.travel(wish),
+            Wish::Jump => self.prompt = Some(Prompt::jump()),
+            Wish::Filter => self.prompt = Some(Prompt::filter(&self.settings.filter.text)),
+            Wish::Mark if self.recorded => self.says = Some("a recording has the marks that it has".to_owned()),
+            Wish::Mark => self.prompt = Some(Prompt::mark()),
+            Wish::Sort | Wish::Turn | Wish::Columns => self.table(wish),
+            Wish::More => self.settings.top = self.settings.top.saturating_mul(2).min(1 << 20),
+            Wish::Fewer => self.settings.top = (self.settings.top / 2).max(1),
+            Wish::Save => return self.save(),
+            Wish::Yank => return self.yank(false),
+            Wish::YankJson => return self.yank(true),
+            Wish::Help => self.go(Page::Help),
+        }
+        Action::None
+    }
+
+    pub fn page(&self) -> &Page {
+        &self.spot().page
+    }
+
+    pub fn spots(&self) -> &[Spot] {
+        &self.spots
+    }
+
+    pub fn spot(&self) -> &Spot {
+        // There is always one.
+        &self.spots[self.spots.len() - 1]
+    }
+
+    fn spot_mut(&mut self) -> &mut Spot {
+        let last = self.spots.len() - 1;
+        &mut self.spots[last]
+    }
+
+    /// The overview, if there is one, and the probes.
+    pub fn tabs(&self) -> Vec<Page> {
+        let overview = self.plan.overview.then_some(Page::Overview);
+        overview.into_iter().chain(self.plan.probes().into_iter().map(Page::Probe)).collect()
+    }
+
+    fn probe(&mut self, to: impl Fn(usize, usize) -> usize) {
+        let tabs = self.tabs();
+        let at = self.spots.iter().rev().find_map(|spot| tabs.iter().position(|tab| *tab == spot.page)).unwrap_or(0);
+        if let Some(page) = tabs.get(to(at, tabs.len().max(1))) {
+            let overview = self.plan.overview && *page != Page::Overview;
+            self.spots = overview.then(|| Spot::of(Page::Overview)).into_iter().collect();
+            self.spots.push(Spot::of(page.clone()));
+        }
+    }
+
+    fn go(&mut self, page: Page) {
+        if *self.page() != page {
+            self.spots.push(Spot::of(page));
+        }
+    }
+
+    fn open(&mut self) {
+        match &self.spot().selected {
+            Some(Item::Column(table, head)) => {
+                let (table, head) = (*table, *head);
+                self.settings.look_mut(table).toggle(head);
+            }
+            Some(item) => {
+                if let Some(page) = pages::of(item) {
+                    self.spot_mut().chosen = true;
+                    self.go(page);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn back(&mut self) {
+        if self.spots.len() > 1 {
+            self.spots.pop();
+        } else if !self.settings.filter.is_empty() {
+            self.settings.filter = Default::default();
+        }
+    }
+
+    /// Sorts the table of the selected row, or chooses its columns.
+    fn table(&mut self, wish: Wish) {
+        let wanted = match &self.spot().selected {
+            Some(Item::Row(row)) => Some(row.table),
+            _ => None,
+        };
+        let (Some(wanted), Some((_, snapshot))) = (wanted, &self.shown) else {
+            self.says = Some("select a row of a table first".to_owned());
+            return;
+        };
+        if wish == Wish::Columns {
+            return self.go(Page::Columns(wanted));
+        }
+        let mut heads = Vec::new();
+        tables::each(snapshot, &self.view, &mut |table| {
+            if table.name == wanted {
+                heads = sheet::heads(table, &self.view).into_iter().map(|(_, text)| text.head).collect();
+            }
+        });
+        heads.retain(|head| !head.is_empty());
+        let look = self.settings.look_mut(wanted);
+        if wish == Wish::Sort { look.sort_by_next(&heads) } else { look.turn(&heads) }
+    }
+
+    /// Lines for the page.
+    pub fn room(&self) -> usize {
+        usize::from(self.size.1).saturating_sub(self.header.len() + AROUND).max(1)
+    }
+
+    fn step(&mut self, by: isize) {
+        let places: Vec<usize> = self.places();
+        let Some(&last) = places.last() else {
+            // Nothing can be selected there: the page moves.
+            let spot = self.spot().above as isize + by;
+            self.spot_mut().above = spot.max(0) as usize;
+            return;
+        };
+        let at = places.partition_point(|&line| line < self.spot().line) as isize;
+        let to = if by.abs() == 1 { at + by } else { self.near(&places, by) };
+        let line = places.get(to.clamp(0, places.len() as isize - 1) as usize).copied().unwrap_or(last);
+        let item = self.lines.get(line).and_then(|line| line.item.clone());
+        let spot = self.spot_mut();
+        (spot.line, spot.selected, spot.chosen) = (line, item, true);
+        if to <= 0 {
+            spot.above = 0;
+        }
+    }
+
+    /// So many lines away.
+    fn near(&self, places: &[usize], by: isize) -> isize {
+        let wanted = (self.spot().line as isize + by).max(0) as usize;
+        places.partition_point(|&line| line < wanted) as isize
+    }
+
+    /// First lines of what can be selected.
+    fn places(&self) -> Vec<usize> {
+        let item = |at: usize| self.lines[at].item.as_ref();
+        (0..self.lines.len()).filter(|&at| item(at).is_some() && (at == 0 || item(at - 1) != item(at))).collect()
+    }
+
+    /// Makes the lines of the page, and finds what is selected among them.
+    fn lay_out(&mut self) {
+        let header = self.shown.as_ref().map(|(_, snapshot)| header::line(snapshot, &self.plain()));
+        self.header = header.map_or_else(Vec::new, |header| shortened(&header, usize::from(self.size.0)));
+        self.follow();
+        self.lines = pages::lines(self, self.page(), self.shown.as_ref().map(|(_, snapshot)| &**snapshot));
+        let places = self.places();
+        let room = self.room();
+        let found = places.iter().copied().find(|&at| self.lines[at].item == self.spot().selected);
+        let length = self.lines.len();
+        // What is gone stays selected, and so it is when it comes back. Until somebody chooses, a finding that comes is the first.
+        let finding = matches!(self.spot().selected, Some(Item::Finding(..))) && found.is_some();
+        let first = places.first().copied().filter(|_| !self.spot().chosen && !finding);
+        let item = first.and_then(|at| self.lines[at].item.clone());
+        let spot = self.spot_mut();
+        if let Some(line) = first.or(found) {
+            spot.line = line;
+            if first.is_some() {
+                spot.selected = item;
+            }
+            spot.above = spot.above.min(line).max((line + 1).saturating_sub(room));
+            if places.first() == Some(&line) && line < room {
+                spot.above = 0;
+            }
+        }
+        spot.above = spot.above.min(length.saturating_sub(room));
+    }
+
+    /// A row that is selected.
+    pub fn selected_row(&self) -> Option<&RowId> {
+        match &self.spot().selected {
+            Some(Item::Row(row)) => Some(row),
+            _ => None,
+        }
+    }
+
+    /// A page as text or JSON, into a file.
+    fn yank(&mut self, json: bool) -> Action {
+        let Some((_, snapshot)) = &self.shown else { return Action::None };
+        let at = snapshot.at;
+        let page = self.spot().selected.as_ref().and_then(pages::of).unwrap_or_else(|| self.page().clone());
+        let bytes =
+            if json { file::json(snapshot, &self.view, &page) } else { Some(file::text(self, snapshot, &page)) };
+        match bytes {
+            Some(bytes) => Action::Write { name: self.file_name(at, if json { "json" } else { "txt" }), bytes },
+            None => {
+                self.says = Some("only findings and rows are written as JSON".to_owned());
+                Action::None
+            }
+        }
+    }
+
+    fn save(&mut self) -> Action {
+        match &self.shown {
+            Some((_, snapshot)) => {
+                Action::Write { name: self.file_name(snapshot.at, "swr"), bytes: self.timeline.recording() }
+            }
+            None => Action::None,
+        }
+    }
+
+    fn file_name(&self, at: jiff::Timestamp, kind: &str) -> String {
+        let at = at.to_zoned(self.view.zone.clone()).strftime("%Y%m%d-%H%M%S");
+        format!("stillwatch-{at}.{kind}")
+    }
+}
+
+/// On one line where that has room; on two at the most, without what has no room there.
+fn shortened(header: &str, width: usize) -> Vec<String> {
+    let parts: Vec<&str> = header.split("   ").collect();
+    if header.width() <= width || parts.len() < 2 {
+        return vec![fit_printable(header, width)];
+    }
+    parts.into_iter().take(2).map(|part| fit_printable(part.trim_start(), width)).collect()
+}
+
+impl Spot {
+    pub fn of(page: Page) -> Self {
+        Self { page, selected: None, chosen: false, line: 0, above: 0 }
+    }
+}

@@ -1,0 +1,175 @@
+//! No key, in whatever order, panics or loses what is selected.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::screen::{
+    keys::BINDINGS,
+    pages::{Page, lines::Item},
+    tests::frames::frame,
+    view::style::Look,
+};
+
+#[derive(Clone, Debug)]
+enum Happens {
+    Press(KeyEvent),
+    Interval(usize),
+    Resize(u16, u16),
+}
+
+fn key() -> impl Strategy<Value = KeyEvent> {
+    let bound: Vec<KeyCode> = BINDINGS.iter().flat_map(|binding| binding.codes()).copied().collect();
+    let code = prop_oneof![
+        8 => prop::sample::select(bound),
+        2 => prop::sample::select(vec![KeyCode::Down, KeyCode::Enter, KeyCode::Up]),
+        1 => prop::char::range('0', '9').prop_map(KeyCode::Char),
+        1 => any::<char>().prop_map(KeyCode::Char),
+    ];
+    code.prop_map(|code| KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        20 => key().prop_map(Happens::Press),
+        2 => any::<usize>().prop_map(Happens::Interval),
+        1 => (10_u16..200, 4_u16..60).prop_map(|(width, height)| Happens::Resize(width, height)),
+    ]
+}
+
+/// What is selected is on the screen, if it is there at all.
+fn in_sight(machine: &Machine) {
+    let spot = machine.spot();
+    let lines = || machine.lines.iter().map(|line| &line.item);
+    let Some(first) = lines().position(|item| item.is_some() && *item == spot.selected) else { return };
+    let seen = spot.above..spot.above + machine.room();
+    assert!(seen.contains(&first), "{:?} in line {first}, seen are {seen:?}", spot.selected);
+}
+
+proptest! {
+    // 10^5 of them in all.
+    #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::with_cases(100) })]
+
+    #[test]
+    fn any_keys_at_any_size(all in prop::collection::vec(happens(), 1000), size in (10_u16..200, 4_u16..60)) {
+        let intervals = incident!("retransmits");
+        let mut machine = with(&intervals[..2], size);
+        for (at, one) in all.into_iter().enumerate() {
+            // A person has chosen it.
+            if at == 0 {
+                press(&mut machine, KeyCode::Down);
+            }
+            let (page, selected) = (machine.page().clone(), machine.spot().selected.clone());
+            let moves = matches!(one, Happens::Press(_)) || !machine.spot().chosen;
+            match one {
+                Happens::Press(key) => _ = machine.on(Input::Key(key)),
+                Happens::Interval(which) => see(&mut machine, &intervals[which % intervals.len()]),
+                Happens::Resize(width, height) => _ = machine.on(Input::Resize(width, height)),
+            }
+            if !moves && selected.is_some() {
+                assert_eq!((machine.page(), &machine.spot().selected), (&page, &selected));
+            }
+            in_sight(&machine);
+            if at % 8 == 0 {
+                frame(&machine, Look { colour: true, ascii: at % 16 == 0 });
+            }
+        }
+    }
+}
+
+fn row(machine: &Machine) -> String {
+    match &machine.spot().selected {
+        Some(Item::Row(row)) => row.name.clone(),
+        other => panic!("{other:?} is no row"),
+    }
+}
+
+#[test]
+fn the_selection_stays_with_the_row_while_rows_are_sorted_and_come_and_go() {
+    let intervals = incident!("cpu_saturated");
+    let (early, late) = intervals.split_at(2);
+    let mut machine = with(early, (120, 40));
+    write(&mut machine, "6");
+    (0..3).for_each(|_| _ = press(&mut machine, KeyCode::Down));
+    let selected = row(&machine);
+    for _ in 0..5 {
+        write(&mut machine, "s");
+        assert_eq!(row(&machine), selected);
+        in_sight(&machine);
+    }
+    write(&mut machine, "S");
+    late.iter().for_each(|snapshot| see(&mut machine, snapshot));
+    assert_eq!(row(&machine), selected);
+}
+
+#[test]
+fn sorted_by_any_column() {
+    let mut machine = with(&incident!("cpu_saturated"), (120, 40));
+    write(&mut machine, "6");
+    let heads = |machine: &Machine| machine.lines.iter().find(|line| line.head).unwrap().text();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..12 {
+        write(&mut machine, "s");
+        seen.extend(heads(&machine).split("by ").nth(1).map(str::to_owned));
+    }
+    assert!(seen.len() >= 6, "{seen:?}");
+}
+
+#[test]
+fn a_filter_leaves_what_it_says_and_esc_takes_it_away() {
+    let mut machine = with(&incident!("device_saturated"), (120, 40));
+    write(&mut machine, "3");
+    let before = page(&machine);
+    write(&mut machine, "/pid:4294967295");
+    press(&mut machine, KeyCode::Enter);
+    assert!(page(&machine).contains("is as the filter says"), "{}", page(&machine));
+    write(&mut machine, "/");
+    (0..20).for_each(|_| _ = press(&mut machine, KeyCode::Backspace));
+    press(&mut machine, KeyCode::Enter);
+    assert_eq!(page(&machine), before);
+    write(&mut machine, "/pid:x");
+    press(&mut machine, KeyCode::Enter);
+    assert_eq!(machine.says.as_deref(), Some("'x' is not a pid"));
+}
+
+#[test]
+fn esc_goes_back_to_where_one_was() {
+    let mut machine = with(&incident!("device_saturated"), (120, 40));
+    press(&mut machine, KeyCode::Enter);
+    assert!(matches!(machine.page(), Page::Finding(..)));
+    press(&mut machine, KeyCode::Enter);
+    press(&mut machine, KeyCode::Esc);
+    press(&mut machine, KeyCode::Esc);
+    press(&mut machine, KeyCode::Esc);
+    assert_eq!((machine.page(), machine.spots().len()), (&Page::Overview, 1));
+}
+
+#[test]
+fn a_column_goes_and_comes_back() {
+    let mut machine = with(&incident!("device_saturated"), (120, 40));
+    write(&mut machine, "3c");
+    let Page::Columns(_) = machine.page() else { panic!("{:?}", machine.page()) };
+    press(&mut machine, KeyCode::Down);
+    press(&mut machine, KeyCode::Enter);
+    assert!(page(&machine).contains("[ ] OP"), "{}", page(&machine));
+    press(&mut machine, KeyCode::Esc);
+    assert!(!machine.lines.iter().find(|line| line.head).unwrap().text().contains("OP "), "{}", page(&machine));
+    write(&mut machine, "c");
+    press(&mut machine, KeyCode::Down);
+    press(&mut machine, KeyCode::Enter);
+    press(&mut machine, KeyCode::Esc);
+    assert!(machine.lines.iter().find(|line| line.head).unwrap().text().contains("OP "), "{}", page(&machine));
+}
+
+#[test]
+fn what_is_selected_is_written_as_text_and_as_json() {
+    let mut machine = with(&incident!("device_saturated"), (120, 40));
+    for (keys, key) in [("1", "\"statement\""), ("3", "\"device\"")] {
+        write(&mut machine, keys);
+        let Action::Write { name, bytes } = press(&mut machine, KeyCode::Char('Y')) else { panic!("nothing") };
+        let json = String::from_utf8(bytes).unwrap();
+        let _: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert!(name.ends_with(".json") && json.contains(key), "{name}: {json}");
+        let Action::Write { name, bytes } = press(&mut machine, KeyCode::Char('y')) else { panic!("nothing") };
+        assert!(name.ends_with(".txt") && bytes.len() > 200, "{}", String::from_utf8_lossy(&bytes));
+    }
+}
