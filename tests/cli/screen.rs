@@ -45,7 +45,8 @@ fn a_recording_on_a_terminal() -> Result<()> {
     terminal.wait_until("the first moment", |text| text.lines().next() == first.lines().next())?;
 
     terminal.press(&["w"])?;
-    terminal.wait_for(".swr is written")?;
+    terminal.wait_for("written: /")?;
+    terminal.press(&["Home"])?;
 
     // A smaller terminal, while it runs; and all of it is drawn again.
     terminal.resize(60, 16)?;

@@ -22,7 +22,7 @@ impl Tmux {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             return Ok(None);
         }
-        let tmux = Self { socket: std::env::temp_dir().join(format!("stillwatch-{name}-{}", std::process::id())) };
+        let tmux = Self { socket: std::env::temp_dir().join(format!("stillwatch-tmux-{name}-{}", std::process::id())) };
         let (width, height) = (width.to_string(), height.to_string());
         let size = ["new-session", "-d", "-x", &width, "-y", &height];
         // Unlike a login shell it reads no files that say otherwise.

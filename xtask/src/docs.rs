@@ -1,4 +1,4 @@
-//! What is written of tables. The test that compares the files writes them: only it knows the declarations.
+//! What is written of tables and keys. The test that compares the files writes them: only it knows the declarations.
 
 use anyhow::Result;
 
@@ -8,6 +8,6 @@ pub fn write() -> Result<()> {
     let mut test = cargo("test");
     test.args(["--package", "stillwatch", "--lib", "docs::files_say_what_is_declared"]);
     run(test.env("STILLWATCH_WRITE_DOCS", "1"))?;
-    println!("docs/tables.md and docs/stillwatch.schema.json are as declared");
+    println!("docs/tables.md, stillwatch.schema.json, screen.md and screen.svg are as declared");
     Ok(())
 }

@@ -41,7 +41,8 @@ cargo xtask COMMAND
                    BUDGET.md; --all-peers compares services with bpftrace, perf trace and strace, too
   audit [LOAD…]    The ledger against the kernel's own sums, under twelve loads of this host
                    (docs/audit.md)
-  docs             What is declared of tables, into docs/tables.md and docs/stillwatch.schema.json
+  docs             What is declared of tables and keys, into docs/tables.md, docs/stillwatch.schema.json,
+                   docs/screen.md and docs/screen.svg
   help             This text
 
   Options of vm:  --no-build       take the binaries of the last build as they are

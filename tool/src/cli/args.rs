@@ -13,7 +13,7 @@ pub use super::keep::{Export, Incidents, Note, Record, Replay, Report};
 pub const DESCRIPTION: &str = "\
 stillwatch only observes. It never kills, renices, throttles or drops anything, and every interval says what \
 measuring it cost. It needs root, or the capabilities that `stillwatch doctor` names. Without a probe it watches \
-everything: few lines per interval, and what they mean.";
+everything: what matters now, and what it means: on a terminal as a screen with keys, otherwise in few lines per interval.";
 
 pub const TOP_EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,9 @@ Examples:
   stillwatch record                 keep all that, a day of it
   stillwatch --json > incident.log  one JSON object per interval
 
-Ctrl-C prints the last interval and ends. Nothing stays behind in the kernel.";
+On a terminal that is a live screen: ? lists its keys, q ends it. With --plain
+it is lines, and Ctrl-C prints the last interval and ends. Nothing stays behind
+in the kernel.";
 
 pub const SYSCALLS_EXAMPLES: &str = "\
 Examples:

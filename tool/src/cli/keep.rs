@@ -38,6 +38,7 @@ Examples:
   stillwatch replay . --incident 3          from before it began until after
   stillwatch replay day.swr io -p 430       with the probes' flags and filters
   stillwatch replay day.swr --json          as --json printed it live
+  stillwatch replay day.swr --plain         lines, not the screen
 
 PROBE and all flags but these are those of a live run: 'stillwatch io --help'.
 It needs no root, and no BPF.";

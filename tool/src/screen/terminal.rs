@@ -195,8 +195,8 @@ fn write(name: &Path, bytes: &[u8]) -> String {
         std::path::absolute(&path)
     });
     match written {
-        Ok(path) => format!("{} is written", escape_bytes(path.as_os_str().as_encoded_bytes())),
-        Err(error) => format!("{} is not written: {}", path.display(), escape(&error.to_string())),
+        Ok(path) => format!("written: {}", escape_bytes(path.as_os_str().as_encoded_bytes())),
+        Err(error) => format!("not written: {}: {}", path.display(), escape(&error.to_string())),
     }
 }
 

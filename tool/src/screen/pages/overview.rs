@@ -7,7 +7,7 @@ use crate::{
     sinks::{
         bar,
         overview::{
-            findings::{ended, rest_in_words, stated},
+            findings::{details, ended, rest_in_words, stated},
             rows,
         },
     },
@@ -16,6 +16,8 @@ use crate::{
 
 /// Columns of the label in front of a probe's rows, and of a finding's age.
 const LABEL: usize = 8;
+/// Lines of a screen that has room for what findings rest on.
+const DETAILED: usize = 34;
 /// Those that ended.
 const OVER: usize = 3;
 /// Of the figure beside its minutes.
@@ -70,6 +72,11 @@ fn findings(of: &Machine, found: &Findings) -> Vec<PageLine> {
         };
         let item = Item::Finding(open.finding.rule, open.finding.subject.clone());
         lines.extend(wrapped(role, &stated(open), width, LABEL).into_iter().map(|line| line.on(item.clone())));
+        // Where there is room for all else as well.
+        if of.room() >= DETAILED {
+            let details = details(open).into_iter().flat_map(|line| wrapped(Role::Dim, &line, width, LABEL));
+            lines.extend(details.map(|line| line.on(item.clone())));
+        }
     }
     for open in found.over.iter().take(OVER) {
         let item = Item::Finding(open.finding.rule, open.finding.subject.clone());

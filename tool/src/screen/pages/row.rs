@@ -1,8 +1,10 @@
 //! One row: every column, how it was in the last minutes, and distributions in full.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{
     RowId,
-    lines::{Item, PageLine, Role, wrapped},
+    lines::{Item, PageLine, Role, padded, wrapped},
     probe::separate,
     sheet,
     tables::{self, AnyTable, labels, number, pids, words},
@@ -62,6 +64,8 @@ fn columns(lines: &mut Vec<PageLine>, of: &Machine, table: &AnyTable, row: &dyn 
     let values: Vec<String> =
         table.columns.iter().enumerate().map(|(at, column)| words(&row.at(at), column, &of.view)).collect();
     let history = width >= 60;
+    // Lines of the past begin below each other, where values are short.
+    let beside = values.iter().map(|value| NAME + value.width()).filter(|wide| *wide < width / 2).max().unwrap_or(NAME);
     for ((at, column), value) in table.columns.iter().enumerate().zip(values) {
         let internal = column.json.hidden && column.text.is_empty();
         if internal || row.at(at).is_nothing() && column.is_label() {
@@ -76,7 +80,7 @@ fn columns(lines: &mut Vec<PageLine>, of: &Machine, table: &AnyTable, row: &dyn 
         }
         let most = past.iter().flatten().copied().fold(0.0, f64::max);
         let line = bar::line(&past, most, past.len());
-        lines.push(PageLine::plain(format!("{text:<34}")).and(Role::Dim, format!(" {line}")));
+        lines.push(PageLine::plain(padded(&text, beside.max(text.width()), false)).and(Role::Dim, format!(" {line}")));
     }
 }
 

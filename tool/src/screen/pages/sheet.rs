@@ -97,9 +97,17 @@ fn laid_out(table: &AnyTable, shown: &[usize], look: &Look, view: &View) -> (Vec
         let widest = cells.iter().map(|row| row[at].width()).max().unwrap_or(0);
         column.width = column.width.max(column.text.least).max(widest).min(most(column.text.format, view));
     }
+    let all = columns.len();
+    // Numbers make room for words behind them, which say whose they are.
+    while needed(&columns) > view.limit
+        && let Some(words) = columns.iter().rposition(|column| !column.right)
+        && let Some(at) = columns[..words].iter().rposition(|column| column.right).filter(|at| *at > 0)
+    {
+        columns.remove(at);
+        cells.iter_mut().for_each(|row| _ = row.remove(at));
+    }
     // Whole columns are left out where there is no room, words go on to the end of the line.
     let (mut used, mut fit) = (0, 0);
-    let all = columns.len();
     for (at, column) in columns.iter_mut().enumerate() {
         let gap = if at == 0 { 0 } else { GAP.len() };
         let room = view.limit.saturating_sub(used + gap);
@@ -115,6 +123,15 @@ fn laid_out(table: &AnyTable, shown: &[usize], look: &Look, view: &View) -> (Vec
     columns.truncate(fit);
     cells.iter_mut().for_each(|row| row.truncate(fit));
     (columns, cells, all - fit)
+}
+
+/// Columns of the screen, if the last words go on as far as there is room.
+fn needed(columns: &[Shown]) -> usize {
+    let width = |(at, column): (usize, &Shown)| match at + 1 == columns.len() && !column.right {
+        true => column.width.min(BESIDE.max(column.head.width())),
+        false => column.width + GAP.len(),
+    };
+    columns.iter().enumerate().map(width).sum()
 }
 
 /// Names may be long; reasons go on.

@@ -2,20 +2,21 @@
 
 pub mod filter;
 pub mod history;
+mod keep;
+mod moves;
 mod prompt;
 pub mod settings;
 pub mod time;
 
 use crossterm::event::KeyEvent;
-use unicode_width::UnicodeWidthStr;
 
 pub use self::prompt::Prompt;
 use self::{history::History, settings::Settings};
 use super::{
     keys::{self, Wish},
     pages::{
-        self, Page, RowId, file,
-        lines::{Item, PageLine, fit_printable},
+        self, Page, RowId,
+        lines::{Item, PageLine},
         sheet, tables,
     },
     timeline::Timeline,
@@ -24,7 +25,7 @@ use crate::{
     cli::plan::Plan,
     record::{Entry, Payload},
     selection,
-    sinks::{Note, View, header, notes},
+    sinks::{Note, View, notes},
     snapshot::Snapshot,
 };
 
@@ -55,9 +56,6 @@ pub enum Action {
     },
 }
 
-/// Lines beside the header and the page: where one is, and what keys do.
-const AROUND: usize = 2;
-
 /// Where one is on a page.
 #[derive(Clone, Debug)]
 pub struct Spot {
@@ -67,8 +65,9 @@ pub struct Spot {
     pub chosen: bool,
     /// The line on which it was last.
     line: usize,
-    /// Lines above the screen.
-    pub above: usize,
+    /// Lines above the screen, as far as that is for the selection to be seen, and how far one went on from there.
+    above: usize,
+    pub beyond: isize,
 }
 
 pub struct Machine {
@@ -327,70 +326,6 @@ impl Machine {
         if wish == Wish::Sort { look.sort_by_next(&heads) } else { look.turn(&heads) }
     }
 
-    /// Lines for the page.
-    pub fn room(&self) -> usize {
-        usize::from(self.size.1).saturating_sub(self.header.len() + AROUND).max(1)
-    }
-
-    fn step(&mut self, by: isize) {
-        let places: Vec<usize> = self.places();
-        let Some(&last) = places.last() else {
-            // Nothing can be selected there: the page moves.
-            let spot = self.spot().above as isize + by;
-            self.spot_mut().above = spot.max(0) as usize;
-            return;
-        };
-        let at = places.partition_point(|&line| line < self.spot().line) as isize;
-        let to = if by.abs() == 1 { at + by } else { self.near(&places, by) };
-        let line = places.get(to.clamp(0, places.len() as isize - 1) as usize).copied().unwrap_or(last);
-        let item = self.lines.get(line).and_then(|line| line.item.clone());
-        let spot = self.spot_mut();
-        (spot.line, spot.selected, spot.chosen) = (line, item, true);
-        if to <= 0 {
-            spot.above = 0;
-        }
-    }
-
-    /// So many lines away.
-    fn near(&self, places: &[usize], by: isize) -> isize {
-        let wanted = (self.spot().line as isize + by).max(0) as usize;
-        places.partition_point(|&line| line < wanted) as isize
-    }
-
-    /// First lines of what can be selected.
-    fn places(&self) -> Vec<usize> {
-        let item = |at: usize| self.lines[at].item.as_ref();
-        (0..self.lines.len()).filter(|&at| item(at).is_some() && (at == 0 || item(at - 1) != item(at))).collect()
-    }
-
-    /// Makes the lines of the page, and finds what is selected among them.
-    fn lay_out(&mut self) {
-        let header = self.shown.as_ref().map(|(_, snapshot)| header::line(snapshot, &self.plain()));
-        self.header = header.map_or_else(Vec::new, |header| shortened(&header, usize::from(self.size.0)));
-        self.follow();
-        self.lines = pages::lines(self, self.page(), self.shown.as_ref().map(|(_, snapshot)| &**snapshot));
-        let places = self.places();
-        let room = self.room();
-        let found = places.iter().copied().find(|&at| self.lines[at].item == self.spot().selected);
-        let length = self.lines.len();
-        // What is gone stays selected, and so it is when it comes back. Until somebody chooses, a finding that comes is the first.
-        let finding = matches!(self.spot().selected, Some(Item::Finding(..))) && found.is_some();
-        let first = places.first().copied().filter(|_| !self.spot().chosen && !finding);
-        let item = first.and_then(|at| self.lines[at].item.clone());
-        let spot = self.spot_mut();
-        if let Some(line) = first.or(found) {
-            spot.line = line;
-            if first.is_some() {
-                spot.selected = item;
-            }
-            spot.above = spot.above.min(line).max((line + 1).saturating_sub(room));
-            if places.first() == Some(&line) && line < room {
-                spot.above = 0;
-            }
-        }
-        spot.above = spot.above.min(length.saturating_sub(room));
-    }
-
     /// A row that is selected.
     pub fn selected_row(&self) -> Option<&RowId> {
         match &self.spot().selected {
@@ -398,49 +333,10 @@ impl Machine {
             _ => None,
         }
     }
-
-    /// A page as text or JSON, into a file.
-    fn yank(&mut self, json: bool) -> Action {
-        let Some((_, snapshot)) = &self.shown else { return Action::None };
-        let at = snapshot.at;
-        let page = self.spot().selected.as_ref().and_then(pages::of).unwrap_or_else(|| self.page().clone());
-        let bytes =
-            if json { file::json(snapshot, &self.view, &page) } else { Some(file::text(self, snapshot, &page)) };
-        match bytes {
-            Some(bytes) => Action::Write { name: self.file_name(at, if json { "json" } else { "txt" }), bytes },
-            None => {
-                self.says = Some("only findings and rows are written as JSON".to_owned());
-                Action::None
-            }
-        }
-    }
-
-    fn save(&mut self) -> Action {
-        match &self.shown {
-            Some((_, snapshot)) => {
-                Action::Write { name: self.file_name(snapshot.at, "swr"), bytes: self.timeline.recording() }
-            }
-            None => Action::None,
-        }
-    }
-
-    fn file_name(&self, at: jiff::Timestamp, kind: &str) -> String {
-        let at = at.to_zoned(self.view.zone.clone()).strftime("%Y%m%d-%H%M%S");
-        format!("stillwatch-{at}.{kind}")
-    }
-}
-
-/// On one line where that has room; on two at the most, without what has no room there.
-fn shortened(header: &str, width: usize) -> Vec<String> {
-    let parts: Vec<&str> = header.split("   ").collect();
-    if header.width() <= width || parts.len() < 2 {
-        return vec![fit_printable(header, width)];
-    }
-    parts.into_iter().take(2).map(|part| fit_printable(part.trim_start(), width)).collect()
 }
 
 impl Spot {
     pub fn of(page: Page) -> Self {
-        Self { page, selected: None, chosen: false, line: 0, above: 0 }
+        Self { page, selected: None, chosen: false, line: 0, above: 0, beyond: 0 }
     }
 }

@@ -36,13 +36,18 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
-/// What is selected is on the screen, if it is there at all.
+/// What is selected is on the screen, if it is there at all, and nobody went on to what cannot be selected.
 fn in_sight(machine: &Machine) {
     let spot = machine.spot();
     let lines = || machine.lines.iter().map(|line| &line.item);
     let Some(first) = lines().position(|item| item.is_some() && *item == spot.selected) else { return };
-    let seen = spot.above..spot.above + machine.room();
-    assert!(seen.contains(&first), "{:?} in line {first}, seen are {seen:?}", spot.selected);
+    let seen = spot.top()..spot.top() + machine.room();
+    assert!(
+        spot.beyond != 0 || !spot.chosen || seen.contains(&first),
+        "{:?} in line {first}, seen are {seen:?}",
+        spot.selected
+    );
+    assert!(spot.top() == 0 || spot.top() + machine.room() <= machine.lines.len(), "{seen:?}");
 }
 
 proptest! {
@@ -172,4 +177,17 @@ fn what_is_selected_is_written_as_text_and_as_json() {
         let Action::Write { name, bytes } = press(&mut machine, KeyCode::Char('y')) else { panic!("nothing") };
         assert!(name.ends_with(".txt") && bytes.len() > 200, "{}", String::from_utf8_lossy(&bytes));
     }
+}
+
+/// A page goes on behind the last line that can be selected, and comes back.
+#[test]
+fn all_of_a_page_can_be_seen() {
+    let mut machine = with(&incident!("device_saturated"), (80, 12));
+    write(&mut machine, "3");
+    press(&mut machine, KeyCode::Enter);
+    assert!(machine.lines.len() > 20, "{}", page(&machine));
+    (0..100).for_each(|_| _ = press(&mut machine, KeyCode::Down));
+    assert_eq!(machine.spot().top() + machine.room(), machine.lines.len());
+    (0..100).for_each(|_| _ = press(&mut machine, KeyCode::Up));
+    assert_eq!(machine.spot().top(), 0);
 }

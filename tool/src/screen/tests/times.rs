@@ -83,14 +83,14 @@ fn to_what_happened() {
 #[test]
 fn memory_is_bounded_and_what_is_left_out_is_said() {
     let snapshots = incident!("cpu_saturated");
-    let mut timeline = Timeline::new(head(), 256 << 10);
+    let mut timeline = Timeline::new(head(), 48 << 10);
     for minute in 0..40 {
         for (second, snapshot) in snapshots.iter().enumerate() {
             let at = at(minute * 60 + second as i64);
             timeline.keep(&payload(&Entry::Snapshot(Box::new(Snapshot { at, ..snapshot.clone() })))).unwrap();
         }
     }
-    assert!(timeline.bytes() <= 256 << 10 && timeline.left_out() > 0, "{} {}", timeline.bytes(), timeline.left_out());
+    assert!(timeline.bytes() <= 48 << 10 && timeline.left_out() > 0, "{} {}", timeline.bytes(), timeline.left_out());
     let kept = timeline.digests().len() as u64;
     assert_eq!(kept + timeline.left_out(), 40 * snapshots.len() as u64);
     for (number, digest) in timeline.digests() {

@@ -26,7 +26,7 @@ pub fn draw(of: &Machine, look: &Look, area: Rect, buffer: &mut Buffer) {
     }
     put(&time::line(of, width), false, false);
     let spot = of.spot();
-    for at in spot.above..spot.above + of.room() {
+    for at in spot.top()..spot.top() + of.room() {
         let empty = PageLine::empty();
         let line = of.lines.get(at).unwrap_or(&empty);
         put(line, line.item.is_some() && line.item == spot.selected, true);

@@ -57,7 +57,7 @@ pub fn ended(open: &Open) -> String {
 }
 
 /// What a finding rests on and leaves open.
-fn details(open: &Open) -> Vec<String> {
+pub fn details(open: &Open) -> Vec<String> {
     let finding = &open.finding;
     let evidence: Vec<String> = finding.evidence.iter().map(one).collect();
     let mut lines = vec![format!("{INDENT}{}: {}", confidence(finding), evidence.join(", "))];
