@@ -108,6 +108,20 @@ pub struct Octave {
     pub counts: [u32; hist::ROW],
 }
 
+impl Octave {
+    /// Notes whose a cell is: one of so many, of which the first is nobody's.
+    pub fn note(cells: &mut Vec<Self>, cell: u16, most: usize, of: (u16, u8)) {
+        let cell = usize::from(cell);
+        if !(1..most).contains(&cell) {
+            return;
+        }
+        if cells.len() <= cell {
+            cells.resize(cell + 1, Self::default());
+        }
+        cells[cell].of = Some(of);
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct InFlight {
     pub tid: u32,

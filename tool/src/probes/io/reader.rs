@@ -164,17 +164,15 @@ impl Reader {
         rows
     }
 
-    /// All cells, empty, with their owners.
+    /// Cells up to the last one in use, empty, with their owners.
     fn cells(&self) -> Vec<Octave> {
-        let mut cells = vec![Octave::default(); CELLS];
+        let mut cells = Vec::new();
         for layout in self.layout.values() {
             for at in 0..ROWS * PARTS {
                 for octave in 0..hist::ROWS.min(STRIDE) {
                     // SAFETY: inside the mapping, both indexes in bounds.
                     let cell = unsafe { (&raw const (*layout).cell[at][octave]).read_volatile() };
-                    if let Some(cell) = cells.get_mut(usize::from(cell)).filter(|_| cell != 0) {
-                        cell.of = Some((at as u16, octave as u8));
-                    }
+                    Octave::note(&mut cells, cell, CELLS, (at as u16, octave as u8));
                 }
             }
         }

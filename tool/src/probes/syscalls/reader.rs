@@ -173,17 +173,15 @@ impl Reader {
         self.tasks.clear()
     }
 
-    /// All cells, empty, with their owners.
+    /// Cells up to the last one in use, empty, with their owners.
     fn cells(&self) -> Vec<Octave> {
-        let mut cells = vec![Octave::default(); CELLS];
+        let mut cells = Vec::new();
         for layout in self.layout.values() {
             for (row, octave) in (0..ROWS).flat_map(|row| (0..hist::ROWS.min(STRIDE)).map(move |octave| (row, octave)))
             {
                 // SAFETY: inside the mapping, both indexes in bounds.
                 let cell = unsafe { (&raw const (*layout).cell[row][octave]).read_volatile() };
-                if let Some(cell) = cells.get_mut(usize::from(cell)).filter(|_| cell != 0) {
-                    cell.of = Some((row as u16, octave as u8));
-                }
+                Octave::note(&mut cells, cell, CELLS, (row as u16, octave as u8));
             }
         }
         cells
