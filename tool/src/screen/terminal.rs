@@ -20,7 +20,7 @@ use crossterm::{
     cursor, event, execute, queue,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
 use signal_hook::{
     consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP},
     iterator::Signals,
@@ -141,7 +141,10 @@ impl Tty {
     /// All of it is drawn again.
     fn take_again(&mut self) {
         _ = enter(self.drawn.backend_mut());
-        _ = self.drawn.clear();
+        // Unlike `clear`, this does not ask the terminal where the cursor is: the answer would go to who waits for keys.
+        if let Ok((width, height)) = terminal::size() {
+            _ = self.drawn.resize(Rect::new(0, 0, width, height));
+        }
     }
 
     fn leave(mut self) {

@@ -16,7 +16,7 @@ pub mod tables;
 
 use self::lines::{Item, PageLine};
 use super::state::Machine;
-use crate::snapshot::Snapshot;
+use crate::{escape::escape, snapshot::Snapshot};
 
 /// Where one is.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,12 +33,18 @@ pub enum Page {
 }
 
 /// A row, wherever it stands: its table, and the cells that tell it apart.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RowId {
     pub table: &'static str,
     pub labels: String,
-    /// For people.
+    /// For people; a process may change it.
     pub name: String,
+}
+
+impl PartialEq for RowId {
+    fn eq(&self, other: &Self) -> bool {
+        self.table == other.table && self.labels == other.labels
+    }
 }
 
 pub fn lines(of: &Machine, page: &Page, snapshot: Option<&Snapshot>) -> Vec<PageLine> {
@@ -63,7 +69,7 @@ pub fn name(page: &Page) -> String {
         Page::Overview => "overview".to_owned(),
         Page::Probe(probe) => (*probe).to_owned(),
         Page::Finding(rule, subject) if subject.is_empty() => rule.replace('_', " "),
-        Page::Finding(rule, subject) => format!("{}: {subject}", rule.replace('_', " ")),
+        Page::Finding(rule, subject) => format!("{}: {}", rule.replace('_', " "), escape(subject)),
         Page::Row(row) => row.name.clone(),
         Page::Process(pid) => format!("process {pid}"),
         Page::Columns(table) => format!("columns of {table}"),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     screen::state::settings::{Look, Settings},
     sinks::{View, rows},
-    table::{Align, AnyRow, Format, Text},
+    table::{Align, AnyRow, Cell, Format, Text, Unless},
 };
 
 /// A column that is shown: its number, how, and how wide.
@@ -28,7 +28,13 @@ const GAP: &str = "  ";
 
 /// Heads that could be shown, in order: what is sorted by, and chosen.
 pub fn heads(table: &AnyTable, view: &View) -> Vec<(usize, &'static Text)> {
-    rows::columns(table.columns, &table.rows, table.grouped, view)
+    let mut columns = rows::columns(table.columns, &table.rows, table.grouped, view);
+    // What no row of this run has. What goes with another column comes and goes with it.
+    columns.retain(|(at, text)| {
+        let says = |row: &&dyn AnyRow| !matches!(rows::value(*row, *at, text), Cell::None | Cell::Unknown(_));
+        matches!(text.unless, Unless::With(_)) || table.rows.iter().any(says)
+    });
+    columns
 }
 
 /// The table with its head; of its rows as many as are asked for, and in any case the one that is selected.

@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, convert::Infallible, time::Duration};
 
 use crate::{
+    cli::plan::By,
     escape::escape,
     format,
     sinks::{self, View, rows, values::Show},
@@ -74,13 +75,20 @@ pub fn each(snapshot: &Snapshot, view: &View, with: &mut dyn FnMut(&AnyTable)) {
                 left_out: table.others().map_or(0, |others| others.rows),
                 interval: self.0.interval,
                 view: self.1,
-                grouped: self.1.by == Some(crate::cli::plan::By::Cgroup) && T::Row::NAME.ends_with(".by"),
+                grouped: is_grouped(T::Row::COLUMNS, self.1),
             });
             Ok(())
         }
     }
 
     let Ok(()) = tables::each(&mut Visit(snapshot, view, with));
+}
+
+/// Where rows can be of processes, that is as was asked for.
+fn is_grouped(columns: &[Column], view: &View) -> bool {
+    let has = |is: fn(&Format) -> bool| columns.iter().flat_map(|column| column.text).any(|text| is(&text.format));
+    let (groups, processes) = (has(|it| matches!(it, Format::Group(_))), has(|it| *it == Format::Comm));
+    groups && (!processes || view.by == Some(By::Cgroup))
 }
 
 /// What tells a row apart from all others of its table.
