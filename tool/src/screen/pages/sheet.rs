@@ -10,7 +10,7 @@ use super::{
 use crate::{
     screen::state::settings::{Look, Settings},
     sinks::{View, rows},
-    table::{Align, AnyRow, Cell, Format, Text, Unless},
+    table::{Align, AnyRow, Format, Text},
 };
 
 /// A column that is shown: its number, how, and how wide.
@@ -28,13 +28,7 @@ const GAP: &str = "  ";
 
 /// Heads that could be shown, in order: what is sorted by, and chosen.
 pub fn heads(table: &AnyTable, view: &View) -> Vec<(usize, &'static Text)> {
-    let mut columns = rows::columns(table.columns, &table.rows, table.grouped, view);
-    // What no row of this run has. What goes with another column comes and goes with it.
-    columns.retain(|(at, text)| {
-        let says = |row: &&dyn AnyRow| !matches!(rows::value(*row, *at, text), Cell::None | Cell::Unknown(_));
-        matches!(text.unless, Unless::With(_)) || table.rows.iter().any(says)
-    });
-    columns
+    rows::columns(table.columns, &table.rows, table.grouped, view)
 }
 
 /// The table with its head; of its rows as many as are asked for, and in any case the one that is selected.
