@@ -22,7 +22,7 @@ fn a_recording_on_a_terminal() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let program = stillwatch().get_program().to_string_lossy().into_owned();
     terminal.line(&format!("cd {}; clear; stty -a > before", folder.display()))?;
-    terminal.line(&format!("{program} replay {RECORDING}; echo it ends with $?"))?;
+    terminal.line(&format!("{program} replay {RECORDING}"))?;
 
     terminal.wait_until("overview", page("overview"))?;
     for probe in ["syscalls", "io", "tcp", "oom", "cpu"] {
@@ -64,6 +64,8 @@ fn a_recording_on_a_terminal() -> Result<()> {
     terminal.wait_until("overview", page("overview"))?;
 
     terminal.press(&["q"])?;
+    terminal.wait_until("the shell", |text| !text.contains("q quit"))?;
+    terminal.line("echo it ends with $?")?;
     let text = terminal.wait_for("it ends with 0")?;
     ensure!(!text.contains("recorded,"), "the screen is still there:\n{text}");
     terminal.line("stty -a > after")?;
