@@ -42,6 +42,9 @@ fn line(line: &PageLine, selected: bool, fill: bool, look: &Look, area: Rect, bu
         (x, _) = buffer.set_stringn(x, area.y, look.glyphs(text), usize::from(area.right().saturating_sub(x)), style);
     }
     if selected && fill {
-        buffer.set_style(area, look.selected());
+        // To the end of the line, like its last words.
+        let role = line.parts.last().map_or(Role::Plain, |(role, _)| *role);
+        let rest = Rect { x, width: area.right().saturating_sub(x), ..area };
+        buffer.set_style(rest, look.style(role, true));
     }
 }

@@ -24,11 +24,7 @@ impl Look {
             Role::Harm if self.colour => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
             Role::Harm => Style::new().add_modifier(Modifier::BOLD),
         };
-        if selected { style.patch(self.selected()) } else { style }
-    }
-
-    pub fn selected(&self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        if selected { style.add_modifier(Modifier::REVERSED) } else { style }
     }
 
     /// As wide as the text.
