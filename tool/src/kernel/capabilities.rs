@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use caps::{CapSet, Capability, CapsHashSet, errors::CapsError};
 
-use super::features::privileges::kept;
+use super::{features::privileges::kept, in_time};
 
 /// `CAP_SYS_ADMIN` is only in use [`as_admin`]: nothing else needs it, where there are `CAP_BPF` and `CAP_PERFMON`.
 static IS_LAID_DOWN: AtomicBool = AtomicBool::new(false);
 
 /// This thread, and those that it will begin, have no other rights from now on, nor can any program that they execute.
 pub fn keep() -> Result<(), CapsError> {
+    // Rights are a thread's own: one that was begun before would have all of them.
+    in_time::dismiss();
     let held = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet = kept().filter(|one| held.contains(one)).collect();
     // As long as we may.

@@ -54,6 +54,11 @@ pub fn text(path: String) -> Option<String> {
     in_time(path.clone(), move || fs::read_to_string(path).ok())?
 }
 
+/// The thread that works now ends when it has nothing to do. The next has the rights of whoever asks for it then.
+pub fn dismiss() {
+    HELPER.with_borrow_mut(|helper| helper.work = None);
+}
+
 /// Begins a tick.
 pub fn begin_tick() {
     HELPER.with_borrow_mut(|helper| helper.spent = Duration::ZERO);
@@ -120,7 +125,7 @@ fn spawn(number: u64, behind: &Behind) -> Option<mpsc::Sender<Work>> {
     let behind = behind.clone();
     let run = move || {
         work.iter().for_each(|work| work());
-        // Its sender is dropped only when it was left behind, or at the end of the run.
+        // Its sender is dropped when it was left behind or dismissed, and at the end of the run.
         locked(&behind).remove(&number);
     };
     begin(run)?;

@@ -99,7 +99,7 @@ pub struct Held {
 
 impl Held {
     pub fn rss(&self) -> u64 {
-        self.anon + self.file + self.shmem
+        self.anon.saturating_add(self.file).saturating_add(self.shmem)
     }
 }
 
