@@ -126,7 +126,9 @@ fn said(line: &Value) -> Result<Cost> {
     let own = |key: &str| line["self"][key].as_f64().with_context(|| format!("no {key}: {}", line["self"]));
     let seconds = line["interval_ns"].as_f64().context("no interval")? / 1e9;
     let of = |percent: f64| percent / 100.0 * seconds;
-    Ok(Cost { process: of(own("user_cpu_percent")?), programs: of(own("kernel_cpu_percent")?) })
+    // Not said of an interval in which a program ran that was never measured: the account lacks it then, as far as that goes.
+    let programs = line["self"]["kernel_cpu_percent"].as_f64().unwrap_or(0.0);
+    Ok(Cost { process: of(own("user_cpu_percent")?), programs: of(programs) })
 }
 
 fn counted(pid: i32) -> Result<Cost> {
