@@ -4,6 +4,7 @@ use core::ffi::c_void;
 
 pub mod arch;
 pub mod cells;
+pub mod cgroup;
 pub mod count;
 pub mod memory;
 pub mod switch;

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     facts,
-    support::{
-        memory::read_or_zero,
-        task::{Task, id_of_cgroup},
-    },
+    support::{cgroup::id_of_cgroup, memory::read_or_zero, task::Task},
 };
 
 /// First bytes of the name of jbd2's threads.

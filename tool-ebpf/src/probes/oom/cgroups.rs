@@ -5,8 +5,9 @@ use stillwatch_common::oom::DEPTH;
 use crate::{
     facts,
     support::{
+        cgroup::id_of_cgroup,
         memory::{read, read_or_zero},
-        task::{Task, id_of_cgroup},
+        task::Task,
     },
 };
 
