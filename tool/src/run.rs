@@ -38,7 +38,7 @@ use crate::{
     kernel::{capabilities, features::Features},
     names::{Host, Names},
     probes::oom,
-    record::{Entry, Gap, Mark, Recorder},
+    record::{Entry, Gap, Mark, Payload, Recorder},
     screen::Ask,
     selection,
     sinks::{self, Note, Out, Sink},
@@ -131,11 +131,15 @@ fn pass(
         // Consequences are drawn again.
         for_tests::keep(|| Snapshot { findings: None, ..(**snapshot).clone() })?;
     }
-    if let Some(recorder) = recorder {
-        recorder.keep(&entry)?;
+    let payload = if recorder.is_some() || audience.is_screen() { Payload::of(&entry)? } else { None };
+    if let (Some(recorder), Some(payload)) = (recorder, &payload) {
+        recorder.keep(&entry, payload.clone());
     }
     match audience {
-        Audience::Screen(screen) => screen.show(&entry),
+        Audience::Screen(screen) => {
+            payload.into_iter().for_each(|payload| screen.show(payload));
+            Ok(())
+        }
         Audience::Reader { sink, .. } => show(&mut **sink, plan, entry),
     }
 }

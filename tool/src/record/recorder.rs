@@ -57,8 +57,8 @@ impl Recorder {
         Ok(Self { queue, pins })
     }
 
-    pub fn keep(&self, entry: &Entry) -> io::Result<()> {
-        let Some(payload) = Payload::of(entry)? else { return Ok(()) };
+    /// `payload`: the entry, as it is written.
+    pub fn keep(&self, entry: &Entry, payload: Payload) {
         let (wrong, urgent) = wrong_in(entry, self.pins);
         let mut state = self.queue.state();
         state.bytes += payload.bytes.len();
@@ -70,7 +70,6 @@ impl Recorder {
             state.untold += 1;
         }
         self.queue.changed.notify_all();
-        Ok(())
     }
 
     pub fn lost(&self) -> Lost {

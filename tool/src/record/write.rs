@@ -5,6 +5,7 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
 };
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -21,14 +22,14 @@ const KEYS: SignedDuration = SignedDuration::from_secs(60);
 pub struct Payload {
     pub at: Timestamp,
     pub snapshot: bool,
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 impl Payload {
     /// None of what is empty.
     pub fn of(entry: &Entry) -> io::Result<Option<Self>> {
         let Some(at) = entry.at() else { return Ok(None) };
-        Ok(Some(Self { at, snapshot: matches!(entry, Entry::Snapshot(_)), bytes: encode(entry)? }))
+        Ok(Some(Self { at, snapshot: matches!(entry, Entry::Snapshot(_)), bytes: encode(entry)?.into() }))
     }
 }
 
@@ -41,7 +42,7 @@ pub struct Segment<W> {
 }
 
 struct Key {
-    payload: Vec<u8>,
+    payload: Bytes,
     sum: u32,
     at: Timestamp,
 }

@@ -26,6 +26,10 @@ impl Audience {
         Ok(Self::Reader { sink: sinks::of(plan, out), unread })
     }
 
+    pub fn is_screen(&self) -> bool {
+        matches!(self, Self::Screen(_))
+    }
+
     /// What it asks for. An error of kind `BrokenPipe`: it has seen enough.
     pub async fn news(&mut self) -> io::Result<Ask> {
         match self {

@@ -19,7 +19,7 @@ use crate::{
     cli::plan::{Limits, Pins, Plan},
     escape::escape,
     format,
-    record::{self, DiskSize, Entry, FORMAT, Folder, Head, Mark, Recorder, Single, Store},
+    record::{self, DiskSize, Entry, FORMAT, Folder, Head, Mark, Payload, Recorder, Single, Store},
 };
 
 /// Within the folder of a recording that is being written.
@@ -149,7 +149,11 @@ pub fn mark(dir: &Path, text: &str) -> Result<()> {
         sync: SYNC,
     };
     let recorder = Recorder::new(Box::new(Folder::open(dir, limits, head)?), Pins::NONE)?;
-    Ok(recorder.keep(&Entry::Mark(Mark { at: now().wall, text: text.to_owned() }))?)
+    let mark = Entry::Mark(Mark { at: now().wall, text: text.to_owned() });
+    if let Some(payload) = Payload::of(&mark)? {
+        recorder.keep(&mark, payload);
+    }
+    Ok(())
 }
 
 /// A line for each incident of a recording.

@@ -85,12 +85,10 @@ impl Screen {
     }
 
     /// Never waits.
-    pub fn show(&mut self, entry: &Entry) -> io::Result<()> {
-        let Some(payload) = Payload::of(entry)? else { return Ok(()) };
+    pub fn show(&mut self, payload: Payload) {
         if let Err(TrySendError::Full(_)) = self.to.try_send(Message::Input(Input::Kept(payload))) {
             self.missed += 1;
         }
-        Ok(())
     }
 
     /// Of a recording, which waits for the screen. False: nobody wants more.

@@ -26,7 +26,7 @@ impl Store for Disk {
         if !self.has_room.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.written.lock().unwrap().push(kept.payload.bytes.clone());
+        self.written.lock().unwrap().push(kept.payload.bytes.to_vec());
         Ok(())
     }
 
@@ -44,11 +44,15 @@ fn mark(number: usize, bytes: usize) -> Entry {
 fn written(count: usize, bytes: usize) -> (Vec<Entry>, u64) {
     let disk = Disk::default();
     let recorder = Recorder::new(Box::new(disk.clone()), Pins::NONE).unwrap();
+    let keep = |number| {
+        let mark = mark(number, bytes);
+        recorder.keep(&mark, Payload::of(&mark).unwrap().unwrap());
+    };
     for number in 0..count - 1 {
-        recorder.keep(&mark(number, bytes)).unwrap();
+        keep(number);
     }
     disk.has_room.store(true, Ordering::Relaxed);
-    recorder.keep(&mark(count - 1, bytes)).unwrap();
+    keep(count - 1);
     let lost = recorder.lost().count;
     drop(recorder);
     let written = disk.written.lock().unwrap();
