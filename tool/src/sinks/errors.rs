@@ -21,7 +21,8 @@ pub struct Errors;
 static UNSAID: AtomicU64 = AtomicU64::new(0);
 /// In milliseconds: whoever reads, makes room sooner.
 const PATIENCE: u8 = 100;
-/// What waits until the terminal is free, while a screen has it.
+/// Bytes of what waits until the terminal is free, while a screen has it.
+const MOST: usize = 64 << 10;
 static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
 impl Errors {
@@ -49,7 +50,11 @@ impl Write for Errors {
     /// Whole lines.
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         if let Some(waiting) = &mut *held() {
-            waiting.extend_from_slice(text);
+            if waiting.len() + text.len() <= MOST {
+                waiting.extend_from_slice(text);
+            } else {
+                UNSAID.fetch_add(1, Ordering::Relaxed);
+            }
             return Ok(text.len());
         }
         let err = io::stderr();

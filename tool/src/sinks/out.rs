@@ -47,6 +47,13 @@ struct State {
     over: bool,
 }
 
+impl State {
+    /// Blocks that are not written.
+    fn left(&self) -> usize {
+        self.blocks.len() + usize::from(self.writing)
+    }
+}
+
 /// What becomes of what was handed over.
 pub struct Unread(Arc<Queue>);
 
@@ -57,21 +64,12 @@ impl Unread {
 
     /// All was written that was handed over.
     pub fn is_idle(&self) -> bool {
-        let state = self.0.state();
-        state.blocks.is_empty() && !state.writing
+        self.0.state().left() == 0
     }
 
     /// Until it is so, as long as somebody reads.
     pub fn wait(&self) {
-        let mut state = self.0.state();
-        while state.failed.is_none() && (state.writing || !state.blocks.is_empty()) {
-            let before = state.written;
-            let news;
-            (state, news) = self.0.wait(state, PATIENCE);
-            if !news && state.written == before {
-                return;
-            }
-        }
+        drop(self.0.drain(self.0.state()));
     }
 
     /// Waits until something could not be written: why. `BrokenPipe`: the reader has seen enough.
@@ -94,6 +92,19 @@ impl Queue {
     fn wait<'a>(&self, state: MutexGuard<'a, State>, most: Duration) -> (MutexGuard<'a, State>, bool) {
         let (state, waited) = self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner);
         (state, !waited.timed_out())
+    }
+
+    /// Waits until all is written, as long as somebody reads.
+    fn drain<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        while state.failed.is_none() && state.left() > 0 {
+            let before = state.written;
+            let news;
+            (state, news) = self.wait(state, PATIENCE);
+            if !news && state.written == before {
+                break;
+            }
+        }
+        state
     }
 
     /// The thread that writes.
@@ -170,15 +181,11 @@ impl Drop for Out {
         let mut state = self.queue.state();
         state.over = true;
         self.queue.changed.notify_all();
-        while state.failed.is_none() && (state.writing || !state.blocks.is_empty()) {
-            let before = state.written;
-            let news;
-            (state, news) = self.queue.wait(state, PATIENCE);
-            if !news && state.written == before {
-                let left = state.blocks.len() + 1;
-                drop(state);
-                return tracing::warn!("nobody reads what is printed: {left} intervals are not");
-            }
+        state = self.queue.drain(state);
+        let left = if state.failed.is_some() { 0 } else { state.left() };
+        drop(state);
+        if left > 0 {
+            tracing::warn!("nobody reads what is printed: {left} intervals are not");
         }
     }
 }
