@@ -50,7 +50,8 @@ pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> 
         "io" => snapshot.io.as_ref().map(|io| vec![("io", disks(io, interval)), ("stalled", stalls(io, interval))]),
         "oom" => snapshot.oom.as_ref().map(|oom| vec![("memory", memory(oom, interval))]),
         "tcp" => snapshot.tcp.as_ref().map(|tcp| vec![("tcp", network(tcp, interval))]),
-        _ => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
+        "syscalls" => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
+        _ => None,
     };
     rows.unwrap_or_default()
 }
