@@ -4,6 +4,7 @@ mod frames;
 mod keys;
 mod moves;
 mod times;
+mod words;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
