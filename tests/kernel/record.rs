@@ -1,7 +1,6 @@
 //! What is recorded is what was seen.
 
 use std::{
-    ffi::CString,
     fs::{self, File},
     io::{BufRead, BufReader},
     os::{fd::AsRawFd, unix::fs::FileExt},
@@ -16,7 +15,7 @@ use stillwatch_tests::stillwatch;
 
 use super::{
     Test,
-    devices::{Filesystem, LoopDevice, MIB, memory_file},
+    devices::{Filesystem, LoopDevice, MIB, Tmpfs, memory_file},
     here,
     workload::{Workload, sleep},
 };
@@ -198,11 +197,8 @@ fn incident() -> Result<()> {
 
 /// What could not be written is in memory, and is written once there is room: no interval is missing.
 fn full() -> Result<()> {
-    let folder = Folder::new("full")?;
-    let path = folder.path("disk")?;
-    fs::create_dir(&path)?;
-    let disk = Mounted::new(&path)?;
-    let kept = folder.path("disk/kept")?;
+    let disk = Tmpfs::new(c"size=1m")?;
+    let kept = disk.path.join("kept").to_str().context("a path")?.to_owned();
     let mut recorder = Recorder::start(&kept, &[])?;
     let stderr = BufReader::new(recorder.child.stderr.take().context("no stderr")?);
     let mut said = stderr.lines();
@@ -214,7 +210,7 @@ fn full() -> Result<()> {
         ensure!(Instant::now() < until, "nothing is recorded");
         sleep(Duration::from_millis(200));
     }
-    let filler = folder.path("disk/filler")?;
+    let filler = disk.path.join("filler");
     ensure!(fs::write(&filler, vec![1; 16 << 20]).is_err(), "it is not full");
     says("nothing can be recorded: No space left on device")?;
     sleep(Duration::from_secs(2));
@@ -240,7 +236,6 @@ fn full() -> Result<()> {
         last = Some(at);
     }
     ensure!(last.is_some(), "nothing is there");
-    drop(disk);
     Ok(())
 }
 
@@ -277,28 +272,6 @@ fn cut() -> Result<()> {
     // Whatever was told since, and the interval that went on; a disk takes some time, too.
     ensure!(lost < SYNC + Duration::from_millis(1500), "{lost:?} are lost");
     Ok(())
-}
-
-/// A file system in memory with little room.
-struct Mounted(CString);
-
-impl Mounted {
-    fn new(path: &str) -> Result<Self> {
-        let target = CString::new(path)?;
-        // SAFETY: all are strings that end with 0.
-        let result = unsafe {
-            libc::mount(c"tmpfs".as_ptr(), target.as_ptr(), c"tmpfs".as_ptr(), 0, c"size=1m".as_ptr().cast())
-        };
-        ensure!(result == 0, "no mount: {}", std::io::Error::last_os_error());
-        Ok(Self(target))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // SAFETY: a string that ends with 0.
-        unsafe { libc::umount2(self.0.as_ptr(), libc::MNT_DETACH) };
-    }
 }
 
 /// One line that says what is wrong, and code 2.

@@ -7,6 +7,7 @@ mod mapper;
 mod null_blk;
 mod scsi;
 mod slow;
+mod tmpfs;
 mod zram;
 
 use std::{
@@ -28,6 +29,7 @@ pub use self::{
     null_blk::NullBlk,
     scsi::ScsiDebug,
     slow::{FewDirty, Slow},
+    tmpfs::Tmpfs,
     zram::Zram,
 };
 use super::skip;

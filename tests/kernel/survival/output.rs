@@ -1,14 +1,9 @@
 //! Who does not take what we print.
 
 use std::{
-    ffi::CString,
-    fs::{self, File},
+    fs::File,
     io::{BufRead, BufReader, Read, Write},
-    os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
-    path::PathBuf,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
     process::{Child, ExitStatus, Stdio},
     ptr,
     time::{Duration, Instant},
@@ -18,7 +13,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use stillwatch_tests::stillwatch;
 
-use super::{super::workload::sleep, LATE};
+use super::{
+    super::{devices::Tmpfs, workload::sleep},
+    LATE,
+};
 
 const LOST: &str = "intervals that nobody read";
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -131,38 +129,13 @@ fn end_of(child: &mut Child, most: Duration) -> Result<ExitStatus> {
 
 /// What can't be written ends the run, with the reason.
 pub fn full() -> Result<()> {
-    let disk = Small::new()?;
-    let out = File::create(disk.0.join("out"))?;
+    // After some intervals.
+    let disk = Tmpfs::new(c"size=64k")?;
+    let out = File::create(disk.path.join("out"))?;
     let mut child = stillwatch().args(["0.2", "--json"]).stdout(out).stderr(Stdio::piped()).spawn()?;
     let status = end_of(&mut child, Duration::from_secs(15))?;
     let mut said = String::new();
     child.stderr.take().context("no stderr")?.read_to_string(&mut said)?;
     ensure!(status.code() == Some(1) && said.contains("No space left on device"), "{status}: {said}");
     Ok(())
-}
-
-/// A file system that is full after some intervals.
-struct Small(PathBuf);
-
-impl Small {
-    fn new() -> Result<Self> {
-        let small = Self(std::env::temp_dir().join(format!("stillwatch-small-{}", std::process::id())));
-        fs::create_dir(&small.0)?;
-        let path = CString::new(small.0.as_os_str().as_bytes())?;
-        let (kind, size) = (c"tmpfs".as_ptr(), c"size=64k".as_ptr());
-        // SAFETY: strings that end.
-        let failed = unsafe { libc::mount(kind, path.as_ptr(), kind, 0, size.cast()) };
-        ensure!(failed == 0, "mount: {}", std::io::Error::last_os_error());
-        Ok(small)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        if let Ok(path) = CString::new(self.0.as_os_str().as_bytes()) {
-            // SAFETY: a string that ends.
-            unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
-        }
-        let _ = fs::remove_dir(&self.0);
-    }
 }
