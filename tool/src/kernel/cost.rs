@@ -28,9 +28,9 @@ impl Stopwatch {
 /// Runs of each program, by its name.
 pub type Runs = BTreeMap<&'static str, u64>;
 
-/// Runs in a window that say anew what one costs,
+/// Runs of a program in a window that say anew what one costs.
 const OFTEN: u64 = 100;
-/// and of all programs together, those after which a window need not be longer.
+/// Runs of all programs together after which a window need not be longer.
 const ENOUGH: u64 = 10_000;
 
 /// Nanoseconds per run of each program, by its name.
