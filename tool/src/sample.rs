@@ -150,8 +150,8 @@ pub struct Io {
     pub waiting: Vec<Waiting>,
     /// Who waits was not looked at.
     pub no_stalls: bool,
-    /// Kernel functions, innermost first, of the stacks of the stalls.
-    pub stacks: HashMap<u64, Rc<[String]>>,
+    /// Kernel functions, innermost first, of the stacks of the stalls. `None`: not read in time.
+    pub stacks: HashMap<u64, Option<Rc<[String]>>>,
     /// Requests over the threshold that ended since the last sample.
     pub slow: Vec<io::Slow>,
     /// Whole disks with requests that were in flight before we attached, and how many still are: reads and others.

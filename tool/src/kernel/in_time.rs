@@ -146,6 +146,11 @@ impl<T> Default for Later<T> {
 }
 
 impl<T: Send + 'static> Later<T> {
+    /// A search was begun, and what it found was not asked for since.
+    pub fn goes_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What was found; begins the search, unless it goes on already. `None`: not yet.
     pub fn get(&mut self, search: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let found = match &self.0 {

@@ -1,7 +1,7 @@
 //! Names of the kernel's functions, from /proc/kallsyms: return addresses of a stack → function names.
 //!
 //! The file is read when the first stack is asked about, never before: a pass makes the kernel print some 100,000 lines
-//! (40 to 50 ms and 2.1 MiB on Linux 6.18 without modules), which a run that sees no stall does not pay.
+//! (40 to 50 ms and 2.1 MiB on Linux 6.18 without modules), which a run that sees no stall does not pay. No tick waits for its end.
 
 use std::{
     collections::HashMap,
@@ -9,6 +9,8 @@ use std::{
     io::{self, BufRead, BufReader},
     time::Duration,
 };
+
+use super::in_time::Later;
 
 const FILE: &str = "/proc/kallsyms";
 
@@ -34,6 +36,7 @@ pub enum NoSymbols {
 #[derive(Default)]
 pub struct Symbols {
     table: SymbolTable,
+    pass: Later<Result<SymbolTable, NoSymbols>>,
     /// On the clock of samples.
     read_at: Option<Duration>,
     unavailable: Option<NoSymbols>,
@@ -45,16 +48,12 @@ impl Symbols {
         Self::default()
     }
 
-    /// The function that a return address leads back into. `None`: not a function of the kernel, or not known.
-    pub fn name(&mut self, return_address: u64, now: Duration) -> Option<&str> {
-        self.prepare(&[return_address], now, read);
-        self.table.name(return_address)
-    }
-
-    /// The same for a whole stack, in its order.
-    pub fn names(&mut self, stack: &[u64], now: Duration) -> Vec<Option<&str>> {
+    /// The functions that the return addresses of a stack lead back into, in its order; a `None` among them: not a function of the kernel,
+    /// or not known. `None` of all: the file is being read.
+    pub fn names(&mut self, stack: &[u64], now: Duration) -> Option<Vec<Option<&str>>> {
         self.prepare(stack, now, read);
-        stack.iter().map(|&address| self.table.name(address)).collect()
+        let known = |&address| self.table.name(address);
+        (!self.pass.goes_on()).then(|| stack.iter().map(known).collect())
     }
 
     /// Why there are no names, once that was found out.
@@ -62,18 +61,25 @@ impl Symbols {
         self.unavailable.as_ref()
     }
 
-    /// Reads the file if these addresses need it and it was not read just now.
-    fn prepare(&mut self, stack: &[u64], now: Duration, read: impl FnOnce() -> Result<SymbolTable, NoSymbols>) {
+    /// Begins to read the file if these addresses need it and it was not read just now; takes what was read.
+    fn prepare<R>(&mut self, stack: &[u64], now: Duration, read: R)
+    where
+        R: FnOnce() -> Result<SymbolTable, NoSymbols> + Send + 'static,
+    {
         // The upper half of the address space is the kernel's; a stack's buffer ends in zeros.
         let unknown = |&address: &u64| address >> 63 == 1 && self.table.name(address).is_none();
         let paused = self.read_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
-        if paused || !stack.iter().any(unknown) {
-            return;
+        if !self.pass.goes_on() {
+            if paused || !stack.iter().any(unknown) {
+                return;
+            }
+            self.read_at = Some(now);
+            // Gives the old table back first: two at a time would double the peak.
+            self.table = SymbolTable::default();
         }
-        self.read_at = Some(now);
-        // Gives the old table back first: two at a time would double the peak.
-        self.table = SymbolTable::default();
-        self.unavailable = read().map(|table| self.table = table).err();
+        if let Some(read) = self.pass.get(read) {
+            self.unavailable = read.map(|table| self.table = table).err();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     snapshot::{
         Who,
         io::{BEFORE_START, NO_CALL as NO_CALL_KNOWN, NO_DEVICE, NO_STACK, Stalled, TOO_SHORT},
-        who,
+        who::{self, NOT_IN_TIME},
     },
     syscall_names,
     table::{Known, Why},
@@ -40,13 +40,16 @@ impl Context<'_> {
                 Some(before) if after.max_ns == before.max_ns => after.max_ns.min(total_ns),
                 _ => after.max_ns,
             };
-            let stack = self.after.stacks.get(&key.stack).cloned().unwrap_or_default();
+            let (stack, reason) = match self.after.stacks.get(&key.stack) {
+                Some(Some(stack)) => (&stack[..], Because::of(stack)),
+                Some(None) => (&[][..], Because::NotLookedAt(NOT_IN_TIME)),
+                None => (&[][..], Because::NoStack),
+            };
             let (dev, woken_by) = self.ended_by(key, after);
             let syscall = (key.nr != NO_CALL).then(|| syscall_names::label(key.nr).into_owned());
             let who = Who { kernel_thread: key.kernel_thread != 0, ..Who::owner(key.owner, &after.comm, after.cgroup) };
-            let reason = Because::of(&stack);
             let key = (tgid_of(key.owner), syscall, reason, dev);
-            let stall = self.row_of(&mut rows, key, who, &stack);
+            let stall = self.row_of(&mut rows, key, who, stack);
             stall.row.waits += waits;
             stall.row.total_ns += total_ns;
             stall.row.ended_max_ns = stall.row.ended_max_ns.max(max_ns);
@@ -137,7 +140,7 @@ impl Context<'_> {
     /// The device that was waited for, and who ended the wait: the task that ran, unless it was interrupted for it.
     fn ended_by(&self, key: &wire::Stall, waits: &Waits) -> (Option<u32>, Option<String>) {
         let dev = (key.dev != 0).then_some(key.dev);
-        let Some(stack) = self.after.stacks.get(&waits.waker_stack) else { return (dev, None) };
+        let Some(Some(stack)) = self.after.stacks.get(&waits.waker_stack) else { return (dev, None) };
         if waits.waker_tid == 0 || stack.iter().any(|frame| is_interrupt(frame)) {
             return (dev, None);
         }

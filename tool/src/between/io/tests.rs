@@ -3,7 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use stillwatch_common::io::{self as wire, DeviceCounts, NO_CALL, Owner, Request, owner_id, row_key};
 
 use super::*;
-use crate::cli::plan;
+use crate::{cli::plan, snapshot::io::TOO_SHORT};
 
 const SDA: u32 = 8 << 20;
 const SDA1: u32 = SDA | 1;
@@ -122,7 +122,7 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     let before = sample::Io { stalls: HashMap::from([(stall(1, 0), waits(2, 100, 90))]), ..sample::Io::default() };
     let after = sample::Io {
         stalls: HashMap::from([(stall(1, 0), waits(5, 400, 90)), (stall(2, 0), waits(1, 600, 600))]),
-        stacks: HashMap::from([(1, stack("io_schedule").into()), (2, stack("folio_wait_bit").into())]),
+        stacks: HashMap::from([(1, Some(stack("io_schedule").into())), (2, Some(stack("folio_wait_bit").into()))]),
         causes: HashMap::from([(cause(dd), work(1, 300)), (cause(cp), work(1, 100))]),
         ..sample::Io::default()
     };
@@ -135,6 +135,22 @@ fn waits_for_the_same_are_one_row_and_blamed_by_share() {
     assert!(rows[0].reason.value().is_some_and(|reason| reason.contains("writeback")), "{rows:?}");
     let blame: Vec<_> = io.blame.iter().flatten().map(|it| (it.culprit.pid, it.wait_ns, it.blamed_ns)).collect();
     assert_eq!(blame, [(Some(7), 900, 675), (Some(8), 900, 225)]);
+}
+
+/// The kernel's names are read once, by a thread that no tick waits for.
+#[test]
+fn a_wait_whose_names_are_still_read_says_so() {
+    let stall =
+        wire::Stall { stack: 1, owner: owner_id(430, 9 << 20), dev: SDA, nr: NO_CALL, kernel_thread: 0, pad: 0 };
+    let reason = |stacks| {
+        let stalls =
+            HashMap::from([(stall, wire::Waits { waits: 1, total_ns: 400, max_ns: 400, ..wire::Waits::default() })]);
+        let after = sample::Io { stalls, stacks, ..sample::Io::default() };
+        let io = between(sample::Io::default(), after, &plan());
+        io.stalled.value().unwrap()[0].reason.why().map(ToString::to_string)
+    };
+    assert_eq!(reason(HashMap::from([(1, None)])).as_deref(), Some("not looked at: not read in time"));
+    assert_eq!(reason(HashMap::new()).as_deref(), Some(TOO_SHORT));
 }
 
 /// A task that waits at both ends of the interval, or whose wait from before it has ended, on its own or with others.
@@ -157,7 +173,7 @@ fn time_of_waits_is_that_of_this_interval() {
     let lost = |before: Vec<sample::Waiting>, ended: &[(u64, wire::Waits)], after: Vec<sample::Waiting>| {
         let stalls = ended.iter().map(|&(stack, waits)| (stall(stack), waits)).collect();
         let stack = |inner: &str| vec![inner.to_owned()].into();
-        let stacks = HashMap::from([(1, stack("submit_bio_wait")), (2, stack("jbd2_log_wait_commit"))]);
+        let stacks = HashMap::from([(1, Some(stack("submit_bio_wait"))), (2, Some(stack("jbd2_log_wait_commit")))]);
         let after = sample::Io { stalls, stacks, waiting: after, ..sample::Io::default() };
         let io = between(sample::Io { waiting: before, ..sample::Io::default() }, after, &plan());
         let mut lost: Vec<_> = io.stalled.value().unwrap().iter().map(|row| row.lost_ns / 1_000_000).collect();

@@ -293,11 +293,15 @@ impl Who {
             }
             let Ok(stack) = self.stacks.get(&key, 0) else { continue };
             let used = stack.frames.iter().position(|&frame| frame == 0).unwrap_or(stack.frames.len());
-            let names = self.symbols.names(&stack.frames[..used], now);
-            let names = names.into_iter().map(|name| name.unwrap_or_default().to_owned());
-            self.known_stacks.insert(key, names.collect());
+            match self.symbols.names(&stack.frames[..used], now) {
+                Some(names) => {
+                    let names = names.into_iter().map(|name| name.unwrap_or_default().to_owned());
+                    self.known_stacks.insert(key, names.collect());
+                }
+                None => drop(sample.stacks.insert(key, None)),
+            }
         }
-        sample.stacks = self.known_stacks.clone();
+        sample.stacks.extend(self.known_stacks.iter().map(|(key, names)| (*key, Some(names.clone()))));
     }
 
     /// Makes room in tables that fill up, by dropping what did not change in the last interval: it begins at zero when it comes

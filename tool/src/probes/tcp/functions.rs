@@ -1,12 +1,15 @@
 //! Names of the functions that drop packets: a few dozen, on the busiest host. A table of all functions would be larger than the rest of
-//! the tool.
+//! the tool. No tick waits for the end of a pass.
 
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
-use crate::kernel::symbols::{self, NoSymbols};
+use crate::kernel::{
+    in_time::Later,
+    symbols::{self, NoSymbols},
+};
 
 /// A pass over the kernel's symbols takes some 50 ms. New places are rare, but a host under attack finds many: one pass in so long.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -21,6 +24,7 @@ pub struct Functions {
     known: HashMap<u64, Option<String>>,
     /// When as many passes as there were are due.
     due_at: Option<Duration>,
+    pass: Later<(Vec<u64>, Result<HashMap<u64, String>, NoSymbols>)>,
     unavailable: Option<NoSymbols>,
     later: bool,
 }
@@ -29,17 +33,27 @@ impl Functions {
     /// Names of those that are known now, or can be found out.
     pub fn names(&mut self, locations: &HashSet<u64>, now: Duration) -> HashMap<u64, String> {
         let new: Vec<u64> = locations.iter().copied().filter(|location| !self.known.contains_key(location)).collect();
-        self.later = !new.is_empty() && !self.may_read(now);
-        if !new.is_empty() && !self.later {
-            match symbols::find(&new) {
-                Ok(mut found) => {
-                    self.known.extend(new.into_iter().map(|location| (location, found.remove(&location))));
-                    self.unavailable = None;
-                }
-                Err(why) => self.unavailable = Some(why),
+        if !new.is_empty() && (self.pass.goes_on() || self.may_read(now)) {
+            let found = self.pass.get(move || {
+                let found = symbols::find(&new);
+                (new, found)
+            });
+            if let Some((asked, found)) = found {
+                self.take(asked, found);
             }
         }
+        self.later = locations.iter().any(|location| !self.known.contains_key(location));
         locations.iter().filter_map(|location| Some((*location, self.known.get(location)?.clone()?))).collect()
+    }
+
+    fn take(&mut self, asked: Vec<u64>, found: Result<HashMap<u64, String>, NoSymbols>) {
+        match found {
+            Ok(mut found) => {
+                self.known.extend(asked.into_iter().map(|location| (location, found.remove(&location))));
+                self.unavailable = None;
+            }
+            Err(why) => self.unavailable = Some(why),
+        }
     }
 
     fn may_read(&mut self, now: Duration) -> bool {
