@@ -209,7 +209,7 @@ fn data_flows_one_way() {
 }
 
 /// What each probe has under the same name.
-const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Reader", "PerCpu"];
+const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Reader", "PerCpu"];
 
 /// As a rule: what the kernel side counts, and what is shown of it.
 #[test]

@@ -6,6 +6,7 @@ mod audit;
 mod budget;
 mod cpu;
 mod devices;
+mod disk;
 mod findings;
 mod io;
 mod lifetime;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         &tcp::tests(),
         &oom::tests(),
         &cpu::tests(),
+        &disk::tests(),
         &findings::tests(),
         record::TESTS,
         screen::TESTS,

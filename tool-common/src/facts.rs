@@ -169,6 +169,8 @@ macro_rules! facts {
                 TASK_COMM: Offset = "task_struct.comm";
                 TASK_LEADER: Offset = "task_struct.group_leader";
                 TASK_ON_CPU: Offset = "task_struct.on_cpu";
+                TASK_SIGNAL: Offset = "task_struct.signal";
+                INODE_NUMBER: Offset = "inode.i_ino";
                 /// Monotonic nanoseconds.
                 TASK_START: Offset = "task_struct.start_time";
                 /// Distance of the saved user registers from the start of a task's stack, without `HAVE_TASK_PT_REGS`: stacks of 16 KiB
@@ -255,7 +257,6 @@ macro_rules! facts {
                 PAGE_COMPOUND: Offset = "page.compound_head" | "page.compound_info";
                 PAGE_MAPPING: Offset = "page.mapping" | "folio.mapping";
                 MAPPING_HOST: Offset = "address_space.host";
-                INODE_NUMBER: Offset = "inode.i_ino";
                 INODE_GENERATION: Offset = "inode.i_generation";
             }
 
@@ -309,6 +310,16 @@ macro_rules! facts {
 
             Optional io "stalls are not tied to the device whose request ended them" {
                 TASK_IOWAIT: BitField = "task_struct.in_iowait";
+            }
+
+            Needed disk {
+                FILE_MODE: Offset = "file.f_mode";
+                FILE_POSITION: Offset = "file.f_pos";
+                INODE_LINKS: Offset = "inode.i_nlink";
+                INODE_SIZE: Offset = "inode.i_size";
+                INODE_BLOCKS: Offset = "inode.i_blocks";
+                /// The seventh of the limits (`RLIMIT_NOFILE`), which are two words each.
+                SIGNAL_OPEN_LIMIT: Offset = "signal_struct.rlim + 112";
             }
 
             Needed tcp {
@@ -391,7 +402,6 @@ macro_rules! facts {
 
             Needed oom {
                 TASK_MM: Offset = "task_struct.mm";
-                TASK_SIGNAL: Offset = "task_struct.signal";
                 /// Not null: the process is a victim.
                 SIGNAL_OOM_MM: Offset = "signal_struct.oom_mm";
                 /// Threads that have not ended.

@@ -6,6 +6,7 @@
 mod named;
 
 pub mod cpu;
+pub mod disk;
 pub mod facts;
 pub mod hist;
 pub mod io;

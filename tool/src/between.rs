@@ -1,6 +1,7 @@
 //! From two samples to what happened between them.
 
 mod cpu;
+mod disk;
 mod io;
 pub mod oom;
 mod syscalls;

@@ -75,6 +75,9 @@ pub trait Source {
     /// Where the FUSE file system is mounted that a process waits for, if that is known, and which processes have its device open.
     fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)>;
 
+    /// Path of the file behind a descriptor, as its process sees it, if it is that inode's.
+    fn file(&self, pid: u32, fd: u32, inode: u64) -> Option<String>;
+
     /// Network interfaces of our namespace, by address.
     fn interfaces(&self) -> HashMap<IpAddr, String>;
 }
@@ -169,6 +172,10 @@ impl Names {
 
     pub fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
         self.source.file_server(pid)
+    }
+
+    pub fn file(&self, pid: u32, fd: u32, inode: u64) -> Option<String> {
+        self.source.file(pid, fd, inode)
     }
 
     /// Name of the network interface that has this address, in our network namespace.

@@ -3,11 +3,12 @@
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
 mod cpu;
+mod disk;
 mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{cpu::*, moment::Moment, oom::*, tcp::*};
+pub use self::{cpu::*, disk::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 

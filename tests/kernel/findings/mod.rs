@@ -9,6 +9,7 @@ mod io;
 mod memory;
 pub mod network;
 mod softirq;
+mod space;
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,18 @@ use serde_json::Value;
 use super::{Test, stillwatch::Watch};
 
 pub fn tests() -> Vec<Test> {
-    [cpu::TESTS, softirq::TESTS, memory::TESTS, io::TESTS, fuse::TESTS, network::TESTS, calls::TESTS, healthy::TESTS]
-        .concat()
+    [
+        cpu::TESTS,
+        softirq::TESTS,
+        memory::TESTS,
+        io::TESTS,
+        fuse::TESTS,
+        network::TESTS,
+        space::TESTS,
+        calls::TESTS,
+        healthy::TESTS,
+    ]
+    .concat()
 }
 
 /// A finding may need so long: two seconds in which it holds, and what the machine is slow by.

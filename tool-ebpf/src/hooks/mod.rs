@@ -9,6 +9,7 @@ mod block_rq_issue;
 mod block_rq_merge;
 mod descriptor_iter;
 mod exit_mmap;
+mod file_iter;
 mod finish_task_reaping;
 mod inet_sock_set_state;
 mod irq_handler_entry;

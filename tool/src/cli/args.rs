@@ -93,6 +93,15 @@ Examples:
 
 -p, --comm and -c choose among the rows; the histogram counts everybody.";
 
+pub const DISK_EXAMPLES: &str = "\
+Examples:
+  stillwatch disk                      what fills, who grows what, when it is full
+  stillwatch disk 10                   the same every ten seconds
+  stillwatch disk -p 430               files and descriptors of one process
+  stillwatch disk -c web.service       those of a cgroup
+
+-p, --comm and -c choose among the rows; file systems are everybody's.";
+
 /// Show what a struggling Linux host is doing, and which process is doing it
 #[derive(Debug, Parser)]
 #[command(
@@ -129,6 +138,7 @@ pub enum Word {
     Oom(Oom),
     /// CPU: who waits in run queues, for how long, and who runs
     Cpu(Cpu),
+    Disk(Disk),
     /// Keep what the overview sees, and what was before something went wrong
     Record(Record),
     /// Show what was kept, as if it were now
@@ -365,6 +375,15 @@ pub struct Cpu {
     #[arg(long, help_heading = "What")]
     pub syscalls: bool,
 
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// File systems: what fills, which process grows which file, and when it is full
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch disk [INTERVAL [COUNT]] [FLAGS]", after_help = DISK_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Disk {
     #[command(flatten)]
     pub common: Common,
 }

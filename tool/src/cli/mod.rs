@@ -135,13 +135,17 @@ pub fn parse_from(
             let io = args.io.then(|| io(&args::Io::default()));
             Plan { cpu: Some(cpu(&args)), io, syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
+        Some(Word::Disk(args)) => {
+            let plan = plan(args.common, surroundings, cgroup)?;
+            Plan { disk: Some(plan::Disk { few: !plan.filter.is_empty() }), ..plan }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
-            let Plan { overview, syscalls, io, tcp, oom, cpu, .. } = everything(top.exact)?;
-            Plan { overview, syscalls, io, tcp, oom, cpu, ..plan(top.common, surroundings, cgroup)? }
+            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact)?;
+            Plan { overview, syscalls, io, tcp, oom, cpu, disk, ..plan(top.common, surroundings, cgroup)? }
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -165,6 +169,7 @@ fn everything(exact: bool) -> Result<Plan, Refusal> {
         tcp: Some(tcp(&Default::default())),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
+        disk: Some(plan::Disk::default()),
         ..Plan::default()
     })
 }

@@ -198,6 +198,13 @@ impl Cgroup {
     }
 }
 
+/// What the `disk` probe will do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk {
+    /// Descriptors of all processes, not only of those that have many: some were asked for.
+    pub few: bool,
+}
+
 /// What the `io` probe will do.
 #[derive(Clone, Debug)]
 pub struct Io {

@@ -235,6 +235,7 @@ fn the_examples_of_the_help_are_accepted() {
         args::IO_EXAMPLES,
         args::OOM_EXAMPLES,
         args::CPU_EXAMPLES,
+        args::DISK_EXAMPLES,
         keep::RECORD_EXAMPLES,
         keep::REPLAY_EXAMPLES,
     ];

@@ -7,7 +7,7 @@
 
 use super::{
     Scene,
-    waits::{self, CULPRIT, Class, Disk, Longest, Part, Wait},
+    waits::{self, CULPRIT, Class, Longest, Part, Wait, WholeDisk},
     words::{each_second, list, names, verb},
 };
 use crate::{
@@ -29,7 +29,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     scene.disks.iter().filter_map(|disk| one(scene, disk)).collect()
 }
 
-fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
+fn one(scene: &Scene, disk: &WholeDisk) -> Option<Finding> {
     let on_it = |wait: &Wait| wait.class == Class::Device && wait.disk() == Some(&disk.name);
     let waits: Vec<Wait> =
         scene.waits.iter().copied().filter(|wait| on_it(wait) && !waits::is_held_back(wait, Some(disk))).collect();
@@ -81,7 +81,7 @@ fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
     })
 }
 
-pub fn disk_doubts(disk: &Disk) -> Vec<String> {
+pub fn disk_doubts(disk: &WholeDisk) -> Vec<String> {
     let before = (disk.before_start > 0).then(|| {
         let requests = format::plural(disk.before_start, "request is", "requests are");
         format!("{requests} older than this run, and nothing more is known of them")

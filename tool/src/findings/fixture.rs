@@ -7,6 +7,7 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         cpu::{Cpu, MANY, Processor, Scheduler, Waited},
+        disk::Disk,
         finding::Finding,
         io::{AGE_UNKNOWN, BEFORE_START, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
@@ -27,6 +28,7 @@ pub fn quiet() -> Snapshot {
     snapshot.oom =
         Some(Oom { memory: Memory { total: 8 << 30, available: 6 << 30, ..Memory::default() }, ..Oom::default() });
     snapshot.cpu = Some(cpu());
+    snapshot.disk = Some(Disk::default());
     snapshot
 }
 

@@ -8,3 +8,9 @@ pub const FAILED: f64 = 0.1;
 pub const TIMEOUT: f64 = 0.2;
 /// A SYN that was retransmitted: the first wait for an answer (`TCP_TIMEOUT_INIT`).
 pub const SYN: f64 = 1.0;
+/// A file system without room: whoever writes to it fails.
+pub const FULL: f64 = 10.0;
+/// What will run out soon, as far as can be seen: nothing is lost yet.
+pub const FILLING: f64 = 0.5;
+/// Room that is not given back, on a file system that has little.
+pub const HELD: f64 = 0.1;

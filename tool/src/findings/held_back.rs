@@ -10,7 +10,7 @@ use super::{
     Scene,
     io_hung::is_hung,
     stuck_tasks,
-    waits::{self, Disk, Longest, Wait},
+    waits::{self, Longest, Wait, WholeDisk},
     words::{each_second, names, verb},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     groups.iter().filter_map(|(name, waits)| one(scene, name, of(name), waits)).collect()
 }
 
-fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option<Finding> {
+fn one(scene: &Scene, name: &str, disk: Option<&WholeDisk>, waits: &[Wait]) -> Option<Finding> {
     let (victims, lost_ns) = waits::victims(waits);
     let lost = scene.share(lost_ns);
     if lost < LOST {

@@ -7,7 +7,7 @@
 use super::{
     Scene,
     device_saturated::disk_doubts,
-    waits::{self, Disk, Wait},
+    waits::{self, Wait, WholeDisk},
     words::{names, verb},
 };
 use crate::{format, snapshot::finding::Finding};
@@ -19,11 +19,11 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     scene.disks.iter().filter_map(|disk| one(scene, disk)).collect()
 }
 
-pub fn is_hung(disk: &Disk) -> bool {
+pub fn is_hung(disk: &WholeDisk) -> bool {
     disk.ios == 0 && disk.in_flight > 0 && (disk.oldest_ns >= OLD_NS || disk.before_start > 0)
 }
 
-fn one(scene: &Scene, disk: &Disk) -> Option<Finding> {
+fn one(scene: &Scene, disk: &WholeDisk) -> Option<Finding> {
     if !is_hung(disk) {
         return None;
     }

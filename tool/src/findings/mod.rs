@@ -9,8 +9,12 @@
 mod accept_queue;
 mod connects_failing;
 mod cpu_saturated;
+mod deleted_open;
+mod descriptors;
 mod device_saturated;
 mod dirty_throttling;
+mod disk_filling;
+mod disk_full;
 mod dropped;
 mod failing_calls;
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod ruled_out;
 mod scene;
 mod slow_calls;
 mod softirq;
+mod space;
 mod stuck_tasks;
 mod sync_stall;
 #[cfg(test)]
@@ -63,6 +68,10 @@ const RULES: &[Rule] = &[
     connects_failing::look,
     resets::look,
     accept_queue::look,
+    disk_full::look,
+    disk_filling::look,
+    deleted_open::look,
+    descriptors::look,
     slow_calls::look,
     failing_calls::look,
 ];

@@ -8,12 +8,15 @@
 //! mean of the CPUs, so that it is never more than all waits together, the short ones included. What it is more by has not been seen.
 
 use super::{
-    Scene, dropped,
+    Scene,
+    descriptors::NEAR,
+    dropped,
     ledger::of_reason,
     windows::{self, SENDING},
     words::{name, netns},
 };
 use crate::{
+    escape::escape,
     format,
     snapshot::{
         Pressure, StallPercent, Who,
@@ -48,6 +51,8 @@ const RESETS: f64 = 1.0;
 const NO_ROUTE: f64 = 1.0;
 /// A firewall that faces the world drops some at all times.
 const DROPPED: f64 = 20.0;
+/// Of a file system that is well.
+const USED: f64 = 0.98;
 /// Of the connections that were tried.
 const FAILED: f64 = 0.1;
 
@@ -126,6 +131,7 @@ const AREAS: &[Area] = &[
     Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
     Area { name: "network", look: network, rules: &["retransmits", "connects_failing", "resets"] },
     Area { name: "accept queues", look: accept_queues, rules: &["accept_queue"] },
+    Area { name: "disk space", look: space, rules: &["disk_full", "disk_filling", "deleted_open", "descriptors"] },
     Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "stuck_tasks", "unexplained"] },
 ];
 
@@ -328,6 +334,27 @@ fn accept_queues(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
     match listeners.iter().filter(|row| row.full || row.is_full() || row.dropped > 0).count() as u64 {
         0 => figures.add(true, "none is full".to_owned()),
         full => figures.add(false, format::plural(full, "is full or dropped requests", "are full or dropped requests")),
+    }
+    Ok(figures)
+}
+
+fn space(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
+    let disk = scene.now.disk.as_ref().ok_or_else(|| scene.lacks("disk", "disk space"))?;
+    let mut figures = Figures::default();
+    let written = || disk.filesystems.iter().filter(|row| !row.read_only);
+    let fullest = written().filter_map(|row| Some((*row.used_share.value()?, row)));
+    if let Some((used, row)) = fullest.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+        let words = format!("{} {} full", escape(&row.mount), format::percent(100.0 * used));
+        figures.add(used < USED, words);
+    }
+    if let Some(row) = written().find(|row| !row.size_bytes.is_known()) {
+        figures.add(false, format!("how full {} is, was not read in time", escape(&row.mount)));
+    }
+    match disk.descriptors.value().into_iter().flatten().map(|row| row.used_share).max_by(f64::total_cmp) {
+        Some(most) => {
+            figures.add(most < NEAR, format!("at most {} of its descriptors used", format::percent(100.0 * most)))
+        }
+        None => figures.add(true, "descriptors not looked at".to_owned()),
     }
     Ok(figures)
 }

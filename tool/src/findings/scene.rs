@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use super::waits::{self, Asynchronous, Disk, Wait};
+use super::waits::{self, Asynchronous, Wait, WholeDisk};
 use crate::snapshot::{Snapshot, io::Io, oom::Kill, syscalls::InFlight};
 
 /// One interval, and what is kept of those before it. What several rules look at is made once: a host may have hundreds of disks, and
@@ -13,7 +13,7 @@ pub struct Scene<'a> {
     pub now: &'a Snapshot,
     /// Kills of the last minutes, the oldest first.
     pub kills: &'a VecDeque<Kill>,
-    pub disks: Vec<Disk>,
+    pub disks: Vec<WholeDisk>,
     /// Of processes, those that are long enough to be a delay.
     pub waits: Vec<Wait<'a>>,
     pub asynchronous: Vec<Asynchronous<'a>>,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Scene,
-    waits::{self, Class, Disk, Wait},
+    waits::{self, Class, Wait, WholeDisk},
     words::{list, name, names, verb},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl<'a> Stuck<'a> {
 }
 
 /// Whether this rule takes the wait.
-pub fn is_about(wait: &Wait, disks: &[Disk]) -> bool {
+pub fn is_about(wait: &Wait, disks: &[WholeDisk]) -> bool {
     let is_busy = |name: &str| disks.iter().any(|disk| disk.name == name && !disk.is_idle());
     let is_ours = match wait.class {
         Class::Else => true,

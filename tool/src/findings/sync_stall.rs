@@ -10,7 +10,7 @@ use super::{
     Scene,
     device_saturated::{Culprits, disk_doubts},
     io_hung::is_hung,
-    waits::{self, Class, Disk, Longest, Wait},
+    waits::{self, Class, Longest, Wait, WholeDisk},
     words::{each_second, names, verb},
 };
 use crate::{
@@ -36,7 +36,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     groups.iter().filter_map(|(disk, waits)| one(scene, disk, of(disk), waits)).collect()
 }
 
-fn one(scene: &Scene, name: &str, disk: Option<&Disk>, waits: &[Wait]) -> Option<Finding> {
+fn one(scene: &Scene, name: &str, disk: Option<&WholeDisk>, waits: &[Wait]) -> Option<Finding> {
     let (victims, lost_ns) = waits::victims(waits);
     let lost = scene.share(lost_ns);
     let (ended, total_ns) =

@@ -9,7 +9,7 @@ use super::{
     Scene,
     words::{name, verb},
 };
-pub use crate::snapshot::io::Disk;
+pub use crate::snapshot::io::WholeDisk;
 use crate::{
     format,
     reasons::Kind,
@@ -115,7 +115,7 @@ fn stand_ins<'a>(rows: &[&'a Stalled]) -> BTreeMap<Like<'a>, &'a Stalled> {
 }
 
 /// Whether most of a wait was for something before the disk: a limit of its cgroup, a lock, a queue. Who uses the disk is not why.
-pub fn is_held_back(wait: &Wait, disk: Option<&Disk>) -> bool {
+pub fn is_held_back(wait: &Wait, disk: Option<&WholeDisk>) -> bool {
     if wait.row.is_because(&[Kind::IoController]) {
         return true;
     }
@@ -251,7 +251,7 @@ impl Longest {
     }
 }
 
-impl Disk {
+impl WholeDisk {
     /// It has nothing to do, and had nothing to do: nobody waits for it, whatever file a call is about.
     pub fn is_idle(&self) -> bool {
         self.ios == 0 && self.in_flight == 0

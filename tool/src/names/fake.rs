@@ -68,6 +68,10 @@ impl Source for Fake {
         None
     }
 
+    fn file(&self, pid: u32, fd: u32, _: u64) -> Option<String> {
+        self.process(pid).map(|(comm, ..)| format!("/srv/{comm}.{fd}"))
+    }
+
     fn interfaces(&self) -> HashMap<IpAddr, String> {
         HashMap::new()
     }

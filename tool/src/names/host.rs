@@ -1,6 +1,6 @@
 //! This host, from `/proc` and the cgroup file systems.
 
-use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
+use std::{collections::HashMap, fs, net::IpAddr, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use super::{Late, Source, cgroup::Ids, fuse::Servers};
 use crate::{
@@ -121,6 +121,18 @@ impl Source for Host {
 
     fn file_server(&mut self, pid: u32) -> Option<(String, Vec<u32>)> {
         if self.foreign { None } else { self.servers.of(pid) }
+    }
+
+    fn file(&self, pid: u32, fd: u32, inode: u64) -> Option<String> {
+        let link = format!("/proc/{pid}/fd/{fd}");
+        let read = move || {
+            let path = fs::read_link(&link).ok()?;
+            // The number may be another file's by now.
+            (fs::metadata(&link).ok()?.ino() == inode).then_some(path)
+        };
+        let path = in_time(format!("/proc/{pid}/fd"), read).filter(|_| !self.foreign)??;
+        let path = path.to_string_lossy();
+        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
     }
 
     fn interfaces(&self) -> HashMap<IpAddr, String> {

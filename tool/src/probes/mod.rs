@@ -2,6 +2,7 @@
 //! contents become its part of a sample.
 
 pub mod cpu;
+pub mod disk;
 pub mod examine;
 pub mod filter;
 mod hash_table;

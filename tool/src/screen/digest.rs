@@ -9,6 +9,7 @@ use crate::{
     snapshot::{
         Snapshot,
         cpu::{Cpu, Processor},
+        disk::Disk,
         finding::State,
         io::Io,
         oom::Oom,
@@ -120,4 +121,10 @@ fn cpu(part: &Cpu, _: Duration) -> f64 {
     let all: u64 = part.processors.iter().map(Processor::all_ns).sum();
     let idle: u64 = part.processors.iter().map(|row| row.idle_ns).sum();
     100.0 * all.saturating_sub(idle) as f64 / all.max(1) as f64
+}
+
+/// Percent of the fullest file system that is in use.
+fn disk(part: &Disk, _: Duration) -> f64 {
+    let written = part.filesystems.iter().filter(|row| !row.read_only);
+    100.0 * written.filter_map(|row| row.used_share.value()).copied().fold(0.0, f64::max)
 }

@@ -4,6 +4,7 @@
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
 mod cpu;
+mod disk;
 mod finding;
 mod io;
 mod latency;

@@ -6,6 +6,7 @@ pub mod bar;
 mod callers;
 mod calls;
 mod cpu;
+mod disk;
 mod errors;
 pub mod export;
 pub mod header;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{callers, calls, cpu, io, oom, table::Noted, tcp, values::Show};
+use super::{callers, calls, cpu, disk, io, oom, table::Noted, tcp, values::Show};
 
 macro_rules! tables {
     ($($own:path,)*) => {
@@ -28,6 +28,9 @@ tables! {
     cpu::processors::own_of_interrupt,
     cpu::running::own,
     cpu::waits::own,
+    disk::filesystems::own,
+    disk::files::own,
+    disk::files::own_of_deleted,
     tcp::flows::own,
     tcp::connects::own,
     tcp::connects::own_of_remote,

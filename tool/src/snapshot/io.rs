@@ -11,7 +11,7 @@ use super::{
     who::{FileServer, about},
 };
 use crate::table::{Bounded, Known, Why, named, table};
-pub use disks::Disk;
+pub use disks::WholeDisk;
 
 mod disks;
 

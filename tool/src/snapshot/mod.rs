@@ -4,6 +4,7 @@
 //! (serde), whatever reads it then: what is kept of a run is this.
 
 pub mod cpu;
+pub mod disk;
 pub mod finding;
 pub mod io;
 pub mod ledger;

@@ -55,5 +55,6 @@ tables! {
     tcp: flows, remotes, drops (some), listeners, closed_windows,
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;
+    disk: filesystems, growing, deleted_open, descriptors, host;
     findings: ledger;
 }

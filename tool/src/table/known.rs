@@ -51,6 +51,10 @@ impl<T> Known<T> {
         Self::Not(Why::Unknown(Cow::Borrowed(why)))
     }
 
+    pub fn of(value: Option<T>, why_not: &'static str) -> Self {
+        value.map_or(Self::unknown(why_not), Self::Value)
+    }
+
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),

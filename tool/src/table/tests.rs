@@ -8,6 +8,7 @@ pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
+    disk::{DeletedOpen, Filesystem, Growing, Handles, HostHandles},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
@@ -61,6 +62,11 @@ macro_rules! each_table {
         $check::<Running>($($with),*);
         $check::<WaitsBy>($($with),*);
         $check::<Throttled>($($with),*);
+        $check::<Filesystem>($($with),*);
+        $check::<Growing>($($with),*);
+        $check::<DeletedOpen>($($with),*);
+        $check::<Handles>($($with),*);
+        $check::<HostHandles>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);

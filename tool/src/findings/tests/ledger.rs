@@ -333,21 +333,21 @@ fn an_area_is_fine_found_or_not_measured() {
         (looked.fine.into_iter().map(|area| area.area).collect::<Vec<_>>(), looked.not_measured)
     };
     let (fine, not_measured) = areas(&quiet());
-    assert_eq!(fine, ["CPU", "disks", "memory", "network", "accept queues", "system calls"]);
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "accept queues", "disk space", "system calls"]);
     assert_eq!(not_measured, ["calls that fail (--exact)"]);
     let (fine, _) = areas(&hung(None));
-    assert_eq!(fine, ["CPU", "memory", "network", "accept queues", "system calls"]);
+    assert_eq!(fine, ["CPU", "memory", "network", "accept queues", "disk space", "system calls"]);
     let (fine, not_measured) = areas(&Snapshot { tcp: None, ..quiet() });
-    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network"));
+    assert_eq!((fine.len(), not_measured[0].as_str()), (5, "network"));
     let refused = with(quiet(), |snapshot| {
         snapshot.tcp.as_mut().unwrap().listeners = Known::unavailable("iter bpf_map_elem: refused");
     });
     let (fine, not_measured) = areas(&refused);
-    assert_eq!(fine, ["CPU", "disks", "memory", "network", "system calls"]);
+    assert_eq!(fine, ["CPU", "disks", "memory", "network", "disk space", "system calls"]);
     assert_eq!(not_measured[0], "accept queues (iter bpf_map_elem: refused)");
     let unavailable = vec![Unavailable { probe: "tcp", why: "no memory".into() }];
     let (fine, not_measured) = areas(&Snapshot { tcp: None, unavailable, ..quiet() });
-    assert_eq!((fine.len(), not_measured[0].as_str()), (4, "network (tcp is unavailable: no memory)"));
+    assert_eq!((fine.len(), not_measured[0].as_str()), (5, "network (tcp is unavailable: no memory)"));
 }
 
 #[test]

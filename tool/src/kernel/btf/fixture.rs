@@ -25,10 +25,12 @@ const STRUCTS: &[&str] = &[
     "css_set",
     "cgroup_subsys_state",
 ];
+const INODE: &[&str] =
+    &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when", "i_nlink", "i_size", "i_blocks"];
 /// Of larger structures only these members.
 const MEMBERS: &[(&str, &[&str])] = &[
-    ("file", &["f_inode"]),
-    ("inode", &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when"]),
+    ("file", &["f_inode", "f_mode", "f_pos"]),
+    ("inode", INODE),
     ("super_block", &["s_dev", "s_bdev", "s_magic"]),
     ("address_space", &["host", "i_pages", "nrpages"]),
     ("xarray", &["xa_flags"]),
@@ -62,7 +64,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("tcp_skb_cb", &["tcp_gso_segs"]),
     ("request_sock", &["num_retrans"]),
     ("socket_alloc", &["socket", "vfs_inode"]),
-    ("signal_struct", &["oom_mm", "live", "oom_score_adj"]),
+    ("signal_struct", &["oom_mm", "live", "oom_score_adj", "rlim"]),
     ("mm_struct", &["rss_stat", "pgtables_bytes", "total_vm"]),
     ("mm_rss_stat", &["count"]),
     ("percpu_counter", &["count"]),

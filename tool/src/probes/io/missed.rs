@@ -21,12 +21,12 @@ const YOUNG_NS: u64 = 1_000_000_000;
 pub struct Missed {
     /// As it was when we first looked, of disks that have done nothing since. `None`: not looked yet.
     idle: Option<HashMap<u32, Counts>>,
-    disks: HashMap<u32, Disk>,
+    disks: HashMap<u32, Compared>,
     /// Of disks that are gone.
     gone: u64,
 }
 
-struct Disk {
+struct Compared {
     theirs: Counts,
     ours: Counts,
     missed: Counts,
@@ -85,7 +85,7 @@ impl Missed {
         }
         let start = self.idle.as_mut().and_then(|idle| idle.remove(&disk)).map(|theirs| (theirs, [0; 2]));
         if let Some((theirs, ours)) = start.or_else(|| Some((*statistics(vec![disk])?.get(&disk)?, ours))) {
-            self.disks.insert(disk, Disk { theirs, ours, missed: [0; 2] });
+            self.disks.insert(disk, Compared { theirs, ours, missed: [0; 2] });
         }
     }
 
@@ -110,7 +110,7 @@ impl Missed {
     }
 }
 
-impl Disk {
+impl Compared {
     fn compare(&mut self, theirs: Counts, ours: Counts) {
         for at in 0..2 {
             let missing = (theirs[at] - self.theirs[at]).saturating_sub(ours[at].saturating_sub(self.ours[at]));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_what_is_proven_is_missing() {
-        let mut disk = Disk { theirs: [1000, 50], ours: [10, 5], missed: [0; 2] };
+        let mut disk = Compared { theirs: [1000, 50], ours: [10, 5], missed: [0; 2] };
         // As many, and some that completed between the two readings.
         disk.compare([1100, 60], [112, 16]);
         assert_eq!(disk.missed, [0, 0]);
@@ -190,7 +190,7 @@ mod tests {
         let row = DeviceCounts { ios: 5, ..DeviceCounts::default() };
         let rows = vec![(stillwatch_common::io::row_key(7 << 20, Op::Read as u8), row); NO_ROW as usize + 1];
         let mut missed = Missed::default();
-        missed.disks.insert(7 << 20, Disk { theirs: [0; 2], ours: [0; 2], missed: [0; 2] });
+        missed.disks.insert(7 << 20, Compared { theirs: [0; 2], ours: [0; 2], missed: [0; 2] });
         let theirs = HashMap::from([(7 << 20, [1 << 40, 0])]);
         assert_eq!(missed.update(Some(&theirs), &rows, |dev| dev), 0);
         assert_eq!(missed.update(Some(&theirs), &rows[..1], |dev| dev), 0);

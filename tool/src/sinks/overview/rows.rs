@@ -12,6 +12,7 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         cpu::{Cpu, Processor, is_background},
+        disk::{Disk, Filesystem},
         io::{Device, Io, Stalled},
         oom::Oom,
         syscalls::Syscalls,
@@ -26,6 +27,9 @@ const IDLE: f64 = 0.25;
 const SLOW_NS: u64 = 10_000_000;
 const OLD_NS: u64 = 100_000_000;
 const LONG_NS: u64 = 1_000_000_000;
+/// Part of a file system that is in use, and the time until it is full.
+const FULL: f64 = 0.9;
+const SOON_NS: u64 = 3600 * 1_000_000_000;
 /// Rows of each table.
 const EACH: usize = 2;
 
@@ -39,8 +43,8 @@ pub fn all(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Probes in the order of their rows, with their labels.
-pub const LABELS: [(&str, &str); 5] =
-    [("cpu", "cpu"), ("io", "io"), ("oom", "memory"), ("tcp", "tcp"), ("syscalls", "calls")];
+pub const LABELS: [(&str, &str); 6] =
+    [("cpu", "cpu"), ("io", "io"), ("oom", "memory"), ("tcp", "tcp"), ("disk", "disk"), ("syscalls", "calls")];
 
 /// Rows of one probe, by what they are of.
 pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> {
@@ -50,6 +54,7 @@ pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> 
         "io" => snapshot.io.as_ref().map(|io| vec![("io", disks(io, interval)), ("stalled", stalls(io, interval))]),
         "oom" => snapshot.oom.as_ref().map(|oom| vec![("memory", memory(oom, interval))]),
         "tcp" => snapshot.tcp.as_ref().map(|tcp| vec![("tcp", network(tcp, interval))]),
+        "disk" => snapshot.disk.as_ref().map(|disk| vec![("disk", filesystems(disk))]),
         "syscalls" => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
         _ => None,
     };
@@ -214,6 +219,20 @@ fn network(tcp: &Tcp, interval: Duration) -> Vec<String> {
         parts.push(format!("most: {}{to}", short(&flow.owners.who)));
     }
     vec![parts.join(", ")]
+}
+
+/// Those that have little room, or will have.
+fn filesystems(disk: &Disk) -> Vec<String> {
+    let soon = |row: &&Filesystem| row.full_in_ns.value().is_some_and(|&ns| ns < SOON_NS);
+    let full = |row: &&Filesystem| row.used_share.value().is_some_and(|&share| share >= FULL);
+    let matters = disk.filesystems.iter().filter(|row| !row.read_only && (soon(row) || full(row)));
+    let line = |row: &Filesystem| {
+        let (share, left) = (row.used_share.value()?, row.available_bytes.value()?);
+        let when = row.full_in_ns.value().map(|&ns| format!(", full in {}", format::duration(ns)));
+        let used = format::percent(100.0 * share);
+        Some(format!("{} {used} full, {} left{}", escape(&row.mount), format::bytes(*left), when.unwrap_or_default()))
+    };
+    matters.filter_map(line).take(EACH).collect()
 }
 
 /// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.

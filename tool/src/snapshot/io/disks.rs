@@ -7,7 +7,7 @@ use crate::reasons::Kind;
 
 /// A whole disk, with its partitions and all operations.
 #[derive(Default)]
-pub struct Disk {
+pub struct WholeDisk {
     pub name: String,
     pub total: Latency,
     pub queue: Latency,
@@ -21,8 +21,8 @@ pub struct Disk {
 }
 
 impl Io {
-    pub fn disks(&self) -> Vec<Disk> {
-        let mut disks: BTreeMap<&str, Disk> = BTreeMap::new();
+    pub fn disks(&self) -> Vec<WholeDisk> {
+        let mut disks: BTreeMap<&str, WholeDisk> = BTreeMap::new();
         for row in &self.devices {
             let disk = disks.entry(&row.disk).or_default();
             disk.total = Latency::merge([&disk.total].into_iter().chain(row.total.value()));
@@ -35,12 +35,12 @@ impl Io {
             disk.oldest_ns = disk.oldest_ns.max(row.oldest().unwrap_or(0));
             disk.before_start += row.before_start;
         }
-        disks.into_iter().map(|(name, disk)| Disk { name: name.to_owned(), ..disk }).collect()
+        disks.into_iter().map(|(name, disk)| WholeDisk { name: name.to_owned(), ..disk }).collect()
     }
 
     /// The disk whose requests take the time of this one's: itself, or one that it lies on.
-    pub fn slowest_below<'a>(&'a self, disks: &[Disk], disk: &'a str) -> &'a str {
-        let time = |name: &str| disks.iter().find(|disk| disk.name == name).map_or(0, Disk::time_ns);
+    pub fn slowest_below<'a>(&'a self, disks: &[WholeDisk], disk: &'a str) -> &'a str {
+        let time = |name: &str| disks.iter().find(|disk| disk.name == name).map_or(0, WholeDisk::time_ns);
         let below = self.below.get(disk).into_iter().flatten().max_by_key(|below| time(below));
         match below.filter(|below| time(below) > 0 && time(below) >= time(disk) / 2) {
             Some(below) => self.slowest_below(disks, below),
@@ -49,7 +49,7 @@ impl Io {
     }
 }
 
-impl Disk {
+impl WholeDisk {
     /// Of all its requests, those in flight included.
     pub fn time_ns(&self) -> u64 {
         self.total.total_ns.saturating_add(self.oldest_ns)

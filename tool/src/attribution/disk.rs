@@ -1,0 +1,25 @@
+//! Names of those who hold files, and of the files.
+
+use super::{rows, seen};
+use crate::{
+    cli::plan::Plan,
+    names::Names,
+    snapshot::disk::{CLOSED, DeletedOpen, Disk, Growing},
+    table::Known,
+};
+
+pub fn resolve(disk: &mut Disk, names: &mut Names, plan: &Plan) {
+    rows(disk.growing.value_mut().into_iter().flatten(), names, plan);
+    rows(disk.deleted_open.value_mut().into_iter().flatten(), names, plan);
+    rows(disk.descriptors.value_mut().into_iter().flatten(), names, plan);
+    let seen = seen(plan).min(PATHS);
+    for Growing { path, holder, fd, inode, .. } in disk.growing.value_mut().into_iter().flatten().take(seen) {
+        *path = Known::of(names.file(*holder, *fd, *inode), CLOSED);
+    }
+    for DeletedOpen { path, who, fd, inode, .. } in disk.deleted_open.value_mut().into_iter().flatten().take(seen) {
+        *path = Known::of(who.pid.and_then(|pid| names.file(pid, *fd, *inode)), CLOSED);
+    }
+}
+
+/// Each is asked for on its own.
+const PATHS: usize = 64;

@@ -1,0 +1,236 @@
+//! From two readings of file systems and open files to what grew between them.
+
+use std::{cmp::Reverse, collections::HashMap, rc::Rc, time::Duration};
+
+use super::Span;
+use crate::{
+    cli::plan,
+    sample::{self, FileKey, Files, MountedAt, OpenBy, OpenFile, Room},
+    snapshot::{
+        Who,
+        disk::{
+            CLOSED, DeletedOpen, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, Handles, HostHandles, NO_LIMIT,
+            NO_NEW_WALK, SEVERAL, STEADY, TOO_YOUNG,
+        },
+        who::NOT_IN_TIME,
+    },
+    table::{Bounded, Known, Why},
+};
+
+/// Before that a rate says nothing of what comes.
+const YOUNG: Duration = Duration::from_secs(5);
+/// Processes are shown that have so many descriptors, or this part of what they may have.
+const MANY: u64 = 256;
+const MUCH: f64 = 0.1;
+
+pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &plan::Disk) -> Disk {
+    let mounts: HashMap<u32, &str> = after.filesystems.iter().map(|one| (one.dev, one.mount.as_str())).collect();
+    let mut filesystems: Vec<Filesystem> = after.filesystems.iter().map(|one| filesystem(before, one)).collect();
+    filesystems.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| share(b).total_cmp(&share(a))));
+    Disk {
+        filesystems: filesystems.into(),
+        growing: growing(before, after, &mounts),
+        deleted_open: seen(after, |files| deleted_open(files, &mounts)),
+        descriptors: seen(after, |files| descriptors(before.files.as_deref(), files, plan)),
+        host: HostHandles { open: after.handles.map(|(open, _)| open), limit: after.handles.map(|(_, limit)| limit) },
+    }
+}
+
+/// When it is full, if it grows.
+fn rank(row: &Filesystem) -> u64 {
+    row.full_in_ns.value().copied().unwrap_or(u64::MAX)
+}
+
+fn share(row: &Filesystem) -> f64 {
+    row.used_share.value().copied().unwrap_or(0.0)
+}
+
+fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
+    let of = |what: fn(&Room) -> u64| Known::of(now.room.as_ref().map(what), NOT_IN_TIME);
+    let [minute, minutes] = now.earlier.map(|earlier| Past { now: now.room, earlier });
+    let earlier = before.filesystems.iter().find(|row| row.dev == now.dev && row.mount == now.mount);
+    let grew = earlier.and_then(|row| row.room).zip(now.room).map(|(before, now)| signed(before.used(), now.used()));
+    let has_inodes = now.room.is_none_or(|room| room.inodes > 0);
+    let inodes = |what: fn(&Room) -> u64| if has_inodes { of(what) } else { Known::unknown(NO_LIMIT) };
+    Filesystem {
+        mount: now.mount.clone(),
+        device: now.source.clone(),
+        kind: now.kind.clone(),
+        read_only: now.read_only,
+        size_bytes: of(|room| room.size),
+        used_bytes: of(Room::used),
+        free_bytes: of(|room| room.free),
+        available_bytes: of(|room| room.available),
+        used_share: Known::of(now.room.map(|room| part(room.used(), room.used() + room.available)), NOT_IN_TIME),
+        grew_bytes: Known::of(grew, NOT_IN_TIME),
+        bytes_per_s: minute.rate(Room::used),
+        bytes_per_s_10m: minutes.rate(Room::used),
+        full_in_ns: minute.full_in(Room::used, |room| room.available),
+        full_in_10m_ns: minutes.full_in(Room::used, |room| room.available),
+        watched_ns: now.earlier[1].map_or(0, |(ago, _)| ago.as_nanos() as u64),
+        inodes: inodes(|room| room.inodes),
+        inodes_free: inodes(|room| room.inodes_free),
+        inodes_share: match has_inodes {
+            false => Known::unknown(NO_LIMIT),
+            true => Known::of(now.room.map(|room| part(Room::inodes_used(&room), room.inodes)), NOT_IN_TIME),
+        },
+        inodes_full_in_ns: match has_inodes {
+            false => Known::unknown(NO_LIMIT),
+            true => minute.full_in(Room::inodes_used, |room| room.inodes_free),
+        },
+    }
+}
+
+fn part(of: u64, all: u64) -> f64 {
+    if all == 0 { 0.0 } else { of as f64 / all as f64 }
+}
+
+fn signed(before: u64, now: u64) -> i64 {
+    now.wrapping_sub(before) as i64
+}
+
+/// A file system now and some time ago.
+struct Past {
+    now: Option<Room>,
+    earlier: Option<(Duration, Room)>,
+}
+
+impl Past {
+    fn rate(&self, what: fn(&Room) -> u64) -> Known<i64> {
+        match (self.now, self.earlier) {
+            (None, _) => Known::unknown(NOT_IN_TIME),
+            (Some(now), Some((ago, then))) if ago >= YOUNG => {
+                ((signed(what(&then), what(&now)) as f64 / ago.as_secs_f64()).round() as i64).into()
+            }
+            _ => Known::unknown(TOO_YOUNG),
+        }
+    }
+
+    fn full_in(&self, what: fn(&Room) -> u64, left: fn(&Room) -> u64) -> Known<u64> {
+        match (self.rate(what), self.now) {
+            (Known::Value(rate), Some(now)) if rate > 0 => {
+                ((left(&now) as f64 / rate as f64 * 1e9).min(u64::MAX as f64) as u64).into()
+            }
+            (Known::Value(_), _) => Known::unknown(STEADY),
+            (Known::Not(why), _) => Known::Not(why),
+        }
+    }
+}
+
+/// Of the last walk.
+fn seen<R>(after: &sample::Disk, rows: impl FnOnce(&Files) -> Vec<R>) -> Known<Bounded<R>> {
+    match (&after.files, after.no_files) {
+        (Some(files), _) => rows(files).into(),
+        (None, Some(why)) => Known::Not(Why::Unavailable(why.into())),
+        (None, None) => Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
+    }
+}
+
+fn growing(before: &sample::Disk, after: &sample::Disk, mounts: &HashMap<u32, &str>) -> Known<Bounded<Growing>> {
+    match (&before.files, &after.files) {
+        (Some(then), Some(now)) if !Rc::ptr_eq(then, now) => grown(then, now, mounts).into(),
+        (Some(_), Some(_)) => Known::Not(Why::NotLookedAt(NO_NEW_WALK.into())),
+        // What the first walk saw has not grown yet, as far as is known.
+        (None, Some(_)) => Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
+        (_, None) => seen(after, |_| Vec::new()),
+    }
+}
+
+fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing> {
+    let over_ns = now.at.saturating_sub(then.at).as_nanos() as u64;
+    let row = |(key, file): (&FileKey, &OpenFile)| {
+        let earlier = then.open.get(key)?;
+        let bytes = file.size.saturating_sub(earlier.size).max(file.allocated.saturating_sub(earlier.allocated));
+        let writers = pids(file.by.iter().filter(|by| by.writes));
+        let by = writer(earlier, file);
+        let who = match by {
+            Some(by) => Who::recorded(by.pid, &by.comm, 0),
+            None => Who { unknown: Some(SEVERAL.into()), ..Who::default() },
+        };
+        // Whoever has it open can say what it is called.
+        let holder = by.or(file.by.iter().find(|by| by.writes))?;
+        (bytes > 0).then(|| Growing {
+            who,
+            path: Known::unknown(CLOSED),
+            mount: mount(mounts, key.0),
+            bytes,
+            size_bytes: file.size,
+            over_ns,
+            writers: writers.len() as u64,
+            holder: holder.pid,
+            fd: holder.fd,
+            inode: key.1,
+        })
+    };
+    let mut rows: Vec<Growing> = now.open.iter().filter_map(row).collect();
+    rows.sort_by_key(|row| (Reverse(row.bytes), row.inode));
+    rows
+}
+
+fn mount(mounts: &HashMap<u32, &str>, dev: u32) -> Known<String> {
+    Known::of(mounts.get(&dev).map(|mount| (*mount).to_owned()), ELSEWHERE)
+}
+
+fn pids<'a>(by: impl Iterator<Item = &'a OpenBy>) -> Vec<u32> {
+    let mut pids: Vec<u32> = by.map(|by| by.pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+/// Who writes to a file that grows: the only process that can, or the only one whose descriptor moved on.
+fn writer<'a>(then: &OpenFile, now: &'a OpenFile) -> Option<&'a OpenBy> {
+    let can = || now.by.iter().filter(|by| by.writes);
+    if let [_] = pids(can())[..] {
+        return can().next();
+    }
+    let moved = |by: &&OpenBy| {
+        let earlier = then.by.iter().find(|earlier| (earlier.pid, earlier.fd) == (by.pid, by.fd));
+        earlier.is_some_and(|earlier| by.position > earlier.position)
+    };
+    match pids(can().filter(moved))[..] {
+        [_] => can().find(moved),
+        _ => None,
+    }
+}
+
+fn deleted_open(files: &Files, mounts: &HashMap<u32, &str>) -> Vec<DeletedOpen> {
+    let row = |(key, file): (&FileKey, &OpenFile)| {
+        let by = file
+            .by
+            .iter()
+            .min_by_key(|by| (by.pid, by.fd))
+            .filter(|_| file.deleted && file.size.max(file.allocated) > 0)?;
+        Some(DeletedOpen {
+            who: Who::recorded(by.pid, &by.comm, 0),
+            path: Known::unknown(CLOSED),
+            mount: mount(mounts, key.0),
+            bytes: file.allocated,
+            size_bytes: file.size,
+            in_memory: file.in_memory,
+            holders: pids(file.by.iter()).len() as u64,
+            fd: by.fd,
+            inode: key.1,
+        })
+    };
+    let mut rows: Vec<DeletedOpen> = files.open.iter().filter_map(row).collect();
+    rows.sort_by_key(|row| (Reverse(row.bytes), row.inode));
+    rows
+}
+
+fn descriptors(then: Option<&Files>, now: &Files, plan: &plan::Disk) -> Vec<Handles> {
+    let row = |(pid, own): (&u32, &sample::Descriptors)| Handles {
+        who: Who::recorded(*pid, &own.comm, 0),
+        open: own.open,
+        limit: own.limit,
+        used_share: part(own.open, own.limit),
+        grew: then.and_then(|then| then.processes.get(pid)).map_or(0, |earlier| signed(earlier.open, own.open)),
+    };
+    let is_much = |row: &Handles| plan.few || row.used_share >= MUCH || row.open >= MANY;
+    let mut rows: Vec<Handles> = now.processes.iter().map(row).filter(is_much).collect();
+    rows.sort_by(|a, b| b.used_share.total_cmp(&a.used_share).then_with(|| b.open.cmp(&a.open)));
+    rows
+}
+
+#[cfg(test)]
+mod tests;

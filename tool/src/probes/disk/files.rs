@@ -1,0 +1,121 @@
+//! Who has which files open, as one walk over all descriptors sees it.
+//!
+//! The walk is done by a thread of its own, which no tick waits for longer than it waits for anything: on a large host it takes seconds.
+
+use std::{
+    fs, io,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aya::Ebpf;
+use stillwatch_common::disk::Open;
+
+use super::{super::hash_table::unreadable, FILE_ITER};
+use crate::{
+    kernel::{cost::thread_time, in_time::Later, loader::LoadError, walk::Walk},
+    sample::{Descriptors, Files, OpenBy},
+    snapshot::disk::NO_WALK,
+};
+
+/// After a walk, this many times as long without one.
+const REST: u32 = 200;
+/// `s_magic` of tmpfs, where memfd and shared memory lie, too.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+/// A block, as `stat` counts them.
+const BLOCK: u64 = 512;
+
+pub struct Walks {
+    /// `None`: the kernel refused the iterator.
+    walk: Option<Arc<Mutex<Walk>>>,
+    going_on: Later<io::Result<Files>>,
+    pub last: Option<Rc<Files>>,
+}
+
+impl Walks {
+    pub fn new(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+        let walk = Walk::new(ebpf, FILE_ITER, None).map_err(unreadable)?;
+        let walk = walk.map(|walk| Arc::new(Mutex::new(walk)));
+        Ok(Self { walk, going_on: Later::default(), last: None })
+    }
+
+    /// Begins a walk if one is due, and takes what the last one has found.
+    pub fn look(&mut self, now: Duration) -> io::Result<()> {
+        if let Some(walk) = self.walk.clone().filter(|_| self.going_on.goes_on() || self.is_due(now))
+            && let Some(files) = self.going_on.get(move || self::walk(&walk, now))
+        {
+            self.last = Some(Rc::new(files?));
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        self.last.as_ref().is_none_or(|last| now >= last.at + last.took * REST)
+    }
+
+    pub fn unavailable(&self) -> Option<&'static str> {
+        self.walk.is_none().then_some(NO_WALK)
+    }
+}
+
+fn walk(walk: &Mutex<Walk>, at: Duration) -> io::Result<Files> {
+    let (mut files, before) = (Files { at, ..Files::default() }, thread_time());
+    let mut walk = walk.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: plain integers.
+    unsafe { walk.records(|open: &Open| add(&mut files, open))? };
+    files.took = thread_time().saturating_sub(before);
+    Ok(files)
+}
+
+fn add(files: &mut Files, open: &Open) {
+    if open.dev == 0 {
+        let own = files.processes.entry(open.pid).or_default();
+        // Threads of one process may have tables of their own.
+        *own = Descriptors { comm: open.comm, open: own.open + open.size, limit: open.inode };
+        return;
+    }
+    let file = files.open.entry((open.dev, open.inode)).or_default();
+    (file.size, file.allocated) = (open.size, open.blocks * BLOCK);
+    file.deleted = open.links == 0;
+    file.in_memory = open.magic == TMPFS_MAGIC;
+    let (writes, position) = (open.writes != 0, open.position);
+    file.by.push(OpenBy { pid: open.pid, comm: open.comm, fd: open.fd, writes, position });
+}
+
+/// `/proc/sys/fs/file-nr`: in use, free, at the most.
+pub fn of_host() -> Option<(u64, u64)> {
+    let text = fs::read_to_string("/proc/sys/fs/file-nr").ok()?;
+    let mut words = text.split_ascii_whitespace().map(|word| word.parse().ok());
+    let (open, free) = (words.next()??, words.next()??);
+    Some((u64::saturating_sub(open, free), words.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_one_however_many_have_it_open() {
+        let mut files = Files::default();
+        let file = Open { dev: 7, inode: 12, size: 100, blocks: 8, fd: 3, writes: 2, ..Open::default() };
+        let process = |pid, open, limit| Open { pid, size: open, inode: limit, ..Open::default() };
+        let all = [
+            Open { pid: 1, ..file },
+            process(1, 5, 1024),
+            Open { pid: 2, magic: TMPFS_MAGIC, ..file },
+            process(2, 9, 64),
+        ];
+        for open in all {
+            add(&mut files, &open);
+        }
+        // A thread with a table of its own.
+        add(&mut files, &process(2, 4, 64));
+        let open = &files.open[&(7, 12)];
+        assert_eq!(
+            (files.open.len(), open.by.len(), open.allocated, open.deleted, open.in_memory),
+            (1, 2, 4096, true, true)
+        );
+        assert_eq!((files.processes[&1].open, files.processes[&2].open, files.processes[&2].limit), (5, 13, 64));
+    }
+}

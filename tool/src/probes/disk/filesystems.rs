@@ -1,0 +1,118 @@
+//! How full file systems are, and were.
+//!
+//! `statvfs` waits for a server that does not answer: each is asked by the thread that no tick waits for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ffi::CString,
+    fs,
+    time::Duration,
+};
+
+use super::mounts::{self, Mounted};
+use crate::{
+    kernel::in_time::in_time,
+    sample::{MountedAt, Room},
+};
+
+/// How far back growth is looked at.
+const SPANS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
+/// What is kept of the past: so many readings, no two nearer to each other than that.
+const KEPT: usize = 121;
+const APART: Duration = Duration::from_secs(5);
+/// A host with many containers mounts thousands.
+const MOST: usize = 256;
+
+#[derive(Default)]
+pub struct Filesystems {
+    /// By device and place: a device's number is used again.
+    past: HashMap<(u32, String), VecDeque<(Duration, Room)>>,
+}
+
+impl Filesystems {
+    pub fn read(&mut self, now: Duration) -> Vec<MountedAt> {
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let all: Vec<MountedAt> =
+            mounts::all(&mountinfo).into_iter().take(MOST).filter_map(|mounted| self.one(mounted, now)).collect();
+        self.past.retain(|(dev, at), _| all.iter().any(|one| one.dev == *dev && one.mount == *at));
+        all
+    }
+
+    /// `None`: it has no room, but shows what the kernel knows.
+    fn one(&mut self, mounted: Mounted, now: Duration) -> Option<MountedAt> {
+        let Mounted { dev, at, source, kind, read_only } = mounted;
+        let path = CString::new(at.as_str()).ok()?;
+        let room = match in_time(format!("statvfs of {at}"), move || room(&path)) {
+            Some(None) => return None,
+            Some(room) => room,
+            None => None,
+        };
+        let past = self.past.entry((dev, at.clone())).or_default();
+        let earlier = earlier(past, room, now);
+        Some(MountedAt { dev, mount: at, source, kind, read_only, room, earlier })
+    }
+}
+
+/// What was known about so long ago; notes what is known now.
+fn earlier(past: &mut VecDeque<(Duration, Room)>, room: Option<Room>, now: Duration) -> [Option<(Duration, Room)>; 2] {
+    // What was before it was made larger or smaller says nothing.
+    if past.back().zip(room).is_some_and(|((_, last), room)| last.size != room.size) {
+        past.clear();
+    }
+    let earlier = SPANS.map(|span| {
+        let then = past.iter().find(|(at, _)| now.saturating_sub(*at) <= span + APART)?;
+        Some((now.saturating_sub(then.0), then.1))
+    });
+    if let Some(room) = room.filter(|_| past.back().is_none_or(|(at, _)| now.saturating_sub(*at) >= APART)) {
+        past.push_back((now, room));
+        past.drain(..past.len().saturating_sub(KEPT));
+    }
+    earlier
+}
+
+/// `None`: it cannot be asked, or has no size.
+fn room(path: &CString) -> Option<Room> {
+    // SAFETY: all zeros are a valid `statvfs64`; the path ends.
+    let stat = unsafe {
+        let mut stat: libc::statvfs64 = std::mem::zeroed();
+        (libc::statvfs64(path.as_ptr(), &mut stat) == 0).then_some(stat)?
+    };
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    let room = Room {
+        size: bytes(stat.f_blocks),
+        free: bytes(stat.f_bfree),
+        available: bytes(stat.f_bavail),
+        inodes: stat.f_files,
+        inodes_free: stat.f_ffree,
+    };
+    (room.size > 0).then_some(room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_past_goes_back_ten_minutes_and_is_bounded() {
+        let mut past = VecDeque::new();
+        let room = |free| Room { size: 1 << 40, free, ..Room::default() };
+        let at = |second: u64| Duration::from_secs(second);
+        let mut seen = [None; 2];
+        for second in 0..2000 {
+            seen = earlier(&mut past, Some(room(second)), at(second));
+        }
+        let ago = seen.map(|one| one.map(|(ago, then)| (ago.as_secs(), then.free)));
+        assert_eq!((ago, past.len()), ([Some((64, 1935)), Some((604, 1395))], KEPT));
+        // It was made larger.
+        let larger = Room { size: 2 << 40, ..room(0) };
+        assert_eq!(earlier(&mut past, Some(larger), at(2001)), [None; 2]);
+        assert_eq!(earlier(&mut past, None, at(2010)).map(|one| one.map(|(ago, _)| ago.as_secs())), [Some(9); 2]);
+    }
+
+    #[test]
+    fn the_root_has_room() {
+        assert!(room(&c"/".to_owned()).is_some_and(|room| room.size > room.free));
+        assert_eq!(room(&c"/proc".to_owned()), None);
+        assert_eq!(room(&c"/there/is/none".to_owned()), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! `/proc/self/mountinfo`: which file systems are mounted, and where.
+
+/// A mounted file system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounted {
+    /// As the kernel numbers devices inside: major above 20 bits of minor.
+    pub dev: u32,
+    pub at: String,
+    pub source: String,
+    pub kind: String,
+    pub read_only: bool,
+}
+
+/// What has no room of its own: others lie below it.
+const LAYERS: [&str; 2] = ["overlay", "autofs"];
+/// Whole when they are made, and never less.
+const IMAGES: [&str; 5] = ["squashfs", "iso9660", "erofs", "cramfs", "romfs"];
+
+/// Each file system once, where all of it is mounted, or where it is first.
+pub fn all(mountinfo: &str) -> Vec<Mounted> {
+    let mut all: Vec<(bool, Mounted)> = Vec::new();
+    for (whole, mounted) in mountinfo.lines().filter_map(one) {
+        // It lies over what was mounted there before.
+        all.retain(|(_, known)| known.at != mounted.at);
+        if LAYERS.contains(&&*mounted.kind) || IMAGES.contains(&&*mounted.kind) {
+            continue;
+        }
+        match all.iter_mut().find(|(_, known)| known.dev == mounted.dev) {
+            Some((is_whole, _)) if *is_whole || !whole => {}
+            Some(known) => *known = (whole, mounted),
+            None => all.push((whole, mounted)),
+        }
+    }
+    all.into_iter().map(|(_, mounted)| mounted).collect()
+}
+
+/// From `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`; whether it is all of the file system.
+fn one(line: &str) -> Option<(bool, Mounted)> {
+    let (place, file_system) = line.split_once(" - ")?;
+    let mut place = place.split(' ').skip(2);
+    let (major, minor) = place.next()?.split_once(':')?;
+    let dev = major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?;
+    let (root, at) = (place.next()?, place.next()?);
+    let mut file_system = file_system.split(' ');
+    let (kind, source) = (file_system.next()?, file_system.next()?);
+    let read_only = file_system.next().is_some_and(|options| options.split(',').any(|option| option == "ro"));
+    let mounted = Mounted { dev, at: plain(at), source: plain(source), kind: kind.to_owned(), read_only };
+    Some((root == "/", mounted))
+}
+
+/// Blanks, newlines and backslashes are there as three octal digits.
+fn plain(word: &str) -> String {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word.as_bytes();
+    while let [first, more @ ..] = rest {
+        let octal = more.get(..3).filter(|_| *first == b'\\').and_then(|digits| str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_is_listed_once_where_all_of_it_is() {
+        let text = "\
+21 30 0:20 / /proc rw,nosuid - proc proc rw
+30 1 254:0 /sub /bound rw - ext4 /dev/vda rw
+31 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro
+32 31 254:0 / /again rw - ext4 /dev/vda rw
+33 31 0:44 / /merged rw - overlay overlay rw,lowerdir=/a,upperdir=/b
+34 31 7:3 / /snap/x ro - squashfs /dev/loop3 ro
+35 31 8:17 / /my\\040disk\\134 rw - xfs /dev/sdb1 ro,noquota
+36 31 0:50 / /hidden rw - tmpfs one rw
+37 31 0:51 / /hidden rw - tmpfs other rw
+odd line
+";
+        let at: Vec<_> = all(text).into_iter().map(|one| (one.dev, one.at, one.read_only)).collect();
+        let expected =
+            [(20, "/proc", false), (254 << 20, "/", false), (8 << 20 | 17, "/my disk\\", true), (51, "/hidden", false)]
+                .map(|(dev, at, ro)| (dev, at.to_owned(), ro));
+        assert_eq!(at, expected);
+    }
+}

@@ -1,0 +1,52 @@
+//! Files that grow, files without a name, and who has how many open.
+
+use std::time::Duration;
+
+use crate::{
+    escape::fit,
+    format,
+    sinks::{View, rows::Rows, table::Noted, values::Show, who},
+    snapshot::{
+        Snapshot,
+        disk::{DeletedOpen, Disk, Growing},
+    },
+    table::Known,
+};
+
+pub fn draw(text: &mut String, disk: &Disk, snapshot: &Snapshot, view: &View) {
+    if let Some(rows) = disk.growing.value().filter(|rows| !rows.is_empty()) {
+        text.push('\n');
+        // Rates are of the time between two looks at the files.
+        let over = rows.first().map_or(snapshot.interval, |row| Duration::from_nanos(row.over_ns));
+        Rows::new(view, over).own(own).draw_bounded(text, rows);
+    }
+    if let Some(rows) = disk.deleted_open.value().filter(|rows| !rows.is_empty()) {
+        text.push('\n');
+        Rows::new(view, snapshot.interval).own(own_of_deleted).draw_bounded(text, rows);
+    }
+    if let Some(rows) = disk.descriptors.value().filter(|rows| !rows.is_empty()) {
+        text.push('\n');
+        Rows::new(view, snapshot.interval).draw_bounded(text, rows);
+    }
+}
+
+/// Columns that only this table can put into words.
+pub fn own(row: &Growing, name: &str, _: &Show) -> Noted {
+    place(name, &row.path, &row.mount)
+}
+
+pub fn own_of_deleted(row: &DeletedOpen, name: &str, _: &Show) -> Noted {
+    place(name, &row.path, &row.mount)
+}
+
+fn place(name: &str, path: &Known<String>, mount: &Known<String>) -> Noted {
+    let shown = match name {
+        "path" => path,
+        "mount" => mount,
+        _ => return Noted::default(),
+    };
+    match shown {
+        Known::Value(path) => fit(path, who::PATH).into(),
+        Known::Not(why) => Noted::new(format::UNKNOWN.to_owned(), [why.to_string()]),
+    }
+}

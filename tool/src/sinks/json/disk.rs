@@ -1,0 +1,52 @@
+//! The `disk` probe's part of a line.
+
+use std::io::Result;
+
+use serde::Serialize;
+
+use super::{
+    Lines,
+    line::Line,
+    row::{Row, Rows},
+};
+use crate::{
+    sinks::View,
+    snapshot::{
+        Snapshot,
+        disk::{self, DeletedOpen, Filesystem, Growing, Handles, HostHandles},
+    },
+};
+
+pub fn add(lines: &mut Lines, disk: &disk::Disk, snapshot: &Snapshot, _: &View) -> Result<()> {
+    lines.add(&Line::of("disk", snapshot, Disk::of(disk)))
+}
+
+#[derive(Serialize)]
+struct Disk<'a> {
+    filesystems: Rows<'a, Filesystem>,
+    growing: Option<Rows<'a, Growing>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    growing_unknown: Option<String>,
+    deleted_open: Option<Rows<'a, DeletedOpen>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_open_unknown: Option<String>,
+    descriptors: Option<Rows<'a, Handles>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    descriptors_unknown: Option<String>,
+    host: Row<'a, HostHandles>,
+}
+
+impl<'a> Disk<'a> {
+    fn of(disk: &'a disk::Disk) -> Self {
+        Self {
+            filesystems: Rows::of(&disk.filesystems),
+            growing: disk.growing.value().map(Rows::of),
+            growing_unknown: disk.growing.why().map(ToString::to_string),
+            deleted_open: disk.deleted_open.value().map(Rows::of),
+            deleted_open_unknown: disk.deleted_open.why().map(ToString::to_string),
+            descriptors: disk.descriptors.value().map(Rows::of),
+            descriptors_unknown: disk.descriptors.why().map(ToString::to_string),
+            host: Row(&disk.host),
+        }
+    }
+}
