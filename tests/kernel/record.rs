@@ -293,7 +293,7 @@ fn refused() -> Result<()> {
         (&["replay", "/nonexistent"], "No such file"),
         (&["replay", &dir, "--incident", "77"], "no incident 77"),
         (&["replay", &dir, "--from", "2001-01-01T00:00", "--to", "2001-01-01T01:00"], "nothing of that time"),
-        (&["replay", &dir, "5"], "leave INTERVAL out"),
+        (&["replay", &dir, "20ms"], "give a longer INTERVAL"),
         (&["record", &dir], "another stillwatch"),
         (&["1", "1", "--save", &other], "exists already"),
     ];

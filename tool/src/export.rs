@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli::{Export, Refusal, plan::Exported},
-    record::{self, Entry, Recording},
+    record::{self, ColumnWords, Entry, Recording},
     sinks::export::{self, Exporter},
 };
 
@@ -47,6 +47,10 @@ impl Format {
 pub fn export(asked: &Export) -> Result<()> {
     let form = Format::of(asked)?;
     let recording = record::open(&asked.file)?;
+    if asked.tables {
+        let words = recording.words()?;
+        return unless_closed(tables(output(asked)?, &words));
+    }
     let host = Some(recording.head().host.clone()).filter(|host| !host.is_empty());
     let out = output(asked)?;
     let exporter = match form {
@@ -55,11 +59,24 @@ pub fn export(asked: &Export) -> Result<()> {
         #[cfg(feature = "parquet")]
         Format::Parquet(table) => Exporter::parquet(out, table, host),
     };
-    match exporter.and_then(|exporter| write(&recording, exporter)) {
+    unless_closed(exporter.and_then(|exporter| write(&recording, exporter)))
+}
+
+fn unless_closed(result: io::Result<()>) -> Result<()> {
+    match result {
         // The reader has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("writing"),
     }
+}
+
+/// A column a line.
+fn tables(mut out: impl Write, words: &[ColumnWords]) -> io::Result<()> {
+    for column in words {
+        serde_json::to_writer(&mut out, column)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
 }
 
 /// The table of this name.

@@ -13,6 +13,7 @@
 //! - [`snapshot`]: one interval, in tables.
 //! - [`table`]: how the rows of snapshots are declared: a column once, for every sink.
 //! - [`findings`]: rules over snapshots: what is wrong, in a sentence, and what was looked at and is fine.
+//! - [`coarser`]: several intervals of a recording as one.
 //! - [`selection`]: what of a snapshot was asked for.
 //! - [`sinks`]: text, JSON; they know snapshots, never probes.
 //! - [`names`]: pid, cgroup → name; [`attribution`] puts them onto snapshots; [`reasons`]: kernel stack → what a task waits for.
@@ -32,6 +33,7 @@ pub mod asked;
 pub mod attribution;
 pub mod between;
 pub mod cli;
+pub mod coarser;
 pub mod constant;
 #[cfg(test)]
 mod docs;

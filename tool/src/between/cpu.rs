@@ -22,7 +22,7 @@ use crate::{
         },
         who,
     },
-    table::{Known, Why},
+    table::{Known, Why, in_order},
 };
 
 pub fn between(prev: &sample::Cpu, next: &sample::Cpu, span: &Span, plan: &plan::Cpu) -> Cpu {
@@ -109,7 +109,7 @@ fn waited(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64, span: &Span) 
             })
         })
         .collect();
-    rows.sort_by_key(|row| Reverse((row.total_ns, row.waits)));
+    in_order(&mut rows);
     rows
 }
 
@@ -168,7 +168,7 @@ fn waiting(next: &sample::Cpu) -> Vec<Waiting> {
         age_ns: task.waits_ns,
     };
     let mut rows: Vec<Waiting> = next.waiting.iter().map(row).collect();
-    rows.sort_by_key(|row| (Reverse(row.age_ns), row.tid));
+    in_order(&mut rows);
     rows
 }
 
@@ -204,7 +204,7 @@ fn running(next: &sample::Cpu, waits_known: bool, span: &Span) -> Vec<Running> {
         }
     };
     let mut rows: Vec<Running> = next.ran.iter().map(row).collect();
-    rows.sort_by(|a, b| b.ran_ns.cmp(&a.ran_ns).then_with(|| a.who.pid.cmp(&b.who.pid)));
+    in_order(&mut rows);
     rows
 }
 
@@ -240,7 +240,7 @@ fn by(prev: &sample::Cpu, next: &sample::Cpu, longest_ns: u64) -> Vec<WaitsBy> {
         WaitsBy { who: sum.who, waits: latency.count, latency }
     };
     let mut rows: Vec<WaitsBy> = sums.into_values().map(row).collect();
-    rows.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
+    in_order(&mut rows);
     rows
 }
 
@@ -258,7 +258,7 @@ fn throttled(prev: &BTreeMap<String, Throttling>, next: &BTreeMap<String, Thrott
         (row.throttled > 0 || row.throttled_ns > 0).then_some(row)
     };
     let mut rows: Vec<Throttled> = next.iter().filter_map(row).collect();
-    rows.sort_by_key(|row| Reverse((row.throttled_ns, row.throttled)));
+    in_order(&mut rows);
     rows
 }
 
@@ -302,6 +302,6 @@ fn interrupts(prev: &sample::Cpu, next: &sample::Cpu) -> Option<Vec<Interrupt>> 
         (count > 0).then_some(Interrupt { kind, name, irq, count, total_ns, max_ns })
     };
     let mut rows: Vec<Interrupt> = after.iter().filter_map(row).collect();
-    rows.sort_by_key(|row| (Reverse(row.total_ns), row.irq));
+    in_order(&mut rows);
     Some(rows)
 }

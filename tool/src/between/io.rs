@@ -19,7 +19,7 @@ use crate::{
         Who,
         io::{Begun, Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, LEFT_OUT, NO_QUEUE, NOT_TIMED, Op, Request},
     },
-    table::{Bounded, Known},
+    table::{Bounded, Known, in_order},
 };
 
 /// What a whole interval says, from what two samples say.
@@ -198,10 +198,7 @@ impl Context<'_> {
             blame.push(row(held_back, How::Unknown, wait_ns - worked_ns));
         }
         blame.retain(|blame| blame.blamed_ns > 0);
-        blame.sort_by(|a, b| {
-            let order = |blame: &Blame| (Reverse(blame.wait_ns), blame.victim.pid, Reverse(blame.blamed_ns));
-            order(a).cmp(&order(b))
-        });
+        in_order(&mut blame);
         blame
     }
 

@@ -4,10 +4,7 @@ mod kills;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, HashSet},
-};
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use stillwatch_common::{
@@ -24,6 +21,7 @@ use crate::{
         Latency, Who,
         oom::{Inside, Limit, Oom, Reclaim, Signal, Total},
     },
+    table::in_order,
 };
 
 pub use kills::reconstructed;
@@ -32,7 +30,7 @@ pub fn between(before: &sample::Oom, after: &sample::Oom, span: &Span, _: &plan:
     let taken = span.to;
     let vm = after.vm.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.vm.get(name)?)?)));
     let mut inside: Vec<Inside> = after.inside.iter().map(|inside| self::inside(inside, taken, after)).collect();
-    inside.sort_by_key(|inside| Reverse(inside.age));
+    in_order(&mut inside);
     Oom {
         kills: kills(after, taken),
         freed: after.freed.iter().map(|kill| kills::kill(kill, taken.wall_at(kill.kill.at_ns), after)).collect(),
@@ -112,7 +110,7 @@ fn reclaim(before: &sample::Oom, after: &sample::Oom, span: &Span) -> Vec<Reclai
     for row in &mut rows {
         leave_alone(&mut row.who, after);
     }
-    rows.sort_by_key(|row| (Reverse(row.latency.total_ns), row.who.pid, row.kind));
+    in_order(&mut rows);
     rows
 }
 
@@ -143,7 +141,6 @@ fn signal(signal: &stillwatch_common::oom::Signal, at: Timestamp) -> Signal {
     Signal { at, sender: task(&signal.sender), target: task(&signal.target), by_oom: false }
 }
 
-/// The fullest first.
 fn limits(before: &sample::Oom, after: &sample::Oom) -> Vec<Limit> {
     let mut limits: Vec<Limit> = after
         .limits
@@ -159,8 +156,7 @@ fn limits(before: &sample::Oom, after: &sample::Oom) -> Vec<Limit> {
             }
         })
         .collect();
-    let room = |limit: &Limit| limit.limit_bytes.unwrap_or(u64::MAX).saturating_sub(limit.usage_bytes);
-    limits.sort_by_key(|limit| (Reverse(limit.failures), room(limit)));
+    in_order(&mut limits);
     limits
 }
 

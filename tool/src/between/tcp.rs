@@ -24,6 +24,7 @@ use crate::{
             Direction, End, Ends, Events, Flow, NoRoute, Outcomes, Owners, Reset, Retransmit, Sent, Tcp, Totals, Window,
         },
     },
+    table::in_order,
 };
 
 pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &plan::Tcp) -> Tcp {
@@ -33,7 +34,7 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         .filter(|(ends, _)| shown(ends, plan))
         .filter_map(|(ends, flow)| self::flow(ends, before.flows.get(ends), flow, after))
         .collect();
-    flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.ends));
+    in_order(&mut flows);
     let network =
         after.network.iter().filter_map(|(&name, now)| Some((name, now.checked_sub(*before.network.get(name)?)?)));
     Tcp {

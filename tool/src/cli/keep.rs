@@ -37,6 +37,7 @@ Examples:
   stillwatch replay /var/lib/stillwatch --from 14:02 --to 14:20
   stillwatch replay . --incident 3          from before it began until after
   stillwatch replay day.swr io -p 430       with the probes' flags and filters
+  stillwatch replay day.swr 1m              minutes instead of seconds
   stillwatch replay day.swr --json          as --json printed it live
   stillwatch replay day.swr --plain         lines, not the screen
 
@@ -49,6 +50,7 @@ Examples:
   stillwatch export web1.swr --table io.devices --format csv
   stillwatch export web1.swr --table io.devices --format parquet -o web1.parquet
   stillwatch export /var/lib/stillwatch --table overview.findings
+  stillwatch export web1.swr --tables      what its columns mean
 
 Each row begins with its time, the interval's length and the host. Tables and
 their columns: docs/tables.md; a TABLE that is not there lists all.";
@@ -118,7 +120,7 @@ pub struct Excerpt {
 /// Show what was kept, as if it were now
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "stillwatch replay FILE|DIR [FLAGS] [PROBE] [FLAGS OF THE PROBE]",
+    override_usage = "stillwatch replay FILE|DIR [FLAGS] [PROBE] [INTERVAL] [FLAGS OF PROBE]",
     after_help = REPLAY_EXAMPLES,
     max_term_width = 80
 )]
@@ -168,6 +170,9 @@ pub struct Export {
     /// Only this table
     #[arg(long, value_name = "TABLE", help_heading = "What")]
     pub table: Option<String>,
+    /// No rows: what the columns are, with unit and meaning, as the recording itself says
+    #[arg(long, conflicts_with_all = ["table", "format"], help_heading = "What")]
+    pub tables: bool,
     /// Into a file, which is overwritten
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,

@@ -186,9 +186,6 @@ pub fn replayed(recorded: &[String], rest: &[OsString], terminal: Surroundings) 
         }
     };
     let asked = plan(rest.to_vec())?;
-    if !asked.interval.is_zero() {
-        return Err(Refusal::new("a recording is shown at the interval at which it was made: leave INTERVAL out"));
-    }
     // Words that only the version which made it knows are of no use here.
     let words = recorded.iter().map(OsString::from);
     let words = std::iter::once(OsString::from("stillwatch")).chain(words);

@@ -316,8 +316,9 @@ fn a_recording_is_shown_as_it_was_asked_for_unless_a_probe_is_named() {
     assert!(plan.filter.cgroup.unwrap().holds("/system.slice/web.service/a"));
     assert!(shown("record /data", "").overview);
     assert!(shown("--flag-of-a-later-version", "").overview);
-    let refused = replayed(&[], &["5".into()], here).unwrap_err();
-    assert_eq!(refused, Refusal::new("a recording is shown at the interval at which it was made: leave INTERVAL out"));
+    let longer = shown("record /data", "5s 3");
+    assert_eq!((longer.interval, longer.count, longer.overview), (Duration::from_secs(5), Some(3), true));
+    assert_eq!(shown("", "io 1m").interval, Duration::from_secs(60));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn files_of_many_hosts() {
         let export = |format, table: Option<&str>| {
             let output = folder.0.join(host).with_extension("out");
             let table = table.map(str::to_owned);
-            let asked = Export { file: file.clone(), format, table, output: Some(output.clone()) };
+            let asked = Export { file: file.clone(), format, table, tables: false, output: Some(output.clone()) };
             super::export(&asked).unwrap();
             fs::read(output).unwrap()
         };

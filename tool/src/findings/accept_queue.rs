@@ -39,7 +39,8 @@ fn was_full(tcp: &Tcp, row: &Listener) -> bool {
 fn one(scene: &Scene, tcp: &Tcp, row: &Listener) -> Finding {
     let is_full = was_full(tcp, row);
     let (rate, local) = (format::rate(row.dropped, scene.now.interval), row.local);
-    let waiting = format!("{} wait to be accepted (limit {})", row.queue, row.limit);
+    let queue = row.queue.unwrap_or_default();
+    let waiting = format!("{queue} wait to be accepted (limit {})", row.limit);
     let who = name(&row.owners.who);
     let reasons = || {
         let reason = drops(tcp, row).find_map(|site| site.cause.reason.value());
@@ -67,7 +68,7 @@ fn one(scene: &Scene, tcp: &Tcp, row: &Listener) -> Finding {
         harm: scene.rate(row.dropped) * harm::SYN,
         evidence: vec![
             of("requests dropped", Value::PerSecond(scene.rate(row.dropped))),
-            of("connections that wait to be accepted", Value::Count(row.queue.into())),
+            of("connections that wait to be accepted", Value::Count(queue.into())),
             of("that may wait", Value::Count(row.limit.into())),
         ],
         culprits: if is_full { vec![row.owners.who.clone()] } else { Vec::new() },

@@ -17,7 +17,7 @@ use crate::{
         finding::Finding,
         ledger::{BEFORE_START, Entry, For},
     },
-    table::Known,
+    table::{Known, in_order},
 };
 
 /// Shorter waits for a CPU are how it is shared.
@@ -73,7 +73,7 @@ impl Ledger {
             rule: rule.map(str::to_owned),
         };
         let mut rows: Vec<Entry> = self.entries.iter().map(row).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.lost_ns));
+        in_order(&mut rows);
         rows
     }
 }

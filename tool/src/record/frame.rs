@@ -20,6 +20,7 @@ const CHUNK: usize = 256 << 10;
 pub const HEAD: u8 = 1;
 pub const KEY: u8 = 2;
 pub const ENTRY: u8 = 3;
+pub const WORDS: u8 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

@@ -14,11 +14,14 @@
 //! | head | [`Head`]: which host, which kernel, how it was measured; again before every key | alone |
 //! | key | [`Entry`], a snapshot; once a minute | alone |
 //! | entry | [`Entry`] | with the key before it as prefix, or alone where there is none yet |
+//! | words | all columns with unit and meaning ([`ColumnWords`]); once, after the first head | alone |
 //!
 //! So a frame that is damaged costs itself; a key, the rest of its minute. A reader that meets what is no frame looks for the next one.
 //! Payloads name their columns: those that a later version adds are skipped, and so are frames of kinds, and entries, that only it knows.
 //! A change that makes earlier readers wrong raises [`FORMAT`].
 
+#[cfg(any(test, fuzzing))]
+pub mod any_bytes;
 mod frame;
 mod head;
 mod incident;
@@ -32,6 +35,7 @@ mod segments;
 mod store;
 #[cfg(test)]
 pub mod tests;
+mod words;
 mod write;
 
 pub use self::{
@@ -43,6 +47,7 @@ pub use self::{
     reader::{Reader, Skipped},
     recorder::Recorder,
     store::{Folder, Single, Store},
+    words::{ColumnWords, lacking},
     write::{Payload, Segment},
 };
 

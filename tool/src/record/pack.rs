@@ -9,6 +9,7 @@ use super::frame::LARGEST;
 
 /// More does not pay: docs/decisions/0022-recordings.md.
 const LEVEL: i32 = 3;
+const SMALLEST: i32 = 19;
 
 pub fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(io::Error::other)
@@ -20,8 +21,17 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
 }
 
 pub fn pack(payload: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
+    pack_at(LEVEL, payload, prefix)
+}
+
+/// As small as it can be: of what is packed once and written often.
+pub fn pack_small(payload: &[u8]) -> io::Result<Vec<u8>> {
+    pack_at(SMALLEST, payload, &[])
+}
+
+fn pack_at(level: i32, payload: &[u8], prefix: &[u8]) -> io::Result<Vec<u8>> {
     let mut context = CCtx::create();
-    context.set_parameter(CParameter::CompressionLevel(LEVEL)).map_err(error)?;
+    context.set_parameter(CParameter::CompressionLevel(level)).map_err(error)?;
     // Prefix and payload are looked at together.
     context.set_parameter(CParameter::WindowLog(window(prefix.len() + payload.len()))).map_err(error)?;
     context.ref_prefix(prefix).map_err(error)?;

@@ -26,6 +26,8 @@ pub enum Problem {
     NoIncident { path: PathBuf, number: u32 },
     #[error("{} has nothing of that time: it is from {first} to {last}", path.display())]
     NothingThen { path: PathBuf, first: Timestamp, last: Timestamp },
+    #[error("{} was recorded by stillwatch {version}, which did not write down what its columns mean: see docs/tables.md", path.display())]
+    NoWords { path: PathBuf, version: String },
     #[error("{} was recorded by stillwatch {version}, whose format {format} is newer than this one's: use that version", path.display())]
     Newer { path: PathBuf, version: String, format: u32 },
 }

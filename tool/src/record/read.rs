@@ -16,6 +16,7 @@ use super::{
     incident,
     reader::{self, Range, Reader, Skipped},
     segments,
+    words::{self, ColumnWords},
 };
 
 /// Kills are remembered for so long.
@@ -68,6 +69,18 @@ impl Recording {
     /// Of the first segment that has one.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// What its columns are, as it says itself: of the last segment that does, since a later version adds some.
+    pub fn words(&self) -> Result<Vec<ColumnWords>, Problem> {
+        for segment in self.segments.iter().rev() {
+            let words = File::open(segment).and_then(words::of);
+            let words = words.map_err(|error| Problem::Unreadable { path: segment.clone(), error })?;
+            if let Some(words) = words {
+                return Ok(words);
+            }
+        }
+        Err(Problem::NoWords { path: self.path.clone(), version: self.head.version.clone() })
     }
 
     /// Moments of the first and the last entry; none: there are none.

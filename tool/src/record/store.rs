@@ -17,6 +17,7 @@ use super::{
     Head, Problem, Segment,
     incident::{self, Incident},
     segments,
+    words::Words,
     write::Payload,
 };
 use crate::cli::plan::Limits;
@@ -59,9 +60,9 @@ struct Written {
 }
 
 impl Written {
-    fn create(path: &Path, head: &Head, at: Timestamp) -> io::Result<Self> {
+    fn create(path: &Path, head: &Head, words: Words, at: Timestamp) -> io::Result<Self> {
         let file = File::options().create_new(true).write(true).mode(OWNER).open(path)?;
-        Ok(Self { segment: Segment::new(file, head.clone()), synced: at })
+        Ok(Self { segment: Segment::described(file, head.clone(), words), synced: at })
     }
 
     fn write(&mut self, kept: &Kept, sync: Duration) -> io::Result<()> {
@@ -86,7 +87,7 @@ pub struct Single {
 
 impl Single {
     pub fn create(path: &Path, head: &Head, sync: Duration) -> Result<Self, Problem> {
-        let written = Written::create(path, head, head.began);
+        let written = Words::of_this_version().and_then(|words| Written::create(path, head, words, head.began));
         let written = written.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Problem::Exists(path.to_owned()),
             _ => Problem::Unwritable { path: path.to_owned(), error },
@@ -110,6 +111,7 @@ pub struct Folder {
     path: PathBuf,
     limits: Limits,
     head: Head,
+    words: Words,
     open: Option<Written>,
     /// The last is the one that is written.
     segments: VecDeque<OnDisk>,
@@ -139,13 +141,14 @@ impl Folder {
             let bytes = fs::metadata(&path).map_err(unwritable)?.len();
             segments.extend(segments::began(&path).map(|began| OnDisk { path, began, bytes }));
         }
-        Ok(Self { path: path.to_owned(), limits, head, open: None, segments, incident: None, _lock: lock })
+        let words = Words::of_this_version().map_err(unwritable)?;
+        Ok(Self { path: path.to_owned(), limits, head, words, open: None, segments, incident: None, _lock: lock })
     }
 
     fn begin(&mut self, at: Timestamp) -> io::Result<()> {
         self.open = None;
         let path = self.path.join(segments::name(at));
-        let open = Written::create(&path, &self.head, at)?;
+        let open = Written::create(&path, &self.head, self.words.clone(), at)?;
         self.segments.push_back(OnDisk { path: path.clone(), began: at, bytes: 0 });
         self.open = Some(open);
         if let Some(incident) = &self.incident {

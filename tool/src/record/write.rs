@@ -12,6 +12,7 @@ use super::{
     Entry, Head,
     frame::{self, Header, LARGEST},
     pack::{encode, pack},
+    words::Words,
 };
 
 /// Of the keys, which what comes after them needs to be read.
@@ -37,6 +38,7 @@ impl Payload {
 pub struct Segment<W> {
     out: W,
     head: Head,
+    words: Words,
     key: Option<Key>,
     pub bytes: u64,
 }
@@ -49,7 +51,12 @@ struct Key {
 
 impl<W: Write> Segment<W> {
     pub fn new(out: W, head: Head) -> Self {
-        Self { out, head, key: None, bytes: 0 }
+        Self::described(out, head, Words::default())
+    }
+
+    /// One that says what its columns are.
+    pub fn described(out: W, head: Head, words: Words) -> Self {
+        Self { out, head, words, key: None, bytes: 0 }
     }
 
     pub fn out(&self) -> &W {
@@ -73,6 +80,9 @@ impl<W: Write> Segment<W> {
         if due || self.bytes == 0 {
             let head = encode(&self.head)?;
             frame::put(&mut bytes, Header { kind: frame::HEAD, unpacked: head.len(), ..header }, &pack(&head, &[])?);
+        }
+        if self.bytes == 0 {
+            self.words.put(&mut bytes, header);
         }
         if due {
             let packed = pack(&entry.bytes, &[])?;

@@ -1,20 +1,23 @@
 //! A recording, shown as if it were now.
 
+mod longer;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{io, time::Duration};
 
 use anyhow::Result;
 use jiff::Timestamp;
 
+use self::longer::Longer;
 use super::{show, unless_enough_seen};
 use crate::{
     cli::{
-        self, Replay, Surroundings,
+        self, Refusal, Replay, Surroundings,
         plan::{Plan, Told},
     },
     findings::track::Tracker,
+    format,
     record::{self, Entry, Recording, Skipped},
     screen::Screen,
     sinks,
@@ -25,7 +28,9 @@ pub fn replay(asked: &Replay) -> Result<()> {
     let recording = record::open(&asked.path)?;
     let head = recording.head();
     let plan = cli::replayed(&head.flags, &asked.rest, Surroundings::of_this_process())?;
+    not_shorter(plan.interval, head.interval)?;
     let range = recording.range(&asked.excerpt)?;
+    tell_what_lacks(&recording);
     let mut shown = Shown {
         tracker: (asked.findings == Told::Again).then(|| Tracker::new(head.missing.clone())),
         plan: &plan,
@@ -38,8 +43,7 @@ pub fn replay(asked: &Replay) -> Result<()> {
     let mut entries = recording.entries_and_before(range);
     let mut left = plan.count.unwrap_or(u64::MAX);
     let mut any = false;
-    for entry in entries.by_ref() {
-        let Some(entry) = shown.of(entry, range.0) else { continue };
+    for entry in shown.all(entries.by_ref(), range.0) {
         any = true;
         left -= u64::from(matches!(entry, Entry::Snapshot(_)));
         if let Err(error) = show(&mut *sink, &plan, entry) {
@@ -60,7 +64,7 @@ pub fn replay(asked: &Replay) -> Result<()> {
 fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), mut shown: Shown) -> Result<()> {
     let plan = shown.plan;
     let mut entries = recording.entries_and_before(range);
-    let mut wanted = entries.by_ref().filter_map(|entry| shown.of(entry, range.0));
+    let mut wanted = shown.all(entries.by_ref(), range.0);
     // What cannot be read is said before the terminal is taken.
     let Some(first) = wanted.next() else { return Err(recording.nothing_then().into()) };
     let mut screen = Screen::open(plan, recording.head().clone(), true)?;
@@ -80,6 +84,26 @@ fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), mut shown: Sh
     Ok(())
 }
 
+/// What lies between two looks is not in the recording.
+fn not_shorter(asked: Duration, recorded: Duration) -> Result<(), Refusal> {
+    let refused = || {
+        let [asked, recorded] = [asked, recorded].map(|it| format::duration(it.as_nanos() as u64));
+        Refusal::new(format!(
+            "it was recorded every {recorded}, which is not shown every {asked}: give a longer INTERVAL, or none"
+        ))
+    };
+    if asked.is_zero() || asked >= recorded { Ok(()) } else { Err(refused()) }
+}
+
+/// Of an earlier version, columns that this one has: they are not known, and where there is no word for that, none or 0.
+fn tell_what_lacks(recording: &Recording) {
+    let Ok(written) = recording.words() else { return };
+    let lacks = record::lacking(&written);
+    if !lacks.is_empty() {
+        tracing::warn!("not recorded by stillwatch {}: {}", recording.head().version, lacks.join(", "));
+    }
+}
+
 fn tell(skipped: &Skipped) {
     if !skipped.is_nothing() {
         tracing::warn!("not all of the recording can be read: {skipped}");
@@ -96,6 +120,12 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    /// At the intervals that are asked for.
+    fn all(&mut self, entries: impl Iterator<Item = Entry>, from: Timestamp) -> impl Iterator<Item = Entry> {
+        let interval = self.plan.interval;
+        Longer::new(entries.filter_map(move |entry| self.of(entry, from)), interval)
+    }
+
     /// What is before `from` is only looked at.
     fn of(&mut self, entry: Entry, from: Timestamp) -> Option<Entry> {
         let shown = entry.at().is_some_and(|at| at >= from);

@@ -1,11 +1,10 @@
 //! Some of those who wait in run queues and who run; the histogram counts everybody.
 
-use std::cmp::Reverse;
-
 use super::{bound_some, by_cgroup, keep_some};
 use crate::{
     cli::plan::{By, Filter, Plan},
     snapshot::cpu::Cpu,
+    table::in_order,
 };
 
 pub fn select(cpu: &mut Cpu, plan: &Plan) {
@@ -16,11 +15,11 @@ pub fn select(cpu: &mut Cpu, plan: &Plan) {
     if plan.cpu.as_ref().is_some_and(|plan| plan.by == Some(By::Cgroup)) {
         if let Some(rows) = cpu.running.value_mut() {
             by_cgroup(rows, |row| &mut row.who, |_| ());
-            rows.sort_by_key(|row| Reverse(row.ran_ns));
+            in_order(rows);
         }
         if let Some(rows) = &mut cpu.by {
             by_cgroup(rows, |row| &mut row.who, |_| ());
-            rows.sort_by_key(|row| Reverse((row.latency.total_ns, row.latency.count)));
+            in_order(rows);
         }
     }
 }

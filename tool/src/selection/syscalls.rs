@@ -1,19 +1,17 @@
 //! Calls by cgroup. The programs count only those that were asked for.
 
-use std::cmp::Reverse;
-
 use super::{bound_some, by_cgroup};
 use crate::{
     cli::plan::{By, Filter, Plan},
     snapshot::syscalls::Syscalls,
-    table::ROWS,
+    table::{ROWS, in_order},
 };
 
 pub fn select(syscalls: &mut Syscalls, plan: &Plan) {
     let by = plan.syscalls.as_ref().and_then(|plan| plan.by);
     if let (Some(By::Cgroup), Some(rows)) = (by, &mut syscalls.by) {
         by_cgroup(rows, |row| &mut row.who, |row| row.syscall.clone());
-        rows.sort_by_key(|row| Reverse((row.total_ns, row.times())));
+        in_order(rows);
     }
 }
 

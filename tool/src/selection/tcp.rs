@@ -2,7 +2,7 @@
 
 mod remotes;
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr};
 
 use super::{bound_some, keep, keep_some};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         Latency, Who,
         tcp::{End, Ends, Events, Flow, Owners, Sent, Tcp},
     },
+    table::in_order,
 };
 
 /// By owners, of whom a socket may have several; the totals and the tables of remotes and of drops count everybody.
@@ -60,7 +61,7 @@ fn together(flows: &mut Vec<Flow>, by: FlowsBy) {
         }
     }
     flows.extend(groups.into_values());
-    flows.sort_by_key(|flow| (Reverse((flow.segments, flow.attempts)), flow.group.clone()));
+    in_order(flows);
 }
 
 fn group(flow: &Flow, by: FlowsBy) -> (String, Owners) {

@@ -1,11 +1,11 @@
 //! Who waited in a run queue, and who had the CPU.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Latency, Who, who::about};
-use crate::table::{Bounded, Known, named, table};
+use crate::table::{Bounded, Known, named, placed, table};
 
 named!(InterruptKind);
 
@@ -290,3 +290,13 @@ impl Processor {
 }
 
 about! { Waited: who; Waiting: who; Running: who; WaitsBy: who; }
+
+placed! {
+    Waited: row => Reverse((row.total_ns, row.waits));
+    Waiting: row => (Reverse(row.age_ns), row.tid);
+    Running: row => (Reverse(row.ran_ns), row.who.pid);
+    WaitsBy: row => Reverse((row.latency.total_ns, row.latency.count));
+    Throttled: row => Reverse((row.throttled_ns, row.throttled));
+    Processor: row => row.number;
+    Interrupt: row => (Reverse(row.total_ns), row.irq);
+}

@@ -1,6 +1,6 @@
 //! The `io` probe's part of a snapshot.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{
     Latency, Who,
     who::{FileServer, about},
 };
-use crate::table::{Bounded, Known, Why, named, table};
+use crate::table::{Bounded, Known, Why, named, placed, table};
 pub use disks::WholeDisk;
 
 mod disks;
@@ -111,12 +111,12 @@ table! {
         /// From the request's making to its completion.
         total: Known<Latency> = histogram().source("block_rq_complete");
         /// Requests that are not completed.
-        in_flight: Known<u64> = gauge("requests"), text [count("IN FLIGHT").narrow("DEPTH").least(5).unless_unknown()];
+        in_flight: Known<u64> = gauge("requests").now(), text [count("IN FLIGHT").narrow("DEPTH").least(5).unless_unknown()];
         /// Age of the oldest of them.
-        oldest_ns: Known<Option<u64>> = gauge("ns").max().as_of("in_flight"),
+        oldest_ns: Known<Option<u64>> = gauge("ns").max().now().as_of("in_flight"),
             text [own("OLDEST", "oldest").close().least(6).with("in_flight")];
         /// Of `in_flight`: those that were with the device before we started.
-        before_start: u64 = gauge("requests").sparse();
+        before_start: u64 = gauge("requests").now().sparse();
     }
 
     /// A process in uninterruptible sleep, waiting for one thing.
@@ -136,9 +136,9 @@ table! {
         /// The longest of those that ended, whatever goes on.
         ended_max_ns: u64 = gauge("ns").max().hidden();
         /// Threads that still wait.
-        now: u64 = gauge("threads"), text [own("NOW", "now").right().least(5)];
+        now: u64 = gauge("threads").now(), text [own("NOW", "now").right().least(5)];
         /// How long the oldest of them has been waiting.
-        now_ns: Known<Option<u64>> = gauge("ns").max();
+        now_ns: Known<Option<u64>> = gauge("ns").max().now();
         /// In words; not known where the wait was too short for a stack to be taken, or none could be read.
         reason: Known<String> = label(), text [own("WAITING FOR", "waiting_for")];
         /// The call it waits in; not known outside of calls (a page fault).
@@ -280,3 +280,15 @@ impl Stalled {
 }
 
 about! { Stalled: who; Cause: who; Blame: victim, culprit; Request: who; }
+
+// What took the most time first.
+placed! {
+    Device: row => (
+        Reverse((row.total.value().map(|total| total.total_ns), row.in_flight.value().copied())),
+        &row.device,
+        row.op,
+    );
+    Stalled: row => (Reverse((row.total_ns + row.lost_ns, row.waits)), row.who.pid);
+    Cause: row => Reverse((row.service_ns.value().copied(), row.bytes));
+    Blame: row => (Reverse(row.wait_ns), row.victim.pid, Reverse(row.blamed_ns));
+}

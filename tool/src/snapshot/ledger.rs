@@ -1,8 +1,10 @@
 //! Where the time of processes went.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Known, named, table};
+use crate::table::{Known, named, placed, table};
 
 named!(For);
 
@@ -25,6 +27,10 @@ table! {
         /// The rule whose finding is about them; none: nobody's.
         rule: Option<String> = label();
     }
+}
+
+placed! {
+    Entry: row => Reverse(row.lost_ns);
 }
 
 /// What processes wait for.

@@ -1,6 +1,6 @@
 //! Out of memory: kills, and who waits.
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, rc::Rc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub use crate::lead_up::{LeadUp, Memory, Series};
 use crate::{
     constant::{self, Constant},
     oom_report::{Constraint, Report},
-    table::{Bounded, Reason, named, table},
+    table::{Bounded, Reason, named, placed, table},
 };
 
 named!(Kind);
@@ -192,3 +192,10 @@ pub struct Total {
 }
 
 about! { Kill: victim.who, trigger; Signal: sender, target; Reclaim: who; Inside: who; }
+
+placed! {
+    Reclaim: row => (Reverse(row.latency.total_ns), row.who.pid, row.kind);
+    Inside: row => Reverse(row.age);
+    // The fullest first.
+    Limit: row => (Reverse(row.failures), row.limit_bytes.unwrap_or(u64::MAX).saturating_sub(row.usage_bytes));
+}

@@ -1,8 +1,9 @@
 //! The `syscalls` probe's part of a snapshot.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use stillwatch_common::syscalls::CallWait;
 
 use super::{
     Latency, Who,
@@ -11,7 +12,8 @@ use super::{
 pub use crate::asked::Mode;
 use crate::{
     reasons::Kind,
-    table::{Bounded, Known, Reason, table},
+    syscall_names,
+    table::{Bounded, Known, Reason, placed, table},
 };
 
 /// Reasons why something is not known.
@@ -220,3 +222,14 @@ impl InFlight {
 }
 
 about! { SlowCalls: who; InFlight: who; CallsBy: who; Failing: who; }
+
+/// Most of the time goes to waiting by design, on every host: it stands below what somebody may be delayed by.
+fn waits_by_design(syscall: &str) -> bool {
+    syscall_names::number(syscall).is_some_and(|nr| syscall_names::waits(nr) == CallWait::ByDesign)
+}
+
+placed! {
+    Call: row => (waits_by_design(&row.syscall), Reverse((row.timed_ns(), row.times())));
+    SlowCalls: row => Reverse((row.total_ns, row.count));
+    CallsBy: row => Reverse((row.total_ns, row.times()));
+}

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Column, Columns, Known, Merge};
+use super::{Cell, Column, Columns, Known, Merge, Placed, Then};
 
 /// Rows kept of a table: more than anybody reads, and as many as names are kept of.
 pub const ROWS: usize = 4096;
@@ -41,6 +41,22 @@ impl<R: Columns> Bounded<R> {
                 None => self.others = Some(Others { rows: 1, sum: row }),
             }
         }
+    }
+}
+
+impl<R: Columns + Placed> Then for Bounded<R> {
+    /// Of the others it is not known which are the same: there were at least as many as in one of the two.
+    fn then(&mut self, later: Self) {
+        self.rows.then(later.rows);
+        match (&mut self.others, later.others) {
+            (Some(others), Some(later)) => {
+                others.rows = others.rows.max(later.rows);
+                others.sum.then(Some(&later.sum));
+            }
+            (Some(others), None) => others.sum.then(None),
+            (none, later) => *none = later,
+        }
+        self.bound(|_| false);
     }
 }
 

@@ -14,7 +14,7 @@ macro_rules! table {
         $(#[doc = $about])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize $($(, $also)*)?)]
         $vis struct $row {
-            $($(#[doc = $doc])* pub $field: $type,)*
+            $($(#[doc = $doc])* #[serde(default = "crate::table::missing")] pub $field: $type,)*
         }
 
         impl $crate::table::Columns for $row {
@@ -34,15 +34,26 @@ macro_rules! table {
                 GET.get(column).map_or($crate::table::Cell::None, |get| get(self))
             }
 
-            fn merge(&mut self, later: &Self) {
+            fn merge(&mut self, other: &Self) {
                 let mut columns = <Self as $crate::table::Columns>::COLUMNS.iter();
                 $(if let Some(column) = columns.next() {
-                    $crate::table::Value::join(&mut self.$field, &later.$field, column.merge);
+                    $crate::table::Value::join(&mut self.$field, &other.$field, column.merge);
+                })*
+            }
+
+            fn then(&mut self, later: Option<&Self>) {
+                let mut columns = <Self as $crate::table::Columns>::COLUMNS.iter();
+                $(if let Some(column) = columns.next() {
+                    $crate::table::Value::then(&mut self.$field, later.map(|later| &later.$field), column);
                 })*
             }
         }
 
         impl $crate::table::Value for $row {
+            fn missing() -> Self {
+                Self { $($field: $crate::table::missing(),)* }
+            }
+
             fn cell(&self) -> $crate::table::Cell<'_> {
                 use $crate::table::Columns;
                 $crate::table::Cell::Row(Self::COLUMNS, self.cells())

@@ -38,6 +38,9 @@ impl fmt::Display for Why {
     }
 }
 
+/// Of a column that came later than the recording.
+pub const NOT_RECORDED: &str = "not recorded";
+
 impl<T> Known<T> {
     pub const fn not_measured(flag: &'static str) -> Self {
         Self::Not(Why::NotMeasured(Cow::Borrowed(flag)))

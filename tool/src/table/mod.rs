@@ -28,6 +28,8 @@
 //! | `flag()` | yes or no | the last; with `.max()` if either was |
 //! | `info()` | anything else that is not a number to add | the last |
 //!
+//! - `.now()`: how it is at the end of an interval, which is the last of two even of what has `.max()`; of a row that is not there at the end,
+//!   zero or none.
 //! - `.source("…")`: the kernel's hook or file that it comes from.
 //! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it, as do those
 //!   of a distribution.
@@ -53,6 +55,8 @@
 //! - `.unless_zero()`, `.unless_unknown()`: left out if that is so in every row. `.with("other")`: left out with that column.
 //! - `.after("other")`: stands behind all of that column. `.or("other")`: shows that column where this one is not known.
 //!
+//! **What is not in a recording**, because the column came later, is read as not known (`not recorded`) where its type is [`Known`]; else as none, zero or empty.
+//!
 //! **Types** of fields are those with a [`Value`] that can be written and read: numbers, `bool`, `String`, `Reason`, `Timestamp`, `Duration`, `Latency`, rows,
 //! `Option` (none is an answer), [`Known`] (not known has a reason), `Vec`, `BTreeMap` of counts; enums with names by
 //! `named!(Op, How)`; others by a [`Value`] of their own.
@@ -75,6 +79,7 @@ pub mod shape;
 pub mod spec;
 mod tabular;
 mod text;
+mod then;
 mod value;
 
 #[cfg(test)]
@@ -86,12 +91,14 @@ pub use bounded::{Bounded, Others, ROWS};
 pub use cell::Cell;
 pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
-pub use known::{Known, Reason, Why};
+pub use known::{Known, NOT_RECORDED, Reason, Why};
 pub use latency::{Latency, LatencyPart};
 pub use tabular::Tabular;
 pub use text::{Align, Format, Quantile, Room, Text, Unless};
-pub use value::Value;
+pub(crate) use then::placed;
+pub use then::{Placed, Then, in_order};
 pub(crate) use value::named;
+pub use value::{Value, missing};
 
 use std::any::Any;
 
@@ -105,8 +112,11 @@ pub trait Columns: Sized + 'static {
     /// None beyond the last column.
     fn get(&self, column: usize) -> Cell<'_>;
 
-    /// Adds the same row of a later interval.
-    fn merge(&mut self, later: &Self);
+    /// Adds another row.
+    fn merge(&mut self, other: &Self);
+
+    /// Adds the same row of the interval after it; none: it is not there any more.
+    fn then(&mut self, later: Option<&Self>);
 
     fn cells(&self) -> Vec<Cell<'_>> {
         (0..Self::COLUMNS.len()).map(|column| self.get(column)).collect()

@@ -1,9 +1,13 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Cell, ColumnKind, Columns, Format, Known, Merge, Text, Unless, Value, Why, any::Dice};
+use super::{
+    Cell, ColumnKind, Columns, Format, Known, Merge, NOT_RECORDED, Text, Unless, Value, Why,
+    any::Dice,
+    shape::{Shape, Shaped, Table},
+};
 pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
@@ -108,6 +112,51 @@ fn merged<R: Columns + DeserializeOwned + Clone>(seed: u64) {
     }
 }
 
+/// The same, of two intervals; and what is so now is as of the later one, or is not so any more.
+fn gone_on<R: Columns + DeserializeOwned + Clone>(seed: u64) {
+    let (row, later): (R, R) = (Dice::new(seed).any(), Dice::new(!seed).any());
+    let (mut both, mut ended, mut sum) = (row.clone(), row.clone(), row.clone());
+    both.then(Some(&later));
+    ended.then(None);
+    sum.merge(&later);
+    for (at, column) in R::COLUMNS.iter().enumerate() {
+        let right = if column.now { later.get(at) } else { sum.get(at) };
+        assert_eq!(both.get(at), right, "{}.{}", R::NAME, column.name);
+        match ended.get(at) {
+            Cell::Unknown(why) if column.now => assert_eq!(row.get(at), Cell::Unknown(why)),
+            cell if column.now => assert!(cell.is_nothing(), "{}.{}", R::NAME, column.name),
+            cell => assert_eq!(cell, row.get(at), "{}.{}", R::NAME, column.name),
+        }
+    }
+}
+
+/// A recording of a version that had all columns but one: the others are read, and of that one it is said that it is not recorded, where
+/// there is a word for that.
+fn read_without<R: Columns + Value + Serialize + DeserializeOwned + Shaped>(seed: u64) {
+    let row: R = Dice::new(seed).any();
+    let Shape::Row(Table { columns, .. }) = R::shape() else { panic!("no row") };
+    let written = rmp_serde::to_vec_named(&row).unwrap();
+    for (left_out, (column, shape)) in columns.into_iter().enumerate() {
+        let mut map = rmpv::decode::read_value(&mut &written[..]).unwrap();
+        let rmpv::Value::Map(entries) = &mut map else { panic!("no map") };
+        assert_eq!(entries.remove(left_out).0.as_str(), Some(column.name));
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &map).unwrap();
+        let read: R = rmp_serde::from_slice(&bytes).unwrap();
+        for at in 0..R::COLUMNS.len() {
+            let (is, was, none) = (read.get(at), row.get(at), R::missing());
+            let of = format!("{}.{} without {}", R::NAME, R::COLUMNS[at].name, column.name);
+            match (at == left_out, &shape) {
+                (false, _) => assert_eq!(is, was, "{of}"),
+                (true, Shape::Known(_)) => {
+                    assert_eq!(is, Cell::Unknown(Cow::Owned(Why::Unknown(NOT_RECORDED.into()))), "{of}")
+                }
+                (true, _) => assert_eq!(is, none.get(at), "{of}"),
+            }
+        }
+    }
+}
+
 /// Columns that others name are there, and every column says what it is.
 fn declared<R: Columns>() {
     let named = |name: &str| name.is_empty() || R::column(name).is_some();
@@ -137,6 +186,8 @@ proptest! {
     #[test]
     fn two_rows_become_one(seed in any::<u64>()) {
         each_table!(merged, seed);
+        each_table!(gone_on, seed);
+        each_table!(read_without, seed);
     }
 }
 

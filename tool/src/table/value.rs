@@ -6,18 +6,43 @@ use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Cell, Merge, Reason};
+use super::{Cell, Column, Merge, Reason};
+
+/// What stands in a column that a recording does not have.
+pub fn missing<T: Value>() -> T {
+    T::missing()
+}
 
 pub trait Value: Sized {
+    /// Not recorded, where that can be said; else nothing: none, zero, empty.
+    fn missing() -> Self;
+
     fn cell(&self) -> Cell<'_>;
 
-    /// Adds the value of a later interval.
+    /// Adds another value, of a later interval or of another row.
     fn join(&mut self, later: &Self, how: Merge);
+
+    /// Adds the value of the interval after it; none: its row is not there any more.
+    fn then(&mut self, later: Option<&Self>, column: &Column) {
+        match later {
+            Some(later) if column.now => self.join(later, Merge::Last),
+            Some(later) => self.join(later, column.merge),
+            None if column.now => self.end(),
+            None => {}
+        }
+    }
+
+    /// Nothing is so any more.
+    fn end(&mut self) {}
 }
 
 macro_rules! numbers {
     ($($type:ty as $wide:ty, $cell:ident: $add:expr;)*) => {$(
         impl Value for $type {
+            fn missing() -> Self {
+                <$type>::default()
+            }
+
             fn cell(&self) -> Cell<'_> {
                 Cell::$cell(<$wide>::from(*self))
             }
@@ -29,6 +54,10 @@ macro_rules! numbers {
                     Merge::Last => *self = *later,
                     Merge::Max => *self = <$type>::max(*self, *later),
                 }
+            }
+
+            fn end(&mut self) {
+                *self = <$type>::default();
             }
         }
     )*};
@@ -47,6 +76,10 @@ numbers! {
 }
 
 impl Value for Duration {
+    fn missing() -> Self {
+        Self::ZERO
+    }
+
     fn cell(&self) -> Cell<'_> {
         Cell::Count(u64::try_from(self.as_nanos()).unwrap_or(u64::MAX))
     }
@@ -71,6 +104,10 @@ fn last<T: Clone>(value: &mut T, later: &T, how: Merge) {
 macro_rules! texts {
     ($($type:ty),*) => {$(
         impl Value for $type {
+            fn missing() -> Self {
+                Self::default()
+            }
+
             fn cell(&self) -> Cell<'_> {
                 Cell::Text(Cow::Borrowed(self))
             }
@@ -88,6 +125,11 @@ texts!(String, Reason);
 macro_rules! named {
     ($($type:ty),*) => {$(
         impl $crate::table::Value for $type {
+            fn missing() -> Self {
+                let [first, ..] = Self::ALL;
+                first
+            }
+
             fn cell(&self) -> $crate::table::Cell<'_> {
                 $crate::table::Cell::Text(self.name().into())
             }

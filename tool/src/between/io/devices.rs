@@ -1,6 +1,6 @@
 //! What each device did.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::collections::HashMap;
 
 use stillwatch_common::io::{NO_ROW, PARTS, Request, Stage};
 
@@ -11,7 +11,7 @@ use crate::{
         Latency,
         io::{AGE_UNKNOWN, DEVICES_ONLY, Device, Op},
     },
-    table::Known,
+    table::{Known, in_order},
 };
 
 impl Context<'_> {
@@ -24,13 +24,7 @@ impl Context<'_> {
                 self.add_unseen(&mut devices, &self.device(disk), op, count);
             }
         }
-        devices.sort_by(|a, b| {
-            let order = |row: &Device| {
-                let total_ns = row.total.value().map(|total| total.total_ns);
-                (Reverse(total_ns), Reverse(row.in_flight.value().copied()))
-            };
-            order(a).cmp(&order(b)).then_with(|| (&a.device, a.op).cmp(&(&b.device, b.op)))
-        });
+        in_order(&mut devices);
         devices
     }
 

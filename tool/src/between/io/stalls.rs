@@ -17,7 +17,7 @@ use crate::{
         who::{self, NOT_IN_TIME},
     },
     syscall_names,
-    table::{Known, Why},
+    table::{Known, Placed, Why},
 };
 
 /// A row, with the number that rows are joined by.
@@ -76,8 +76,7 @@ impl Context<'_> {
         // A wait for what is not known may be one for the device asked for.
         let elsewhere = |stall: &StalledWait| stall.dev.is_some_and(|dev| !self.shown(&self.device(dev)));
         let mut rows: Vec<StalledWait> = rows.into_values().filter(|stall| !elsewhere(stall)).collect();
-        let weight = |stall: &StalledWait| (stall.row.total_ns + stall.row.lost_ns, stall.row.waits);
-        rows.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.row.who.pid.cmp(&b.row.who.pid)));
+        rows.sort_by(|a, b| a.row.place().cmp(&b.row.place()));
         rows
     }
 

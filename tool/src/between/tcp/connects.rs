@@ -1,6 +1,6 @@
 //! Connections that were opened between two readings.
 
-use std::{cmp::Reverse, collections::HashMap, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use stillwatch_common::{
@@ -13,8 +13,9 @@ use crate::{
     sample,
     snapshot::{
         self, Latency, Who,
-        tcp::{Connect, Outcomes, Remote, failed},
+        tcp::{Connect, Outcomes, Remote},
     },
+    table::in_order,
 };
 
 const BEFORE: &str = "it was opened before we started";
@@ -79,7 +80,7 @@ pub fn remotes(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) 
         }
     };
     let mut remotes: Vec<Remote> = sums.into_iter().map(remote).collect();
-    remotes.sort_by_key(|remote| (Reverse((failed(&remote.outcomes), remote.latency.total_ns)), remote.end));
+    in_order(&mut remotes);
     remotes
 }
 

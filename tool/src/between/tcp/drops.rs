@@ -1,6 +1,6 @@
 //! Packets that were dropped between two readings.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use stillwatch_common::tcp;
@@ -13,7 +13,7 @@ use crate::{
         Who,
         tcp::{DropCause, DropSite, Dropped, Ends, NO_REASONS, Owners},
     },
-    table::{Known, Why},
+    table::{Known, Why, in_order},
 };
 
 const NOT_TOLD: &str = "the kernel does not tell the packet's socket";
@@ -87,10 +87,7 @@ pub fn sites(before: &sample::Tcp, after: &sample::Tcp, plan: &plan::Tcp) -> Vec
     }
     let site = |((cause, port, netns), (packets, bytes))| DropSite { cause, port, netns, packets, bytes };
     let mut sites: Vec<DropSite> = sums.into_iter().map(site).collect();
-    let words = |known: &Known<String>| known.value().cloned();
-    sites.sort_by_key(|site| {
-        (Reverse(site.packets), words(&site.cause.reason), words(&site.cause.function), site.port, site.netns)
-    });
+    in_order(&mut sites);
     sites
 }
 

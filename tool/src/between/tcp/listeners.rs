@@ -1,14 +1,12 @@
 //! Sockets that listen, and could not take all that came between two readings.
 
-use std::cmp::Reverse;
-
 use stillwatch_common::tcp::{self, Ends};
 
 use super::{Socket, end, foreign, owners};
 use crate::{
     sample,
     snapshot::tcp::Listener,
-    table::{Bounded, Known, Why},
+    table::{Bounded, Known, Why, in_order},
 };
 
 pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Bounded<Listener>> {
@@ -30,14 +28,14 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
             netns: foreign(now.ends.netns, after),
             owners: owners(&Socket { sock: now.sock, inode: now.inode, at_ns: 0, connected, opener: None }, after),
             dropped: dropped.into(),
-            queue: now.queue,
+            queue: Some(now.queue),
             limit: now.limit,
             full,
         }
     };
     let mut rows: Vec<Listener> = after.listeners.values().filter(|now| shown(&now.ends)).map(listener).collect();
     rows.retain(|row| row.dropped > 0 || row.is_full());
-    rows.sort_by_key(|row| (Reverse((row.dropped, row.queue)), row.local));
+    in_order(&mut rows);
     rows.into()
 }
 

@@ -1,6 +1,6 @@
 //! Connections that cannot send because the other side does not read.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use stillwatch_common::tcp::Ends;
 
@@ -12,7 +12,7 @@ use crate::{
         tcp::{ClosedWindow, Owners},
         who::text,
     },
-    table::{Bounded, Known, Why},
+    table::{Bounded, Known, Why, in_order},
 };
 
 /// A window that closes for a moment is how TCP slows a sender down.
@@ -49,7 +49,7 @@ pub fn closed_windows(after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Kno
         })
     };
     let mut rows: Vec<_> = senders.into_values().filter_map(row).collect();
-    rows.sort_by_key(|row| (Reverse((row.age, row.unsent)), row.local));
+    in_order(&mut rows);
     rows.into()
 }
 

@@ -292,7 +292,7 @@ fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
             let (local, queue) = (end("0.0.0.0", 80), if full { 129 } else { 3 });
-            let row = Listener { local, netns: None, owners, dropped, queue, limit: 128, full };
+            let row = Listener { local, netns: None, owners, dropped, queue: Some(queue), limit: 128, full };
             snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };

@@ -48,6 +48,8 @@ fn write_until_killed(folder: &Folder, snapshot: &Snapshot, said: OwnedFd) -> st
 #[test]
 fn what_was_written_before_a_kill_is_there() {
     let snapshot: Snapshot = serde_json::from_str(QUOTA.lines().next().unwrap()).unwrap();
+    // Here, so that those who are killed have more to write than that.
+    Words::of_this_version().unwrap();
     let mut throw = dice(9);
     let mut torn = 0;
     for round in 0..200 {

@@ -1,17 +1,25 @@
 //! What is said again of what was recorded.
 
-use std::{fs, path::Path};
+use std::{
+    cell::RefCell,
+    fs,
+    io::{self, Write},
+    path::Path,
+    rc::Rc,
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::Shown;
+use super::{Longer, Shown, not_shorter, show};
 use crate::{
     cli::{self, Surroundings},
     findings::track::Tracker,
     record::{
-        self, Entry, Payload, Segment,
+        self, Entry, Gap, Mark, Payload, Segment,
         tests::{Folder, head},
     },
+    sinks,
     snapshot::{Snapshot, tcp::Events},
 };
 
@@ -56,4 +64,100 @@ fn the_same_is_found_again() {
         assert!(told.iter().any(|told| told.findings.as_ref().is_some_and(|found| !found.open.is_empty())), "{fault}");
         assert!(again == told, "{fault}");
     }
+}
+
+/// What is written, for whoever gave it away.
+#[derive(Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn replayed(fault: &str, words: &str) -> String {
+    let words: Vec<_> = words.split_ascii_whitespace().map(Into::into).collect();
+    let plan = cli::replayed(&[], &words, Surroundings { utf8: true, ..Surroundings::default() }).unwrap();
+    let (_, told) = faults().into_iter().find(|(name, _)| name.contains(fault)).unwrap();
+    let out = Shared::default();
+    let mut sink = sinks::of(&plan, out.clone());
+    let mut shown = Shown { tracker: Some(Tracker::new(head().missing)), plan: &plan, events: Events::default() };
+    let entries = told.into_iter().map(|snapshot| Entry::Snapshot(snapshot.into()));
+    for entry in shown.all(entries, Timestamp::MIN) {
+        show(&mut *sink, &plan, entry).unwrap();
+    }
+    sink.finish().unwrap();
+    String::from_utf8(out.0.take()).unwrap()
+}
+
+#[test]
+fn five_seconds_are_shown_as_one_interval() {
+    insta::assert_snapshot!("five_seconds", replayed("sync_stall", "5s"));
+    insta::assert_snapshot!("five_seconds_of_io", replayed("sync_stall", "io 5s"));
+}
+
+/// Findings that began in any part of a longer interval begin there, each once.
+#[test]
+fn a_finding_of_each_second_is_told_in_five_as_well() {
+    let told = |words| -> Vec<(String, String)> {
+        let lines = replayed("device_saturated", words);
+        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let findings = lines.filter(|line| line["type"] == "finding" && line["state"] == "started");
+        findings.map(|line| (line["rule"].to_string(), line["subject"].to_string())).collect()
+    };
+    let each = told("--json");
+    assert!(!each.is_empty());
+    assert_eq!(told("5s --json"), each);
+}
+
+fn second(at: i64) -> Entry {
+    let (_, told) = faults().into_iter().find(|(name, _)| name.contains("quota")).unwrap();
+    let (at, interval) = (Timestamp::from_second(at).unwrap(), Duration::from_secs(1));
+    Entry::Snapshot(Snapshot { at, interval, ..told[0].clone() }.into())
+}
+
+/// Ends of intervals and how long they are; of what stands between them, when it was.
+fn longer(entries: Vec<Entry>, interval: Duration) -> Vec<(i64, Option<u64>)> {
+    let at = |entry: Entry| match entry {
+        Entry::Snapshot(snapshot) => (snapshot.at.as_second(), Some(snapshot.interval.as_secs())),
+        other => (other.at().unwrap().as_second(), None),
+    };
+    Longer::new(entries.into_iter(), interval).map(at).collect()
+}
+
+#[test]
+fn a_gap_ends_an_interval_and_what_is_between_stays_there() {
+    let five = Duration::from_secs(5);
+    let whole: Vec<_> = (1..=12).map(second).collect();
+    assert_eq!(longer(whole.clone(), five), [(5, Some(5)), (10, Some(5)), (12, Some(2))]);
+    assert_eq!(longer(whole, Duration::ZERO).len(), 12);
+    let missing: Vec<_> = (1..=3).chain(8..=13).map(second).collect();
+    assert_eq!(longer(missing, five), [(3, Some(3)), (12, Some(5)), (13, Some(1))]);
+    let mark = Entry::Mark(Mark { at: Timestamp::from_second(2).unwrap(), text: "deploy".into() });
+    let gap = Entry::Dropped(Gap { at: Timestamp::from_second(3).unwrap(), entries: 0, why: "full".into() });
+    let between = vec![second(1), second(2), mark, second(3), gap, second(4), second(5)];
+    assert_eq!(longer(between, five), [(2, None), (3, Some(3)), (3, None), (5, Some(2))]);
+    // Intervals are never as long as they were to be.
+    let late = |entry| match entry {
+        Entry::Snapshot(mut snapshot) => {
+            snapshot.at += SignedDuration::from_millis(snapshot.at.as_second());
+            snapshot.interval += Duration::from_millis(1);
+            Entry::Snapshot(snapshot)
+        }
+        other => other,
+    };
+    assert_eq!(longer((1..=10).map(second).map(late).collect(), five), [(5, Some(5)), (10, Some(5))]);
+}
+
+#[test]
+fn no_interval_is_cut() {
+    let second = Duration::from_secs(1);
+    assert!(not_shorter(Duration::ZERO, second).is_ok() && not_shorter(second, second).is_ok());
+    let refused = not_shorter(Duration::from_millis(500), second).unwrap_err().to_string();
+    assert!(refused.contains("it was recorded every 1s, which is not shown every 500ms"), "{refused}");
 }

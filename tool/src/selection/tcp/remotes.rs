@@ -1,14 +1,14 @@
 //! Remotes to which connections were opened, taken together.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::collections::HashMap;
 
 use super::subnet;
 use crate::{
     snapshot::{
         Latency,
-        tcp::{End, FlowsBy, Outcome, Remote, failed},
+        tcp::{End, FlowsBy, Outcome, Remote},
     },
-    table::{Merge, Value},
+    table::{Merge, Value, in_order},
 };
 
 /// One row per group, the most failures first, then the most time. By process or cgroup nothing is known of remotes: the kernel side
@@ -33,7 +33,7 @@ pub fn together(remotes: &mut Vec<Remote>, by: FlowsBy) {
         }
     }
     remotes.extend(groups.into_values().chain(single));
-    remotes.sort_by_key(|row| (Reverse((failed(&row.outcomes), row.latency.total_ns)), row.group.clone(), row.end));
+    in_order(remotes);
 }
 
 fn add(sum: &mut Remote, remote: &Remote) {

@@ -134,7 +134,7 @@ pub fn snapshot() -> Snapshot {
         netns: Some(4026532000),
         owners: event.owners.clone(),
         dropped: 7,
-        queue: 129,
+        queue: Some(129),
         limit: 128,
         full: true,
     };

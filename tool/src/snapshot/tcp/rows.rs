@@ -1,11 +1,11 @@
 //! What TCP did in an interval, by connection, remote, socket and cause.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, cmp::Reverse, time::Duration};
 
-use super::{DropCause, End, Ends, Outcomes, Owners};
+use super::{DropCause, End, Ends, Outcomes, Owners, failed};
 use crate::{
     snapshot::{Latency, Who},
-    table::table,
+    table::{placed, table},
 };
 
 table! {
@@ -44,12 +44,12 @@ table! {
         netns: Option<u32> = label().optional();
         /// Requests for connections that were dropped, nearly always because the accept queue overflowed.
         dropped: u64 = counter("requests"), text [rate("DROP/s").least(6)];
-        /// Connections that wait to be accepted now.
-        queue: u32 = gauge("connections"), text [number("QUEUE").least(5)];
+        /// Connections that wait to be accepted now; none: at the end of a longer interval the queue was not full.
+        queue: Option<u32> = gauge("connections").now(), text [number("QUEUE").least(5)];
         /// How many may: the kernel lets one more wait.
         limit: u32 = gauge("connections"), text [number("LIMIT").least(5)];
         /// As many as may waited, now or at the last reading.
-        full: bool = flag().hidden().sparse();
+        full: bool = flag().now().hidden().sparse();
     }
 
     /// A connection that has something to send, and whose other side has closed its window: it does not read.
@@ -137,7 +137,7 @@ impl Sent {
 
 impl Listener {
     pub fn is_full(&self) -> bool {
-        self.queue > self.limit
+        self.queue.is_some_and(|queue| queue > self.limit)
     }
 }
 
@@ -146,4 +146,15 @@ impl Flow {
     pub fn share(&self) -> Option<f64> {
         self.sent?.share
     }
+}
+
+placed! {
+    Flow: row => (Reverse((row.segments, row.attempts)), &row.group, row.ends);
+    Remote: row => (Reverse((failed(&row.outcomes), row.latency.total_ns)), &row.group, row.end);
+    Listener: row => (Reverse((row.dropped, row.queue)), row.local);
+    ClosedWindow: row => (Reverse((row.age, row.unsent)), row.local);
+    DropSite: row => {
+        let DropCause { reason, function } = &row.cause;
+        (Reverse(row.packets), reason.value(), function.value(), row.port, row.netns)
+    };
 }

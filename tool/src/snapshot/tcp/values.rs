@@ -27,6 +27,10 @@ impl std::fmt::Display for End {
 }
 
 impl Value for End {
+    fn missing() -> Self {
+        Self { address: IpAddr::from([0; 4]), port: 0 }
+    }
+
     fn cell(&self) -> Cell<'_> {
         Cell::Text(self.to_string().into())
     }
@@ -74,6 +78,10 @@ impl Shaped for Outcomes {
 }
 
 impl Value for Outcomes {
+    fn missing() -> Self {
+        Self::default()
+    }
+
     /// Those that there were, by name.
     fn cell(&self) -> Cell<'_> {
         let all = Outcome::ALL.into_iter().zip(self.0).filter(|&(_, count)| count > 0);

@@ -5,10 +5,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 use super::{Value, last};
 use crate::{
     table::Latency,
-    table::{Cell, Known, Merge},
+    table::{Cell, Known, Merge, NOT_RECORDED},
 };
 
 impl Value for Latency {
+    fn missing() -> Self {
+        Self::default()
+    }
+
     fn cell(&self) -> Cell<'_> {
         Cell::Times(Cow::Borrowed(self))
     }
@@ -23,6 +27,10 @@ impl Value for Latency {
 
 /// Counts by name or number.
 impl<K: Value + Ord + Clone> Value for BTreeMap<K, u64> {
+    fn missing() -> Self {
+        Self::new()
+    }
+
     fn cell(&self) -> Cell<'_> {
         let name = |key: &'_ K| match key.cell() {
             Cell::Text(name) => Cow::Owned(name.into_owned()),
@@ -43,6 +51,10 @@ impl<K: Value + Ord + Clone> Value for BTreeMap<K, u64> {
 }
 
 impl<T: Value + Clone> Value for Vec<T> {
+    fn missing() -> Self {
+        Self::new()
+    }
+
     fn cell(&self) -> Cell<'_> {
         Cell::List(self.iter().map(Value::cell).collect())
     }
@@ -53,6 +65,10 @@ impl<T: Value + Clone> Value for Vec<T> {
 }
 
 impl<T: Value + Clone> Value for Option<T> {
+    fn missing() -> Self {
+        None
+    }
+
     fn cell(&self) -> Cell<'_> {
         self.as_ref().map_or(Cell::None, Value::cell)
     }
@@ -64,9 +80,17 @@ impl<T: Value + Clone> Value for Option<T> {
             _ => {}
         }
     }
+
+    fn end(&mut self) {
+        *self = None;
+    }
 }
 
 impl<T: Value + Clone> Value for Known<T> {
+    fn missing() -> Self {
+        Self::unknown(NOT_RECORDED)
+    }
+
     fn cell(&self) -> Cell<'_> {
         match self {
             Self::Value(value) => value.cell(),
@@ -80,6 +104,12 @@ impl<T: Value + Clone> Value for Known<T> {
             (Self::Value(value), Self::Value(later), _) => value.join(later, how),
             (_, _, Merge::Same) | (Self::Value(_), Self::Not(_), Merge::Add) | (Self::Not(_), _, Merge::Max) => {}
             _ => *self = later.clone(),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Self::Value(value) = self {
+            value.end();
         }
     }
 }
