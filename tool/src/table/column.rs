@@ -12,6 +12,8 @@ pub struct Column {
     /// The kernel's hook or file.
     pub source: &'static str,
     pub merge: Merge,
+    /// Rows beside each other have the same value together: it does not add up over them.
+    pub shared: bool,
     pub json: Json,
     pub text: &'static [Text],
     /// Of a row within the row.
@@ -79,7 +81,7 @@ impl Column {
             unless: "",
             parts: &[],
         };
-        Self { name: "", meaning: "", kind, unit, source: "", merge, json, text: &[], columns: &[] }
+        Self { name: "", meaning: "", kind, unit, source: "", merge, shared: false, json, text: &[], columns: &[] }
     }
 
     pub const fn declared(mut self, name: &'static str, meaning: &'static str, text: &'static [Text]) -> Self {
@@ -102,6 +104,11 @@ impl Column {
 
     pub const fn max(mut self) -> Self {
         self.merge = Merge::Max;
+        self
+    }
+
+    pub const fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 

@@ -28,6 +28,7 @@
 //! | `flag()` | yes or no | the last; with `.max()` if either was |
 //! | `info()` | anything else that is not a number to add | the last |
 //!
+//! - `.shared()`: rows beside each other have it together, so that it does not add up where they become one ([`group`]).
 //! - `.source("…")`: the kernel's hook or file that it comes from.
 //! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it, as do those
 //!   of a distribution.
@@ -69,6 +70,7 @@ mod bounded;
 mod cell;
 mod column;
 mod declare;
+mod group;
 mod known;
 mod latency;
 pub mod shape;
@@ -86,6 +88,7 @@ pub use bounded::{Bounded, Others, ROWS};
 pub use cell::Cell;
 pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
+pub use group::Grouped;
 pub use known::{Known, Reason, Why};
 pub use latency::{Latency, LatencyPart};
 pub use tabular::Tabular;
@@ -96,7 +99,7 @@ pub(crate) use value::named;
 use std::any::Any;
 
 /// A row of a table.
-pub trait Columns: Sized + 'static {
+pub trait Columns: Clone + 'static {
     /// `probe.table`
     const NAME: &'static str;
     const MEANING: &'static str;
@@ -105,8 +108,13 @@ pub trait Columns: Sized + 'static {
     /// None beyond the last column.
     fn get(&self, column: usize) -> Cell<'_>;
 
+    /// Adds another row.
+    fn merge_as(&mut self, other: &Self, how: fn(&Column) -> Merge);
+
     /// Adds the same row of a later interval.
-    fn merge(&mut self, later: &Self);
+    fn merge(&mut self, later: &Self) {
+        self.merge_as(later, |column| column.merge);
+    }
 
     fn cells(&self) -> Vec<Cell<'_>> {
         (0..Self::COLUMNS.len()).map(|column| self.get(column)).collect()
@@ -126,6 +134,14 @@ pub trait AnyRow {
 
     /// For who knows more of some tables than what is declared.
     fn any(&self) -> &dyn Any;
+
+    /// With others of its table, which stand beside it.
+    fn sum(&self, others: &[&dyn AnyRow]) -> Box<dyn AnyRow>;
+
+    /// It stands for several.
+    fn group(&self) -> Option<&Grouped<'_>> {
+        None
+    }
 }
 
 impl<R: Columns> AnyRow for R {
@@ -139,6 +155,14 @@ impl<R: Columns> AnyRow for R {
 
     fn any(&self) -> &dyn Any {
         self
+    }
+
+    fn sum(&self, others: &[&dyn AnyRow]) -> Box<dyn AnyRow> {
+        let mut sum = self.clone();
+        for other in others.iter().filter_map(|row| row.any().downcast_ref()) {
+            sum.merge_as(other, group::how);
+        }
+        Box::new(sum)
     }
 }
 
