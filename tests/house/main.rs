@@ -151,7 +151,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "snapshot",
         ],
     ),
-    ("screen", &["cli", "escape", "format", "record", "selection", "sinks", "snapshot", "table"]),
+    ("screen", &["cli", "escape", "for_tests", "format", "record", "selection", "sinks", "snapshot", "table"]),
     ("sample", &["lead_up", "missing", "oom_report"]),
     ("selection", &["cli", "snapshot", "table"]),
     ("sinks", &["cli", "escape", "for_tests", "format", "oom_report", "snapshot", "syscall_names", "table"]),

@@ -4,6 +4,7 @@
 //! columns is made again of their sums.
 
 mod cpu;
+mod disk;
 mod findings;
 mod io;
 mod oom;

@@ -1,7 +1,8 @@
 //! What only builds for tests can do; in a release there is nothing of this.
 //!
 //! `STILLWATCH_WITHOUT=hook:NAME,member:STRUCT.MEMBER,fact:NAME` makes the kernel look poorer. `STILLWATCH_REQUESTS` and its like make
-//! tables so small that they are full. `STILLWATCH_KEEP=FILE` keeps what findings are made of (`tests/recorded`).
+//! tables so small that they are full. `STILLWATCH_KEEP=FILE` keeps what findings are made of (`tests/recorded`). `STILLWATCH_PANIC=screen`
+//! is a defect.
 
 use std::env;
 
@@ -26,6 +27,13 @@ fn is_left_out(kind: &str, name: &str) -> bool {
     BUILT
         && env::var("STILLWATCH_WITHOUT")
             .is_ok_and(|all| all.split(',').any(|one| one.split_once(':') == Some((kind, name))))
+}
+
+/// Panics where that is asked for by this name.
+pub fn panic_at(place: &str) {
+    if BUILT && env::var("STILLWATCH_PANIC").is_ok_and(|asked| asked == place) {
+        std::panic::panic_any("asked for by STILLWATCH_PANIC");
+    }
 }
 
 /// How many entries a map is to have.

@@ -1,6 +1,6 @@
 //! From two readings of file systems and open files to what grew between them.
 
-use std::{cmp::Reverse, collections::HashMap, rc::Rc, time::Duration};
+use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use super::Span;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         },
         who::NOT_IN_TIME,
     },
-    table::{Bounded, Known, Why},
+    table::{Bounded, Known, Why, in_order},
 };
 
 /// Before that a rate says nothing of what comes.
@@ -26,7 +26,7 @@ const MUCH: f64 = 0.1;
 pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &plan::Disk) -> Disk {
     let mounts: HashMap<u32, &str> = after.filesystems.iter().map(|one| (one.dev, one.mount.as_str())).collect();
     let mut filesystems: Vec<Filesystem> = after.filesystems.iter().map(|one| filesystem(before, one)).collect();
-    filesystems.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| share(b).total_cmp(&share(a))));
+    in_order(&mut filesystems);
     Disk {
         filesystems: filesystems.into(),
         growing: growing(before, after, &mounts),
@@ -34,15 +34,6 @@ pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &pla
         descriptors: seen(after, |files| descriptors(before.files.as_deref(), files, plan)),
         host: HostHandles { open: after.handles.map(|(open, _)| open), limit: after.handles.map(|(_, limit)| limit) },
     }
-}
-
-/// When it is full, if it grows.
-fn rank(row: &Filesystem) -> u64 {
-    row.full_in_ns.value().copied().unwrap_or(u64::MAX)
-}
-
-fn share(row: &Filesystem) -> f64 {
-    row.used_share.value().copied().unwrap_or(0.0)
 }
 
 fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
@@ -163,7 +154,7 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
         })
     };
     let mut rows: Vec<Growing> = now.open.iter().filter_map(row).collect();
-    rows.sort_by_key(|row| (Reverse(row.bytes), row.inode));
+    in_order(&mut rows);
     rows
 }
 
@@ -214,7 +205,7 @@ fn deleted_open(files: &Files, mounts: &HashMap<u32, &str>) -> Vec<DeletedOpen> 
         })
     };
     let mut rows: Vec<DeletedOpen> = files.open.iter().filter_map(row).collect();
-    rows.sort_by_key(|row| (Reverse(row.bytes), row.inode));
+    in_order(&mut rows);
     rows
 }
 
@@ -228,7 +219,7 @@ fn descriptors(then: Option<&Files>, now: &Files, plan: &plan::Disk) -> Vec<Hand
     };
     let is_much = |row: &Handles| plan.few || row.used_share >= MUCH || row.open >= MANY;
     let mut rows: Vec<Handles> = now.processes.iter().map(row).filter(is_much).collect();
-    rows.sort_by(|a, b| b.used_share.total_cmp(&a.used_share).then_with(|| b.open.cmp(&a.open)));
+    in_order(&mut rows);
     rows
 }
 

@@ -10,16 +10,15 @@ use std::{
 
 use stillwatch_common::io::{self as wire, OwnerId, UNKNOWN_NS, Unknown, tgid_of};
 
-use self::stalls::StalledWait;
 use super::Span;
 use crate::{
     cli::plan,
     sample::{self, BlockDevice, Moment},
     snapshot::{
         Who,
-        io::{Begun, Blame, Cause, DEVICES_ONLY, HELD_BACK, How, Io, LEFT_OUT, NO_QUEUE, NOT_TIMED, Op, Request},
+        io::{Begun, Cause, DEVICES_ONLY, How, Io, LEFT_OUT, NO_QUEUE, NOT_TIMED, Op, Request},
     },
-    table::{Bounded, Known, in_order},
+    table::{Bounded, Known},
 };
 
 /// What a whole interval says, from what two samples say.
@@ -28,7 +27,8 @@ pub fn between(before: &sample::Io, after: &sample::Io, span: &Span, plan: &plan
     let caused_by = context.causes();
     let stalled = context.stalled(span);
     let mut io = Io { devices: context.devices(), begun: context.begun(span), below: context.below(), ..Io::default() };
-    io.blame = plan.blame.then(|| context.blame(&io, &stalled, &caused_by).into());
+    let (waits, causes) = (stalled.iter().map(|stall| &stall.row), || caused_by.iter().map(|cause| &cause.row));
+    io.blame = plan.blame.then(|| io.blamed(waits, causes).into());
     io.devices.retain(|row| context.is_asked_for(&row.device, &row.disk));
     let caused_by = caused_by.into_iter().map(|cause| cause.row);
     io.caused_by = known(plan, caused_by.filter(|row| context.is_asked_for(&row.device, &row.disk)));
@@ -57,14 +57,6 @@ struct Caused {
     row: Cause,
     disk: u32,
     service_ns: u64,
-}
-
-/// A process's waits for one disk.
-struct VictimWait<'a> {
-    who: &'a Who,
-    wait_ns: u64,
-    /// The part of them in which the disk may have worked for somebody.
-    worked_ns: u64,
 }
 
 impl Context<'_> {
@@ -165,41 +157,6 @@ impl Context<'_> {
             }
             None => (Who { started: Some(owner as u32), ..Who::living(tgid_of(owner)) }, How::of(how)),
         }
-    }
-
-    fn blame(&self, io: &Io, stalled: &[StalledWait], causes: &[Caused]) -> Vec<Blame> {
-        let disks = io.disks();
-        let mut waits: HashMap<(u32, &str), VictimWait> = HashMap::new();
-        for stall in stalled.iter().filter(|stall| !stall.row.kernel_thread) {
-            if let (Some(disk), Some(pid)) = (stall.row.disk.as_deref(), stall.row.who.pid) {
-                let none = || VictimWait { who: &stall.row.who, wait_ns: 0, worked_ns: 0 };
-                let waited = waits.entry((pid, disk)).or_insert_with(none);
-                waited.wait_ns += stall.row.lost_ns;
-                let of_disk = disks.iter().find(|of| of.name == disk).and_then(|disk| disk.worked_ns(&stall.row));
-                waited.worked_ns += of_disk.unwrap_or(u64::MAX).min(stall.row.lost_ns);
-            }
-        }
-        let mut blame = Vec::new();
-        for ((_, disk), VictimWait { who: victim, wait_ns, worked_ns }) in waits {
-            let row = |culprit: Who, how, blamed_ns| Blame {
-                victim: victim.clone(),
-                device: disk.to_owned(),
-                wait_ns,
-                culprit,
-                how,
-                blamed_ns,
-            };
-            let slow = io.slowest_below(&disks, disk);
-            for cause in causes.iter().filter(|cause| cause.row.disk == slow) {
-                let Known::Value(share) = cause.row.share else { continue };
-                blame.push(row(cause.row.who.clone(), cause.row.how, (worked_ns as f64 * share) as u64));
-            }
-            let held_back = Who { unknown: Some(HELD_BACK.into()), ..Who::default() };
-            blame.push(row(held_back, How::Unknown, wait_ns - worked_ns));
-        }
-        blame.retain(|blame| blame.blamed_ns > 0);
-        in_order(&mut blame);
-        blame
     }
 
     fn slow(&self, slow: &wire::Slow) -> Option<Request> {

@@ -205,6 +205,9 @@ pub struct Common {
     /// Draw the screen with ASCII only, as where the locale is not UTF-8
     #[arg(long, help_heading = "Output")]
     pub ascii: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long, help_heading = "Output")]
+    pub no_mouse: bool,
     /// Keep what is seen in FILE, for 'stillwatch replay'
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,

@@ -198,6 +198,7 @@ pub fn replayed(recorded: &[String], rest: &[OsString], terminal: Surroundings) 
             json: asked.json,
             screen: asked.screen,
             ascii: asked.ascii,
+            mouse: asked.mouse,
             top: asked.top,
             colour: asked.colour,
             save: None,
@@ -214,7 +215,8 @@ fn plan(
     surroundings: Surroundings,
     cgroup: impl FnOnce(&str) -> Result<Cgroup, String>,
 ) -> Result<Plan, Refusal> {
-    let Common { interval, count, pid, comm, cgroup: wanted, top, json, plain, ascii, color, save, budget } = common;
+    let Common { interval, count, pid, comm, cgroup: wanted, top, color, save, budget, .. } = common;
+    let Common { json, plain, ascii, no_mouse, .. } = common;
     if !surroundings.recorded {
         let dead = |pid: &&u32| values::lives(**pid).is_err();
         if let Some(pid) = pid.iter().find(dead) {
@@ -235,6 +237,7 @@ fn plan(
         json,
         screen: surroundings.screen && !plain && !json && count.is_none(),
         ascii: ascii || !surroundings.utf8,
+        mouse: !no_mouse,
         top: usize::try_from(top).unwrap_or(usize::MAX),
         colour: match color {
             Color::Always => true,

@@ -26,6 +26,8 @@ macro_rules! plan {
             pub screen: bool,
             /// With no other characters.
             pub ascii: bool,
+            /// Clicks and the wheel are the screen's.
+            pub mouse: bool,
             /// Rows per table.
             pub top: usize,
             pub colour: bool,

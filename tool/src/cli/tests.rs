@@ -327,15 +327,15 @@ fn a_terminal_gets_the_screen_unless_lines_are_asked_for() {
         let words = std::iter::once("stillwatch").chain(line.split_ascii_whitespace());
         let here = Surroundings { terminal: true, screen, utf8: true, ..Surroundings::default() };
         match parse_from(words, here, |_| Err(String::new())) {
-            Ok(Command::Run(plan)) => (plan.screen, plan.ascii),
+            Ok(Command::Run(plan)) => (plan.screen, plan.ascii, plan.mouse),
             other => panic!("{other:?}"),
         }
     };
     for line in ["", "io", "tcp 5", "oom", "cpu --by cgroup", "syscalls --top 3"] {
-        assert_eq!((screen(line, true), screen(line, false)), ((true, false), (false, false)), "{line}");
+        assert_eq!((screen(line, true), screen(line, false)), ((true, false, true), (false, false, true)), "{line}");
     }
     for line in ["--plain", "--json", "1 3", "tcp --events", "oom --last", "syscalls --hist read", "syscalls --heat"] {
         assert!(!screen(line, true).0, "{line}");
     }
-    assert_eq!(screen("--ascii", true), (true, true));
+    assert_eq!(screen("--ascii --no-mouse", true), (true, true, false));
 }

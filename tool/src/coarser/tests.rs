@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What adds up in all tables, by table, column and name.
-type Sums = BTreeMap<(&'static str, &'static str, String), u128>;
+type Sums = BTreeMap<(&'static str, &'static str, String), i128>;
 
 /// Of whoever has the disk; it stands in each of a victim's rows, and not only in those that were added.
 const NOT_A_SUM: (&str, &str) = ("io.blame", "wait_ns");
@@ -28,7 +28,7 @@ impl EachTable for Summed<'_> {
         let mut add = |column: &Column, cell: &Cell<'_>| {
             if column.merge == Merge::Add && (T::Row::NAME, column.name) != NOT_A_SUM {
                 for (name, count) in counted(cell) {
-                    *self.1.entry((T::Row::NAME, column.name, name)).or_default() += u128::from(count);
+                    *self.1.entry((T::Row::NAME, column.name, name)).or_default() += count;
                 }
             }
         };
@@ -42,13 +42,15 @@ impl EachTable for Summed<'_> {
     }
 }
 
-fn counted(cell: &Cell<'_>) -> Vec<(String, u64)> {
+fn counted(cell: &Cell<'_>) -> Vec<(String, i128)> {
     match cell {
-        Cell::Count(count) => vec![(String::new(), *count)],
-        Cell::Named(counts) => counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
+        Cell::Count(count) => vec![(String::new(), (*count).into())],
+        Cell::Signed(count) => vec![(String::new(), (*count).into())],
+        Cell::Named(counts) => counts.iter().map(|(name, count)| (name.to_string(), i128::from(*count))).collect(),
         Cell::Times(latency) => {
             let buckets = latency.histogram().map(|(from_ns, count)| (format!("from {from_ns}"), count));
-            buckets.chain([("count".to_owned(), latency.count), ("total".to_owned(), latency.total_ns)]).collect()
+            let all = buckets.chain([("count".to_owned(), latency.count), ("total".to_owned(), latency.total_ns)]);
+            all.map(|(name, count)| (name, count.into())).collect()
         }
         Cell::None | Cell::Unknown(_) => Vec::new(),
         other => panic!("{other:?} adds up"),
@@ -60,7 +62,7 @@ fn sums<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>) -> Sums {
     for snapshot in snapshots {
         let Ok(()) = tables::measured(&mut Summed(snapshot, &mut sums));
     }
-    sums.retain(|_, sum| *sum > 0);
+    sums.retain(|_, sum| *sum != 0);
     sums
 }
 

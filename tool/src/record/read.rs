@@ -66,6 +66,17 @@ fn first_head(file: File) -> io::Result<Option<Head>> {
 }
 
 impl Recording {
+    /// The same, with what was written since.
+    pub fn reopened(&self) -> Result<Self, Problem> {
+        open(&self.path)
+    }
+
+    /// How many segments there are, and bytes of the last: as long as that is the same, nothing was written.
+    pub fn size(&self) -> (usize, u64) {
+        let last = self.segments.last().and_then(|segment| fs::metadata(segment).ok());
+        (self.segments.len(), last.map_or(0, |file| file.len()))
+    }
+
     /// Of the first segment that has one.
     pub fn head(&self) -> &Head {
         &self.head

@@ -1,6 +1,7 @@
 //! A recording, shown as if it were now.
 
 mod longer;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use self::longer::Longer;
+use self::tail::Tail;
 use super::{show, unless_enough_seen};
 use crate::{
     cli::{
@@ -37,7 +39,8 @@ pub fn replay(asked: &Replay) -> Result<()> {
         events: Events::default(),
     };
     if plan.screen {
-        return on_screen(&recording, range, shown);
+        let grows = asked.excerpt.to.is_none() && asked.excerpt.incident.is_none();
+        return on_screen(&recording, range, grows, shown);
     }
     let mut sink = sinks::of(&plan, io::stdout());
     let mut entries = recording.entries_and_before(range);
@@ -60,11 +63,13 @@ pub fn replay(asked: &Replay) -> Result<()> {
     unless_enough_seen(sink.finish().map_err(Into::into))
 }
 
-/// The whole of it, to go back and forth in.
-fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), mut shown: Shown) -> Result<()> {
+/// The whole of it, to go back and forth in, and what is still written.
+fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), grows: bool, mut shown: Shown) -> Result<()> {
     let plan = shown.plan;
     let mut entries = recording.entries_and_before(range);
-    let mut wanted = shown.all(entries.by_ref(), range.0);
+    let mut tail = Tail::of(recording);
+    let read = entries.by_ref().inspect(|entry| tail.pass(entry));
+    let mut wanted = shown.all(read, range.0);
     // What cannot be read is said before the terminal is taken.
     let Some(first) = wanted.next() else { return Err(recording.nothing_then().into()) };
     let mut screen = Screen::open(plan, recording.head().clone(), true)?;
@@ -77,7 +82,11 @@ fn on_screen(recording: &Recording, range: (Timestamp, Timestamp), mut shown: Sh
     }
     if !over {
         screen.loaded();
-        screen.wait();
+        if grows {
+            tail.follow(&mut screen, &mut |entry| shown.of(entry, range.0))?;
+        } else {
+            screen.wait();
+        }
     }
     drop(screen);
     tell(&entries.skipped());

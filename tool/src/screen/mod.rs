@@ -74,7 +74,7 @@ impl Screen {
         let (most, size) = (if recorded { RECORDED } else { LIVE }, Tty::size()?);
         let look = Look { colour: plan.colour, ascii: plan.ascii };
         terminal::wait_for_signals(to.clone())?;
-        let tty = Tty::take(look)?;
+        let tty = Tty::take(look, plan.mouse)?;
         terminal::wait_for_keys(to.clone())?;
         let plan = plan.clone();
         let thread = thread::Builder::new().name("screen".into()).spawn(move || {

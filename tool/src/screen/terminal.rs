@@ -17,12 +17,13 @@ use std::{
 };
 
 use crossterm::{
-    cursor, event, execute, queue,
+    cursor, event, queue,
+    style::Print,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
 use signal_hook::{
-    consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
     iterator::Signals,
     low_level::emulate_default_handler,
 };
@@ -35,6 +36,7 @@ use super::{
 };
 use crate::{
     escape::{escape, escape_bytes},
+    for_tests,
     sinks::{Errors, Out, Unread},
 };
 
@@ -45,22 +47,27 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Names and addresses are nobody else's business.
 const OWNER: u32 = 0o600;
 
+/// Presses and the wheel, by column and line; unlike what `crossterm` asks for, nothing of a mouse that only moves. What knows neither ignores both.
+const MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
+const NO_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
+
 type Drawn = Terminal<CrosstermBackend<Out>>;
 
 pub struct Tty {
     drawn: Drawn,
     unread: Unread,
     look: Look,
+    mouse: bool,
 }
 
 impl Tty {
     /// From here on it is ours.
-    pub fn take(look: Look) -> io::Result<Self> {
+    pub fn take(look: Look, mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         let mut out = Out::to(io::stdout())?;
         let unread = out.unread();
-        enter(&mut out)?;
-        Ok(Self { drawn: Terminal::new(CrosstermBackend::new(out))?, unread, look })
+        enter(&mut out, mouse)?;
+        Ok(Self { drawn: Terminal::new(CrosstermBackend::new(out))?, unread, look, mouse })
     }
 
     pub fn size() -> io::Result<(u16, u16)> {
@@ -100,7 +107,7 @@ impl Tty {
                 }
                 Ok(Message::Signal(_)) => _ = ask.send(Ask::End),
                 Ok(Message::Input(input)) => {
-                    let soon = matches!(input, Input::Key(_) | Input::Resize(..));
+                    let soon = matches!(input, Input::Key(_) | Input::Mouse(_) | Input::Resize(..));
                     let frame = if soon { now } else { last + FRAME };
                     due = Some(due.map_or(frame, |due| due.min(frame)));
                     match machine.on(input) {
@@ -118,6 +125,9 @@ impl Tty {
     }
 
     fn draw(&mut self, machine: &Machine) -> io::Result<()> {
+        if machine.shown.is_some() {
+            for_tests::panic_at("screen");
+        }
         let look = self.look;
         self.drawn.draw(|frame| view::draw(machine, &look, frame.area(), frame.buffer_mut()))?;
         Ok(())
@@ -140,7 +150,7 @@ impl Tty {
 
     /// All of it is drawn again.
     fn take_again(&mut self) {
-        _ = enter(self.drawn.backend_mut());
+        _ = enter(self.drawn.backend_mut(), self.mouse);
         // Unlike `clear`, this does not ask the terminal where the cursor is: the answer would go to who waits for keys.
         if let Ok((width, height)) = terminal::size() {
             _ = self.drawn.resize(Rect::new(0, 0, width, height));
@@ -156,15 +166,15 @@ impl Tty {
     }
 }
 
-fn enter(out: &mut impl Write) -> io::Result<()> {
+fn enter(out: &mut impl Write, mouse: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
     Errors::hold();
-    queue!(out, EnterAlternateScreen, cursor::Hide)?;
+    queue!(out, EnterAlternateScreen, cursor::Hide, Print(if mouse { MOUSE } else { "" }))?;
     out.flush()
 }
 
 fn leave(out: &mut impl Write) -> io::Result<()> {
-    queue!(out, LeaveAlternateScreen, cursor::Show)?;
+    queue!(out, Print(NO_MOUSE), LeaveAlternateScreen, cursor::Show)?;
     out.flush()
 }
 
@@ -173,7 +183,7 @@ fn restore_on_panic() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            _ = execute!(io::stdout(), LeaveAlternateScreen, cursor::Show);
+            _ = leave(&mut io::stdout());
             _ = terminal::disable_raw_mode();
             Errors::release();
             before(panic);
@@ -203,12 +213,13 @@ fn write(name: &Path, bytes: &[u8]) -> String {
     }
 }
 
-/// Keys and sizes, as long as somebody wants them.
+/// Keys, clicks and sizes, as long as somebody wants them.
 pub fn wait_for_keys(to: SyncSender<Message>) -> io::Result<()> {
     thread::Builder::new().name("keys".into()).spawn(move || {
         loop {
             let message = match event::read() {
                 Ok(event::Event::Key(key)) if key.is_press() => Message::Input(Input::Key(key)),
+                Ok(event::Event::Mouse(event)) => Message::Input(Input::Mouse(event)),
                 Ok(event::Event::Resize(width, height)) => Message::Input(Input::Resize(width, height)),
                 Ok(_) => continue,
                 Err(_) => Message::Signal(SIGHUP),
@@ -224,7 +235,7 @@ pub fn wait_for_keys(to: SyncSender<Message>) -> io::Result<()> {
 
 /// Those that ask for the terminal back, or for the end.
 pub fn wait_for_signals(to: SyncSender<Message>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTSTP, SIGCONT, SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTSTP, SIGCONT, SIGTERM, SIGINT, SIGHUP, SIGQUIT])?;
     thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             if to.send(Message::Signal(signal)).is_err() {

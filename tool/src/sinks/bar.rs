@@ -24,6 +24,11 @@ pub fn columns(latency: &Latency, columns: usize) -> Vec<u64> {
     counts
 }
 
+/// Where a column of [`columns`] begins.
+pub fn begin_ns(column: usize, columns: usize) -> u64 {
+    (SHORTEST_NS * 10_f64.powf((column * DECADES) as f64 / columns.max(1) as f64)) as u64
+}
+
 /// Heading of [`spark`].
 pub fn spark_head(narrow: bool) -> &'static str {
     if narrow { "100ns 10s" } else { "100ns LATENCY 10s" }
@@ -82,6 +87,7 @@ mod tests {
         let of = |ns| spark(&latency(&[(ns, 1)]), false).chars().position(|c| c == '█');
         assert_eq!((of(1), of(110), of(340), of(1_100)), (Some(0), Some(0), Some(1), Some(2)));
         assert_eq!((of(9_000_000_000), of(11_000_000_000), of(u64::MAX)), (Some(15), Some(16), Some(16)));
+        assert_eq!((begin_ns(0, 16), begin_ns(2, 16), begin_ns(16, 16)), (100, 1_000, 10_000_000_000));
         for narrow in [false, true] {
             assert_eq!(spark_head(narrow).chars().count(), spark(&latency(&[]), narrow).chars().count());
         }

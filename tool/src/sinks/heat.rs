@@ -69,7 +69,7 @@ fn axis(syscalls: &Syscalls, snapshot: &Snapshot, view: &View) -> String {
         let colour = |&(share, colour): &(u64, u8)| view.paint(&format!("48;5;{colour}"), " ") + &from(share);
         COLOURS.iter().map(colour).collect::<Vec<_>>().join(" ")
     } else {
-        SHADES.map(|(share, shade)| format!("{shade}{}", from(share))).join(" ")
+        shades()
     };
     let mark = if view.roomy() { "" } else { "   * some have no latency, or were lost" };
     let mut scale = String::new();
@@ -125,17 +125,26 @@ fn per_decade(view: &View) -> usize {
 }
 
 fn cell(count: u64, of: u64, view: &View) -> String {
-    if count == 0 {
-        return " ".into();
+    if count == 0 || !view.colour {
+        return shade(count, of).to_string();
     }
-    let share = (u128::from(count) * 1_000_000 / u128::from(of.max(1))) as u64;
-    if view.colour {
-        let reached = COLOURS.iter().rev().find(|(from, _)| share >= *from);
-        reached.map(|(_, colour)| view.paint(&format!("48;5;{colour}"), " ")).unwrap_or_default()
-    } else {
-        let reached = SHADES.iter().rev().find(|(from, _)| share >= *from);
-        reached.map(|(_, shade)| shade.to_string()).unwrap_or_default()
-    }
+    let reached = COLOURS.iter().rev().find(|(from, _)| millionths(count, of) >= *from);
+    reached.map(|(_, colour)| view.paint(&format!("48;5;{colour}"), " ")).unwrap_or_default()
+}
+
+fn millionths(count: u64, of: u64) -> u64 {
+    (u128::from(count) * 1_000_000 / u128::from(of.max(1))) as u64
+}
+
+/// A blank for nothing, and for nothing else.
+pub fn shade(count: u64, of: u64) -> char {
+    let reached = SHADES.iter().rev().find(|(from, _)| millionths(count, of) >= *from);
+    reached.filter(|_| count > 0).map_or(' ', |(_, shade)| *shade)
+}
+
+/// What the shades mean.
+pub fn shades() -> String {
+    SHADES.map(|(share, shade)| format!("{shade}{}", from(share))).join(" ")
 }
 
 #[cfg(test)]

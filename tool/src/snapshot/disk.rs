@@ -1,9 +1,11 @@
 //! The `disk` probe's part of a snapshot: what fills, who grows what, and when it is full.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Who, who::about};
-use crate::table::{Bounded, Known, table};
+use crate::table::{Bounded, Known, placed, table};
 
 /// Reasons why something is not known.
 pub const STEADY: &str = "it does not grow";
@@ -17,6 +19,14 @@ pub const CLOSED: &str = "closed before it could be looked up";
 pub const ELSEWHERE: &str = "it is mounted elsewhere";
 
 about! { Growing: who; DeletedOpen: who; Handles: who; }
+
+placed! {
+    // The bits of shares, which are not negative, are in their order.
+    Filesystem: row => (row.full_in_ns.value().copied().unwrap_or(u64::MAX), Reverse(row.used_share.value().map(|share| share.to_bits())));
+    Growing: row => (Reverse(row.bytes), row.inode);
+    DeletedOpen: row => (Reverse(row.bytes), row.inode);
+    Handles: row => (Reverse((row.used_share.to_bits(), row.open)), row.who.pid);
+}
 
 /// The `disk` probe's part of a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,7 +113,7 @@ table! {
         /// Its length.
         size_bytes: u64 = gauge("bytes").source("inode.i_size"), text [bytes("SIZE").least(7)];
         /// In which time, which is longer than the interval where descriptors are many.
-        over_ns: u64 = gauge("ns");
+        over_ns: u64 = counter("ns").shared();
         /// Processes that have it open for writing.
         writers: u64 = gauge("processes"), text [count("WRITERS").least(7)];
         /// A process that has it open: that of who writes to it, where that is known.
@@ -143,11 +153,11 @@ table! {
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("DESCRIPTORS"), pid("PID"), cgroup("CGROUP")];
         /// How many are open.
-        open: u64 = gauge("descriptors"), text [count("OPEN").least(6)];
+        open: u64 = gauge("descriptors").now(), text [count("OPEN").least(6)];
         /// How many it may have (`RLIMIT_NOFILE`).
-        limit: u64 = gauge("descriptors").source("signal_struct.rlim"), text [count("LIMIT").close().least(6)];
+        limit: u64 = gauge("descriptors").now().source("signal_struct.rlim"), text [count("LIMIT").close().least(6)];
         /// The part of that which is open.
-        used_share: f64 = gauge("share"), text [share("USE").close().least(4)];
+        used_share: f64 = gauge("share").now(), text [share("USE").close().least(4)];
         /// How many more there are than at the walk before.
         grew: i64 = counter("descriptors"), text [words("GREW").right().least(6)];
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::table::{Bounded, Known, Why, named, placed, table};
 pub use disks::WholeDisk;
 
+mod blame;
 mod disks;
 
 named!(Op, How);
@@ -186,7 +187,7 @@ table! {
         /// The device that it waited for.
         device: String = label(), text [words("DEVICE").least(6).after("wait_ns")];
         /// What the victim waited for this device, all owners together.
-        wait_ns: u64 = counter("ns"), text [duration("WAITED").least(6)];
+        wait_ns: u64 = counter("ns").shared(), text [duration("WAITED").least(6)];
         /// Who held the device meanwhile.
         culprit: Who = label().columns(Who::COLUMNS), text [own("BLAMED ON", "owner").least(15), pid("PID")];
         /// How the culprit came to use the device.

@@ -14,6 +14,8 @@ pub struct Column {
     pub merge: Merge,
     /// It is how things are at the end of an interval.
     pub now: bool,
+    /// Rows beside each other have the same value together: it does not add up over them.
+    pub shared: bool,
     pub json: Json,
     pub text: &'static [Text],
     /// Of a row within the row.
@@ -81,7 +83,19 @@ impl Column {
             unless: "",
             parts: &[],
         };
-        Self { name: "", meaning: "", kind, unit, source: "", merge, now: false, json, text: &[], columns: &[] }
+        Self {
+            name: "",
+            meaning: "",
+            kind,
+            unit,
+            source: "",
+            merge,
+            now: false,
+            shared: false,
+            json,
+            text: &[],
+            columns: &[],
+        }
     }
 
     pub const fn declared(mut self, name: &'static str, meaning: &'static str, text: &'static [Text]) -> Self {
@@ -109,6 +123,11 @@ impl Column {
 
     pub const fn now(mut self) -> Self {
         self.now = true;
+        self
+    }
+
+    pub const fn shared(mut self) -> Self {
+        self.shared = true;
         self
     }
 

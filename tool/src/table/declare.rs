@@ -34,10 +34,10 @@ macro_rules! table {
                 GET.get(column).map_or($crate::table::Cell::None, |get| get(self))
             }
 
-            fn merge(&mut self, other: &Self) {
+            fn merge_as(&mut self, other: &Self, how: fn(&$crate::table::Column) -> $crate::table::Merge) {
                 let mut columns = <Self as $crate::table::Columns>::COLUMNS.iter();
                 $(if let Some(column) = columns.next() {
-                    $crate::table::Value::join(&mut self.$field, &other.$field, column.merge);
+                    $crate::table::Value::join(&mut self.$field, &other.$field, how(column));
                 })*
             }
 

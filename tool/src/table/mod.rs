@@ -30,6 +30,7 @@
 //!
 //! - `.now()`: how it is at the end of an interval, which is the last of two even of what has `.max()`; of a row that is not there at the end,
 //!   zero or none.
+//! - `.shared()`: rows beside each other have it together, so that it does not add up where they become one ([`group`]).
 //! - `.source("…")`: the kernel's hook or file that it comes from.
 //! - `.columns(Who::COLUMNS)`: the field is a row itself; with `.flat()` its keys stand among those of the row around it, as do those
 //!   of a distribution.
@@ -73,6 +74,7 @@ mod bounded;
 mod cell;
 mod column;
 mod declare;
+mod group;
 mod known;
 mod latency;
 pub mod shape;
@@ -91,6 +93,7 @@ pub use bounded::{Bounded, Others, ROWS};
 pub use cell::Cell;
 pub use column::{Absent, Column, ColumnKind, Json, Merge};
 pub(crate) use declare::table;
+pub use group::Grouped;
 pub use known::{Known, NOT_RECORDED, Reason, Why};
 pub use latency::{Latency, LatencyPart};
 pub use tabular::Tabular;
@@ -103,7 +106,7 @@ pub use value::{Value, missing};
 use std::any::Any;
 
 /// A row of a table.
-pub trait Columns: Sized + 'static {
+pub trait Columns: Clone + 'static {
     /// `probe.table`
     const NAME: &'static str;
     const MEANING: &'static str;
@@ -113,7 +116,12 @@ pub trait Columns: Sized + 'static {
     fn get(&self, column: usize) -> Cell<'_>;
 
     /// Adds another row.
-    fn merge(&mut self, other: &Self);
+    fn merge_as(&mut self, other: &Self, how: fn(&Column) -> Merge);
+
+    /// The same, as rows of one table add up.
+    fn merge(&mut self, other: &Self) {
+        self.merge_as(other, |column| column.merge);
+    }
 
     /// Adds the same row of the interval after it; none: it is not there any more.
     fn then(&mut self, later: Option<&Self>);
@@ -136,6 +144,14 @@ pub trait AnyRow {
 
     /// For who knows more of some tables than what is declared.
     fn any(&self) -> &dyn Any;
+
+    /// With others of its table, which stand beside it.
+    fn sum(&self, others: &[&dyn AnyRow]) -> Box<dyn AnyRow>;
+
+    /// It stands for several.
+    fn group(&self) -> Option<&Grouped<'_>> {
+        None
+    }
 }
 
 impl<R: Columns> AnyRow for R {
@@ -149,6 +165,14 @@ impl<R: Columns> AnyRow for R {
 
     fn any(&self) -> &dyn Any {
         self
+    }
+
+    fn sum(&self, others: &[&dyn AnyRow]) -> Box<dyn AnyRow> {
+        let mut sum = self.clone();
+        for other in others.iter().filter_map(|row| row.any().downcast_ref()) {
+            sum.merge_as(other, group::how);
+        }
+        Box::new(sum)
     }
 }
 

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Cell, ColumnKind, Columns, Format, Known, Merge, NOT_RECORDED, Text, Unless, Value, Why,
+    AnyRow, Cell, ColumnKind, Columns, Format, Grouped, Known, Merge, NOT_RECORDED, Text, Unless, Value, Why,
     any::Dice,
+    group::how,
     shape::{Shape, Shaped, Table},
 };
 pub use crate::sinks::export::Stamp;
@@ -157,6 +158,30 @@ fn read_without<R: Columns + Value + Serialize + DeserializeOwned + Shaped>(seed
     }
 }
 
+/// What adds up is of all rows; of all else only what they agree in.
+fn grouped<R: Columns + DeserializeOwned>(seed: u64) {
+    let rows: Vec<R> = (0..3).map(|number| Dice::new(seed.wrapping_add(number)).any()).collect();
+    let group = Grouped::of(String::new(), rows.iter().map(|row| row as &dyn AnyRow).collect()).unwrap();
+    let one = Grouped::of(String::new(), vec![&rows[0]]).unwrap();
+    for (at, column) in R::COLUMNS.iter().enumerate() {
+        let name = format!("{}.{}", R::NAME, column.name);
+        assert_eq!(one.at(at), rows[0].get(at), "{name}");
+        let cells: Vec<Cell> = rows.iter().map(|row| row.get(at)).collect();
+        let counts: Vec<u64> =
+            cells.iter().filter_map(|cell| if let Cell::Count(count) = cell { Some(*count) } else { None }).collect();
+        let expected = match how(column) {
+            Merge::Add if counts.len() == 3 => Cell::Count(counts.iter().fold(0, |a, b| a.saturating_add(*b))),
+            Merge::Max if counts.len() == 3 => Cell::Count(*counts.iter().max().unwrap()),
+            Merge::Same if cells[1..].iter().all(|cell| *cell == cells[0]) => cells[0].clone(),
+            // A number that is not the same is none.
+            Merge::Same if !counts.is_empty() => Cell::None,
+            _ => continue,
+        };
+        let found = group.at(at);
+        assert!(found == expected || matches!(found, Cell::Text(_)), "{name}: {found:?}, not {expected:?}");
+    }
+}
+
 /// Columns that others name are there, and every column says what it is.
 fn declared<R: Columns>() {
     let named = |name: &str| name.is_empty() || R::column(name).is_some();
@@ -188,6 +213,15 @@ proptest! {
         each_table!(merged, seed);
         each_table!(gone_on, seed);
         each_table!(read_without, seed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn rows_beside_each_other_become_one(seed in any::<u64>()) {
+        each_table!(grouped, seed);
     }
 }
 

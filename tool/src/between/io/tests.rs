@@ -3,7 +3,10 @@ use std::{collections::HashMap, time::Duration};
 use stillwatch_common::io::{self as wire, DeviceCounts, NO_CALL, Owner, Request, owner_id, row_key};
 
 use super::*;
-use crate::{cli::plan, snapshot::io::TOO_SHORT};
+use crate::{
+    cli::plan,
+    snapshot::io::{HELD_BACK, TOO_SHORT},
+};
 
 const SDA: u32 = 8 << 20;
 const SDA1: u32 = SDA | 1;

@@ -1,6 +1,6 @@
 //! What is selected, for a file: as text, or as JSON.
 
-use super::{Page, lines, tables};
+use super::{Page, groups, lines, tables};
 use crate::{
     screen::state::Machine,
     sinks::{
@@ -30,8 +30,7 @@ pub fn json(snapshot: &Snapshot, view: &View, page: &Page) -> Option<Vec<u8>> {
             added = json.add(&finding).ok();
         }
         Page::Row(row) => tables::each(snapshot, view, &mut |table| {
-            let found =
-                table.rows.iter().find(|found| table.name == row.table && tables::labels(**found) == row.labels);
+            let found = table.rows.iter().find(|found| groups::id(table, **found, None) == *row);
             added = added.or_else(|| json.add(&Object(*found?)).ok());
         }),
         _ => {}

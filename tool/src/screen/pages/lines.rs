@@ -22,6 +22,14 @@ pub enum Item {
     Probe(&'static str),
     Row(RowId),
     Process(u32),
+    /// A process, as a part of what one waits for.
+    Part {
+        of: Option<u32>,
+        pid: u32,
+        how: String,
+    },
+    /// Latencies of a heat map, by the first of its bands.
+    Band(usize),
     /// Of a table, by its head.
     Column(&'static str, &'static str),
 }

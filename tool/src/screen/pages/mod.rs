@@ -2,9 +2,12 @@
 //!
 //! No drawing: [`super::view`] paints the lines, [`super::state`] moves among them.
 
+pub mod blame;
 pub mod columns;
 pub mod file;
 pub mod finding;
+pub mod groups;
+pub mod heat;
 pub mod help;
 pub mod lines;
 pub mod overview;
@@ -16,7 +19,7 @@ pub mod tables;
 
 use self::lines::{Item, PageLine};
 use super::state::Machine;
-use crate::{escape::escape, snapshot::Snapshot};
+use crate::{cli::plan::By, escape::escape, snapshot::Snapshot};
 
 /// Where one is.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,9 @@ pub enum Page {
     Finding(&'static str, String),
     Row(RowId),
     Process(u32),
+    /// Who waits because of whom.
+    Blame,
+    Heat(Distribution),
     /// Which columns of a table are shown.
     Columns(&'static str),
     Help,
@@ -36,14 +42,24 @@ pub enum Page {
 #[derive(Clone, Debug)]
 pub struct RowId {
     pub table: &'static str,
+    /// It stands for all rows of a process, or of a cgroup.
+    pub by: Option<By>,
     pub labels: String,
     /// For people; a process may change it.
     pub name: String,
 }
 
+/// A histogram of a row; none: of all rows of the table together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    pub table: &'static str,
+    pub row: Option<RowId>,
+    pub column: usize,
+}
+
 impl PartialEq for RowId {
     fn eq(&self, other: &Self) -> bool {
-        self.table == other.table && self.labels == other.labels
+        self.table == other.table && self.by == other.by && self.labels == other.labels
     }
 }
 
@@ -58,6 +74,8 @@ pub fn lines(of: &Machine, page: &Page, snapshot: Option<&Snapshot>) -> Vec<Page
         Page::Finding(rule, subject) => finding::lines(of, snapshot, rule, subject),
         Page::Row(row) => row::lines(of, snapshot, row),
         Page::Process(pid) => process::lines(of, snapshot, *pid),
+        Page::Blame => blame::lines(of, snapshot),
+        Page::Heat(wanted) => heat::lines(of, snapshot, wanted),
         Page::Columns(table) => columns::lines(of, table),
         Page::Help => Vec::new(),
     }
@@ -72,6 +90,8 @@ pub fn name(page: &Page) -> String {
         Page::Finding(rule, subject) => format!("{}: {}", rule.replace('_', " "), escape(subject)),
         Page::Row(row) => row.name.clone(),
         Page::Process(pid) => format!("process {pid}"),
+        Page::Blame => "blame".to_owned(),
+        Page::Heat(wanted) => format!("heat map of {}", wanted.row.as_ref().map_or(wanted.table, |row| &row.name)),
         Page::Columns(table) => format!("columns of {table}"),
         Page::Help => "keys".to_owned(),
     }
@@ -83,7 +103,7 @@ pub fn of(item: &Item) -> Option<Page> {
         Item::Finding(rule, subject) => Page::Finding(rule, subject.clone()),
         Item::Probe(probe) => Page::Probe(probe),
         Item::Row(row) => Page::Row(row.clone()),
-        Item::Process(pid) => Page::Process(*pid),
-        Item::Column(..) => return None,
+        Item::Process(pid) | Item::Part { pid, .. } => Page::Process(*pid),
+        Item::Column(..) | Item::Band(_) => return None,
     })
 }

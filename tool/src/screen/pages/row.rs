@@ -3,11 +3,11 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    RowId,
+    RowId, groups,
     lines::{Item, PageLine, Role, padded, wrapped},
     probe::separate,
     sheet,
-    tables::{self, AnyTable, labels, number, pids, words},
+    tables::{self, AnyTable, number, pids, words},
 };
 use crate::{
     screen::state::Machine,
@@ -20,7 +20,6 @@ use crate::{
 const NAME: usize = 18;
 
 pub fn lines(of: &Machine, snapshot: &Snapshot, wanted: &RowId) -> Vec<PageLine> {
-    let width = usize::from(of.size.0);
     let mut lines = vec![PageLine::of(Role::Strong, wanted.name.clone())];
     let mut found = false;
     tables::each(snapshot, &of.view, &mut |table| {
@@ -28,35 +27,36 @@ pub fn lines(of: &Machine, snapshot: &Snapshot, wanted: &RowId) -> Vec<PageLine>
             return;
         }
         lines[0] = PageLine::of(Role::Strong, wanted.name.clone()).and(Role::Dim, format!("  {}", table.meaning));
-        let Some(row) = table.rows.iter().copied().find(|row| labels(*row) == wanted.labels) else { return };
-        found = true;
-        lines[0].parts[0].1 = sheet::name(table, row);
-        lines.push(PageLine::empty());
-        columns(&mut lines, of, table, row);
-        for (pid, name) in pids(row) {
-            lines.push(PageLine::plain(format!("{:<NAME$}", "process")).and(Role::Strong, name).on(Item::Process(pid)));
-        }
-        for (at, column) in table.columns.iter().enumerate() {
-            if let Cell::Times(latency) = row.at(at)
-                && latency.count > 0
-            {
-                separate(&mut lines);
-                lines.extend(wrapped(
-                    Role::Head,
-                    &format!("{}: {}", said(column, table.columns), column.meaning),
-                    width,
-                    2,
-                ));
-                let mut text = String::new();
-                hist::lines(&mut text, &latency, &of.plain());
-                lines.extend(text.lines().map(PageLine::plain));
-            }
-        }
+        groups::find(table, wanted, &of.settings.filter, &mut |table, row| {
+            found = true;
+            whole(&mut lines, of, table, row);
+        });
     });
     if !found {
         lines.push(PageLine::dim("it is not in this interval"));
     }
     lines
+}
+
+fn whole(lines: &mut Vec<PageLine>, of: &Machine, table: &AnyTable, row: &dyn AnyRow) {
+    lines[0].parts[0].1 = sheet::name(table, row);
+    lines.push(PageLine::empty());
+    columns(lines, of, table, row);
+    for (pid, name) in pids(row) {
+        lines.push(PageLine::plain(format!("{:<NAME$}", "process")).and(Role::Strong, name).on(Item::Process(pid)));
+    }
+    for (at, column) in table.columns.iter().enumerate() {
+        if let Cell::Times(latency) = row.at(at)
+            && latency.count > 0
+        {
+            separate(lines);
+            let head = format!("{}: {}", said(column, table.columns), column.meaning);
+            lines.extend(wrapped(Role::Head, &head, usize::from(of.size.0), 2));
+            let mut text = String::new();
+            hist::lines(&mut text, &latency, &of.plain());
+            lines.extend(text.lines().map(PageLine::plain));
+        }
+    }
 }
 
 fn columns(lines: &mut Vec<PageLine>, of: &Machine, table: &AnyTable, row: &dyn AnyRow) {

@@ -3,11 +3,13 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    RowId,
+    RowId, groups,
     lines::{Item, PageLine, Role, fit_printable, padded},
     tables::{AnyTable, labels, value},
 };
 use crate::{
+    cli::plan::By,
+    escape::escape,
     screen::state::settings::{Look, Settings},
     sinks::{View, rows},
     table::{Align, AnyRow, Format, Text},
@@ -40,8 +42,17 @@ pub fn lines(
     view: &View,
 ) -> Vec<PageLine> {
     let look = settings.look(table.name);
-    let order = ordered(table, &look, settings);
-    let selected = selected.filter(|row| row.table == table.name);
+    let mut lines = Vec::new();
+    groups::with(table, look.by, &settings.filter, &mut |kept| lines = rows_of(kept, &look, selected, most, view));
+    if !table.rows.is_empty() && lines.iter().all(|line| line.item.is_none()) {
+        lines.push(PageLine::dim(format!("none of {} is as the filter says", table.rows.len())));
+    }
+    lines
+}
+
+fn rows_of(table: &AnyTable, look: &Look, selected: Option<&RowId>, most: usize, view: &View) -> Vec<PageLine> {
+    let order = ordered(table, look);
+    let selected = selected.filter(|row| row.table == table.name && row.by == look.by);
     let mut shown: Vec<usize> = order.iter().copied().take(most).collect();
     if let Some(row) = selected
         && !shown.iter().any(|&at| labels(table.rows[at]) == row.labels)
@@ -49,26 +60,23 @@ pub fn lines(
     {
         shown.push(at);
     }
-    let (columns, cells, left) = laid_out(table, &shown, &look, view);
-    let mut lines = vec![head(&columns, &look, left, view.limit)];
+    let (columns, cells, left) = laid_out(table, &shown, look, view);
+    let mut lines = vec![head(&columns, look, left, view.limit)];
     for (&at, cells) in shown.iter().zip(&cells) {
         let row = table.rows[at];
-        let id = RowId { table: table.name, labels: labels(row), name: name(table, row) };
+        let id = RowId { table: table.name, by: look.by, labels: labels(row), name: name(table, row) };
         lines.push(PageLine::plain(joined(&columns, cells)).on(Item::Row(id)));
     }
     let more = (order.len() - shown.len()) as u64 + table.left_out;
     if more > 0 {
         lines.push(PageLine::dim(format!("{more} more{}", if order.len() > shown.len() { " (+ shows)" } else { "" })));
     }
-    if order.is_empty() && !table.rows.is_empty() {
-        lines.push(PageLine::dim(format!("none of {} is as the filter says", table.rows.len())));
-    }
     lines
 }
 
-/// Numbers of rows: those that the filter leaves, sorted as asked for.
-fn ordered(table: &AnyTable, look: &Look, settings: &Settings) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..table.rows.len()).filter(|&at| settings.filter.has(table.rows[at])).collect();
+/// Numbers of rows, sorted as asked for.
+fn ordered(table: &AnyTable, look: &Look) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..table.rows.len()).collect();
     if let Some(sort) = &look.sort
         && let Some((at, text)) = table.texts().find(|(_, text)| text.head == sort.head)
     {
@@ -146,6 +154,10 @@ fn most(format: Format, view: &View) -> usize {
 fn head(columns: &[Shown], look: &Look, left: usize, width: usize) -> PageLine {
     let heads: Vec<String> = columns.iter().map(|column| column.head.to_owned()).collect();
     let mut line = PageLine::head(joined(columns, &heads));
+    if let Some(by) = look.by {
+        let whose = if by == By::Process { "process" } else { "cgroup" };
+        line = line.and(Role::Dim, format!("{GAP}a line per {whose}"));
+    }
     if let Some(sort) = &look.sort {
         let way = if sort.falling { "most first" } else { "least first" };
         line = line.and(Role::Dim, format!("{GAP}by {}, {way}", sort.head));
@@ -162,8 +174,11 @@ fn joined(columns: &[Shown], cells: &[String]) -> String {
     cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
 }
 
-/// Of a row, for the breadcrumb: its first words.
+/// Of a row, for the breadcrumb: its first words, or the path of the cgroup that it stands for.
 pub fn name(table: &AnyTable, row: &dyn AnyRow) -> String {
+    if let Some(group) = row.group().filter(|group| group.key.starts_with('/')) {
+        return fit_printable(&escape(&group.key), 40);
+    }
     let view = View { width: usize::MAX, limit: usize::MAX, ..table.view.clone() };
     let words = table.texts().filter(|(at, _)| table.columns[*at].is_label());
     let words = words.map(|(at, text)| table.cell(row, at, text, &view)).filter(|word| word != "–");

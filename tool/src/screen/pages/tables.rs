@@ -43,6 +43,11 @@ impl AnyTable<'_> {
     pub fn cell(&self, row: &dyn AnyRow, at: usize, text: &Text, view: &View) -> String {
         let show = Show { view, interval: self.interval };
         match text.format {
+            // What a group is a part of, only its rows say.
+            Format::Own(_) if row.group().is_some_and(|group| !group.has_words(at)) => match &row.at(at) {
+                Cell::Count(_) => format::UNKNOWN.to_owned(),
+                cell => words(cell, &self.columns[at], view),
+            },
             Format::Own(name) => match sinks::own(row.any(), name, &show) {
                 Some(noted) => noted.into_text(),
                 None => words(&row.at(at), &self.columns[at], view),
@@ -93,6 +98,9 @@ fn is_grouped(columns: &[Column], view: &View) -> bool {
 
 /// What tells a row apart from all others of its table.
 pub fn labels(row: &dyn AnyRow) -> String {
+    if let Some(group) = row.group() {
+        return group.key.clone();
+    }
     let mut text = String::new();
     for (at, _) in row.columns().iter().enumerate().filter(|(_, column)| column.is_label()) {
         label(&mut text, &row.at(at));

@@ -8,8 +8,8 @@ use crate::{
     screen::{
         digest::What,
         pages::{
-            Page, RowId,
-            tables::{self, labels, number},
+            Page, RowId, groups,
+            tables::{self, number},
         },
     },
     snapshot::oom::Kill,
@@ -48,19 +48,22 @@ impl Machine {
         let mut values = Vec::new();
         let Some(snapshot) = self.timeline.snapshot(at) else { return values };
         tables::each(&snapshot, &self.view, &mut |table| {
-            let found = table.rows.iter().find(|row| table.name == wanted.table && labels(**row) == wanted.labels);
-            if let Some(row) = found {
+            groups::find(table, wanted, &self.settings.filter, &mut |table, row| {
                 let value = |column| number(&row.at(column), Format::Quantile(Quantile::P99));
                 values = (0..table.columns.len()).map(value).collect();
-            }
+            });
         });
         values
     }
 
     /// Up to what is shown.
     fn last_intervals(&self, most: usize) -> Vec<u64> {
-        let Some((at, _)) = &self.shown else { return Vec::new() };
-        let until = self.timeline.digests().filter(|(number, digest)| number <= at && digest.what.is_interval());
+        self.shown.as_ref().map_or_else(Vec::new, |(at, _)| self.intervals_until(*at, most))
+    }
+
+    /// The last intervals up to one.
+    pub(super) fn intervals_until(&self, end: u64, most: usize) -> Vec<u64> {
+        let until = self.timeline.digests().filter(|(number, digest)| *number <= end && digest.what.is_interval());
         let mut last: Vec<u64> = until.rev().take(most).map(|(number, _)| number).collect();
         last.reverse();
         last

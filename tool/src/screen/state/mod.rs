@@ -1,21 +1,23 @@
 //! What the screen is about: a machine without drawing and without I/O. Inputs come in, and what is to be done outside comes out.
 
 pub mod filter;
+pub mod heat;
 pub mod history;
 mod keep;
+mod mouse;
 mod moves;
 mod prompt;
 pub mod settings;
 pub mod time;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 
 pub use self::prompt::Prompt;
-use self::{history::History, settings::Settings};
+use self::{heat::Heat, history::History, settings::Settings};
 use super::{
     keys::{self, Wish},
     pages::{
-        self, Page, RowId,
+        self, Page, RowId, groups,
         lines::{Item, PageLine},
         sheet, tables,
     },
@@ -32,6 +34,7 @@ use crate::{
 /// What comes in.
 pub enum Input {
     Key(KeyEvent),
+    Mouse(MouseEvent),
     /// Something was measured, or read of a recording.
     Kept(Payload),
     Resize(u16, u16),
@@ -90,6 +93,7 @@ pub struct Machine {
     spots: Vec<Spot>,
     /// Of the row that is shown in full.
     pub history: History,
+    pub heat: Heat,
     pub header: Vec<String>,
     pub lines: Vec<PageLine>,
     pub size: (u16, u16),
@@ -114,6 +118,7 @@ impl Machine {
             recorded,
             spots: vec![Spot::of(first)],
             history: History::default(),
+            heat: Heat::default(),
             header: Vec::new(),
             lines: Vec::new(),
             size,
@@ -125,6 +130,10 @@ impl Machine {
     pub fn on(&mut self, input: Input) -> Action {
         let action = match input {
             Input::Key(key) => self.key(&key),
+            Input::Mouse(event) => {
+                self.mouse(&event);
+                Action::None
+            }
             Input::Kept(payload) => {
                 self.keep(&payload);
                 Action::None
@@ -154,6 +163,9 @@ impl Machine {
     }
 
     fn keep(&mut self, payload: &Payload) {
+        // Who stands at the end of a recording that is still written goes on with it.
+        let newest = |of: &Self| of.timeline.span().map(|(_, newest)| newest);
+        let at_end = self.recorded && !self.loading && self.at == newest(self);
         match self.timeline.keep(payload) {
             Ok(Some(Entry::Kills(kills))) if !self.recorded => {
                 self.says = kills.last().map(|kill| notes::kill(kill, &self.plain()).trim_end().to_owned());
@@ -164,6 +176,9 @@ impl Machine {
             }
             Ok(_) => {}
             Err(error) => self.says = Some(format!("an interval cannot be kept: {error}")),
+        }
+        if at_end {
+            self.at = newest(self);
         }
         // Of a recording the first interval is shown, of a run the newest.
         if self.recorded && self.at.is_none() && self.shown.is_none() {
@@ -217,8 +232,7 @@ impl Machine {
             Wish::Freeze
             | Wish::Earlier
             | Wish::Later
-            | Wish::MinuteEarlier
-            | Wish::MinuteLater
+            | Wish::Minutes(_)
             | Wish::First
             | Wish::Newest
             | Wish::EventBefore
@@ -228,11 +242,14 @@ impl Machine {
             Wish::Mark if self.recorded => self.says = Some("a recording has the marks that it has".to_owned()),
             Wish::Mark => self.prompt = Some(Prompt::mark()),
             Wish::Sort | Wish::Turn | Wish::Columns => self.table(wish),
+            Wish::Group => self.group(),
             Wish::More => self.settings.top = self.settings.top.saturating_mul(2).min(1 << 20),
             Wish::Fewer => self.settings.top = (self.settings.top / 2).max(1),
             Wish::Save => return self.save(),
             Wish::Yank => return self.yank(false),
             Wish::YankJson => return self.yank(true),
+            Wish::Blame => self.go(Page::Blame),
+            Wish::Heat => self.open_heat(),
             Wish::Help => self.go(Page::Help),
         }
         Action::None
@@ -324,6 +341,31 @@ impl Machine {
         heads.retain(|head| !head.is_empty());
         let look = self.settings.look_mut(wanted);
         if wish == Wish::Sort { look.sort_by_next(&heads) } else { look.turn(&heads) }
+    }
+
+    /// The rows of its table are grouped in the next way, and what it is in then is selected.
+    fn group(&mut self) {
+        let (Some(wanted), Some((_, snapshot))) = (self.selected_row().cloned(), &self.shown) else {
+            self.says = Some("select a row of a table first".to_owned());
+            return;
+        };
+        let look = self.settings.look_mut(wanted.table);
+        let mut selected = None;
+        tables::each(snapshot, &self.view, &mut |table| {
+            if table.name != wanted.table {
+                return;
+            }
+            let next = groups::next(table, look.by);
+            if next == look.by {
+                self.says = Some("its rows are of no process".to_owned());
+            }
+            let row = table.rows.iter().find(|row| groups::id(table, **row, look.by) == wanted);
+            selected = row.map(|row| Item::Row(groups::id(table, *row, next)));
+            look.by = next;
+        });
+        if selected.is_some() {
+            self.spot_mut().selected = selected;
+        }
     }
 
     /// A row that is selected.

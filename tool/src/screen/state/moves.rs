@@ -60,6 +60,7 @@ impl Machine {
         let header = self.shown.as_ref().map(|(_, snapshot)| header::line(snapshot, &self.plain()));
         self.header = header.map_or_else(Vec::new, |header| shortened(&header, usize::from(self.size.0)));
         self.follow();
+        self.heat_up();
         self.lines = pages::lines(self, self.page(), self.shown.as_ref().map(|(_, snapshot)| &**snapshot));
         let places = self.places();
         let (room, length) = (self.room(), self.lines.len());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::filter::Matcher;
+use crate::cli::plan::By;
 
 pub struct Settings {
     pub filter: Matcher,
@@ -16,6 +17,8 @@ pub struct Settings {
 pub struct Look {
     /// None: as declared, the most first.
     pub sort: Option<Sort>,
+    /// A line stands for all rows of a process, or of a cgroup.
+    pub by: Option<By>,
     /// Heads of columns that are left out.
     pub hidden: BTreeSet<&'static str>,
 }

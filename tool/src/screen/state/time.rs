@@ -21,8 +21,7 @@ impl Machine {
             Wish::Earlier => Some(self.before(at).unwrap_or(first)),
             // At the newest one stays frozen: what comes is a step further.
             Wish::Later => Some(self.after(at).unwrap_or(newest)),
-            Wish::MinuteEarlier => Some(self.interval_at(self.moment(at) - MINUTE)),
-            Wish::MinuteLater => Some(self.interval_at(self.moment(at) + MINUTE)),
+            Wish::Minutes(by) => Some(self.interval_at(self.moment(at) + MINUTE * by)),
             Wish::EventBefore => match self.remarkable().into_iter().rev().find(|&number| number < at) {
                 Some(number) => Some(number),
                 None => return self.says = Some("nothing happened before".to_owned()),

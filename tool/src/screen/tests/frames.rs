@@ -104,6 +104,11 @@ fn details() {
     insta::assert_snapshot!("finding", at_all_sizes(&io, &[KeyCode::Enter]));
     insta::assert_snapshot!("process", at_all_sizes(&io, &[KeyCode::Enter, KeyCode::Down, KeyCode::Enter]));
     insta::assert_snapshot!("row", at_all_sizes(&io, &[KeyCode::Char('3'), KeyCode::Enter]));
+    insta::assert_snapshot!("blame", at_all_sizes(&io, &[KeyCode::Char('b'), KeyCode::Down]));
+    let heat = [KeyCode::Char('3'), KeyCode::Char('h'), KeyCode::Char('h'), KeyCode::Down, KeyCode::Left];
+    insta::assert_snapshot!("heat", at_all_sizes(&io, &heat));
+    let by_cgroup = [KeyCode::Char('6'), KeyCode::Down, KeyCode::Char('g'), KeyCode::Char('g')];
+    insta::assert_snapshot!("groups", at_all_sizes(&incident!("cpu_saturated"), &by_cgroup));
     insta::assert_snapshot!("help", at_all_sizes(&io, &[KeyCode::Char('?')]));
     insta::assert_snapshot!("columns", at_all_sizes(&io, &[KeyCode::Char('3'), KeyCode::Char('c'), KeyCode::Enter]));
 }
@@ -130,7 +135,7 @@ fn harm_and_selection_are_the_only_accents() {
 
 #[test]
 fn ascii_is_enough() {
-    for keys in ["", "2", "3", "4", "5", "6", "?"] {
+    for keys in ["", "2", "3", "3h", "4", "5", "6", "b", "?"] {
         let mut machine = with(&incident!("device_saturated"), (120, 40));
         write(&mut machine, keys);
         let text = frame(&machine, Look { colour: false, ascii: true });
@@ -146,7 +151,7 @@ fn any_text_stays_within_its_line() {
         snapshot.at = "2026-03-01T14:02:11Z".parse().unwrap();
         for size in SIZES {
             let mut machine = with(std::slice::from_ref(&snapshot), size);
-            for keys in ["", "2", "3", "4", "5", "6"] {
+            for keys in ["", "2", "3", "3g", "4", "5", "6", "6g", "b", "h"] {
                 write(&mut machine, keys);
                 press(&mut machine, KeyCode::Enter);
                 for line in &machine.lines {

@@ -3,10 +3,11 @@
 mod frames;
 mod keys;
 mod moves;
+mod pages;
 mod times;
 mod words;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 
 use super::{
@@ -92,6 +93,14 @@ pub fn mark(machine: &mut Machine, at: jiff::Timestamp) {
 
 pub fn press(machine: &mut Machine, code: KeyCode) -> Action {
     machine.on(Input::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+pub fn mouse(machine: &mut Machine, kind: MouseEventKind, column: u16, row: u16) {
+    machine.on(Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+}
+
+pub fn click(machine: &mut Machine, column: u16, row: u16) {
+    mouse(machine, MouseEventKind::Down(MouseButton::Left), column, row);
 }
 
 pub fn write(machine: &mut Machine, text: &str) {

@@ -13,6 +13,7 @@ use crate::screen::{
 #[derive(Clone, Debug)]
 enum Happens {
     Press(KeyEvent),
+    Click(u16, u16),
     Interval(usize),
     Resize(u16, u16),
 }
@@ -32,6 +33,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         20 => key().prop_map(Happens::Press),
         2 => any::<usize>().prop_map(Happens::Interval),
+        1 => (0_u16..200, 0_u16..60).prop_map(|(column, row)| Happens::Click(column, row)),
         1 => (10_u16..200, 4_u16..60).prop_map(|(width, height)| Happens::Resize(width, height)),
     ]
 }
@@ -64,9 +66,10 @@ proptest! {
                 press(&mut machine, KeyCode::Down);
             }
             let (page, selected) = (machine.page().clone(), machine.spot().selected.clone());
-            let moves = matches!(one, Happens::Press(_)) || !machine.spot().chosen;
+            let moves = matches!(one, Happens::Press(_) | Happens::Click(..)) || !machine.spot().chosen;
             match one {
                 Happens::Press(key) => _ = machine.on(Input::Key(key)),
+                Happens::Click(column, row) => click(&mut machine, column, row),
                 Happens::Interval(which) => see(&mut machine, &intervals[which % intervals.len()]),
                 Happens::Resize(width, height) => _ = machine.on(Input::Resize(width, height)),
             }
@@ -190,4 +193,43 @@ fn all_of_a_page_can_be_seen() {
     assert_eq!(machine.spot().top() + machine.room(), machine.lines.len());
     (0..100).for_each(|_| _ = press(&mut machine, KeyCode::Up));
     assert_eq!(machine.spot().top(), 0);
+}
+
+/// Where a line with that text is on the screen.
+fn row_with(machine: &Machine, text: &str) -> u16 {
+    let frame = frame(machine, Look { colour: false, ascii: false });
+    let row = frame.lines().position(|line| line.contains(text));
+    row.unwrap_or_else(|| panic!("no {text} in\n{frame}")) as u16
+}
+
+#[test]
+fn the_mouse_selects_and_opens() {
+    let mut machine = with(&incident!("device_saturated"), (120, 40));
+    let cpu = row_with(&machine, " busy");
+    click(&mut machine, 4, cpu);
+    assert_eq!((machine.page(), &machine.spot().selected), (&Page::Overview, &Some(Item::Probe("cpu"))));
+    click(&mut machine, 4, cpu);
+    assert_eq!(machine.page(), &Page::Probe("cpu"));
+    let selected = machine.spot().selected.clone();
+    mouse(&mut machine, MouseEventKind::ScrollDown, 0, 20);
+    assert_ne!(machine.spot().selected, selected);
+    mouse(&mut machine, MouseEventKind::ScrollUp, 0, 20);
+    assert_eq!(machine.spot().selected, selected);
+    // A name in the line that says where one is.
+    let place = row_with(&machine, "overview › cpu");
+    click(&mut machine, "overview › cpu".chars().count() as u16, place);
+    assert_eq!(machine.page(), &Page::Probe("cpu"));
+    click(&mut machine, 2, place);
+    assert_eq!(machine.page(), &Page::Overview);
+    // The host's pressure is that of a probe.
+    for (name, probe) in [("io ", "io"), ("mem ", "oom")] {
+        let column = machine.header[0].find(name).unwrap() as u16;
+        click(&mut machine, column + 4, 0);
+        assert_eq!(machine.page(), &Page::Probe(probe));
+    }
+    let before = machine.page().clone();
+    let own = machine.header[0].find("self").unwrap() as u16;
+    click(&mut machine, own, 0);
+    click(&mut machine, 119, 0);
+    assert_eq!(machine.page(), &before);
 }

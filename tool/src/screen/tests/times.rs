@@ -64,7 +64,20 @@ fn minutes_ends_and_jumps() {
     assert_eq!((shown(&machine), machine.at), (299, None));
 }
 
-/// What was five minutes ago takes two keys, and so does saving it.
+/// What was five minutes ago takes one key.
+#[test]
+fn five_minutes() {
+    let mut machine = quiet(0..700);
+    write(&mut machine, "<");
+    assert_eq!(shown(&machine), 399);
+    write(&mut machine, "<<");
+    assert_eq!(shown(&machine), 0, "no more is kept");
+    write(&mut machine, ">");
+    assert_eq!(shown(&machine), 300);
+    write(&mut machine, ">>");
+    assert_eq!(shown(&machine), 699);
+}
+
 #[test]
 fn to_what_happened() {
     let mut machine = quiet(0..100);
@@ -139,4 +152,10 @@ fn a_recording_begins_at_its_first_interval() {
     assert_eq!(shown(&machine), 8);
     write(&mut machine, " ");
     assert_eq!(shown(&machine), 8, "it does not go on");
+    // Unless it is still written: at its end one goes on with it, elsewhere one stays.
+    see(&mut machine, &interval(9));
+    assert_eq!(shown(&machine), 9);
+    press(&mut machine, KeyCode::Left);
+    see(&mut machine, &interval(10));
+    assert_eq!(shown(&machine), 8);
 }

@@ -39,9 +39,11 @@ impl Look {
 fn ascii(char: char) -> impl Iterator<Item = char> {
     let plain = match char {
         _ if char.is_ascii() => char,
-        '▁' => '.',
+        '▁' | '░' => '.',
         '▂' | '▏' => ':',
         '▃' | '▎' => '-',
+        '▒' => '+',
+        '▓' => '%',
         '▄' | '▍' => '=',
         '▅' | '▌' => '+',
         '▆' | '▋' => '*',
