@@ -7,9 +7,11 @@ use super::*;
 use crate::{
     snapshot::{
         Who,
+        cpu::Running,
         io::{Cause, How, Io, Stalled},
+        who::ENDED,
     },
-    table::{AnyRow, Cell, Column, Merge, any::Dice},
+    table::{AnyRow, Cell, Column, Merge, Then, any::Dice},
 };
 
 /// What adds up in all tables, by table, column and name.
@@ -164,6 +166,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_process_has_the_name_that_it_has_now_and_of_one_that_ended_the_last() {
+    let ran = |comm: Option<&str>, unknown: Option<&'static str>| {
+        let who = Who { comm: comm.map(str::to_owned), unknown: unknown.map(Into::into), ..Who::living(7) };
+        vec![Running { ran_ns: 5, ..Running::none(who) }]
+    };
+    let mut rows = ran(Some("sh"), None);
+    rows.then(ran(Some("nginx"), None));
+    rows.then(ran(None, Some(ENDED)));
+    let who = Who { comm: Some("nginx".to_owned()), unknown: Some(ENDED.into()), ..Who::living(7) };
+    assert_eq!(rows, [Running { ran_ns: 15, ..Running::none(who) }]);
 }
 
 /// A second of a quiet host.

@@ -66,6 +66,15 @@ macro_rules! table {
                     _ => $crate::table::Columns::merge(self, later),
                 }
             }
+
+            /// Who it is stays, and has the name that it has now.
+            fn then(&mut self, later: Option<&Self>, column: &$crate::table::Column) {
+                match later {
+                    Some(_) if column.is_label() => $crate::table::Columns::then(self, later),
+                    Some(later) => self.join(later, column.merge),
+                    None => {}
+                }
+            }
         }
 
         impl $crate::table::shape::Shaped for $row {

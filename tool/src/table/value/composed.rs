@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use super::{Value, last};
 use crate::{
     table::Latency,
-    table::{Cell, Known, Merge, NOT_RECORDED},
+    table::{Cell, Column, Known, Merge, NOT_RECORDED},
 };
 
 impl Value for Latency {
@@ -78,6 +78,16 @@ impl<T: Value + Clone> Value for Option<T> {
             (Some(value), Some(later)) => value.join(later, how),
             (value, later) if how == Merge::Last || value.is_none() => last(value, later, how),
             _ => {}
+        }
+    }
+
+    fn then(&mut self, later: Option<&Self>, column: &Column) {
+        match later {
+            Some(None) if column.is_label() => {}
+            Some(later) if column.now || column.is_label() => *self = later.clone(),
+            Some(later) => self.join(later, column.merge),
+            None if column.now => self.end(),
+            None => {}
         }
     }
 
