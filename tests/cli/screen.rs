@@ -40,6 +40,11 @@ fn shell(name: &str, folder: &Path) -> Result<Tmux> {
     Ok(terminal)
 }
 
+/// A command says so. What was typed before the shell had asked for it stands in front of the prompt, and what it says behind that.
+fn says(text: &str, words: &str) -> bool {
+    text.lines().any(|line| line.trim_start_matches("$ ").starts_with(words))
+}
+
 /// Where one is, and the keys.
 fn page(name: &str) -> impl Fn(&str) -> bool {
     move |text| text.lines().any(|line| line.contains(name) && line.contains("recorded"))
@@ -62,7 +67,8 @@ fn a_recording_on_a_terminal() -> Result<()> {
     terminal.press(&["Enter"])?;
     terminal.wait_for("is as the filter says")?;
     terminal.press(&["Escape"])?;
-    terminal.wait_until("overview", page("overview"))?;
+    // Two of them at once would be another key.
+    terminal.wait_until("overview alone", |text| page("overview")(text) && !text.contains('›'))?;
     terminal.press(&["Escape"])?;
     terminal.wait_until("no filter", |text| !text.contains("only nobody"))?;
 
@@ -98,7 +104,7 @@ fn a_recording_on_a_terminal() -> Result<()> {
     ensure!(!text.contains("recorded,"), "the screen is still there:\n{text}");
     terminal.line("stty -a > after")?;
     terminal.line("echo and so on")?;
-    terminal.wait_until("the shell", |text| text.lines().any(|line| line == "and so on"))?;
+    terminal.wait_until("the shell", |text| says(text, "and so on"))?;
     ensure!(folder.text("before")? == folder.text("after")?, "{}\n{}", folder.text("before")?, folder.text("after")?);
 
     // What was written is a recording.
@@ -115,7 +121,7 @@ const SAY: &str = "echo it ends with $?";
 
 /// The shell has the terminal.
 fn ended(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("it ends with "))
+    says(text, "it ends with ")
 }
 
 /// Ctrl-Z and stops from outside, signals and a defect: each time the terminal is as it was.
@@ -128,7 +134,7 @@ fn however_it_ends() -> Result<()> {
     let mut settings = |words: &str| -> Result<()> {
         seen += 1;
         terminal.line(&format!("{words} stty -a > after; echo noted {seen}"))?;
-        terminal.wait_until("the shell", |text| text.lines().any(|line| line == format!("noted {seen}")))?;
+        terminal.wait_until("the shell", |text| says(text, &format!("noted {seen}")))?;
         let (before, after) = (folder.text("before")?, folder.text("after")?);
         ensure!(before == after, "{seen}: {before}\n{after}");
         Ok(())

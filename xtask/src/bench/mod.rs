@@ -15,6 +15,7 @@ mod observer;
 mod programs;
 mod record;
 mod report;
+mod screen;
 mod services;
 mod start;
 mod stats;
@@ -53,7 +54,7 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 11] = [
+const FIGURES: [(&str, Measure); 12] = [
     ("services", services::figure),
     ("calls", calls::figure),
     ("switches", switches::figure),
@@ -63,18 +64,21 @@ const FIGURES: [(&str, Measure); 11] = [
     ("losses", losses::figure),
     ("user", user::figure),
     ("record", record::figure),
+    ("screen", screen::figure),
     ("start", start::figure),
     ("memory", memory::figure),
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 6] = [
+const PEERS: [(&str, &str); 8] = [
     ("libbpf-tools", "syscount"),
     ("bpftrace", "bpftrace"),
     ("linux-perf", "perf"),
     ("bpftool", "bpftool"),
     ("mount", "losetup"),
     ("e2fsprogs", "mkfs.ext4"),
+    ("htop", "htop"),
+    ("btop", "btop"),
 ];
 
 struct Options {
