@@ -18,13 +18,16 @@ const AHEAD: u32 = 4;
 
 const LATER: &str = "not looked up yet";
 
+/// Return addresses that were looked up, and the names of those that have one.
+type LookedUp = (Vec<u64>, Result<HashMap<u64, String>, NoSymbols>);
+
 #[derive(Default)]
 pub struct Functions {
     /// By return address; `None`: not a function.
     known: HashMap<u64, Option<String>>,
     /// When as many passes as there were are due.
     due_at: Option<Duration>,
-    pass: Later<(Vec<u64>, Result<HashMap<u64, String>, NoSymbols>)>,
+    pass: Later<LookedUp>,
     unavailable: Option<NoSymbols>,
     later: bool,
 }
@@ -38,15 +41,15 @@ impl Functions {
                 let found = symbols::find(&new);
                 (new, found)
             });
-            if let Some((asked, found)) = found {
-                self.take(asked, found);
+            if let Some(looked) = found {
+                self.take(looked);
             }
         }
         self.later = locations.iter().any(|location| !self.known.contains_key(location));
         locations.iter().filter_map(|location| Some((*location, self.known.get(location)?.clone()?))).collect()
     }
 
-    fn take(&mut self, asked: Vec<u64>, found: Result<HashMap<u64, String>, NoSymbols>) {
+    fn take(&mut self, (asked, found): LookedUp) {
         match found {
             Ok(mut found) => {
                 self.known.extend(asked.into_iter().map(|location| (location, found.remove(&location))));
