@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Write,
     os::{fd::AsRawFd, unix::ffi::OsStrExt},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -100,7 +100,7 @@ fn grows() -> Result<()> {
     ensure!(grown.len() > 10 && grown.iter().skip(1).all(|row| named(&row)), "another's: {grown:#?}");
     ensure!(grown[0]["pid"].is_null() || named(&&grown[0]), "another's: {grown:#?}");
     // What it had when it was seen first is not counted.
-    let first = grown.first().and_then(|row| Some(row["size_bytes"].as_u64()? - row["bytes"].as_u64()?));
+    let first = grown.first().and_then(|row| Some(row["size_bytes"].as_u64()?.saturating_sub(row["bytes"].as_u64()?)));
     let bytes: u64 = grown.iter().filter_map(|row| row["bytes"].as_u64()).sum();
     let size = fs::metadata(&path)?.len();
     ensure!(size == (PIECES * PIECE) as u64 && grown.last().is_some_and(|row| row["size_bytes"] == size), "{grown:#?}");
@@ -208,11 +208,13 @@ fn filesystem() -> Result<()> {
     Ok(())
 }
 
-pub fn fill(path: &PathBuf, bytes: u64) -> Result<()> {
-    let mut file = File::create::<&Path>(path)?;
+pub fn fill(path: &Path, bytes: u64) -> Result<()> {
+    let mut file = File::create(path)?;
     let piece = vec![7; MIB as usize];
     for _ in 0..bytes / MIB {
         file.write_all(&piece)?;
     }
+    // What is not written yet may not be allocated.
+    file.sync_all()?;
     Ok(())
 }
