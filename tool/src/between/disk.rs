@@ -131,7 +131,7 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
     let over_ns = now.at.saturating_sub(then.at).as_nanos() as u64;
     let row = |(key, file): (&FileKey, &OpenFile)| {
         let earlier = then.open.get(key)?;
-        let bytes = file.size.saturating_sub(earlier.size).max(file.allocated.saturating_sub(earlier.allocated));
+        let bytes = file.takes().saturating_sub(earlier.takes());
         let writers = pids(file.by.iter().filter(|by| by.writes));
         let by = writer(earlier, file);
         let who = match by {

@@ -70,12 +70,19 @@ pub struct Files {
 #[derive(Clone, Debug, Default)]
 pub struct OpenFile {
     pub size: u64,
-    /// Bytes that are allocated for it.
+    /// Bytes that are allocated for it: what was written may be later.
     pub allocated: u64,
     pub deleted: bool,
     /// It lies in memory (tmpfs).
     pub in_memory: bool,
     pub by: Vec<OpenBy>,
+}
+
+impl OpenFile {
+    /// What it takes, or will take once it is allocated: as long as it is, and what is allocated beyond that. Of one with holes, more.
+    pub fn takes(&self) -> u64 {
+        self.size.max(self.allocated)
+    }
 }
 
 /// One descriptor of a file.

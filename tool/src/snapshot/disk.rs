@@ -108,7 +108,7 @@ table! {
         path: Known<String> = label(), text [own("FILE", "path")];
         /// Where its file system is mounted.
         mount: Known<String> = info(), text [own("ON", "mount").wide()];
-        /// What it grew by, the longer of its length and what is allocated for it.
+        /// What it grew by: its length, and what is allocated beyond that.
         bytes: u64 = counter("bytes").source("inode.i_size, inode.i_blocks"), text [mebibytes_rate("MiB/s").least(6)];
         /// Its length.
         size_bytes: u64 = gauge("bytes").source("inode.i_size"), text [bytes("SIZE").least(7)];

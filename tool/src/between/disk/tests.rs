@@ -39,6 +39,23 @@ fn a_file_grows_by_the_hand_of_the_one_that_moved_on() {
     }
 }
 
+/// The kernel allocates what was written some seconds later, for as long as nobody asks for it.
+#[test]
+fn a_file_does_not_grow_again_when_it_is_allocated() {
+    let mut grown = Vec::new();
+    for [then, now] in
+        [[(100, 100), (150, 100)], [(150, 100), (200, 110)], [(200, 110), (200, 200)], [(200, 200), (200, 230)]]
+    {
+        let file = |(size, allocated)| {
+            let open = OpenFile { size, allocated, by: vec![by(430, 3, 0)], ..OpenFile::default() };
+            Files { open: HashMap::from([((7, 12), open)]), ..Files::default() }
+        };
+        let rows = super::grown(&file(then), &file(now), &HashMap::new());
+        grown.push(rows.iter().map(|row| row.bytes).sum::<u64>());
+    }
+    assert_eq!(grown, [50, 50, 0, 30]);
+}
+
 #[test]
 fn what_was_not_there_before_or_did_not_grow_is_no_row() {
     let (old, new) = ((7, 12), (7, 13));
