@@ -9,8 +9,8 @@ use crate::{
     snapshot::{
         Who,
         disk::{
-            CLOSED, DeletedOpen, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, Handles, HostHandles, NO_LIMIT,
-            NO_NEW_WALK, SEVERAL, STEADY, TOO_YOUNG,
+            DeletedOpen, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, Handles, HostHandles, IN_MEMORY, NO_LIMIT,
+            NO_NEW_WALK, NOT_SEEN, SEVERAL, STEADY, TOO_YOUNG,
         },
         who::NOT_IN_TIME,
     },
@@ -45,7 +45,7 @@ fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
     let inodes = |what: fn(&Room) -> u64| if has_inodes { of(what) } else { Known::unknown(NO_LIMIT) };
     Filesystem {
         mount: now.mount.clone(),
-        device: now.source.clone(),
+        source: now.source.clone(),
         kind: now.kind.clone(),
         read_only: now.read_only,
         size_bytes: of(|room| room.size),
@@ -142,8 +142,8 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
         let holder = by.or(file.by.iter().find(|by| by.writes))?;
         (bytes > 0).then(|| Growing {
             who,
-            path: Known::unknown(CLOSED),
-            mount: mount(mounts, key.0),
+            path: Known::Not(Why::NotLookedAt(NOT_SEEN.into())),
+            mount: mount(mounts, key.0, file),
             bytes,
             size_bytes: file.size,
             over_ns,
@@ -158,8 +158,9 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
     rows
 }
 
-fn mount(mounts: &HashMap<u32, &str>, dev: u32) -> Known<String> {
-    Known::of(mounts.get(&dev).map(|mount| (*mount).to_owned()), ELSEWHERE)
+fn mount(mounts: &HashMap<u32, &str>, dev: u32, file: &OpenFile) -> Known<String> {
+    let why_not = if file.in_memory { IN_MEMORY } else { ELSEWHERE };
+    Known::of(mounts.get(&dev).map(|mount| (*mount).to_owned()), why_not)
 }
 
 fn pids<'a>(by: impl Iterator<Item = &'a OpenBy>) -> Vec<u32> {
@@ -194,8 +195,8 @@ fn deleted_open(files: &Files, mounts: &HashMap<u32, &str>) -> Vec<DeletedOpen> 
             .filter(|_| file.deleted && file.size.max(file.allocated) > 0)?;
         Some(DeletedOpen {
             who: Who::recorded(by.pid, &by.comm, 0),
-            path: Known::unknown(CLOSED),
-            mount: mount(mounts, key.0),
+            path: Known::Not(Why::NotLookedAt(NOT_SEEN.into())),
+            mount: mount(mounts, key.0, file),
             bytes: file.allocated,
             size_bytes: file.size,
             in_memory: file.in_memory,

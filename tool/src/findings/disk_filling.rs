@@ -1,7 +1,7 @@
 //! A file system that will have no room soon.
 //!
-//! Holds when it would be full within an hour, by what it grew in the last minute and in the last ten, and more than half of it is in use
-//! or it is a matter of ten minutes. It has to be watched for half a minute first: what is written at once and then no more is no trend.
+//! Holds when it would be full within an hour, by what it grew in the last minute and in the last ten. It looks ahead twelve times as far as it has
+//! looked back, half a minute at the least: what is written at once and then no more is no trend.
 
 use super::{
     Scene,
@@ -20,9 +20,8 @@ use crate::{
 
 const RULE: &str = "disk_filling";
 const HORIZON_NS: u64 = 3600 * 1_000_000_000;
-const SOON_NS: u64 = 600 * 1_000_000_000;
 const WATCHED_NS: u64 = 30 * 1_000_000_000;
-const USED: f64 = 0.5;
+const AHEAD: u64 = 12;
 
 pub fn look(scene: &Scene) -> Vec<Finding> {
     let Some(disk) = &scene.now.disk else { return Vec::new() };
@@ -33,8 +32,7 @@ fn one(disk: &Disk, row: &Filesystem) -> Option<Finding> {
     let (&minute, &minutes) = (row.full_in_ns.value()?, row.full_in_10m_ns.value()?);
     let latest = minute.max(minutes);
     let (&rate, &rate_10m) = (row.bytes_per_s.value()?, row.bytes_per_s_10m.value()?);
-    let used = *row.used_share.value()?;
-    if latest > HORIZON_NS || (used < USED && latest > SOON_NS) || row.watched_ns < WATCHED_NS {
+    if latest > HORIZON_NS.min(AHEAD * row.watched_ns) || row.watched_ns < WATCHED_NS {
         return None;
     }
     let bytes = |rate: i64| format!("{}/s", format::bytes(rate.unsigned_abs()));

@@ -1,6 +1,6 @@
 //! A file system that has no room left, or no inodes: whoever writes to it fails.
 //!
-//! Holds when less than a thousandth of it is available to others than root, or no inode. One that cannot be written to is not looked at.
+//! Holds when less than a thousandth of it, 16 MiB at the most, is available to others than root, or no inode. One that cannot be written to is not looked at.
 
 use super::{
     Scene, harm,
@@ -18,7 +18,8 @@ use crate::{
 };
 
 pub const RULE: &str = "disk_full";
-const LEFT: u64 = 1000;
+const PART: u64 = 1000;
+const LEFT: u64 = 16 << 20;
 /// What calls fail with, then.
 const ERRORS: [&str; 2] = ["ENOSPC", "EDQUOT"];
 
@@ -34,7 +35,7 @@ pub fn is_full(row: &Filesystem) -> bool {
 
 fn has_no_room(row: &Filesystem) -> bool {
     let bounds = row.available_bytes.value().zip(row.size_bytes.value());
-    bounds.is_some_and(|(available, size)| *available < size / LEFT)
+    bounds.is_some_and(|(available, size)| *available < LEFT.min(size / PART))
 }
 
 fn one(scene: &Scene, disk: &Disk, row: &Filesystem) -> Finding {

@@ -17,6 +17,8 @@ pub const FIRST_WALK: &str = "all descriptors are being looked at for the first 
 pub const NO_NEW_WALK: &str = "there are too many descriptors for every interval";
 pub const CLOSED: &str = "closed before it could be looked up";
 pub const ELSEWHERE: &str = "it is mounted elsewhere";
+pub const IN_MEMORY: &str = "it is in memory only";
+pub const NOT_SEEN: &str = "its row is too far down";
 
 about! { Growing: who; DeletedOpen: who; Handles: who; }
 
@@ -60,7 +62,7 @@ table! {
         /// Where it is mounted first.
         mount: String = label(), text [cgroup("FILESYSTEM")];
         /// What it lies on, as the kernel names it.
-        device: String = info(), text [words("ON").least(8).wide()];
+        source: String = info(), text [words("ON").least(8).wide()];
         /// Its kind.
         kind: String = info().key("type").source("/proc/self/mountinfo"), text [words("TYPE").least(5)];
         /// Nothing can be written to it.

@@ -11,7 +11,7 @@ pub struct Mounted {
     pub read_only: bool,
 }
 
-/// What has no room of its own: others lie below it.
+/// What has no room of its own: others lie below it. The root is listed all the same: what lies below that may be out of sight.
 const LAYERS: [&str; 2] = ["overlay", "autofs"];
 /// Whole when they are made, and never less.
 const IMAGES: [&str; 5] = ["squashfs", "iso9660", "erofs", "cramfs", "romfs"];
@@ -22,7 +22,8 @@ pub fn all(mountinfo: &str) -> Vec<Mounted> {
     for (whole, mounted) in mountinfo.lines().filter_map(one) {
         // It lies over what was mounted there before.
         all.retain(|(_, known)| known.at != mounted.at);
-        if LAYERS.contains(&&*mounted.kind) || IMAGES.contains(&&*mounted.kind) {
+        let is_layer = LAYERS.contains(&&*mounted.kind) && mounted.at != "/";
+        if is_layer || IMAGES.contains(&&*mounted.kind) {
             continue;
         }
         match all.iter_mut().find(|(_, known)| known.dev == mounted.dev) {
@@ -71,6 +72,12 @@ fn plain(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_root_of_layers_is_listed() {
+        let text = "20 1 0:30 / / rw - overlay overlay rw\n21 20 0:31 / /merged rw - overlay overlay rw\n";
+        assert_eq!(all(text).into_iter().map(|one| one.at).collect::<Vec<_>>(), ["/"]);
+    }
 
     #[test]
     fn a_file_system_is_listed_once_where_all_of_it_is() {
