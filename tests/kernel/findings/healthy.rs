@@ -59,8 +59,8 @@ fn nothing_for(long: Duration, busy: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// CPU, disks, memory, network, accept queues, system calls.
-const AREAS: usize = 6;
+/// CPU, disks, memory, network, accept queues, disk space, system calls.
+const AREAS: usize = 7;
 
 const BUSY: Duration = Duration::from_secs(20);
 

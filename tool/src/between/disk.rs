@@ -10,9 +10,8 @@ use crate::{
         Who,
         disk::{
             DeletedOpen, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, Handles, HostHandles, IN_MEMORY, NO_LIMIT,
-            NO_NEW_WALK, NOT_SEEN, SEVERAL, STEADY, TOO_YOUNG,
+            NO_NEW_WALK, NOT_SEEN, SERVED, SEVERAL, STEADY, TOO_YOUNG,
         },
-        who::NOT_IN_TIME,
     },
     table::{Bounded, Known, Why, in_order},
 };
@@ -37,11 +36,16 @@ pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &pla
 }
 
 fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
-    let of = |what: fn(&Room) -> u64| Known::of(now.room.as_ref().map(what), NOT_IN_TIME);
-    let [minute, minutes] = now.earlier.map(|earlier| Past { now: now.room, earlier });
+    let room = known(now.room);
+    let of = |what: fn(&Room) -> u64| room.clone().map(|room| what(&room));
+    let [minute, minutes] = now.earlier.map(|earlier| Past { now: room.clone(), earlier });
     let earlier = before.filesystems.iter().find(|row| row.dev == now.dev && row.mount == now.mount);
-    let grew = earlier.and_then(|row| row.room).zip(now.room).map(|(before, now)| signed(before.used(), now.used()));
-    let has_inodes = now.room.is_none_or(|room| room.inodes > 0);
+    let before = earlier.map_or(Known::unknown(TOO_YOUNG), |row| known(row.room));
+    let grew = match (before, room.clone()) {
+        (Known::Value(before), Known::Value(now)) => signed(before.used(), now.used()).into(),
+        (_, Known::Not(why)) | (Known::Not(why), _) => Known::Not(why),
+    };
+    let has_inodes = now.room.is_ok_and(|room| room.inodes > 0) || now.room.is_err();
     let inodes = |what: fn(&Room) -> u64| if has_inodes { of(what) } else { Known::unknown(NO_LIMIT) };
     Filesystem {
         mount: now.mount.clone(),
@@ -52,8 +56,8 @@ fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
         used_bytes: of(Room::used),
         free_bytes: of(|room| room.free),
         available_bytes: of(|room| room.available),
-        used_share: Known::of(now.room.map(|room| part(room.used(), room.used() + room.available)), NOT_IN_TIME),
-        grew_bytes: Known::of(grew, NOT_IN_TIME),
+        used_share: room.clone().map(|room| part(room.used(), room.used() + room.available)),
+        grew_bytes: grew,
         bytes_per_s: minute.rate(Room::used),
         bytes_per_s_10m: minutes.rate(Room::used),
         full_in_ns: minute.full_in(Room::used, |room| room.available),
@@ -63,12 +67,21 @@ fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
         inodes_free: inodes(|room| room.inodes_free),
         inodes_share: match has_inodes {
             false => Known::unknown(NO_LIMIT),
-            true => Known::of(now.room.map(|room| part(Room::inodes_used(&room), room.inodes)), NOT_IN_TIME),
+            true => room.clone().map(|room| part(room.inodes_used(), room.inodes)),
         },
         inodes_full_in_ns: match has_inodes {
             false => Known::unknown(NO_LIMIT),
             true => minute.full_in(Room::inodes_used, |room| room.inodes_free),
         },
+    }
+}
+
+/// Of one that is not asked, nothing is wrong.
+fn known(room: Result<Room, &'static str>) -> Known<Room> {
+    match room {
+        Ok(room) => room.into(),
+        Err(why) if why == SERVED => Known::Not(Why::NotLookedAt(why.into())),
+        Err(why) => Known::unknown(why),
     }
 }
 
@@ -82,25 +95,25 @@ fn signed(before: u64, now: u64) -> i64 {
 
 /// A file system now and some time ago.
 struct Past {
-    now: Option<Room>,
+    now: Known<Room>,
     earlier: Option<(Duration, Room)>,
 }
 
 impl Past {
     fn rate(&self, what: fn(&Room) -> u64) -> Known<i64> {
-        match (self.now, self.earlier) {
-            (None, _) => Known::unknown(NOT_IN_TIME),
-            (Some(now), Some((ago, then))) if ago >= YOUNG => {
-                ((signed(what(&then), what(&now)) as f64 / ago.as_secs_f64()).round() as i64).into()
+        match (&self.now, self.earlier) {
+            (Known::Not(why), _) => Known::Not(why.clone()),
+            (Known::Value(now), Some((ago, then))) if ago >= YOUNG => {
+                ((signed(what(&then), what(now)) as f64 / ago.as_secs_f64()).round() as i64).into()
             }
             _ => Known::unknown(TOO_YOUNG),
         }
     }
 
     fn full_in(&self, what: fn(&Room) -> u64, left: fn(&Room) -> u64) -> Known<u64> {
-        match (self.rate(what), self.now) {
-            (Known::Value(rate), Some(now)) if rate > 0 => {
-                ((left(&now) as f64 / rate as f64 * 1e9).min(u64::MAX as f64) as u64).into()
+        match (self.rate(what), &self.now) {
+            (Known::Value(rate), Known::Value(now)) if rate > 0 => {
+                ((left(now) as f64 / rate as f64 * 1e9).min(u64::MAX as f64) as u64).into()
             }
             (Known::Value(_), _) => Known::unknown(STEADY),
             (Known::Not(why), _) => Known::Not(why),

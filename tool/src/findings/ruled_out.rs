@@ -21,6 +21,7 @@ use crate::{
     snapshot::{
         Pressure, StallPercent, Who,
         cpu::{Cpu, Processor},
+        disk::Filesystem,
         finding::RuledOut,
         io::Io,
         ledger::{Entry, For},
@@ -28,7 +29,7 @@ use crate::{
         syscalls::{Call, InFlight, Mode},
         tcp::{self, Direction, Tcp},
     },
-    table::Known,
+    table::{Known, Why},
 };
 
 /// Time lost per second in an area that is fine.
@@ -347,7 +348,9 @@ fn space(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
         let words = format!("{} {} full", escape(&row.mount), format::percent(100.0 * used));
         figures.add(used < USED, words);
     }
-    if let Some(row) = written().find(|row| !row.size_bytes.is_known()) {
+    // Of one that has a server nothing is said.
+    let is_late = |row: &&Filesystem| row.size_bytes.why().is_some_and(|why| !matches!(why, Why::NotLookedAt(_)));
+    if let Some(row) = written().find(is_late) {
         figures.add(false, format!("how full {} is, was not read in time", escape(&row.mount)));
     }
     match disk.descriptors.value().into_iter().flatten().map(|row| row.used_share).max_by(f64::total_cmp) {

@@ -1,6 +1,6 @@
 //! This host, from `/proc` and the cgroup file systems.
 
-use std::{collections::HashMap, fs, net::IpAddr, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::{collections::HashMap, fs, net::IpAddr, path::Path, time::Duration};
 
 use super::{Late, Source, cgroup::Ids, fuse::Servers};
 use crate::{
@@ -124,11 +124,12 @@ impl Source for Host {
     }
 
     fn file(&self, pid: u32, fd: u32, inode: u64) -> Option<String> {
-        let link = format!("/proc/{pid}/fd/{fd}");
         let read = move || {
-            let path = fs::read_link(&link).ok()?;
-            // The number may be another file's by now.
-            (fs::metadata(&link).ok()?.ino() == inode).then_some(path)
+            let path = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+            // Nothing is asked of the file itself: its server may not answer. Kernels before 5.14 do not tell its inode.
+            let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()?;
+            let told = info.lines().find_map(|line| line.strip_prefix("ino:")?.trim().parse::<u64>().ok());
+            told.is_none_or(|told| told == inode).then_some(path)
         };
         let path = in_time(format!("/proc/{pid}/fd"), read).filter(|_| !self.foreign)??;
         let path = path.to_string_lossy();

@@ -16,7 +16,7 @@ pub struct Disk {
 }
 
 /// A file system, and where it is mounted first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MountedAt {
     pub dev: u32,
     pub mount: String,
@@ -24,8 +24,8 @@ pub struct MountedAt {
     pub source: String,
     pub kind: String,
     pub read_only: bool,
-    /// `None`: not read in time.
-    pub room: Option<Room>,
+    /// Or why it is not known.
+    pub room: Result<Room, &'static str>,
     /// How it was about a minute ago, and about ten: for how long it has been watched, at the most.
     pub earlier: [Option<(Duration, Room)>; 2],
 }

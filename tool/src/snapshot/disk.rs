@@ -15,6 +15,7 @@ pub const SEVERAL: &str = "several have it open for writing";
 pub const NO_WALK: &str = "the kernel refuses an iterator over descriptors";
 pub const FIRST_WALK: &str = "all descriptors are being looked at for the first time";
 pub const NO_NEW_WALK: &str = "there are too many descriptors for every interval";
+pub const SERVED: &str = "its server may not answer";
 pub const CLOSED: &str = "closed before it could be looked up";
 pub const ELSEWHERE: &str = "it is mounted elsewhere";
 pub const IN_MEMORY: &str = "it is in memory only";

@@ -58,6 +58,13 @@ impl<T> Known<T> {
         value.map_or(Self::unknown(why_not), Self::Value)
     }
 
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Known<U> {
+        match self {
+            Self::Value(value) => Known::Value(of(value)),
+            Self::Not(why) => Known::Not(why),
+        }
+    }
+
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),

@@ -12,8 +12,13 @@ fn files(at: u64, open: &[(FileKey, u64, &[OpenBy])]) -> Option<Rc<Files>> {
     Some(Rc::new(Files { at, open: open.iter().map(file).collect(), ..Files::default() }))
 }
 
+fn mounted(room: Room, earlier: [Option<(Duration, Room)>; 2]) -> MountedAt {
+    let (mount, source, kind) = ("/srv".into(), "/dev/sda1".into(), "ext4".into());
+    MountedAt { dev: 7, mount, source, kind, read_only: false, room: Ok(room), earlier }
+}
+
 fn with(files: Option<Rc<Files>>) -> sample::Disk {
-    let mounted = MountedAt { dev: 7, mount: "/srv".into(), room: Some(Room::default()), ..MountedAt::default() };
+    let mounted = mounted(Room::default(), [None; 2]);
     sample::Disk { filesystems: vec![mounted], files, ..sample::Disk::default() }
 }
 
@@ -81,10 +86,7 @@ fn it_is_full_when_what_is_left_is_used_up_at_the_same_pace() {
     let gib = 1_u64 << 30;
     let room = |free| Room { size: 10 * gib, free, available: free - gib, inodes: 1000, inodes_free: free >> 24 };
     let ago = |seconds, free| Some((Duration::from_secs(seconds), room(free)));
-    let look = |earlier| {
-        let now = MountedAt { dev: 7, room: Some(room(3 * gib)), earlier, ..MountedAt::default() };
-        filesystem(&sample::Disk::default(), &now)
-    };
+    let look = |earlier| filesystem(&sample::Disk::default(), &mounted(room(3 * gib), earlier));
     let row = look([ago(64, 4 * gib), ago(512, 5 * gib)]);
     assert_eq!(
         (row.bytes_per_s.value(), row.bytes_per_s_10m.value()),
@@ -97,5 +99,17 @@ fn it_is_full_when_what_is_left_is_used_up_at_the_same_pace() {
     let steady = look([ago(64, 3 * gib), ago(4, 4 * gib)]);
     assert_eq!(steady.full_in_ns.why().map(ToString::to_string).as_deref(), Some(STEADY));
     assert_eq!(steady.full_in_10m_ns.why().map(ToString::to_string).as_deref(), Some(TOO_YOUNG));
-    assert!(steady.grew_bytes.why().is_some_and(|why| why.to_string() == NOT_IN_TIME));
+    assert!(steady.grew_bytes.why().is_some_and(|why| why.to_string() == TOO_YOUNG));
+}
+
+#[test]
+fn one_that_is_not_asked_says_so() {
+    let row =
+        filesystem(&sample::Disk::default(), &MountedAt { room: Err(SERVED), ..mounted(Room::default(), [None; 2]) });
+    let why = |known: &Known<u64>| known.why().cloned();
+    let not_asked = Some(Why::NotLookedAt(SERVED.into()));
+    assert_eq!(
+        [why(&row.size_bytes), why(&row.inodes), why(&row.full_in_ns)],
+        [not_asked.clone(), not_asked.clone(), not_asked]
+    );
 }

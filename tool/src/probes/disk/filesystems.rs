@@ -1,6 +1,6 @@
 //! How full file systems are, and were.
 //!
-//! `statvfs` waits for a server that does not answer: each is asked by the thread that no tick waits for.
+//! `statvfs` is asked by the thread that no tick waits for, and never of a file system that has a server.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,6 +13,7 @@ use super::mounts::{self, Mounted};
 use crate::{
     kernel::in_time::in_time,
     sample::{MountedAt, Room},
+    snapshot::{disk::SERVED, who::NOT_IN_TIME},
 };
 
 /// How far back growth is looked at.
@@ -40,15 +41,19 @@ impl Filesystems {
 
     /// `None`: it has no room, but shows what the kernel knows.
     fn one(&mut self, mounted: Mounted, now: Duration) -> Option<MountedAt> {
-        let Mounted { dev, at, source, kind, read_only } = mounted;
-        let path = CString::new(at.as_str()).ok()?;
-        let room = match in_time(format!("statvfs of {at}"), move || room(&path)) {
-            Some(None) => return None,
-            Some(room) => room,
-            None => None,
+        let room = match mounted.has_server() {
+            true => Err(SERVED),
+            false => {
+                let path = CString::new(mounted.at.as_str()).ok()?;
+                match in_time(format!("statvfs of {}", mounted.at), move || room(&path)) {
+                    Some(room) => Ok(room?),
+                    None => Err(NOT_IN_TIME),
+                }
+            }
         };
+        let Mounted { dev, at, source, kind, read_only } = mounted;
         let past = self.past.entry((dev, at.clone())).or_default();
-        let earlier = earlier(past, room, now);
+        let earlier = earlier(past, room.ok(), now);
         Some(MountedAt { dev, mount: at, source, kind, read_only, room, earlier })
     }
 }

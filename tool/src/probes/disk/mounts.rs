@@ -13,8 +13,20 @@ pub struct Mounted {
 
 /// What has no room of its own: others lie below it. The root is listed all the same: what lies below that may be out of sight.
 const LAYERS: [&str; 2] = ["overlay", "autofs"];
+/// A server answers what is asked of them, or does not. Whoever waits for that cannot be killed once the server has read the question: we are not to.
+const SERVED: [&str; 14] = [
+    "nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "virtiofs", "lustre", "beegfs", "orangefs", "coda", "ocfs2",
+    "gfs2",
+];
 /// Whole when they are made, and never less.
 const IMAGES: [&str; 5] = ["squashfs", "iso9660", "erofs", "cramfs", "romfs"];
+
+impl Mounted {
+    /// It may not answer.
+    pub fn has_server(&self) -> bool {
+        self.kind.starts_with("fuse") || SERVED.contains(&&*self.kind)
+    }
+}
 
 /// Each file system once, where all of it is mounted, or where it is first.
 pub fn all(mountinfo: &str) -> Vec<Mounted> {
@@ -98,5 +110,12 @@ odd line
             [(20, "/proc", false), (254 << 20, "/", false), (8 << 20 | 17, "/my disk\\", true), (51, "/hidden", false)]
                 .map(|(dev, at, ro)| (dev, at.to_owned(), ro));
         assert_eq!(at, expected);
+    }
+
+    #[test]
+    fn who_has_a_server_is_not_asked() {
+        let kinds = ["fuse", "fuse.sshfs", "fuseblk", "nfs4", "ext4", "tmpfs"];
+        let served = kinds.map(|kind| Mounted { kind: kind.into(), ..Mounted::default() }.has_server());
+        assert_eq!(served, [true, true, true, true, false, false]);
     }
 }
