@@ -4,6 +4,7 @@
 //! turns everything that is wrong into one line.
 
 mod args;
+mod examples;
 mod keep;
 mod pages;
 pub mod plan;
@@ -137,7 +138,7 @@ pub fn parse_from(
         }
         Some(Word::Disk(args)) => {
             let plan = plan(args.common, surroundings, cgroup)?;
-            Plan { disk: Some(plan::Disk { few: !plan.filter.is_empty() }), ..plan }
+            Plan { disk: Some(plan::Disk { all: !plan.filter.is_empty() }), ..plan }
         }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);

@@ -204,7 +204,7 @@ impl Cgroup {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk {
     /// Descriptors of all processes, not only of those that have many: some were asked for.
-    pub few: bool,
+    pub all: bool,
 }
 
 /// What the `io` probe will do.

@@ -230,12 +230,13 @@ fn completions_and_man_come_from_the_same_definition() {
 fn the_examples_of_the_help_are_accepted() {
     let me = std::process::id().to_string();
     let texts = [
-        args::TOP_EXAMPLES,
-        args::SYSCALLS_EXAMPLES,
-        args::IO_EXAMPLES,
-        args::OOM_EXAMPLES,
-        args::CPU_EXAMPLES,
-        args::DISK_EXAMPLES,
+        examples::TOP_EXAMPLES,
+        examples::SYSCALLS_EXAMPLES,
+        examples::IO_EXAMPLES,
+        examples::TCP_EXAMPLES,
+        examples::OOM_EXAMPLES,
+        examples::CPU_EXAMPLES,
+        examples::DISK_EXAMPLES,
         keep::RECORD_EXAMPLES,
         keep::REPLAY_EXAMPLES,
     ];
