@@ -17,9 +17,6 @@ use crate::{
 /// What adds up in all tables, by table, column and name.
 type Sums = BTreeMap<(&'static str, &'static str, String), i128>;
 
-/// Of whoever has the disk; it stands in each of a victim's rows, and not only in those that were added.
-const NOT_A_SUM: (&str, &str) = ("io.blame", "wait_ns");
-
 struct Summed<'a>(&'a Snapshot, &'a mut Sums);
 
 impl EachTable for Summed<'_> {
@@ -28,7 +25,7 @@ impl EachTable for Summed<'_> {
     fn table<T: Tabular>(&mut self, of: Of<T>) -> Result<(), Infallible> {
         let Some(table) = of(self.0) else { return Ok(()) };
         let mut add = |column: &Column, cell: &Cell<'_>| {
-            if column.merge == Merge::Add && (T::Row::NAME, column.name) != NOT_A_SUM {
+            if column.merge == Merge::Add && !column.shared {
                 for (name, count) in counted(cell) {
                     *self.1.entry((T::Row::NAME, column.name, name)).or_default() += count;
                 }

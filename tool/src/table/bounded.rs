@@ -90,7 +90,7 @@ impl<R: Columns> Others<R> {
 }
 
 fn adds_up(column: &Column) -> bool {
-    matches!(column.merge, Merge::Add | Merge::Max)
+    matches!(column.merge, Merge::Add | Merge::Max) && !column.shared
 }
 
 impl<R> Default for Bounded<R> {

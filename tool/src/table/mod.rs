@@ -99,7 +99,7 @@ pub use latency::{Latency, LatencyPart};
 pub use tabular::Tabular;
 pub use text::{Align, Format, Quantile, Room, Text, Unless};
 pub(crate) use then::placed;
-pub use then::{Placed, Then, in_order};
+pub use then::{Placed, Then, in_order, labels};
 pub(crate) use value::named;
 pub use value::{Value, missing};
 

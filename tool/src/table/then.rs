@@ -69,7 +69,10 @@ impl<T: Then> Then for Option<T> {
 }
 
 /// What tells a row apart from all others of its table.
-fn labels(row: &dyn AnyRow) -> String {
+pub fn labels(row: &dyn AnyRow) -> String {
+    if let Some(group) = row.group() {
+        return group.key.clone();
+    }
     let mut text = String::new();
     for (at, _) in row.columns().iter().enumerate().filter(|(_, column)| column.is_label()) {
         label(&mut text, &row.at(at));

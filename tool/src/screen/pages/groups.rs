@@ -2,13 +2,13 @@
 
 use super::{
     RowId,
-    tables::{AnyTable, labels, people},
+    tables::{AnyTable, people},
 };
 use crate::{
     cli::plan::By,
     screen::state::filter::Matcher,
     snapshot::Who,
-    table::{AnyRow, Grouped},
+    table::{AnyRow, Grouped, labels},
 };
 
 /// What tells a row apart from others where rows are grouped so; none: it is in no group.

@@ -5,14 +5,14 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     RowId, groups,
     lines::{Item, PageLine, Role, fit_printable, padded},
-    tables::{AnyTable, labels, value},
+    tables::{AnyTable, value},
 };
 use crate::{
     cli::plan::By,
     escape::escape,
     screen::state::settings::{Look, Settings},
     sinks::{View, rows},
-    table::{Align, AnyRow, Format, Text},
+    table::{Align, AnyRow, Format, Text, labels},
 };
 
 /// A column that is shown: its number, how, and how wide.

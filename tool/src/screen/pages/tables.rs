@@ -96,37 +96,6 @@ fn is_grouped(columns: &[Column], view: &View) -> bool {
     groups && (!processes || view.by == Some(By::Cgroup))
 }
 
-/// What tells a row apart from all others of its table.
-pub fn labels(row: &dyn AnyRow) -> String {
-    if let Some(group) = row.group() {
-        return group.key.clone();
-    }
-    let mut text = String::new();
-    for (at, _) in row.columns().iter().enumerate().filter(|(_, column)| column.is_label()) {
-        label(&mut text, &row.at(at));
-        text.push('\u{1f}');
-    }
-    text
-}
-
-fn label(text: &mut String, cell: &Cell<'_>) {
-    match cell {
-        Cell::Count(count) => *text += &count.to_string(),
-        Cell::Text(word) => *text += word,
-        Cell::At(at) => *text += &at.to_string(),
-        // The name of a process changes, its number does not.
-        Cell::Row(columns, cells) => {
-            let pid = columns.iter().zip(cells).find(|(column, _)| column.name == "pid");
-            match pid {
-                Some((_, Cell::Count(pid))) => *text += &pid.to_string(),
-                _ => cells.iter().for_each(|cell| label(text, cell)),
-            }
-        }
-        Cell::List(cells) => cells.iter().for_each(|cell| label(text, cell)),
-        _ => {}
-    }
-}
-
 /// Processes that a row is about.
 pub fn pids(row: &dyn AnyRow) -> Vec<(u32, String)> {
     let mut found = Vec::new();
