@@ -51,9 +51,9 @@ impl Symbols {
     /// The functions that the return addresses of a stack lead back into, in its order; a `None` among them: not a function of the kernel,
     /// or not known. `None` of all: the file is being read.
     pub fn names(&mut self, stack: &[u64], now: Duration) -> Option<Vec<Option<&str>>> {
-        self.prepare(stack, now, read);
+        let is_read = self.prepare(stack, now, read);
         let known = |&address| self.table.name(address);
-        (!self.pass.goes_on()).then(|| stack.iter().map(known).collect())
+        is_read.then(|| stack.iter().map(known).collect())
     }
 
     /// Why there are no names, once that was found out.
@@ -61,8 +61,9 @@ impl Symbols {
         self.unavailable.as_ref()
     }
 
-    /// Begins to read the file if these addresses need it and it was not read just now; takes what was read.
-    fn prepare<R>(&mut self, stack: &[u64], now: Duration, read: R)
+    /// Begins to read the file if these addresses need it and it was not read just now; takes what was read. Whether it
+    /// need not be waited for.
+    fn prepare<R>(&mut self, stack: &[u64], now: Duration, read: R) -> bool
     where
         R: FnOnce() -> Result<SymbolTable, NoSymbols> + Send + 'static,
     {
@@ -71,15 +72,19 @@ impl Symbols {
         let paused = self.read_at.is_some_and(|at| now.saturating_sub(at) < PAUSE);
         if !self.pass.goes_on() {
             if paused || !stack.iter().any(unknown) {
-                return;
+                return true;
             }
             self.read_at = Some(now);
             // Gives the old table back first: two at a time would double the peak.
             self.table = SymbolTable::default();
         }
-        if let Some(read) = self.pass.get(read) {
-            self.unavailable = read.map(|table| self.table = table).err();
-        }
+        let Some(read) = self.pass.get(read) else {
+            // Without a thread nothing was begun.
+            self.read_at = self.read_at.filter(|_| self.pass.goes_on());
+            return false;
+        };
+        self.unavailable = read.map(|table| self.table = table).err();
+        true
     }
 }
 
