@@ -5,6 +5,7 @@ use crate::{
     kernel::features::FOREIGN,
     names::fake::Fake,
     snapshot::who::{ENDED, NOT_IN_TIME},
+    table::{Known, Why},
 };
 
 /// Number 7 is `now`'s, which started a minute after boot; of the cgroups that the kernel notes, one is still there.
@@ -113,4 +114,32 @@ fn text_names_what_it_may_show() {
     plan.filter.comm = Some("now".into());
     assert_eq!(named(&plan), [true; 4]);
     assert_eq!(named(&Plan { json: true, ..Plan::default() }), [true; 4]);
+}
+
+/// Each path is asked for on its own: of a long table those of the first rows.
+#[test]
+fn paths_are_of_the_rows_that_are_seen() {
+    use crate::snapshot::disk::{CLOSED, Disk, Growing, NOT_SEEN};
+
+    let row = |holder| Growing {
+        who: Who::living(holder),
+        path: Known::Not(Why::NotLookedAt(NOT_SEEN.into())),
+        mount: "/srv".to_owned().into(),
+        bytes: 1,
+        bytes_per_s: 1,
+        size_bytes: 1,
+        over_ns: 1,
+        writers: 1,
+        holder,
+        fd: 3,
+        inode: holder.into(),
+    };
+    let mut disk = Disk { growing: (7..107).map(row).collect::<Vec<_>>().into(), ..Disk::default() };
+    let plan = Plan { json: true, ..Plan::default() };
+    disk::resolve(&mut disk, &mut names(), &plan);
+    let rows = disk.growing.value().unwrap();
+    assert_eq!(rows[0].path, "/srv/now.3".to_owned().into());
+    let why = |at: usize| rows[at].path.why().map(ToString::to_string).unwrap();
+    assert_eq!((why(1), why(63)), (CLOSED.to_owned(), CLOSED.to_owned()));
+    assert!(why(64).ends_with(NOT_SEEN), "{}", why(64));
 }

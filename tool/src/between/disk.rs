@@ -9,7 +9,7 @@ use crate::{
     snapshot::{
         Who,
         disk::{
-            DeletedOpen, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, Handles, HostHandles, IN_MEMORY, NO_LIMIT,
+            DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, IN_MEMORY, NO_LIMIT,
             NO_NEW_WALK, NOT_SEEN, SERVED, SEVERAL, STEADY, TOO_YOUNG,
         },
     },
@@ -31,7 +31,7 @@ pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &pla
         growing: growing(before, after, &mounts),
         deleted_open: seen(after, |files| deleted_open(files, &mounts)),
         descriptors: seen(after, |files| descriptors(before.files.as_deref(), files, plan)),
-        host: HostHandles { open: after.handles.map(|(open, _)| open), limit: after.handles.map(|(_, limit)| limit) },
+        host: HostFiles { open: after.handles.map(|(open, _)| open), limit: after.handles.map(|(_, limit)| limit) },
     }
 }
 
@@ -45,7 +45,7 @@ fn filesystem(before: &sample::Disk, now: &MountedAt) -> Filesystem {
         (Known::Value(before), Known::Value(now)) => signed(before.used(), now.used()).into(),
         (_, Known::Not(why)) | (Known::Not(why), _) => Known::Not(why),
     };
-    let has_inodes = now.room.is_ok_and(|room| room.inodes > 0) || now.room.is_err();
+    let has_inodes = now.room.is_err() || now.room.is_ok_and(|room| room.inodes > 0);
     let inodes = |what: fn(&Room) -> u64| if has_inodes { of(what) } else { Known::unknown(NO_LIMIT) };
     Filesystem {
         mount: now.mount.clone(),
@@ -160,6 +160,7 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
             bytes,
             size_bytes: file.size,
             over_ns,
+            bytes_per_s: Growing::rate(bytes, over_ns),
             writers: writers.len() as u64,
             holder: holder.pid,
             fd: holder.fd,
@@ -223,16 +224,16 @@ fn deleted_open(files: &Files, mounts: &HashMap<u32, &str>) -> Vec<DeletedOpen> 
     rows
 }
 
-fn descriptors(then: Option<&Files>, now: &Files, plan: &plan::Disk) -> Vec<Handles> {
-    let row = |(pid, own): (&u32, &sample::Descriptors)| Handles {
+fn descriptors(then: Option<&Files>, now: &Files, plan: &plan::Disk) -> Vec<Descriptors> {
+    let row = |(pid, own): (&u32, &sample::Descriptors)| Descriptors {
         who: Who::recorded(*pid, &own.comm, 0),
         open: own.open,
         limit: own.limit,
         used_share: part(own.open, own.limit),
         grew: then.and_then(|then| then.processes.get(pid)).map_or(0, |earlier| signed(earlier.open, own.open)),
     };
-    let is_much = |row: &Handles| plan.few || row.used_share >= MUCH || row.open >= MANY;
-    let mut rows: Vec<Handles> = now.processes.iter().map(row).filter(is_much).collect();
+    let is_much = |row: &Descriptors| plan.all || row.used_share >= MUCH || row.open >= MANY;
+    let mut rows: Vec<Descriptors> = now.processes.iter().map(row).filter(is_much).collect();
     in_order(&mut rows);
     rows
 }

@@ -6,7 +6,7 @@ use super::{Scene, harm, space::of, words::name};
 use crate::{
     format,
     snapshot::{
-        disk::Handles,
+        disk::Descriptors,
         finding::{Finding, Value},
     },
 };
@@ -23,7 +23,7 @@ pub fn look(scene: &Scene) -> Vec<Finding> {
     near.chain(host.map(|(open, limit)| of_host(open, limit))).collect()
 }
 
-fn process(row: &Handles) -> Finding {
+fn process(row: &Descriptors) -> Finding {
     let grew = match row.grew {
         1.. => format!(", {} more than at the look before", row.grew),
         _ => String::new(),

@@ -15,6 +15,7 @@ use crate::{
         disk::{Disk, Filesystem},
         finding::{Finding, Value},
     },
+    table::Known,
 };
 
 pub const RULE: &str = "disk_full";
@@ -54,16 +55,18 @@ fn one(scene: &Scene, disk: &Disk, row: &Filesystem) -> Finding {
     let victims: Vec<Who> = failing.filter(|row| ERRORS.contains(&&*row.errno)).map(|row| row.who.clone()).collect();
     let whom = if victims.is_empty() { String::new() } else { format!("; {} cannot write", names(&victims)) };
     let (grows, culprits) = growers(disk, row);
+    let bytes = |what, value: &Known<u64>| value.value().map(|&bytes| of(what, Value::Bytes(bytes)));
+    let evidence = [
+        bytes("available to others than root", &row.available_bytes),
+        bytes("size", &row.size_bytes),
+        row.inodes_free.value().map(|&inodes| of("inodes free", Value::Count(inodes))),
+    ];
     Finding {
         rule: RULE,
         subject: row.mount.clone(),
         statement: format!("{} is full: {what}{whom}{grows}", escape(&row.mount)),
         harm: harm::FULL,
-        evidence: vec![
-            of("available to others than root", Value::Bytes(value(row.available_bytes.value()))),
-            of("size", Value::Bytes(size)),
-            of("inodes free", Value::Count(value(row.inodes_free.value()))),
-        ],
+        evidence: evidence.into_iter().flatten().collect(),
         unknown: if victims.is_empty() { vec!["who fails to write".into()] } else { Vec::new() },
         victims,
         culprits,

@@ -7,7 +7,7 @@ use crate::{
     snapshot::{
         Snapshot, Who,
         cpu::{Cpu, MANY, Processor, Scheduler, Waited},
-        disk::Disk,
+        disk::{Disk, Filesystem, STEADY},
         finding::Finding,
         io::{AGE_UNKNOWN, BEFORE_START, Device, Io, NO_DEVICE, Op, Stalled},
         oom::{Memory, Oom},
@@ -28,7 +28,8 @@ pub fn quiet() -> Snapshot {
     snapshot.oom =
         Some(Oom { memory: Memory { total: 8 << 30, available: 6 << 30, ..Memory::default() }, ..Oom::default() });
     snapshot.cpu = Some(cpu());
-    snapshot.disk = Some(Disk::default());
+    let row = filesystem("/", 100 << 30, 60 << 30);
+    snapshot.disk = Some(Disk { filesystems: vec![row].into(), ..Disk::default() });
     snapshot
 }
 
@@ -45,6 +46,33 @@ pub fn cpu() -> Cpu {
         processors: vec![idle(0), idle(1)],
         interrupts: None,
         softirqs: Vec::new(),
+    }
+}
+
+/// A file system that is watched for ten minutes and does not grow, a twentieth of which is kept for root.
+pub fn filesystem(mount: &str, size: u64, available: u64) -> Filesystem {
+    let free = available + size / 20;
+    let used = size - free;
+    Filesystem {
+        mount: mount.into(),
+        source: "/dev/sda1".into(),
+        kind: "ext4".into(),
+        read_only: false,
+        size_bytes: size.into(),
+        used_bytes: used.into(),
+        free_bytes: free.into(),
+        available_bytes: available.into(),
+        used_share: (used as f64 / (used + available) as f64).into(),
+        grew_bytes: 0.into(),
+        bytes_per_s: 0.into(),
+        bytes_per_s_10m: 0.into(),
+        full_in_ns: Known::unknown(STEADY),
+        full_in_10m_ns: Known::unknown(STEADY),
+        watched_ns: 600 * SECOND,
+        inodes: 65_536.into(),
+        inodes_free: 60_000.into(),
+        inodes_share: 0.085.into(),
+        inodes_full_in_ns: Known::unknown(STEADY),
     }
 }
 

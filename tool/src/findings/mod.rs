@@ -18,7 +18,7 @@ mod disk_full;
 mod dropped;
 mod failing_calls;
 #[cfg(test)]
-mod fixture;
+pub mod fixture;
 pub mod harm;
 mod held_back;
 mod io_hung;

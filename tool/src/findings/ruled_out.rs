@@ -54,6 +54,7 @@ const NO_ROUTE: f64 = 1.0;
 const DROPPED: f64 = 20.0;
 /// Of a file system that is well.
 const USED: f64 = 0.98;
+const FULL_IN_NS: u64 = 600_000_000_000;
 /// Of the connections that were tried.
 const FAILED: f64 = 0.1;
 
@@ -163,6 +164,9 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
     if let Some(left_out) = scene.now.tcp.as_ref().map(|tcp| tcp.namespaces_left_out).filter(|&count| count > 0) {
         let namespaces = format::plural(left_out as u64, "network namespace", "network namespaces");
         looked.not_measured.push(format!("packets without a route in {namespaces}"));
+    }
+    if let Some(why) = scene.now.disk.as_ref().and_then(|disk| disk.descriptors.why()) {
+        looked.not_measured.push(format!("descriptors ({why})"));
     }
     // What else is left out, its area says.
     if scene.now.tcp.as_ref().is_some_and(|tcp| tcp.drops.is_none()) {
@@ -344,20 +348,28 @@ fn space(scene: &Scene, _: &[Entry]) -> Result<Figures, String> {
     let mut figures = Figures::default();
     let written = || disk.filesystems.iter().filter(|row| !row.read_only);
     let fullest = written().filter_map(|row| Some((*row.used_share.value()?, row)));
-    if let Some((used, row)) = fullest.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
-        let words = format!("{} {} full", escape(&row.mount), format::percent(100.0 * used));
-        figures.add(used < USED, words);
+    let Some((used, row)) = fullest.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
+        return Err("disk space (of no file system is known how full it is)".to_owned());
+    };
+    figures.add(used < USED, format!("{} {} full", escape(&row.mount), format::percent(100.0 * used)));
+    let soon = written().filter_map(|row| Some((*row.full_in_ns.value()?, row))).min_by_key(|(ns, _)| *ns);
+    if let Some((ns, row)) = soon {
+        figures.only(ns >= FULL_IN_NS, || {
+            format!("{} is full in {} at the pace of the last minute", escape(&row.mount), format::duration(ns))
+        });
     }
     // Of one that has a server nothing is said.
     let is_late = |row: &&Filesystem| row.size_bytes.why().is_some_and(|why| !matches!(why, Why::NotLookedAt(_)));
     if let Some(row) = written().find(is_late) {
         figures.add(false, format!("how full {} is, was not read in time", escape(&row.mount)));
     }
-    match disk.descriptors.value().into_iter().flatten().map(|row| row.used_share).max_by(f64::total_cmp) {
-        Some(most) => {
-            figures.add(most < NEAR, format!("at most {} of its descriptors used", format::percent(100.0 * most)))
-        }
-        None => figures.add(true, "descriptors not looked at".to_owned()),
+    if let Known::Value(rows) = &disk.descriptors {
+        let most = rows.iter().map(|row| row.used_share).fold(0.0, f64::max);
+        let words = match most {
+            0.0 => "nobody has a tenth of its descriptors in use".to_owned(),
+            most => format!("at most {} of a process's descriptors in use", format::percent(100.0 * most)),
+        };
+        figures.add(most < NEAR, words);
     }
     Ok(figures)
 }

@@ -5,6 +5,7 @@ mod disks;
 mod ledger;
 mod network;
 mod recorded;
+mod space;
 
 use std::collections::VecDeque;
 

@@ -7,7 +7,10 @@ use super::View;
 use crate::{
     escape::escape,
     format,
-    snapshot::{Snapshot, disk::Disk},
+    snapshot::{
+        Snapshot,
+        disk::{Disk, Filesystem},
+    },
     table::{Bounded, Known},
 };
 
@@ -40,7 +43,14 @@ fn notes(disk: &Disk) -> impl Iterator<Item = String> {
         };
         format!("this host has {} files open, {limit}", format::count(open))
     });
-    unknown.into_iter().flatten().chain(host)
+    full(disk).chain(unknown.into_iter().flatten()).chain(host)
+}
+
+/// Of which it is not known how full they are.
+fn full(disk: &Disk) -> impl Iterator<Item = String> {
+    let row =
+        |row: &Filesystem| Some(format!("{}: {}", escape(&row.mount), escape(&row.size_bytes.why()?.to_string())));
+    disk.filesystems.iter().filter_map(row)
 }
 
 /// An empty table must not read as "there is none".

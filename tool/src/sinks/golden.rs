@@ -12,13 +12,18 @@ use super::{
 };
 use crate::{
     cli::plan::By,
+    findings::fixture::filesystem,
     snapshot::{
         Snapshot, Who,
         cpu::{Cpu, Interrupt, InterruptKind, NOT_MEASURED, WaitsBy},
+        disk::{
+            CLOSED, DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, NO_WALK,
+            SERVED, SEVERAL,
+        },
         io::{Device, Io},
         tcp::{FlowsBy, Tcp},
     },
-    table::Known,
+    table::{Known, Why},
 };
 
 /// What all sinks are asked for.
@@ -121,6 +126,74 @@ pub fn cpu_times() -> Vec<Snapshot> {
     vec![of(all), of(cpu::tests::unknown()), of(cpu::tests::empty())]
 }
 
+pub fn disks() -> Vec<Snapshot> {
+    let of = |disk: Disk| Snapshot { syscalls: None, disk: Some(disk), ..sample::busy() };
+    let gib = 1 << 30;
+    let grows = Filesystem {
+        bytes_per_s: 8_388_608.into(),
+        bytes_per_s_10m: (-4096).into(),
+        full_in_ns: 27_000_000_000.into(),
+        ..filesystem("/srv/data", 2 * gib, gib / 5)
+    };
+    let served = Known::Not(Why::NotLookedAt(SERVED.into()));
+    let served = Filesystem {
+        size_bytes: served.clone(),
+        used_bytes: served.clone(),
+        free_bytes: served.clone(),
+        available_bytes: served,
+        used_share: Known::unknown(SERVED),
+        read_only: true,
+        ..filesystem(sample::HOSTILE, gib, gib / 2)
+    };
+    let growing = |who: Who, path: Known<String>| Growing {
+        who,
+        path,
+        mount: "/srv/data".to_owned().into(),
+        bytes: 4_194_304,
+        bytes_per_s: 8_388_608,
+        size_bytes: 509_607_936,
+        over_ns: 500_000_000,
+        writers: 2,
+        holder: 430,
+        fd: 3,
+        inode: 12,
+    };
+    let several = Who { unknown: Some(SEVERAL.into()), ..Who::default() };
+    let deleted = DeletedOpen {
+        who: sample::who(812, "rsync", "/backup.service"),
+        path: "/srv/data/old".to_owned().into(),
+        mount: Known::unknown(ELSEWHERE),
+        bytes: 3 * gib,
+        size_bytes: 3 * gib + 1,
+        in_memory: true,
+        holders: 3,
+        fd: 7,
+        inode: 13,
+    };
+    let descriptors =
+        Descriptors { who: sample::gone(977), open: 950, limit: 1024, used_share: 950.0 / 1024.0, grew: -2 };
+    let host = HostFiles { open: Some(1_234), limit: Some(u64::MAX >> 1) };
+    let all = Disk {
+        filesystems: vec![grows, served].into(),
+        growing: vec![
+            growing(sample::who(430, "orders", "/shop/orders.service"), "/srv/data/log/orders.log".to_owned().into()),
+            growing(sample::who(7, sample::HOSTILE, "/"), sample::HOSTILE.to_owned().into()),
+            growing(several, Known::unknown(CLOSED)),
+        ]
+        .into(),
+        deleted_open: vec![deleted].into(),
+        descriptors: vec![descriptors].into(),
+        host,
+    };
+    let unknown = Disk {
+        growing: Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
+        deleted_open: Known::unavailable(NO_WALK),
+        descriptors: Known::unavailable(NO_WALK),
+        ..Disk::default()
+    };
+    vec![of(all), of(unknown), of(Disk::default())]
+}
+
 #[test]
 fn json_of_calls() {
     insta::assert_snapshot!(json(&calls()));
@@ -144,6 +217,16 @@ fn json_of_oom() {
 #[test]
 fn json_of_cpu() {
     insta::assert_snapshot!(json(&cpu_times()));
+}
+
+#[test]
+fn json_of_disk() {
+    insta::assert_snapshot!(json(&disks()));
+}
+
+#[test]
+fn text_of_disk() {
+    insta::assert_snapshot!(text(&disks()));
 }
 
 #[test]

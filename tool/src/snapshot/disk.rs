@@ -21,14 +21,21 @@ pub const ELSEWHERE: &str = "it is mounted elsewhere";
 pub const IN_MEMORY: &str = "it is in memory only";
 pub const NOT_SEEN: &str = "its row is too far down";
 
-about! { Growing: who; DeletedOpen: who; Handles: who; }
+about! { Growing: who; DeletedOpen: who; Descriptors: who; }
+
+impl Growing {
+    /// Each second, of bytes in so many nanoseconds.
+    pub fn rate(bytes: u64, over_ns: u64) -> u64 {
+        u64::try_from(u128::from(bytes) * 1_000_000_000 / u128::from(over_ns.max(1))).unwrap_or(u64::MAX)
+    }
+}
 
 placed! {
     // The bits of shares, which are not negative, are in their order.
     Filesystem: row => (row.full_in_ns.value().copied().unwrap_or(u64::MAX), Reverse(row.used_share.value().map(|share| share.to_bits())));
     Growing: row => (Reverse(row.bytes), row.inode);
     DeletedOpen: row => (Reverse(row.bytes), row.inode);
-    Handles: row => (Reverse((row.used_share.to_bits(), row.open)), row.who.pid);
+    Descriptors: row => (Reverse((row.used_share.to_bits(), row.open)), row.who.pid);
 }
 
 /// The `disk` probe's part of a snapshot.
@@ -41,8 +48,8 @@ pub struct Disk {
     /// Files without a name that are still open and not empty, the largest first.
     pub deleted_open: Known<Bounded<DeletedOpen>>,
     /// Descriptors of processes that have 256, or a tenth of what they may have; the nearest to its limit first.
-    pub descriptors: Known<Bounded<Handles>>,
-    pub host: HostHandles,
+    pub descriptors: Known<Bounded<Descriptors>>,
+    pub host: HostFiles,
 }
 
 impl Default for Disk {
@@ -52,7 +59,7 @@ impl Default for Disk {
             growing: Bounded::default().into(),
             deleted_open: Bounded::default().into(),
             descriptors: Bounded::default().into(),
-            host: HostHandles::default(),
+            host: HostFiles::default(),
         }
     }
 }
@@ -85,11 +92,11 @@ table! {
         bytes_per_s: Known<i64> = gauge("bytes per second").source("statvfs"), text [own("GROWS/s", "minute").right().least(8)];
         /// The same of the last ten minutes.
         bytes_per_s_10m: Known<i64> = gauge("bytes per second").source("statvfs"),
-            text [own("10 MIN", "minutes").close().least(8).wide()];
+            text [own("(10 MIN)", "minutes").close().least(8).wide()];
         /// After that time it has no room for others, if it goes on to grow as in the last minute.
         full_in_ns: Known<u64> = gauge("ns"), text [duration("FULL IN").least(7)];
         /// The same as in the last ten minutes.
-        full_in_10m_ns: Known<u64> = gauge("ns"), text [duration("10 MIN").close().least(7).wide()];
+        full_in_10m_ns: Known<u64> = gauge("ns"), text [duration("(10 MIN)").close().least(7).wide()];
         /// For how long it is watched, ten minutes at the most.
         watched_ns: u64 = gauge("ns");
         /// Files that it can have.
@@ -106,13 +113,15 @@ table! {
     pub struct Growing in "disk.growing" {
         /// Who writes to it; where several have it open, the only one whose descriptor moved on.
         who: Who = label().columns(Who::COLUMNS).flat(),
-            text [comm("GROWS"), pid("PID"), cgroup("CGROUP")];
+            text [comm("GROWING"), pid("PID"), cgroup("CGROUP")];
         /// The file, as its process sees it.
         path: Known<String> = label(), text [own("FILE", "path")];
         /// Where its file system is mounted.
         mount: Known<String> = info(), text [own("ON", "mount").wide()];
         /// What it grew by: its length, and what is allocated beyond that.
-        bytes: u64 = counter("bytes").source("inode.i_size, inode.i_blocks"), text [mebibytes_rate("MiB/s").least(6)];
+        bytes: u64 = counter("bytes").source("inode.i_size, inode.i_blocks");
+        /// The same for each second of that time.
+        bytes_per_s: u64 = gauge("bytes per second"), text [bytes("GROWS/s").least(8)];
         /// Its length.
         size_bytes: u64 = gauge("bytes").source("inode.i_size"), text [bytes("SIZE").least(7)];
         /// In which time, which is longer than the interval where descriptors are many.
@@ -151,7 +160,7 @@ table! {
     }
 
     /// Descriptors of a process.
-    pub struct Handles in "disk.descriptors" derive(Default) {
+    pub struct Descriptors in "disk.descriptors" derive(Default) {
         /// Whose.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("DESCRIPTORS"), pid("PID"), cgroup("CGROUP")];
@@ -166,7 +175,7 @@ table! {
     }
 
     /// Open files of the host.
-    pub struct HostHandles in "disk.host" derive(Default, Eq) {
+    pub struct HostFiles in "disk.host" derive(Default, Eq) {
         /// How many there are.
         open: Option<u64> = gauge("files").source("/proc/sys/fs/file-nr");
         /// How many there may be.

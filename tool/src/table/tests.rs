@@ -13,7 +13,7 @@ pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
-    disk::{DeletedOpen, Filesystem, Growing, Handles, HostHandles},
+    disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
@@ -70,8 +70,8 @@ macro_rules! each_table {
         $check::<Filesystem>($($with),*);
         $check::<Growing>($($with),*);
         $check::<DeletedOpen>($($with),*);
-        $check::<Handles>($($with),*);
-        $check::<HostHandles>($($with),*);
+        $check::<Descriptors>($($with),*);
+        $check::<HostFiles>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);

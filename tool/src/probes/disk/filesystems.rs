@@ -23,6 +23,11 @@ const KEPT: usize = 121;
 const APART: Duration = Duration::from_secs(5);
 /// A host with many containers mounts thousands.
 const MOST: usize = 256;
+/// So many are asked together: to hand over each of them takes longer than to ask. What hangs, hides these.
+const TOGETHER: usize = 16;
+
+/// What was said of room; none: it has none.
+type Asked = Result<Option<Room>, &'static str>;
 
 #[derive(Default)]
 pub struct Filesystems {
@@ -33,29 +38,42 @@ pub struct Filesystems {
 impl Filesystems {
     pub fn read(&mut self, now: Duration) -> Vec<MountedAt> {
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let all: Vec<MountedAt> =
-            mounts::all(&mountinfo).into_iter().take(MOST).filter_map(|mounted| self.one(mounted, now)).collect();
+        let mounted: Vec<Mounted> = mounts::all(&mountinfo).into_iter().take(MOST).collect();
+        let all: Vec<MountedAt> = mounted
+            .chunks(TOGETHER)
+            .flat_map(asked)
+            .filter_map(|(mounted, room)| self.one(mounted, room, now))
+            .collect();
         self.past.retain(|(dev, at), _| all.iter().any(|one| one.dev == *dev && one.mount == *at));
         all
     }
 
     /// `None`: it has no room, but shows what the kernel knows.
-    fn one(&mut self, mounted: Mounted, now: Duration) -> Option<MountedAt> {
-        let room = match mounted.has_server() {
-            true => Err(SERVED),
-            false => {
-                let path = CString::new(mounted.at.as_str()).ok()?;
-                match in_time(format!("statvfs of {}", mounted.at), move || room(&path)) {
-                    Some(room) => Ok(room?),
-                    None => Err(NOT_IN_TIME),
-                }
-            }
+    fn one(&mut self, mounted: &Mounted, room: Asked, now: Duration) -> Option<MountedAt> {
+        let room = match room {
+            Ok(room) => Ok(room?),
+            Err(why) => Err(why),
         };
-        let Mounted { dev, at, source, kind, read_only } = mounted;
+        let Mounted { dev, at, source, kind, read_only } = mounted.clone();
         let past = self.past.entry((dev, at.clone())).or_default();
         let earlier = earlier(past, room.ok(), now);
         Some(MountedAt { dev, mount: at, source, kind, read_only, room, earlier })
     }
+}
+
+/// How full each of some is: all that may be asked are, by one thread.
+fn asked(some: &[Mounted]) -> Vec<(&Mounted, Asked)> {
+    let path = |mounted: &Mounted| (!mounted.has_server()).then(|| CString::new(mounted.at.as_str()).ok());
+    let paths: Vec<Option<Option<CString>>> = some.iter().map(path).collect();
+    let first = some.first().map_or("", |mounted| &mounted.at).to_owned();
+    let read = move || {
+        let read = |path: Option<Option<CString>>| path.map_or(Err(SERVED), |path| Ok(path.as_ref().and_then(room)));
+        paths.into_iter().map(read).collect::<Vec<Asked>>()
+    };
+    let late = |mounted: &Mounted| Err(if mounted.has_server() { SERVED } else { NOT_IN_TIME });
+    let rooms = in_time(format!("statvfs from {first} on"), read);
+    let rooms = rooms.unwrap_or_else(|| some.iter().map(late).collect());
+    some.iter().zip(rooms).collect()
 }
 
 /// What was known about so long ago; notes what is known now.

@@ -1,7 +1,5 @@
 //! Files that grow, files without a name, and who has how many open.
 
-use std::time::Duration;
-
 use crate::{
     escape::fit,
     format,
@@ -16,9 +14,7 @@ use crate::{
 pub fn draw(text: &mut String, disk: &Disk, snapshot: &Snapshot, view: &View) {
     if let Some(rows) = disk.growing.value().filter(|rows| !rows.is_empty()) {
         text.push('\n');
-        // Rates are of the time between two looks at the files.
-        let over = rows.first().map_or(snapshot.interval, |row| Duration::from_nanos(row.over_ns));
-        Rows::new(view, over).own(own).draw_bounded(text, rows);
+        Rows::new(view, snapshot.interval).own(own).draw_bounded(text, rows);
     }
     if let Some(rows) = disk.deleted_open.value().filter(|rows| !rows.is_empty()) {
         text.push('\n');

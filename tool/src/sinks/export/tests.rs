@@ -50,7 +50,7 @@ const HOST: &str = "db1";
 
 /// Snapshots of all kinds, made by hand.
 fn snapshots() -> Vec<Snapshot> {
-    [golden::calls(), golden::ios(), golden::tcps(), golden::ooms(), golden::cpu_times()].concat()
+    [golden::calls(), golden::ios(), golden::tcps(), golden::ooms(), golden::cpu_times(), golden::disks()].concat()
 }
 
 fn export(mut sink: Exporter, snapshots: &[Snapshot]) {

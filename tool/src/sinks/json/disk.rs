@@ -13,7 +13,7 @@ use crate::{
     sinks::View,
     snapshot::{
         Snapshot,
-        disk::{self, DeletedOpen, Filesystem, Growing, Handles, HostHandles},
+        disk::{self, DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
     },
 };
 
@@ -30,10 +30,10 @@ struct Disk<'a> {
     deleted_open: Option<Rows<'a, DeletedOpen>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_open_unknown: Option<String>,
-    descriptors: Option<Rows<'a, Handles>>,
+    descriptors: Option<Rows<'a, Descriptors>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptors_unknown: Option<String>,
-    host: Row<'a, HostHandles>,
+    host: Row<'a, HostFiles>,
 }
 
 impl<'a> Disk<'a> {
