@@ -70,9 +70,9 @@ table! {
         /// Where it is mounted first.
         mount: String = label(), text [cgroup("FILESYSTEM")];
         /// What it lies on, as the kernel names it.
-        source: String = info(), text [words("ON").least(8).wide()];
+        source: String = info();
         /// Its kind.
-        kind: String = info().key("type").source("/proc/self/mountinfo"), text [words("TYPE").least(5)];
+        kind: String = info().key("type").source("/proc/self/mountinfo"), text [words("TYPE").right().least(5).after("inodes_share")];
         /// Nothing can be written to it.
         read_only: bool = flag().source("/proc/self/mountinfo").sparse();
         /// How large it is.

@@ -72,7 +72,7 @@ fn a_file_system_is_full_without_room_or_without_inodes() {
 fn who_fails_to_write_is_a_victim_and_who_grows_it_a_culprit() {
     let row = Failing { who: victim(), syscall: "write".into(), errno: "ENOSPC".into(), errors: 1, tried: None };
     let full = with(on(filesystem("/srv", GIB, 0)), |snapshot| {
-        snapshot.syscalls.as_mut().unwrap().failing = Some(vec![row].into());
+        snapshot.syscalls.as_mut().unwrap().failing = Some(vec![row]);
         snapshot.disk.as_mut().unwrap().growing = vec![growing(culprit(), 9 << 20)].into();
     });
     let found = look(&full).into_iter().find(|finding| finding.rule == "disk_full").unwrap();
