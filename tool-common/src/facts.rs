@@ -132,6 +132,8 @@ macro_rules! facts {
                 TCP_SLOW_NS: u64 = u64::MAX;
                 /// Ports from this one on are given to those who connect: they say nothing about a service.
                 EPHEMERAL_PORTS: u32 = 32768;
+                /// The last packets of each CPU and direction; a power of two.
+                TCP_PACKETS_KEPT: u32 = 1;
 
                 /// Waits for memory that are neither reclaim nor compaction: tasks that sleep as the kernel's pressure accounting has
                 /// it.
@@ -398,6 +400,14 @@ macro_rules! facts {
                 DROP_UNSPECIFIED: Number = "skb_drop_reason.SKB_DROP_REASON_NOT_SPECIFIED";
                 DROP_PURGED: Number = "skb_drop_reason.SKB_DROP_REASON_QUEUE_PURGE";
                 DROP_RESET: Number = "skb_drop_reason.SKB_DROP_REASON_TCP_RESET";
+            }
+
+            Optional tcp "no packets are kept" {
+                SKB_DATA: Offset = "sk_buff.data";
+                /// What lies in pages, and not behind the headers.
+                SKB_PAGED: Offset = "sk_buff.data_len";
+                DEVICE_INDEX: Offset = "net_device.ifindex";
+                DEVICE_NAME: Offset = "net_device.name";
             }
 
             Needed oom {

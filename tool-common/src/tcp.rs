@@ -3,11 +3,13 @@
 mod connects;
 mod drops;
 mod listeners;
+mod packets;
 mod resets;
 
 pub use connects::{Connect, Opened, Outcome, Remote, UNTIMED};
 pub use drops::{DropSite, Dropped, Drops};
 pub use listeners::{ClosedWindow, Holding, Listener};
+pub use packets::{KEPT, Packet};
 pub use resets::{Direction, Reset};
 
 use crate::io::OwnerId;
@@ -162,6 +164,8 @@ named! {
         ResetSent: "tcp_send_reset",
         ResetReceived: "tcp_receive_reset",
         Drop: "kfree_skb",
+        PacketSent: "net_dev_queue",
+        PacketReceived: "netif_receive_skb",
     }
 }
 
@@ -195,7 +199,9 @@ pub struct PerCpu {
     pub dropped: Dropped,
     /// Packets of TCP that were dropped.
     pub drops: u64,
-    pub pad: [u64; 2],
+    /// Packets that were kept, by [`Direction`].
+    pub packets: [u64; 2],
+    pub pad: [u64; 6],
 }
 
 /// Events that one CPU hands over in a second: more than a person reads, less than hurts.
@@ -207,7 +213,7 @@ pub const DROPS_LOOKED_AT: u64 = 20_000;
 
 // The kernel side is compiled for another target; both must agree to the byte.
 const _: () = assert!(size_of::<Ends>() == 40 && size_of::<Retransmit>() == 104 && size_of::<Flow>() == 72);
-const _: () = assert!(size_of::<Opener>() == 48 && size_of::<PerCpu>() == 960);
+const _: () = assert!(size_of::<Opener>() == 48 && size_of::<PerCpu>() == 1024);
 
 #[cfg(feature = "user")]
 mod pod {

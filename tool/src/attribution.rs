@@ -1,7 +1,7 @@
 //! Puts names to the numbers of a snapshot.
 
 mod cpu;
-mod disk;
+pub mod disk;
 mod io;
 pub mod oom;
 mod syscalls;

@@ -5,7 +5,7 @@ mod disk;
 mod io;
 pub mod oom;
 mod syscalls;
-mod tcp;
+pub mod tcp;
 
 use std::{collections::HashMap, time::Duration};
 

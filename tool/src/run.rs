@@ -3,6 +3,7 @@
 mod attached;
 mod audience;
 mod budget;
+mod capture;
 mod host;
 mod readers;
 mod recording;
@@ -22,6 +23,7 @@ use tokio::{
 use self::{
     attached::{Attached, attach},
     audience::Audience,
+    capture::Capture,
     host::now,
     recording::{Opened, Recording, marked},
 };
@@ -32,12 +34,12 @@ pub use self::{
 use crate::{
     attribution,
     between::oom::reconstructed,
-    cli::plan::Plan,
+    cli::{Refusal, plan::Plan},
     engine::{Engine, Input},
     for_tests,
     kernel::{capabilities, features::Features},
     names::{Host, Names},
-    probes::oom,
+    probes::{disk, oom},
     record::{Entry, Gap, Mark, Payload, Recorder},
     screen::Ask,
     selection,
@@ -50,8 +52,12 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
     if plan.oom.as_ref().is_some_and(|oom| oom.last) {
         return last_kills(plan, features);
     }
+    if let Some(asked) = plan.disk.as_ref().and_then(|disk| disk.find.as_ref()) {
+        return holders(asked, plan, features);
+    }
     let mut attached = attach(plan, features)?;
     let recording = recording::open(plan, &attached.missing)?;
+    let capture = Capture::open(plan)?;
     if let Err(error) = capabilities::keep() {
         tracing::warn!("rights that are not needed any more are kept: {error}");
     }
@@ -62,7 +68,7 @@ pub fn run(plan: &Plan, features: &Features) -> Result<()> {
     let names = Names::new(Host::new(features, &plan.filter));
     let mut engine = Engine::new(&plan, names, attached.missing.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine, recording)))
+    unless_enough_seen(runtime.block_on(ticks(&plan, &mut attached, &mut engine, (recording, capture))))
 }
 
 /// Whoever read us may have seen enough.
@@ -87,6 +93,14 @@ fn last_kills(plan: &Plan, features: &Features) -> Result<()> {
         print_unless_closed("the kernel's log has no kill for want of memory\n")?;
     }
     unless_enough_seen(sinks::of(plan, Out::to(std::io::stdout())?).kills(&kills[from..]).map_err(Into::into))
+}
+
+/// Who holds something now.
+fn holders(asked: &str, plan: &Plan, features: &Features) -> Result<()> {
+    let found = disk::find::find(asked, now().wall);
+    let mut found = found.map_err(|why| Refusal::value("--find <WHAT>", asked, &why))?;
+    attribution::disk::holds(&mut found.holds, &mut Names::new(Host::new(features, &plan.filter)));
+    unless_enough_seen(sinks::of(plan, Out::to(std::io::stdout())?).found(&found).map_err(Into::into))
 }
 
 fn print_unless_closed(text: &str) -> Result<()> {
@@ -123,10 +137,13 @@ fn show(sink: &mut dyn Sink, plan: &Plan, entry: Entry) -> std::io::Result<()> {
 fn pass(
     audience: &mut Audience,
     plan: &Plan,
-    recorder: Option<&Recorder>,
+    (recorder, capture): (Option<&Recorder>, Option<&Capture>),
     entry: Option<Entry>,
 ) -> std::io::Result<()> {
     let Some(entry) = entry else { return Ok(()) };
+    if let Some(capture) = capture {
+        capture.see(&entry);
+    }
     if let Entry::Snapshot(snapshot) = &entry {
         // Consequences are drawn again.
         for_tests::keep(|| Snapshot { findings: None, ..(**snapshot).clone() })?;
@@ -144,13 +161,23 @@ fn pass(
     }
 }
 
-async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, recording: Option<Opened>) -> Result<()> {
+async fn ticks(
+    plan: &Plan,
+    attached: &mut Attached,
+    engine: &mut Engine,
+    (recording, capture): (Option<Opened>, Option<Capture>),
+) -> Result<()> {
     let (recorder, mut marks) = match recording.map(Opened::begin).transpose()? {
         Some(Recording { recorder, marks }) => (Some(recorder), Some(marks)),
         None => (None, None),
     };
-    let recorder = recorder.as_ref();
-    let show = |audience: &mut Audience, entry| pass(audience, plan, recorder, entry);
+    let (recorder, capture) = (recorder.as_ref(), capture.as_ref());
+    let show = |audience: &mut Audience, entry| pass(audience, plan, (recorder, capture), entry);
+    let keep_packets = |attached: &mut Attached| {
+        if let Some(capture) = capture {
+            capture.packets(attached.packets());
+        }
+    };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     #[cfg(feature = "kernel-log")]
@@ -193,7 +220,9 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
             }
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
-                if let Some(events) = attached.events() {
+                let events = attached.events();
+                keep_packets(attached);
+                if let Some(events) = events {
                     show(&mut audience, engine.feed(events).map(Entry::from))?;
                 }
                 continue;
@@ -226,6 +255,8 @@ async fn ticks(plan: &Plan, attached: &mut Attached, engine: &mut Engine, record
         let mut next = attached.sample(last, &mut engine.names)?;
         next.lost.push(audience.lost());
         next.lost.extend(recorder.map(Recorder::lost));
+        next.lost.extend(capture.map(Capture::lost));
+        keep_packets(attached);
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
         show(&mut audience, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;
         if last {

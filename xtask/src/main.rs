@@ -36,9 +36,10 @@ cargo xtask COMMAND
   vm --shell KERNEL [--file PATH]… [-- COMMAND]
                    One command in that kernel's machine, stillwatch on its PATH and every PATH
                    copied to /root
-  bench [PATTERN]  Every promised cost, measured on this host; PATTERN: services, calls, switches, io,
-                   writes, tcp, losses, user, record, start, memory. --rounds N (7); --write puts the tables into
-                   BUDGET.md; --all-peers compares services with bpftrace, perf trace and strace, too
+  bench [PATTERN]  Every promised cost, measured on this host; PATTERN: services, compile, calls,
+                   switches, io, writes, tcp, packets, losses, user, record, screen, start, memory.
+                   --rounds N (7); --write puts the tables into BUDGET.md; --all-peers compares
+                   services with bpftrace, perf trace and strace, too
   audit [LOAD…]    The ledger against the kernel's own sums, under twelve loads of this host
                    (docs/audit.md)
   docs             What is declared of tables and keys, into docs/tables.md, docs/stillwatch.schema.json,

@@ -55,7 +55,7 @@ pub fn machines() -> Result<()> {
 
 /// What tests compare with, load the host with, and show the screen in. Without it, they are skipped, or make do with a load of their own.
 pub fn peers() {
-    let wanted = [("libbpf-tools", "runqlat"), ("fio", "fio"), ("tmux", "tmux")];
+    let wanted = [("libbpf-tools", "runqlat"), ("fio", "fio"), ("tmux", "tmux"), ("tcpdump", "tcpdump")];
     let missing: Vec<&str> =
         wanted.into_iter().filter_map(|(package, program)| which(program).is_none().then_some(package)).collect();
     if !is_root() || which("apt-get").is_none() {

@@ -1,5 +1,7 @@
 //! The `disk` probe: who grows which file, what deleted files hold, and how many descriptors there are.
 
+mod find;
+
 use std::{
     ffi::CString,
     fs::{self, File},
@@ -26,6 +28,10 @@ pub fn tests() -> Vec<Test> {
         every_kernel("disk_counts_a_deleted_file_once", deleted),
         every_kernel("disk_counts_descriptors", descriptors),
         every_kernel("disk_shows_a_file_system_as_statvfs_does", filesystem),
+        every_kernel("disk_finds_who_holds_a_mount", find::mount),
+        every_kernel("disk_finds_a_loop_device", find::loop_device),
+        every_kernel("disk_finds_who_has_a_port", find::port),
+        every_kernel("disk_finds_who_has_a_socket", find::socket),
     ]
 }
 

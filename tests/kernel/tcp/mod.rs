@@ -8,6 +8,7 @@ mod drops;
 mod listeners;
 pub mod net;
 mod owners;
+mod packets;
 mod raw;
 mod resets;
 mod segments;
@@ -33,6 +34,7 @@ pub fn tests() -> Vec<Test> {
         drops::TESTS,
         listeners::TESTS,
         windows::TESTS,
+        packets::TESTS,
         storm::TESTS,
     ]
     .concat()

@@ -24,6 +24,8 @@ mod mm_vmscan_direct_reclaim_begin;
 mod mm_vmscan_direct_reclaim_end;
 mod mm_vmscan_memcg_reclaim_begin;
 mod mm_vmscan_memcg_reclaim_end;
+mod net_dev_queue;
+mod netif_receive_skb;
 mod run_iter;
 mod sched_migrate_task;
 mod sched_process_exit;

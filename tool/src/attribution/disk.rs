@@ -1,10 +1,10 @@
 //! Names of those who hold files, and of the files.
 
-use super::{rows, seen};
+use super::{all, rows, seen};
 use crate::{
     cli::plan::Plan,
     names::Names,
-    snapshot::disk::{CLOSED, DeletedOpen, Disk, Growing},
+    snapshot::disk::{CLOSED, DeletedOpen, Disk, Growing, holds::Hold},
     table::Known,
 };
 
@@ -19,6 +19,11 @@ pub fn resolve(disk: &mut Disk, names: &mut Names, plan: &Plan) {
     for DeletedOpen { path, who, fd, inode, .. } in disk.deleted_open.value_mut().into_iter().flatten().take(seen) {
         *path = Known::of(who.pid.and_then(|pid| names.file(pid, *fd, *inode)), CLOSED);
     }
+}
+
+/// Those who hold what was asked for.
+pub fn holds(holds: &mut [Hold], names: &mut Names) {
+    all(holds.iter_mut().map(|hold| &mut hold.who).filter(|who| who.pid.is_some()), names);
 }
 
 /// Each is asked for on its own.

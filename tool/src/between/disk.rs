@@ -27,6 +27,7 @@ pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &pla
     let mut filesystems: Vec<Filesystem> = after.filesystems.iter().map(|one| filesystem(before, one)).collect();
     in_order(&mut filesystems);
     Disk {
+        horizon_ns: plan.horizon.as_nanos() as u64,
         filesystems: filesystems.into(),
         growing: growing(before, after, &mounts),
         deleted_open: seen(after, |files| deleted_open(files, &mounts)),

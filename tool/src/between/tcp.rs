@@ -3,7 +3,10 @@
 mod connects;
 mod drops;
 mod listeners;
+mod packets;
 mod windows;
+
+pub use self::packets::packets;
 
 use std::{
     borrow::Cow,

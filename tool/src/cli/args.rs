@@ -37,6 +37,10 @@ pub struct Top {
     /// Time every system call, not only those that sleep: costs something per call, and shows calls that fail
     #[arg(long, help_heading = "What")]
     pub exact: bool,
+    /// Which file systems are a finding: those that are full within so long
+    #[arg(long, value_name = "DURATION", value_parser = values::horizon, default_value = "1h", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub horizon: Duration,
     #[command(flatten)]
     pub common: Common,
 }
@@ -241,6 +245,9 @@ pub struct Tcp {
     #[arg(long, value_name = "ADDRESS[/BITS]", value_delimiter = ',', value_parser = values::prefix)]
     #[arg(help_heading = "What")]
     pub address: Vec<plan::Prefix>,
+    /// Keep the last packets of connections that retransmit, fail or are reset in FILE (pcapng)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub pcap: Option<PathBuf>,
 
     #[command(flatten)]
     pub common: Common,
@@ -303,6 +310,11 @@ pub struct Cpu {
 #[command(override_usage = "stillwatch disk [INTERVAL [COUNT]] [FLAGS]", after_help = DISK_EXAMPLES)]
 #[command(max_term_width = 80)]
 pub struct Disk {
+    /// Say who holds a path, a mount, a device or a port, and end
+    #[arg(long, value_name = "WHAT", help_heading = "What")]
+    #[arg(conflicts_with_all = ["interval", "count", "pid", "comm", "cgroup", "save"])]
+    pub find: Option<String>,
+
     #[command(flatten)]
     pub common: Common,
 }

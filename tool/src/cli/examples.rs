@@ -53,6 +53,7 @@ Examples:
   stillwatch tcp --slow 100ms          connections that take 100 ms to open
   stillwatch tcp --port 443 --address 10.0.0.0/8
   stillwatch tcp -p 430 5              one process, every five seconds
+  stillwatch tcp --port 5432 --pcap bad.pcapng    what was on the wire
 
 An owner is the process that holds the socket, not the one that happened to
 run when the kernel retransmitted a segment.";
@@ -85,5 +86,7 @@ Examples:
   stillwatch disk 10                   the same every ten seconds
   stillwatch disk -p 430               files and descriptors of one process
   stillwatch disk -c web.service       those of a cgroup
+  stillwatch disk --find /srv/data     who keeps it from being unmounted
+  stillwatch disk --find 5432          who listens or is connected there
 
 -p, --comm and -c choose among the rows; file systems are everybody's.";

@@ -86,6 +86,10 @@ pub struct Record {
     /// Write to the disk itself at most so often, where nothing begins or ends
     #[arg(long, value_name = "DURATION", value_parser = values::interval, default_value = "30s")]
     pub sync: Duration,
+    /// Which file systems are a finding: those that are full within so long
+    #[arg(long, value_name = "DURATION", value_parser = values::horizon, default_value = "1h")]
+    #[arg(allow_negative_numbers = true)]
+    pub horizon: Duration,
     /// What measuring may cost, of all CPUs together
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, default_value = "1")]
     #[arg(allow_negative_numbers = true)]

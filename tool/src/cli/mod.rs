@@ -115,7 +115,7 @@ pub fn parse_from(
             let dir = args.dir.filter(|_| first.is_none());
             let save = Some(dir.unwrap_or_else(|| keep::DIR.into()));
             let interval = args.interval.or(first).unwrap_or(INTERVAL);
-            Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false)? }
+            Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false, args.horizon)? }
         }
         Some(Word::Report(args)) => return Ok(Command::Report(args)),
         Some(Word::Export(args)) => return Ok(Command::Export(args)),
@@ -138,14 +138,17 @@ pub fn parse_from(
         }
         Some(Word::Disk(args)) => {
             let plan = plan(args.common, surroundings, cgroup)?;
-            Plan { disk: Some(plan::Disk { all: !plan.filter.is_empty() }), ..plan }
+            Plan {
+                disk: Some(plan::Disk { find: args.find, all: !plan.filter.is_empty(), ..plan::Disk::default() }),
+                ..plan
+            }
         }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
-            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact)?;
+            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact, top.horizon)?;
             Plan { overview, syscalls, io, tcp, oom, cpu, disk, ..plan(top.common, surroundings, cgroup)? }
         }
     };
@@ -154,11 +157,13 @@ pub fn parse_from(
     Ok(Command::Run(Box::new(Plan { words, screen, ..plan })))
 }
 
+/// What walks over all tasks or descriptors may take of a CPU, each: a thousandth.
+const REST: u32 = 1000;
 /// Without a probe and without flags.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// All probes at once.
-fn everything(exact: bool) -> Result<Plan, Refusal> {
+fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
     Ok(Plan {
         overview: true,
         syscalls: Some(plan::Syscalls {
@@ -170,7 +175,7 @@ fn everything(exact: bool) -> Result<Plan, Refusal> {
         tcp: Some(tcp(&Default::default())),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
-        disk: Some(plan::Disk::default()),
+        disk: Some(plan::Disk { horizon, rest: REST, ..plan::Disk::default() }),
         ..Plan::default()
     })
 }
@@ -182,7 +187,7 @@ pub fn replayed(recorded: &[String], rest: &[OsString], terminal: Surroundings) 
     let plan = |words: Vec<OsString>| {
         let words = std::iter::once(OsString::from("stillwatch")).chain(words);
         match parse_from(words, here, |name| Ok(Cgroup { dir: PathBuf::new(), path: name.to_owned() }))? {
-            Command::Run(plan) if plan.keep.is_none() && plan.save.is_none() => Ok(*plan),
+            Command::Run(plan) if plan.is_of_a_recording() => Ok(*plan),
             _ => Err(Refusal::new("a recording is shown like a live run: name a probe, or none; see --help")),
         }
     };
@@ -279,6 +284,7 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
         by: args.by,
         ports: once(args.port.clone()),
         addresses: once(args.address.clone()),
+        pcap: args.pcap.clone(),
     }
 }
 

@@ -84,7 +84,16 @@ impl Plan {
     pub fn has_screen(&self) -> bool {
         let draw = self.syscalls.as_ref().is_none_or(|syscalls| syscalls.draw == Draw::Tables);
         let events = self.tcp.as_ref().is_some_and(|tcp| tcp.events);
-        draw && !events && self.oom.as_ref().is_none_or(|oom| !oom.last) && self.keep.is_none()
+        let once =
+            self.oom.as_ref().is_some_and(|oom| oom.last) || self.disk.as_ref().is_some_and(|disk| disk.find.is_some());
+        draw && !events && !once && self.keep.is_none()
+    }
+
+    /// Whether it asks for nothing but what a recording has.
+    pub fn is_of_a_recording(&self) -> bool {
+        let finds = self.disk.as_ref().is_some_and(|disk| disk.find.is_some());
+        let packets = self.tcp.as_ref().is_some_and(|tcp| tcp.pcap.is_some());
+        self.keep.is_none() && self.save.is_none() && !finds && !packets
     }
 
     /// Whether single events are shown as they come, not only at the end of an interval.
@@ -201,10 +210,22 @@ impl Cgroup {
 }
 
 /// What the `disk` probe will do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Disk {
+    /// Say who holds that, and end.
+    pub find: Option<String>,
+    /// Findings are of file systems that are full within that time.
+    pub horizon: Duration,
     /// Descriptors of all processes, not only of those that have many: some were asked for.
     pub all: bool,
+    /// After a walk over all descriptors, this many times as long without one.
+    pub rest: u32,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { find: None, horizon: Duration::from_secs(3600), all: false, rest: 200 }
+    }
 }
 
 /// What the `io` probe will do.
@@ -240,6 +261,8 @@ pub struct Tcp {
     pub ports: Vec<u16>,
     /// Addresses, of either end; empty: all.
     pub addresses: Vec<Prefix>,
+    /// Where packets are kept of connections that something happens to.
+    pub pcap: Option<PathBuf>,
 }
 
 /// What the `oom` probe will do.

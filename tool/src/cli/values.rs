@@ -62,6 +62,13 @@ pub fn lead_up(word: &str) -> Result<Duration, String> {
     if possible.contains(&lead_up) { Ok(lead_up) } else { Err("give 1m to 1h".into()) }
 }
 
+/// Findings look ahead as far as they have looked back, and somewhat further.
+pub fn horizon(word: &str) -> Result<Duration, String> {
+    let horizon = duration(word)?;
+    let possible = Duration::from_secs(60)..=LONGEST;
+    if possible.contains(&horizon) { Ok(horizon) } else { Err("give 1m to 24h".into()) }
+}
+
 pub fn slow_connect(word: &str) -> Result<Duration, String> {
     let slow = duration(word)?;
     let possible = Duration::from_micros(10)..=LONGEST;

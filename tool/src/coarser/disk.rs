@@ -6,7 +6,7 @@ use crate::{
 };
 
 pub fn then(disk: &mut Disk, later: Disk) {
-    let Disk { filesystems, growing, deleted_open, descriptors, host } = later;
+    let Disk { filesystems, growing, deleted_open, descriptors, host, horizon_ns } = later;
     disk.filesystems.then(filesystems);
     disk.growing.then(growing);
     for row in disk.growing.value_mut().into_iter().flatten() {
@@ -15,4 +15,5 @@ pub fn then(disk: &mut Disk, later: Disk) {
     disk.deleted_open = deleted_open;
     disk.descriptors.then(descriptors);
     disk.host = host;
+    disk.horizon_ns = horizon_ns;
 }

@@ -1,6 +1,6 @@
 //! A file system that will have no room soon.
 //!
-//! Holds when it would be full within an hour, by what it grew in the last minute and in the last ten. It looks ahead twelve times as far as it has
+//! Holds when it would be full within an hour (`--horizon`), by what it grew in the last minute and in the last ten. It looks ahead twelve times as far as it has
 //! looked back, half a minute at the least: what is written at once and then no more is no trend.
 
 use super::{
@@ -19,7 +19,6 @@ use crate::{
 };
 
 const RULE: &str = "disk_filling";
-const HORIZON_NS: u64 = 3600 * 1_000_000_000;
 const WATCHED_NS: u64 = 30 * 1_000_000_000;
 const AHEAD: u64 = 12;
 
@@ -32,7 +31,7 @@ fn one(disk: &Disk, row: &Filesystem) -> Option<Finding> {
     let (&minute, &minutes) = (row.full_in_ns.value()?, row.full_in_10m_ns.value()?);
     let latest = minute.max(minutes);
     let (&rate, &rate_10m) = (row.bytes_per_s.value()?, row.bytes_per_s_10m.value()?);
-    if latest > HORIZON_NS.min(AHEAD * row.watched_ns) || row.watched_ns < WATCHED_NS {
+    if latest > disk.horizon_ns.min(AHEAD * row.watched_ns) || row.watched_ns < WATCHED_NS {
         return None;
     }
     let bytes = |rate: i64| format!("{}/s", format::bytes(rate.unsigned_abs()));

@@ -14,6 +14,7 @@ use super::{
     start::{Failed, Start, none_left},
 };
 use crate::{
+    between,
     cli::plan::{Mode, Plan},
     engine::Input,
     kernel::{
@@ -28,7 +29,7 @@ use crate::{
     names::Names,
     probes::{self, Tick, With, filter, tcp},
     sample::{Moment, Sample, Usage},
-    snapshot::{Lost, Unavailable},
+    snapshot::{Lost, Unavailable, tcp::Packet},
 };
 
 /// A run, attached: everything that is read at a tick.
@@ -293,6 +294,12 @@ impl Attached {
                 None
             }
         }
+    }
+
+    /// Packets of connections that something happened to, that have come since.
+    pub fn packets(&mut self) -> Vec<Packet> {
+        let captured = self.readers.tcp.reader.as_mut().map(tcp::Reader::captured).unwrap_or_default();
+        between::tcp::packets(&captured, now())
     }
 
     /// Measures programs under the load that there is: for a moment where they run often, else until the next tick, or the one at which no run

@@ -64,6 +64,16 @@ pub struct TcpEvents {
     pub drops: Vec<tcp::Dropped>,
 }
 
+/// A packet that was kept.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    pub packet: tcp::Packet,
+    pub direction: tcp::Direction,
+    /// Address and port of who sent it, and of whom it was for.
+    pub from: ([u8; 16], u16),
+    pub to: ([u8; 16], u16),
+}
+
 impl TcpEvents {
     pub fn is_empty(&self) -> bool {
         self.retransmits.is_empty() && self.connects.is_empty() && self.resets.is_empty() && self.drops.is_empty()

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod filesystems;
+pub mod holds;
 
 use super::View;
 use crate::{

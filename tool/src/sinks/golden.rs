@@ -19,6 +19,7 @@ use crate::{
         disk::{
             CLOSED, DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, NO_WALK,
             SERVED, SEVERAL,
+            holds::{Found, Hold, HoldKind},
         },
         io::{Device, Io},
         tcp::{FlowsBy, Tcp},
@@ -184,6 +185,7 @@ pub fn disks() -> Vec<Snapshot> {
         deleted_open: vec![deleted].into(),
         descriptors: vec![descriptors].into(),
         host,
+        ..Disk::default()
     };
     let unknown = Disk {
         growing: Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
@@ -252,4 +254,44 @@ fn text_of_oom() {
 #[test]
 fn text_of_cpu() {
     insta::assert_snapshot!(text(&cpu_times()));
+}
+
+fn found() -> Vec<Found> {
+    let hold = |who: Who, how, fd, what: &str| Hold { who, how, fd, what: what.to_owned() };
+    let held = vec![
+        hold(Who::default(), HoldKind::LoopDevice, None, "/dev/loop0: /srv/data/image"),
+        hold(sample::who(430, "postgres", "/db"), HoldKind::WorkingDirectory, None, "/srv/data/base"),
+        hold(sample::who(7, sample::HOSTILE, "/"), HoldKind::Writing, Some(3), sample::HOSTILE),
+        hold(
+            sample::gone(977),
+            HoldKind::Connection,
+            Some(12),
+            "tcp 10.7.0.1:5432 → 10.7.0.2:53224 (netns 4026532177)",
+        ),
+    ];
+    let of = |asked: &str, is: &str, holds| {
+        let (asked, is) = (asked.to_owned(), is.to_owned());
+        Found { at: sample::busy().at, asked, is, holds, orphans: 0, unread: Vec::new() }
+    };
+    let unread = vec!["process 812: not read in time".to_owned()];
+    let held = Found { orphans: 3, unread, ..of("/srv/data", "the mount point of ext4 on /dev/sda1", held) };
+    vec![held, of(sample::HOSTILE, "a file", Vec::new())]
+}
+
+#[test]
+fn text_of_who_holds_something() {
+    let mut text = Vec::new();
+    let mut stream = Stream::new(&mut text, sample::view());
+    found().iter().for_each(|found| stream.found(found).unwrap());
+    insta::assert_snapshot!(String::from_utf8(text).unwrap());
+}
+
+#[test]
+fn json_of_who_holds_something() {
+    let mut text = Vec::new();
+    let mut json = Json::new(&mut text, sample::view());
+    found().iter().for_each(|found| json.found(found).unwrap());
+    let text = String::from_utf8(text).unwrap();
+    json::tests::lines(&text);
+    insta::assert_snapshot!(text);
 }

@@ -31,7 +31,7 @@ use self::line::Line;
 use super::{Note, Sink, View};
 use crate::{
     escape::escape,
-    snapshot::{Snapshot, Unavailable, oom::Kill, tcp::Events},
+    snapshot::{Snapshot, Unavailable, disk::holds::Found, oom::Kill, tcp::Events},
     table::Cell,
 };
 
@@ -118,6 +118,10 @@ impl<W: Write> Sink for Json<W> {
                 lines.add(&line::Event::of("stillwatch", "gap", at, line::Gap { entries, why }))
             }
         })
+    }
+
+    fn found(&mut self, found: &Found) -> Result<()> {
+        self.write(|lines, _| lines.add(&disk::found(found)))
     }
 
     fn kills(&mut self, kills: &[Kill]) -> Result<()> {

@@ -21,6 +21,7 @@ mod out;
 pub mod overview;
 mod own;
 mod page;
+pub mod pcapng;
 pub mod rows;
 pub mod stream;
 mod syscalls;
@@ -44,7 +45,7 @@ use jiff::Timestamp;
 use crate::{
     cli::plan::{Draw, Plan},
     format,
-    snapshot::{Snapshot, oom::Kill, tcp::Events},
+    snapshot::{Snapshot, disk::holds::Found, oom::Kill, tcp::Events},
 };
 
 pub trait Sink {
@@ -58,6 +59,11 @@ pub trait Sink {
 
     /// Shows kills at once, between two intervals.
     fn kills(&mut self, _kills: &[Kill]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Shows who holds what was asked for; only of plans that ask for it.
+    fn found(&mut self, _found: &Found) -> std::io::Result<()> {
         Ok(())
     }
 

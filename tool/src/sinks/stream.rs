@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{Note, Sink, View, header, page};
-use crate::snapshot::{Snapshot, oom::Kill, tcp::Events};
+use crate::snapshot::{Snapshot, disk::holds::Found, oom::Kill, tcp::Events};
 
 /// Writes the tables of each interval to `W`.
 pub struct Stream<W> {
@@ -61,6 +61,12 @@ impl<W: Write> Sink for Stream<W> {
             }
             super::oom::kill(&mut text, kill, &self.view);
         }
+        page::print(&mut self.out, &text, &self.view)
+    }
+
+    fn found(&mut self, found: &Found) -> io::Result<()> {
+        let mut text = String::new();
+        super::disk::holds::draw(&mut text, found, &self.view);
         page::print(&mut self.out, &text, &self.view)
     }
 

@@ -1,5 +1,7 @@
 //! The `disk` probe's part of a snapshot: what fills, who grows what, and when it is full.
 
+pub mod holds;
+
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,9 @@ placed! {
 /// The `disk` probe's part of a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Disk {
+    /// Findings are of file systems that are full within that time.
+    #[serde(default = "an_hour")]
+    pub horizon_ns: u64,
     /// The one that is full first comes first.
     pub filesystems: Bounded<Filesystem>,
     /// Files that are open and grew between the last two walks over descriptors, the most first.
@@ -52,9 +57,15 @@ pub struct Disk {
     pub host: HostFiles,
 }
 
+/// In recordings that do not say it.
+fn an_hour() -> u64 {
+    3600 * 1_000_000_000
+}
+
 impl Default for Disk {
     fn default() -> Self {
         Self {
+            horizon_ns: an_hour(),
             filesystems: Bounded::default(),
             growing: Bounded::default().into(),
             deleted_open: Bounded::default().into(),

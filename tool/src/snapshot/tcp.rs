@@ -1,6 +1,7 @@
 //! The `tcp` probe's part of a snapshot.
 
 mod events;
+mod packets;
 mod rows;
 mod values;
 
@@ -13,6 +14,7 @@ pub use stillwatch_common::tcp::{Direction, Outcome, RetransmitKind};
 
 pub use self::{
     events::{Connect, DropCause, Dropped, Reset, Retransmit, Window},
+    packets::{Device, Packet},
     rows::{ClosedWindow, DropSite, Flow, Listener, Remote, Sent},
     values::{End, Outcomes, failed},
 };

@@ -13,7 +13,7 @@ pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
-    disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
+    disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles, holds::Hold},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     oom::{Inside, Limit, Reclaim, Signal},
@@ -72,6 +72,7 @@ macro_rules! each_table {
         $check::<DeletedOpen>($($with),*);
         $check::<Descriptors>($($with),*);
         $check::<HostFiles>($($with),*);
+        $check::<Hold>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);

@@ -56,6 +56,6 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         "×",
         Spread::of(ratio),
     ));
-    figure.promise(Promise::at_most("`tcp`, resident memory", 14.0, "MiB", spread(&rows[1], 2)));
+    figure.promise(Promise::at_most("`tcp`, resident memory", 16.0, "MiB", spread(&rows[1], 2)));
     Ok(figure)
 }

@@ -36,6 +36,6 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     figure.promise(Promise::at_most("`tcp`, with 256 CPUs", 8.0, "MiB", Spread::of(tcp)));
     figure.promise(Promise::at_most("`oom`, with 256 CPUs", 1.5, "MiB", Spread::of(oom)));
     figure.promise(Promise::at_most("`cpu`, with 256 CPUs", 1.5, "MiB", Spread::of(cpu)));
-    figure.promise(Promise::at_most("all probes, with 256 CPUs", 32.0, "MiB", Spread::of(sum)));
+    figure.promise(Promise::at_most("all probes, with 256 CPUs", 36.0, "MiB", Spread::of(sum)));
     Ok(figure)
 }

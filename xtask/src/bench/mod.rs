@@ -5,6 +5,7 @@
 //! a figure is a median with its spread.
 
 mod calls;
+mod compile;
 mod disk;
 mod host;
 mod io;
@@ -12,6 +13,7 @@ mod load;
 mod losses;
 mod memory;
 mod observer;
+mod packets;
 mod programs;
 mod record;
 mod report;
@@ -54,13 +56,15 @@ pub struct Bench {
 type Measure = fn(&Bench) -> Result<Figure>;
 
 /// By the names that PATTERN selects from.
-const FIGURES: [(&str, Measure); 12] = [
+const FIGURES: [(&str, Measure); 14] = [
     ("services", services::figure),
+    ("compile", compile::figure),
     ("calls", calls::figure),
     ("switches", switches::figure),
     ("io", io::figure),
     ("writes", writes::figure),
     ("tcp", tcp::figure),
+    ("packets", packets::figure),
     ("losses", losses::figure),
     ("user", user::figure),
     ("record", record::figure),
@@ -70,7 +74,7 @@ const FIGURES: [(&str, Measure); 12] = [
 ];
 
 /// Debian's packages with what stillwatch is compared to, or what a load needs, and a program of each.
-const PEERS: [(&str, &str); 8] = [
+const PEERS: [(&str, &str); 9] = [
     ("libbpf-tools", "syscount"),
     ("bpftrace", "bpftrace"),
     ("linux-perf", "perf"),
@@ -79,6 +83,7 @@ const PEERS: [(&str, &str); 8] = [
     ("e2fsprogs", "mkfs.ext4"),
     ("htop", "htop"),
     ("btop", "btop"),
+    ("tcpdump", "tcpdump"),
 ];
 
 struct Options {

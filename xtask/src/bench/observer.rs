@@ -116,7 +116,7 @@ impl Observer {
         let child = command.spawn().with_context(|| format!("starting {}", self.name))?;
         let mut attached = Attached { child: Some(child), others: Vec::new() };
         let start = Instant::now();
-        while links(attached.pid()) == 0 && !is_tracer(attached.pid()) {
+        while links(attached.pid()) == 0 && !is_tracer(attached.pid()) && !listens(attached.pid()) {
             let ended = attached.child.as_mut().map(Child::try_wait).transpose()?.flatten();
             if ended.is_some() || start.elapsed() > ATTACHING {
                 bail!("{} does not attach: try it by hand", self.name);
@@ -167,6 +167,11 @@ fn is_tracer(pid: u32) -> bool {
     let traced = |status: String| status.lines().any(|it| it == line);
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.map(|process| process.path().join("status")).any(|path| fs::read_to_string(path).is_ok_and(traced))
+}
+
+/// As `tcpdump`, to packets of its network namespace.
+fn listens(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/net/packet")).is_ok_and(|sockets| sockets.lines().count() > 1)
 }
 
 /// How many attached programs a process holds.

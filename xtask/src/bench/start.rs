@@ -21,7 +21,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     let variants = [
         (&["syscalls"][..], Some(("exact mode, start to attached", 150.0))),
         (&["syscalls", "--blocked"], None),
-        (&["io"], Some(("`io`, start to attached", 250.0))),
+        (&["io"], Some(("`io`, start to attached", 350.0))),
         (&["io", "--devices"], None),
         (&["oom"], Some(("`oom`, start to attached", 250.0))),
         // Its first look follows half a second later.

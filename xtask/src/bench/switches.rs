@@ -77,7 +77,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     let (blocked, both) = (programs(EXACT + 1), programs(EXACT + 2));
     figure.promise(promise(
         "exact mode, added without its two calls, of `runqlat`",
-        0.4,
+        0.6,
         &wall(EXACT),
         &switches(runqlat),
     ));

@@ -63,7 +63,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         figure.row(&variant.name, &[spread(percent), spread(mib)], 2);
     }
     for (what, at, memory) in
-        [("exact mode", EXACT, 12.0), ("`io`", IO, 14.0), ("`oom`", OOM, 20.0), ("`disk`", DISK, 14.0)]
+        [("exact mode", EXACT, 16.0), ("`io`", IO, 20.0), ("`oom`", OOM, 24.0), ("`disk`", DISK, 16.0)]
     {
         let (percent, mib) = &rows[at];
         figure.promise(Promise::at_most(&format!("{what}, CPU in user space"), 0.3, "%", spread(percent)));

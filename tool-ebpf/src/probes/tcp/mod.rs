@@ -6,7 +6,7 @@
 //! more, [`set_state`] has noted who closed them.
 //!
 //! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`, `kfree_skb`.
-//! None of them sees a packet that goes well. Three iterators, run when user space reads them: over our table of listeners at each
+//! None of them sees a packet that goes well; with `--pcap`, `net_dev_queue` and `netif_receive_skb` do ([`packets`]). Three iterators, run when user space reads them: over our table of listeners at each
 //! tick, over all descriptors when a socket's holder is not known, and over all descriptors for connections whose window is closed.
 //! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
 //! closed: one entry of a hash map, and for the one that opens it a look-up of its remote.
@@ -14,6 +14,7 @@
 
 mod connects;
 mod drops;
+mod packets;
 mod resets;
 mod sockets;
 mod tables;
@@ -21,6 +22,7 @@ mod walks;
 
 pub use self::{
     drops::dropped,
+    packets::packet,
     resets::{received, sent},
     walks::{closed_window, descriptor, listener},
 };

@@ -38,7 +38,7 @@ pub fn local_port(sk: u64) -> u16 {
 
 /// Where a packet's network header begins.
 #[inline(always)]
-fn network_header(skb: u64) -> u64 {
+pub fn network_header(skb: u64) -> u64 {
     let head: u64 = read_or_zero(skb, facts::SKB_HEAD.load());
     head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_NETWORK.load()).into())
 }
@@ -57,11 +57,15 @@ const ETH_P_IPV6: u16 = 0x86dd;
 /// not TCP. Behind extension headers of IPv6 it is not looked for.
 #[inline(always)]
 pub fn tcp_header(skb: u64) -> Option<u64> {
-    let protocol = u16::from_be(read_or_zero(skb, facts::SKB_PROTOCOL.load()));
+    tcp_header_at(u16::from_be(read_or_zero(skb, facts::SKB_PROTOCOL.load())), network_header(skb))
+}
+
+/// The same, of a packet whose network header begins there.
+#[inline(always)]
+pub fn tcp_header_at(protocol: u16, network: u64) -> Option<u64> {
     if protocol != ETH_P_IP && protocol != ETH_P_IPV6 {
         return None;
     }
-    let network = network_header(skb);
     let first: u8 = read_or_zero(network, 0);
     let (next, length) = if protocol == ETH_P_IP { (9, u64::from(first & 0xf) * 4) } else { (6, 40) };
     let tcp = u16::from(read_or_zero::<u8>(network, next)) == super::IPPROTO_TCP;

@@ -91,6 +91,10 @@ fn a_file_system_fills_if_it_is_full_within_an_hour_and_within_twelve_times_what
     assert!(fills(3600 * mib, [mib, mib], 600) && !fills(3601 * mib, [mib, mib], 600));
     // In the last ten minutes, it grew less.
     assert!(!fills(3600 * mib, [2 * mib, mib / 2], 600));
+    let two_hours = with(on(filling(3601 * mib, [mib, mib], 600)), |snapshot| {
+        snapshot.disk.as_mut().unwrap().horizon_ns *= 2;
+    });
+    assert!(holds(&two_hours, "disk_filling"));
     assert!(fills(360 * mib, [mib, mib], 30) && !fills(361 * mib, [mib, mib], 30) && !fills(60 * mib, [mib, mib], 29));
     let steady = only(&on(filling(600 * mib, [2 * mib, mib], 600)));
     assert_eq!(steady.statement, "/srv is full in 300s if it goes on to grow by 2 MiB/s: 600 MiB left");

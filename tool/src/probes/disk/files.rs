@@ -19,8 +19,6 @@ use crate::{
     snapshot::disk::NO_WALK,
 };
 
-/// After a walk, this many times as long without one.
-const REST: u32 = 200;
 /// `s_magic` of tmpfs, where memfd and shared memory lie, too.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// A block, as `stat` counts them.
@@ -29,15 +27,17 @@ const BLOCK: u64 = 512;
 pub struct Walks {
     /// `None`: the kernel refused the iterator.
     walk: Option<Arc<Mutex<Walk>>>,
+    /// After a walk, this many times as long without one.
+    rest: u32,
     going_on: Later<io::Result<Files>>,
     pub last: Option<Rc<Files>>,
 }
 
 impl Walks {
-    pub fn new(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, rest: u32) -> Result<Self, LoadError> {
         let walk = Walk::new(ebpf, FILE_ITER, None).map_err(unreadable)?;
         let walk = walk.map(|walk| Arc::new(Mutex::new(walk)));
-        Ok(Self { walk, going_on: Later::default(), last: None })
+        Ok(Self { walk, rest, going_on: Later::default(), last: None })
     }
 
     /// Begins a walk if one is due, and takes what the last one has found.
@@ -51,7 +51,7 @@ impl Walks {
     }
 
     fn is_due(&self, now: Duration) -> bool {
-        self.last.as_ref().is_none_or(|last| now >= last.at + last.took * REST)
+        self.last.as_ref().is_none_or(|last| now >= last.at + last.took * self.rest)
     }
 
     pub fn unavailable(&self) -> Option<&'static str> {

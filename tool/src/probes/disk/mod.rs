@@ -2,6 +2,7 @@
 
 mod files;
 mod filesystems;
+pub mod find;
 mod mounts;
 
 use aya::Ebpf;
@@ -48,8 +49,8 @@ impl Read for Reader {
     type Plan = plan::Disk;
     type Part = sample::Disk;
 
-    fn open(ebpf: &mut Ebpf, _: &plan::Disk, _: &With) -> Result<Self, LoadError> {
-        Ok(Self { filesystems: Filesystems::default(), walks: Walks::new(ebpf)? })
+    fn open(ebpf: &mut Ebpf, plan: &plan::Disk, _: &With) -> Result<Self, LoadError> {
+        Ok(Self { filesystems: Filesystems::default(), walks: Walks::new(ebpf, plan.rest)? })
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Disk, Counters)> {

@@ -3,6 +3,7 @@
 mod functions;
 mod holders;
 mod network;
+mod packets;
 mod pending;
 mod reader;
 pub mod reasons;
@@ -36,6 +37,8 @@ const RESET_SENT: Hook = Hook::tp_btf("tcp_send_reset", "connections that this h
 const RESET_RECEIVED: Hook = Hook::tp_btf("tcp_receive_reset", "connections that the other side breaks off").optional();
 
 const DROP: Hook = Hook::tp_btf("kfree_skb", "packets that are dropped").optional();
+const PACKET_SENT: Hook = Hook::tp_btf("net_dev_queue", "packets that are sent").optional();
+const PACKET_RECEIVED: Hook = Hook::tp_btf("netif_receive_skb", "packets that are received").optional();
 /// Read at ticks.
 const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "accept queues").later();
 /// Read when a socket's holder is not known.
@@ -51,6 +54,9 @@ fn hooks(plan: &Plan) -> Vec<Hook> {
     let mut hooks = vec![LISTENERS, DESCRIPTORS, WINDOWS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
     if plan.drops {
         hooks.push(DROP);
+    }
+    if plan.pcap.is_some() {
+        hooks.extend([PACKET_SENT, PACKET_RECEIVED]);
     }
     hooks
 }
@@ -79,11 +85,14 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
         ("TCP_DROPS", if plan.drops { for_tests::entries("STILLWATCH_DROPS").unwrap_or(DROPS) } else { 1 }),
         ("TCP_LISTENERS", for_tests::entries("STILLWATCH_LISTENERS").unwrap_or(LISTENERS_KEPT)),
         ("TCP_EVENTS", EVENT_BYTES),
+        ("TCP_PACKETS", if plan.pcap.is_some() { 2 * processors * packets::kept(processors) } else { 1 }),
+        ("TCP_PACKET_PORTS", if plan.pcap.is_some() { packets::PORT_WORDS } else { 1 }),
     ]
 }
 
 fn set(plan: &Plan, facts: &mut Facts) {
     if let Some(tcp) = &plan.tcp {
+        facts.set(&facts::TCP_PACKETS_KEPT, packets::kept(aya::util::nr_cpus().unwrap_or(1) as u32));
         facts.set(&facts::TCP_SLOW_NS, u64::try_from(tcp.slow.as_nanos()).unwrap_or(u64::MAX));
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
         if let Some(first) = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok()) {
@@ -96,11 +105,11 @@ impl Read for Reader {
     type Plan = plan::Tcp;
     type Part = sample::Tcp;
 
-    fn open(ebpf: &mut Ebpf, _plan: &plan::Tcp, with: &With) -> Result<Self, LoadError> {
-        Self::new(ebpf, with)
+    fn open(ebpf: &mut Ebpf, plan: &plan::Tcp, with: &With) -> Result<Self, LoadError> {
+        Self::new(ebpf, plan, with)
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Tcp, Counters)> {
-        self.read(tick.now.clock)
+        self.read(tick.now.clock, tick.last)
     }
 }

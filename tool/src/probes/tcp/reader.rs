@@ -26,12 +26,14 @@ use super::{
     functions::Functions,
     holders::Holders,
     network::{self, Namespaces},
+    packets::Rings,
     pending::Pending,
     windows::Windows,
 };
 use crate::{
+    cli::plan,
     kernel::{loader::LoadError, mapping::Mapping, walk::Walk},
-    sample::{ReasonNames, Tcp, TcpEvents},
+    sample::{Captured, ReasonNames, Tcp, TcpEvents},
     snapshot::Lost,
 };
 
@@ -50,6 +52,9 @@ pub struct Reader {
     _listeners: OwnedFd,
     windows: Windows,
     no_windows: Option<String>,
+    /// `None`: no packets are kept.
+    rings: Option<Rings>,
+    captured: Vec<Captured>,
     functions: Functions,
     namespaces: Namespaces,
     /// Of the last sample.
@@ -60,7 +65,7 @@ pub struct Reader {
 
 impl Reader {
     /// Takes over the probe's maps.
-    pub fn new(ebpf: &mut Ebpf, with: &With) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Tcp, with: &With) -> Result<Self, LoadError> {
         let listeners = match take(ebpf, "TCP_LISTENERS")? {
             Map::HashMap(map) => map.fd().as_fd().try_clone_to_owned().map_err(unreadable)?,
             _ => return Err(LoadError::Absent("TCP_LISTENERS")),
@@ -79,6 +84,8 @@ impl Reader {
             _listeners: listeners,
             windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?),
             no_windows: with.why_not(WINDOW_ITER),
+            rings: Rings::new(ebpf, plan, with.processors)?,
+            captured: Vec::new(),
             functions: Functions::default(),
             namespaces: Namespaces::default(),
             last: Tcp::default(),
@@ -95,8 +102,9 @@ impl Reader {
 
     /// At a tick, and once right after the programs are attached: sockets that are older are found then. `now` is on the
     /// programs' clock.
-    pub fn read(&mut self, now: Duration) -> io::Result<(Tcp, Counters)> {
+    pub fn read(&mut self, now: Duration, last: bool) -> io::Result<(Tcp, Counters)> {
         self.pending.collect(now);
+        self.capture(now, last);
         let (routes, namespaces_left_out) = self.namespaces.routes(now);
         let mut sample = Tcp {
             network: network::read(),
@@ -149,6 +157,7 @@ impl Reader {
     /// Between ticks: events that have come since, once their owners can be known. A sample without anything else.
     pub fn events(&mut self, now: Duration) -> io::Result<Option<Tcp>> {
         self.pending.collect(now);
+        self.capture(now, false);
         let events = self.pending.collected();
         let unknown = || sockets(events).any(|(_, inode)| !self.holders.is_known(inode));
         if events.is_empty() || (!self.pending.is_overdue(now) && self.holders.rests(now) && unknown()) {
@@ -158,6 +167,17 @@ impl Reader {
         self.find_owners(&mut sample, now)?;
         self.find_functions(&mut sample, now);
         Ok(Some(sample))
+    }
+
+    fn capture(&mut self, now: Duration, last: bool) {
+        if let Some(rings) = &mut self.rings {
+            self.captured.extend(rings.read(self.pending.collected(), now, last));
+        }
+    }
+
+    /// Packets of connections that something happened to, that have come since.
+    pub fn captured(&mut self) -> Vec<Captured> {
+        std::mem::take(&mut self.captured)
     }
 
     fn add_up(&self, sample: &mut Tcp) -> Counters {
@@ -182,10 +202,11 @@ impl Reader {
             runs.iter_mut().zip(cpu.runs).for_each(|(sum, part)| *sum += part);
             lost.iter_mut().zip(cpu.lost).for_each(|(sum, part)| *sum += part);
         }
-        let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] });
+        let lost = Loss::ALL.map(|loss| Lost { cause: loss.name(), count: lost[loss as usize] }).into_iter();
+        let lost = lost.chain(self.rings.iter().flat_map(Rings::lost));
         Counters {
             runs: Program::ALL.map(|program| (program.name(), runs[program as usize])).to_vec(),
-            lost: lost.to_vec(),
+            lost: lost.collect(),
         }
     }
 

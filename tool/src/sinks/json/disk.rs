@@ -6,14 +6,17 @@ use serde::Serialize;
 
 use super::{
     Lines,
-    line::Line,
+    line::{Event, Line},
     row::{Row, Rows},
 };
 use crate::{
     sinks::View,
     snapshot::{
         Snapshot,
-        disk::{self, DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
+        disk::{
+            self, DeletedOpen, Descriptors, Filesystem, Growing, HostFiles,
+            holds::{Found, Hold},
+        },
     },
 };
 
@@ -49,4 +52,19 @@ impl<'a> Disk<'a> {
             host: Row(&disk.host),
         }
     }
+}
+
+/// Who holds what was asked for.
+pub fn found(found: &Found) -> impl Serialize {
+    let Found { asked, is, holds, orphans, unread, .. } = found;
+    Event::of("disk", "found", found.at, Holds { asked, is, holds: Rows::whole(holds), orphans: *orphans, unread })
+}
+
+#[derive(Serialize)]
+struct Holds<'a> {
+    asked: &'a str,
+    is: &'a str,
+    holds: Rows<'a, Hold>,
+    orphans: u64,
+    unread: &'a [String],
 }

@@ -8,7 +8,7 @@ use crate::{
     sinks::{View, format, header, table::Table, values::clock, who},
     snapshot::{
         Snapshot,
-        tcp::{Connect, Dropped, Events, Reset, Retransmit, Tcp},
+        tcp::{Connect, Dropped, End, Events, Reset, Retransmit, Tcp},
     },
 };
 
@@ -34,22 +34,28 @@ pub fn head(view: &View) -> String {
 }
 
 /// What one line says.
-struct EventLine {
-    at: Timestamp,
-    what: String,
-    connection: String,
-    owner: String,
-    detail: String,
+pub struct EventLine {
+    pub at: Timestamp,
+    pub what: String,
+    pub ends: [End; 2],
+    pub connection: String,
+    pub owner: String,
+    pub detail: String,
 }
 
-pub fn draw(text: &mut String, events: &Events, view: &View) {
+/// In order.
+pub fn lines(events: &Events) -> Vec<EventLine> {
     let mut lines: Vec<EventLine> = events.retransmits.iter().map(retransmit).collect();
     lines.extend(events.connects.iter().map(connect));
     lines.extend(events.resets.iter().map(reset));
     lines.extend(events.drops.iter().map(dropped));
     lines.sort_by_key(|line| line.at);
+    lines
+}
+
+pub fn draw(text: &mut String, events: &Events, view: &View) {
     let mut table = table();
-    for EventLine { at, what, connection, owner, detail } in lines {
+    for EventLine { at, what, connection, owner, detail, .. } in lines(events) {
         table.row([clock(at, view), what, connection, owner, detail]);
     }
     table.draw_rows(text, view);
@@ -83,6 +89,7 @@ fn retransmit(event: &Retransmit) -> EventLine {
     EventLine {
         at: event.at,
         what: format!("retransmit {}", event.kind.name()),
+        ends: [event.local, event.remote],
         connection: pair(&event.local, &event.remote, event.netns),
         owner: owners(&event.owners),
         detail,
@@ -93,6 +100,7 @@ fn connect(connect: &Connect) -> EventLine {
     EventLine {
         at: connect.at,
         what: "connect".to_owned(),
+        ends: [connect.local, connect.remote],
         connection: pair(&connect.local, &connect.remote, connect.netns),
         owner: who::one(&connect.who),
         detail: match connect.waited {
@@ -107,6 +115,7 @@ fn reset(reset: &Reset) -> EventLine {
     EventLine {
         at: reset.at,
         what: format!("reset {}", reset.direction.name()),
+        ends: [reset.local, reset.remote],
         connection: pair(&reset.local, &reset.remote, reset.netns),
         owner: resets::owner(reset),
         detail: [reset.state.as_deref().map(str::to_owned), reason]
@@ -122,6 +131,7 @@ fn dropped(dropped: &Dropped) -> EventLine {
     EventLine {
         at: dropped.at,
         what: "drop".to_owned(),
+        ends: [*from, *to],
         connection: pair(from, to, *netns),
         owner: if dropped.state.is_some() { owners(&dropped.owners) } else { format::UNKNOWN.to_owned() },
         detail: format!(

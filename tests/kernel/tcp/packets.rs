@@ -1,0 +1,192 @@
+//! Packets that are kept of a connection that retransmits: each message, before and after, and nobody else's.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use pcap_file::pcapng::{
+    Block, PcapNgReader,
+    blocks::{
+        enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption},
+        interface_description::InterfaceDescriptionOption,
+    },
+};
+
+use super::{
+    super::{Test, every_kernel, stillwatch::Watch},
+    net::{Loss, Net, lose, lose_nothing},
+};
+
+pub const TESTS: &[Test] = &[
+    every_kernel("tcp_keeps_packets_of_who_retransmits", affected),
+    every_kernel("tcp_keeps_packets_of_a_port", of_a_port),
+];
+
+const MESSAGE: usize = 97;
+/// Of the two lowest bits of a packet's flags.
+const RECEIVED: u32 = 1;
+const SENT: u32 = 2;
+
+fn pass(number: u8, from: &mut TcpStream, to: &mut TcpStream) -> Result<()> {
+    from.write_all(&[number; MESSAGE])?;
+    to.read_exact(&mut [0; MESSAGE])?;
+    Ok(())
+}
+
+/// What a file has.
+#[derive(Default)]
+struct Kept {
+    packets: Vec<EnhancedPacketBlock<'static>>,
+    /// Name and description.
+    devices: Vec<(String, String)>,
+    lines: Vec<String>,
+}
+
+impl Kept {
+    fn read(path: &str) -> Result<Self> {
+        let bytes = fs::read(path)?;
+        let mut reader = PcapNgReader::new(&bytes[..])?;
+        let mut kept = Self::default();
+        while let Some(block) = reader.next_block() {
+            match block? {
+                Block::EnhancedPacket(packet) => kept.packets.push(packet.into_owned()),
+                Block::InterfaceDescription(device) => {
+                    let (mut name, mut description) = Default::default();
+                    for option in device.options {
+                        match option {
+                            InterfaceDescriptionOption::IfName(text) => name = text.into_owned(),
+                            InterfaceDescriptionOption::IfDescription(text) => description = text.into_owned(),
+                            _ => {}
+                        }
+                    }
+                    kept.devices.push((name, description));
+                }
+                Block::SystemdJournalExport(line) => {
+                    kept.lines.push(String::from_utf8(line.journal_entry.into_owned())?);
+                }
+                _ => {}
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Packets of that direction with that message: those with data are only theirs.
+    fn with(&self, number: u8, direction: u32) -> usize {
+        let first = self.packets.iter().filter_map(Self::message).min();
+        let is_it = |packet: &&EnhancedPacketBlock| {
+            Self::message(packet) == first.map(|first| first + u32::from(number) * MESSAGE as u32)
+                && packet.options.contains(&EnhancedPacketOption::Flags(direction))
+        };
+        self.packets.iter().filter(is_it).count()
+    }
+
+    /// Sequence number of a packet that is as long as one with a message: 20 bytes of IPv4, 20 of TCP and 12 of its options stand before that.
+    fn message(packet: &EnhancedPacketBlock) -> Option<u32> {
+        let sequence = packet.data.get(24..28)?.try_into().ok()?;
+        (packet.original_len == 52 + MESSAGE as u32).then(|| u32::from_be_bytes(sequence))
+    }
+
+    fn ports(packet: &EnhancedPacketBlock) -> [u16; 2] {
+        [20, 22].map(|at| u16::from_be_bytes([packet.data[at], packet.data[at + 1]]))
+    }
+}
+
+/// A file that is removed again.
+struct Scratch(String);
+
+impl Scratch {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("stillwatch-{}.pcapng", std::process::id()));
+        Self(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn affected() -> Result<()> {
+    let net = Net::new()?;
+    let (mut client, mut server) = net.connect("127.0.0.1")?;
+    let (mut other, mut peer) = net.connect("127.0.0.1")?;
+    let port = client.local_addr()?.port();
+    let file = Scratch::new();
+    let mut watch = Watch::of("tcp", &["--pcap", &file.0], &[])?;
+    watch.next()?;
+    for number in 0..5 {
+        pass(number, &mut client, &mut server)?;
+        pass(100 + number, &mut other, &mut peer)?;
+    }
+    lose(&server, Loss::All)?;
+    client.write_all(&[5; MESSAGE])?;
+    sleep(Duration::from_millis(500));
+    lose_nothing(&server)?;
+    server.read_exact(&mut [0; MESSAGE])?;
+    for number in 6..13 {
+        pass(number, &mut client, &mut server)?;
+        pass(100 + number, &mut other, &mut peer)?;
+    }
+    for _ in 0..3 {
+        watch.next()?;
+    }
+    watch.stop()?;
+    let kept = Kept::read(&file.0)?;
+    for number in 0..13 {
+        let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
+        let fits = if number == 5 { sent >= 2 && received == sent } else { sent == 1 && received == 1 };
+        ensure!(fits, "message {number}: {sent} sent, {received} received, of {} packets", kept.packets.len());
+    }
+    ensure!(kept.packets.iter().all(|packet| Kept::ports(packet).contains(&port)), "somebody else's");
+    let description = format!("network namespace {}, device 1", net.number);
+    ensure!(kept.devices == [("lo".to_owned(), description)], "{:?}", kept.devices);
+    let own = format!(" {}", std::process::id());
+    let named = |packet: &EnhancedPacketBlock| {
+        packet.options.iter().any(|it| matches!(it, EnhancedPacketOption::Comment(who) if who.ends_with(&own)))
+    };
+    ensure!(kept.packets.iter().all(named), "without its owner: {:?}", kept.packets.first().map(|it| &it.options));
+    ensure!(kept.lines.iter().any(|line| line.contains("MESSAGE=retransmit ")), "{:?}", kept.lines);
+    // Those that people have say the same.
+    if let Ok(output) = Command::new("tcpdump").args(["-nr", &file.0]).output() {
+        let text = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (lines, data) = (text.lines().count(), text.lines().filter(|line| line.ends_with("length 97")).count());
+        let messages: usize = (0..13).map(|number| kept.with(number, SENT) + kept.with(number, RECEIVED)).sum();
+        ensure!(lines == kept.packets.len() && data == messages, "{lines} lines, {data} messages:\n{text}");
+    }
+    Ok(())
+}
+
+/// At the end, whether something happened to it or not.
+fn of_a_port() -> Result<()> {
+    let net = Net::new()?;
+    let (mut client, mut server) = net.connect("127.0.0.1")?;
+    let (mut other, mut peer) = net.connect("127.0.0.1")?;
+    let port = client.local_addr()?.port();
+    let file = Scratch::new();
+    let mut watch = Watch::of("tcp", &["--port", &port.to_string(), "--pcap", &file.0], &[])?;
+    watch.next()?;
+    for number in 0..31 {
+        pass(number, &mut client, &mut server)?;
+        pass(100 + number, &mut other, &mut peer)?;
+    }
+    watch.stop()?;
+    let kept = Kept::read(&file.0)?;
+    for number in 0..31 {
+        let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
+        ensure!(sent == 1 && received == 1, "message {number}: {sent} sent, {received} received");
+    }
+    ensure!(kept.packets.iter().all(|packet| Kept::ports(packet).contains(&port)), "somebody else's");
+    // There is a file already.
+    let again = stillwatch_tests::stillwatch().args(["tcp", "--pcap", &file.0, "1", "1"]).output()?;
+    let complaint = String::from_utf8(again.stderr).context("no text")?;
+    ensure!(again.status.code() == Some(2) && complaint.contains("exists already"), "{complaint}");
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! Packets as pcapng, for Wireshark, tshark and tcpdump: what was seen where, whose it is, and between them what happened, in the same words as
+//! elsewhere.
+//!
+//! Packets begin with their network header (`LINKTYPE_RAW`). An interface is a device of a network namespace. Who has the socket stands in a
+//! comment; retransmissions, resets and drops are blocks of the systemd journal.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use jiff::Timestamp;
+use pcap_file::{
+    DataLink, PcapError,
+    pcapng::{
+        PcapNgBlock, PcapNgWriter,
+        blocks::{
+            enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption},
+            interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption},
+            section_header::{SectionHeaderBlock, SectionHeaderOption},
+            systemd_journal_export::SystemdJournalExportBlock,
+        },
+    },
+};
+
+use super::{format::UNKNOWN, tcp::live};
+use crate::{
+    escape::escape,
+    snapshot::tcp::{Device, Direction, End, Events, Packet},
+};
+
+/// Connections whose owners are remembered.
+const OWNERS: usize = 4096;
+/// Timestamps are nanoseconds.
+const NANOSECONDS: u8 = 9;
+
+pub struct Pcapng<W: Write> {
+    out: PcapNgWriter<W>,
+    devices: HashMap<Device, u32>,
+    /// Who has a connection, by its ends.
+    owners: HashMap<[End; 2], String>,
+    /// Until the end of the interval, when it is known whose they are.
+    packets: Vec<Packet>,
+    lines: Vec<(Timestamp, String)>,
+}
+
+impl<W: Write> Pcapng<W> {
+    pub fn new(out: W) -> io::Result<Self> {
+        let out = PcapNgWriter::with_section_header(out, section()).map_err(failed)?;
+        let (devices, owners) = (HashMap::new(), HashMap::new());
+        Ok(Self { out, devices, owners, packets: Vec::new(), lines: Vec::new() })
+    }
+
+    /// Something that was written may not be there: what comes stands for itself.
+    pub fn begin_anew(&mut self) -> io::Result<()> {
+        self.devices.clear();
+        self.out.write_block(&section().into_block()).map(drop).map_err(failed)
+    }
+
+    pub fn packets(&mut self, packets: impl IntoIterator<Item = Packet>) {
+        self.packets.extend(packets);
+    }
+
+    pub fn events(&mut self, events: &Events) {
+        if self.owners.len() > OWNERS {
+            self.owners.clear();
+        }
+        for live::EventLine { at, what, ends, connection, owner, detail } in live::lines(events) {
+            self.lines.push((at, format!("{what}  {connection}  {owner}  {detail}")));
+            if owner != UNKNOWN {
+                self.owners.insert(sorted(ends), owner);
+            }
+        }
+    }
+
+    /// Writes what has come since the last, in order.
+    pub fn close_interval(&mut self) -> io::Result<()> {
+        let (mut packets, mut lines) = (std::mem::take(&mut self.packets), std::mem::take(&mut self.lines));
+        packets.sort_by_key(|packet| packet.at);
+        lines.sort_by_key(|(at, _)| *at);
+        let mut lines = lines.into_iter().peekable();
+        for packet in packets {
+            while let Some((at, line)) = lines.next_if(|(at, _)| *at < packet.at) {
+                self.line(at, &line)?;
+            }
+            self.packet(packet)?;
+        }
+        lines.try_for_each(|(at, line)| self.line(at, &line))?;
+        self.out.get_mut().flush()
+    }
+
+    fn packet(&mut self, packet: Packet) -> io::Result<()> {
+        let interface_id = self.device(&packet.device)?;
+        // The two lowest bits of the flags: 1 received, 2 sent.
+        let mut options = vec![EnhancedPacketOption::Flags(match packet.direction {
+            Direction::Received => 1,
+            Direction::Sent => 2,
+        })];
+        let owner = self.owners.get(&sorted([packet.from, packet.to]));
+        options.extend(owner.map(|owner| EnhancedPacketOption::Comment(owner.as_str().into())));
+        let block = EnhancedPacketBlock {
+            interface_id,
+            timestamp: packet.at.as_duration().unsigned_abs(),
+            original_len: packet.length,
+            data: packet.bytes.into(),
+            options,
+        };
+        self.out.write_block(&block.into_block()).map(drop).map_err(failed)
+    }
+
+    fn device(&mut self, device: &Device) -> io::Result<u32> {
+        if let Some(&known) = self.devices.get(device) {
+            return Ok(known);
+        }
+        let number = self.devices.len() as u32;
+        let description = format!("network namespace {}, device {}", device.netns, device.number);
+        let options = vec![
+            InterfaceDescriptionOption::IfName(escape(&device.name)),
+            InterfaceDescriptionOption::IfDescription(description.into()),
+            InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
+        ];
+        let block = InterfaceDescriptionBlock { linktype: DataLink::RAW, snaplen: 0, options };
+        self.out.write_block(&block.into_block()).map_err(failed)?;
+        self.devices.insert(device.clone(), number);
+        Ok(number)
+    }
+
+    /// `line`: escaped.
+    fn line(&mut self, at: Timestamp, line: &str) -> io::Result<()> {
+        let entry = format!(
+            "__REALTIME_TIMESTAMP={}\nPRIORITY=5\nSYSLOG_IDENTIFIER=stillwatch\nMESSAGE={line}\n\n",
+            at.as_microsecond()
+        );
+        let block = SystemdJournalExportBlock { journal_entry: Cow::Owned(entry.into_bytes()) };
+        self.out.write_block(&block.into_block()).map(drop).map_err(failed)
+    }
+}
+
+fn section() -> SectionHeaderBlock<'static> {
+    let tool = SectionHeaderOption::UserApplication(concat!("stillwatch ", env!("CARGO_PKG_VERSION")).into());
+    SectionHeaderBlock { options: vec![tool], ..SectionHeaderBlock::default() }
+}
+
+fn sorted(mut ends: [End; 2]) -> [End; 2] {
+    ends.sort_unstable();
+    ends
+}
+
+fn failed(error: PcapError) -> io::Error {
+    match error {
+        PcapError::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pcap_file::pcapng::{Block, PcapNgReader};
+
+    use super::*;
+    use crate::{
+        sinks::tcp::tests,
+        snapshot::{Snapshot, tcp::Tcp},
+    };
+
+    fn packet(at: Timestamp, [from, to]: [End; 2], direction: Direction) -> Packet {
+        let device = Device { netns: 4_026_532_177, number: 3, name: "ve\u{1b}th".into() };
+        Packet { at, direction, device, from, to, length: 1500, bytes: vec![0x45; 41] }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let Snapshot { tcp: Some(Tcp { events, .. }), .. } = tests::snapshot() else { panic!("no tcp") };
+        let first = events.retransmits[0].clone();
+        let ends = [first.local, first.remote];
+        let before = first.at - Duration::from_nanos(1_001);
+        let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+        pcapng.packets([
+            packet(first.at, [ends[1], ends[0]], Direction::Received),
+            packet(before, ends, Direction::Sent),
+        ]);
+        pcapng.events(&Events { retransmits: vec![first.clone()], ..Events::default() });
+        pcapng.close_interval().unwrap();
+        let bytes = pcapng.out.into_inner();
+        let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
+        let (mut kinds, mut times) = (Vec::new(), Vec::new());
+        while let Some(block) = reader.next_block() {
+            match block.unwrap() {
+                Block::InterfaceDescription(it) => {
+                    kinds.push('i');
+                    assert!(it.options.contains(&InterfaceDescriptionOption::IfName("ve\\x1bth".into())));
+                }
+                Block::EnhancedPacket(it) => {
+                    kinds.push('p');
+                    times.push(it.timestamp);
+                    assert_eq!((it.interface_id, it.original_len, it.data.len()), (0, 1500, 41));
+                    let owner = EnhancedPacketOption::Comment(live::lines(&events).remove(0).owner.into());
+                    assert!(it.options.contains(&owner), "{:?}", it.options);
+                }
+                Block::SystemdJournalExport(it) => {
+                    kinds.push('l');
+                    let text = String::from_utf8(it.journal_entry.to_vec()).unwrap();
+                    assert!(text.contains("MESSAGE=retransmit ") && !text.contains('\x1b'), "{text}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(kinds, ['i', 'p', 'p', 'l']);
+        assert_eq!(times[1] - times[0], Duration::from_nanos(1_001));
+        assert_eq!(times[1], first.at.as_duration().unsigned_abs());
+    }
+}
