@@ -63,3 +63,11 @@ impl Capture {
         Lost { cause: "intervals whose packets were not written", ..self.unread.lost() }
     }
 }
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        if let Err(error) = self.pcapng.borrow_mut().finish() {
+            tracing::warn!("the last packets are not kept: {error}");
+        }
+    }
+}

@@ -32,6 +32,8 @@ use crate::{
 
 /// Connections whose owners are remembered.
 const OWNERS: usize = 4096;
+/// Intervals that a packet waits for its owner.
+const LATE: u32 = 2;
 /// Timestamps are nanoseconds.
 const NANOSECONDS: u8 = 9;
 
@@ -40,8 +42,8 @@ pub struct Pcapng<W: Write> {
     devices: HashMap<Device, u32>,
     /// Who has a connection, by its ends.
     owners: HashMap<[End; 2], String>,
-    /// Until the end of the interval, when it is known whose they are.
-    packets: Vec<Packet>,
+    /// Until it is known whose they are, and the intervals for which that was waited for.
+    packets: Vec<(Packet, u32)>,
     lines: Vec<(Timestamp, String)>,
 }
 
@@ -59,7 +61,7 @@ impl<W: Write> Pcapng<W> {
     }
 
     pub fn packets(&mut self, packets: impl IntoIterator<Item = Packet>) {
-        self.packets.extend(packets);
+        self.packets.extend(packets.into_iter().map(|packet| (packet, 0)));
     }
 
     pub fn events(&mut self, events: &Events) {
@@ -74,9 +76,27 @@ impl<W: Write> Pcapng<W> {
         }
     }
 
-    /// Writes what has come since the last, in order.
+    /// Writes what has come since the last, in order. Whose a socket is may be found out an interval later.
     pub fn close_interval(&mut self) -> io::Result<()> {
-        let (mut packets, mut lines) = (std::mem::take(&mut self.packets), std::mem::take(&mut self.lines));
+        self.write(LATE)
+    }
+
+    /// Writes all that is left.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.write(0)
+    }
+
+    /// Those with an owner, and those that have waited for so many intervals.
+    fn write(&mut self, late: u32) -> io::Result<()> {
+        let mut packets = Vec::new();
+        for (packet, waited) in std::mem::take(&mut self.packets) {
+            if waited >= late || self.owners.contains_key(&sorted([packet.from, packet.to])) {
+                packets.push(packet);
+            } else {
+                self.packets.push((packet, waited + 1));
+            }
+        }
+        let mut lines = std::mem::take(&mut self.lines);
         packets.sort_by_key(|packet| packet.at);
         lines.sort_by_key(|(at, _)| *at);
         let mut lines = lines.into_iter().peekable();
