@@ -105,6 +105,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("for_tests", &[]),
     ("kernel", &["for_tests"]),
     ("lead_up", &[]),
+    ("log_line", &[]),
     ("missing", &["constant"]),
     ("names", &["cli", "escape", "kernel", "snapshot"]),
     ("oom_report", &[]),
@@ -115,6 +116,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "doctor",
             "for_tests",
             "kernel",
+            "log_line",
             "missing",
             "names",
             "oom_report",
@@ -152,10 +154,16 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("screen", &["cli", "escape", "for_tests", "format", "record", "selection", "sinks", "snapshot", "table"]),
-    ("sample", &["lead_up", "missing", "oom_report"]),
+    ("sample", &["lead_up", "log_line", "missing", "oom_report"]),
     ("selection", &["cli", "snapshot", "table"]),
-    ("sinks", &["cli", "escape", "for_tests", "format", "oom_report", "snapshot", "syscall_names", "table"]),
-    ("snapshot", &["asked", "constant", "lead_up", "missing", "oom_report", "reasons", "syscall_names", "table"]),
+    (
+        "sinks",
+        &["cli", "escape", "for_tests", "format", "log_line", "oom_report", "snapshot", "syscall_names", "table"],
+    ),
+    (
+        "snapshot",
+        &["asked", "constant", "lead_up", "log_line", "missing", "oom_report", "reasons", "syscall_names", "table"],
+    ),
     ("syscall_names", &[]),
     ("table", &[]),
 ];
@@ -211,7 +219,7 @@ fn data_flows_one_way() {
 }
 
 /// What each probe has under the same name.
-const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Reader", "PerCpu"];
+const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Log", "Reader", "PerCpu"];
 
 /// As a rule: what the kernel side counts, and what is shown of it.
 #[test]

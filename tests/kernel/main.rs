@@ -10,6 +10,7 @@ mod disk;
 mod findings;
 mod io;
 mod lifetime;
+mod log;
 mod oom;
 mod own_cost;
 mod place;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         &oom::tests(),
         &cpu::tests(),
         &disk::tests(),
+        &log::tests(),
         &findings::tests(),
         record::TESTS,
         screen::TESTS,

@@ -3,6 +3,7 @@
 mod cpu;
 pub mod disk;
 mod io;
+mod log;
 pub mod oom;
 mod syscalls;
 pub mod tcp;

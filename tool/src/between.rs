@@ -3,6 +3,7 @@
 mod cpu;
 mod disk;
 mod io;
+mod log;
 pub mod oom;
 mod syscalls;
 pub mod tcp;

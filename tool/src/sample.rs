@@ -4,11 +4,12 @@
 
 mod cpu;
 mod disk;
+mod log;
 mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{cpu::*, disk::*, moment::Moment, oom::*, tcp::*};
+pub use self::{cpu::*, disk::*, log::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 

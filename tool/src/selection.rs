@@ -5,6 +5,7 @@
 mod cpu;
 mod disk;
 mod io;
+mod log;
 mod oom;
 mod syscalls;
 mod tcp;

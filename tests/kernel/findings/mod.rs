@@ -3,7 +3,7 @@
 
 mod calls;
 mod cpu;
-mod fuse;
+pub mod fuse;
 pub mod healthy;
 mod io;
 mod memory;

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    examples::{CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES, TCP_EXAMPLES, TOP_EXAMPLES},
+    examples::{
+        CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, LOG_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES, TCP_EXAMPLES,
+        TOP_EXAMPLES,
+    },
     plan, values,
 };
 
@@ -42,6 +45,8 @@ pub struct Top {
     #[arg(allow_negative_numbers = true)]
     pub horizon: Duration,
     #[command(flatten)]
+    pub logs: Logs,
+    #[command(flatten)]
     pub common: Common,
 }
 
@@ -59,6 +64,7 @@ pub enum Word {
     /// CPU: who waits in run queues, for how long, and who runs
     Cpu(Cpu),
     Disk(Disk),
+    Log(Log),
     /// Keep what the overview sees, and what was before something went wrong
     Record(Record),
     /// Show what was kept, as if it were now
@@ -317,6 +323,35 @@ pub struct Disk {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What was said then: the kernel's log, the journal and files, in one stream by time
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch log [INTERVAL [COUNT]] [FLAGS]", after_help = LOG_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Log {
+    #[command(flatten)]
+    pub logs: Logs,
+    /// Show what the kernel's log and the journal have of so long before, too
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, help_heading = "What")]
+    pub since: Option<Duration>,
+    /// Only lines with these words
+    #[arg(long, value_name = "TEXT", help_heading = "What")]
+    pub grep: Option<String>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Which logs are followed, beside the kernel's and the journal of this host.
+#[derive(Debug, Default, Args)]
+pub struct Logs {
+    /// Follow these files, too; a pattern finds those that come later
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "What")]
+    pub log: Vec<String>,
+    /// The journal in this folder, in place of this host's
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub journal: Option<PathBuf>,
 }
 
 /// What a probe measures without any flag. The definitions above hold the only defaults.

@@ -115,7 +115,8 @@ pub fn parse_from(
             let dir = args.dir.filter(|_| first.is_none());
             let save = Some(dir.unwrap_or_else(|| keep::DIR.into()));
             let interval = args.interval.or(first).unwrap_or(INTERVAL);
-            Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false, args.horizon)? }
+            let log = Some(logs(args.logs));
+            Plan { keep, save, interval, budget_percent: args.budget, top: 10, log, ..everything(false, args.horizon)? }
         }
         Some(Word::Report(args)) => return Ok(Command::Report(args)),
         Some(Word::Export(args)) => return Ok(Command::Export(args)),
@@ -143,13 +144,18 @@ pub fn parse_from(
                 ..plan
             }
         }
+        Some(Word::Log(args)) => {
+            let log = plan::Log { since: args.since.unwrap_or_default(), grep: args.grep, ..logs(args.logs) };
+            Plan { log: Some(log), ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
             let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact, top.horizon)?;
-            Plan { overview, syscalls, io, tcp, oom, cpu, disk, ..plan(top.common, surroundings, cgroup)? }
+            let log = Some(logs(top.logs));
+            Plan { overview, syscalls, io, tcp, oom, cpu, disk, log, ..plan(top.common, surroundings, cgroup)? }
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -176,6 +182,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
         disk: Some(plan::Disk { horizon, rest: REST, ..plan::Disk::default() }),
+        log: Some(plan::Log::default()),
         ..Plan::default()
     })
 }
@@ -290,6 +297,10 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
 
 fn oom(args: &args::Oom) -> plan::Oom {
     plan::Oom { last: args.last, signals: args.signals, sleeps: !args.no_sleeps, log: args.log, lead_up: args.lead_up }
+}
+
+fn logs(args: args::Logs) -> plan::Log {
+    plan::Log { files: args.log, journal: args.journal, ..plan::Log::default() }
 }
 
 fn cpu(args: &args::Cpu) -> plan::Cpu {

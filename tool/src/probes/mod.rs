@@ -7,6 +7,8 @@ pub mod examine;
 pub mod filter;
 mod hash_table;
 pub mod io;
+mod kernel_log;
+pub mod log;
 pub mod oom;
 pub mod syscalls;
 pub mod tcp;

@@ -1,6 +1,7 @@
 //! What is told of a recording. Entries come in order of time; what is kept of them has bounds.
 
 mod looked;
+mod quoted;
 mod shares;
 mod stretch;
 mod told;
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     looked::{Area, Looked},
+    quoted::Quoted,
     shares::{Key, Share, Shares, key},
     stretch::Stretch,
     told::Told,
@@ -37,6 +39,7 @@ pub struct Story {
     pub told: Vec<Told>,
     pub kills: Vec<Kill>,
     pub marks: Vec<Mark>,
+    pub quoted: Quoted,
     /// What the recorder could not keep.
     pub dropped: Vec<Gap>,
     /// Parts of the recording that could not be read.
@@ -66,6 +69,7 @@ impl Story {
             told: Vec::new(),
             kills: Vec::new(),
             marks: Vec::new(),
+            quoted: Quoted::default(),
             dropped: Vec::new(),
             unreadable: 0,
             gaps: Vec::new(),
@@ -112,6 +116,9 @@ impl Story {
             let freed = std::mem::take(&mut oom.freed);
             self.kills(std::mem::take(&mut oom.kills));
             self.kills(freed);
+        }
+        if let Some(log) = snapshot.log.take() {
+            self.quoted.add(log);
         }
         let level = snapshot.cost.level.name();
         if self.levels.last().map_or("full", |(_, last)| last) != level && self.levels.len() < KEPT {

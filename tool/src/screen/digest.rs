@@ -12,6 +12,7 @@ use crate::{
         disk::Disk,
         finding::State,
         io::Io,
+        log::Log,
         oom::Oom,
         syscalls::Syscalls,
         tcp::Tcp,
@@ -127,4 +128,9 @@ fn cpu(part: &Cpu, _: Duration) -> f64 {
 fn disk(part: &Disk, _: Duration) -> f64 {
     let written = part.filesystems.iter().filter(|row| !row.read_only);
     100.0 * written.filter_map(|row| row.used_share.value()).copied().fold(0.0, f64::max)
+}
+
+/// Lines of severity error or worse each second.
+fn log(part: &Log, interval: Duration) -> f64 {
+    rate(part.errors(), interval)
 }

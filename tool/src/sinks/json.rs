@@ -9,6 +9,7 @@ mod finding;
 mod io;
 mod latency;
 mod line;
+mod log;
 mod oom;
 mod row;
 mod syscalls;

@@ -16,6 +16,7 @@ pub use crate::snapshot::{
     disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles, holds::Hold},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
+    log::{HarmLine, LogLine, LogSource},
     oom::{Inside, Limit, Reclaim, Signal},
     summary::{FindingRow, Interval, Killed},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
@@ -73,6 +74,9 @@ macro_rules! each_table {
         $check::<Descriptors>($($with),*);
         $check::<HostFiles>($($with),*);
         $check::<Hold>($($with),*);
+        $check::<LogSource>($($with),*);
+        $check::<LogLine>($($with),*);
+        $check::<HarmLine>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);
