@@ -18,12 +18,16 @@ pub const TESTS: &[Test] = &[
     every_kernel("rights_that_are_not_needed_are_given_up", rights),
 ];
 
-/// All threads have those that are needed, if we have them; `CAP_SYS_ADMIN` is not in use.
+/// All threads have those that are needed, if we have them, those that read logs, too; `CAP_SYS_ADMIN` is not in use.
 fn rights() -> Result<()> {
+    rights_of(&Watch::start(&[])?)?;
+    rights_of(&Watch::of("log", &[], &[])?)
+}
+
+fn rights_of(watch: &Watch) -> Result<()> {
     // BPF, PERFMON, SYS_PTRACE, SYSLOG, DAC_READ_SEARCH, IPC_LOCK, SYS_ADMIN.
     let masks = [39, 38, 19, 34, 2, 14, 21].map(|bit| 1u64 << bit);
     let mask: u64 = masks.iter().sum();
-    let watch = Watch::start(&[])?;
     let set = |status: &str, name: &str| -> Result<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
         Ok(u64::from_str_radix(line.trim(), 16)?)
