@@ -128,7 +128,7 @@ table! {
         /// The file, as its process sees it.
         path: Known<String> = label(), text [own("FILE", "path")];
         /// Where its file system is mounted.
-        mount: Known<String> = info(), text [own("ON", "mount").wide()];
+        mount: Known<String> = info();
         /// What it grew by: its length, and what is allocated beyond that.
         bytes: u64 = counter("bytes").source("inode.i_size, inode.i_blocks");
         /// The same for each second of that time.
@@ -155,7 +155,7 @@ table! {
         /// The file, as it was called.
         path: Known<String> = label(), text [own("FILE", "path")];
         /// Where its file system is mounted.
-        mount: Known<String> = info(), text [own("ON", "mount").wide()];
+        mount: Known<String> = info();
         /// What is allocated for it.
         bytes: u64 = gauge("bytes").source("inode.i_blocks"), text [bytes("BYTES").least(7)];
         /// Its length.

@@ -28,20 +28,16 @@ pub fn draw(text: &mut String, disk: &Disk, snapshot: &Snapshot, view: &View) {
 
 /// Columns that only this table can put into words.
 pub fn own(row: &Growing, name: &str, _: &Show) -> Noted {
-    place(name, &row.path, &row.mount)
+    place(name, &row.path)
 }
 
 pub fn own_of_deleted(row: &DeletedOpen, name: &str, _: &Show) -> Noted {
-    place(name, &row.path, &row.mount)
+    place(name, &row.path)
 }
 
-fn place(name: &str, path: &Known<String>, mount: &Known<String>) -> Noted {
-    let shown = match name {
-        "path" => path,
-        "mount" => mount,
-        _ => return Noted::default(),
-    };
-    match shown {
+fn place(name: &str, path: &Known<String>) -> Noted {
+    match path {
+        _ if name != "path" => Noted::default(),
         Known::Value(path) => fit(path, who::PATH).into(),
         Known::Not(why) => Noted::new(format::UNKNOWN.to_owned(), [why.to_string()]),
     }
