@@ -119,7 +119,7 @@ impl Reader {
     }
 
     fn spawn<F: FnOnce() + Send + 'static>(&mut self, what: &str, follow: impl FnOnce(&Arc<Inbox>) -> F) {
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(self.plan.grep.clone()));
         let run = follow(&inbox);
         let begun = in_time::begin(move || {
             in_time::yield_to_others();

@@ -32,6 +32,8 @@ pub struct Inbox {
     sources: Mutex<Vec<Arc<Source>>>,
     /// Odd: the thread is about to touch what may not answer.
     hand: AtomicU64,
+    /// Only lines with these words are kept.
+    grep: Option<String>,
 }
 
 pub struct Source {
@@ -49,6 +51,7 @@ pub struct Pile {
     harm: Vec<(Said, Harm)>,
     /// Of text at each edge.
     room: usize,
+    grep: Option<String>,
 }
 
 /// Lines of an interval that are kept.
@@ -81,8 +84,12 @@ fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inbox {
+    pub fn new(grep: Option<String>) -> Self {
+        Self { grep, ..Self::default() }
+    }
+
     pub fn add(&self, name: &str) -> Arc<Source> {
-        let pile = Mutex::new(Pile { room: BYTES / 16, ..Pile::default() });
+        let pile = Mutex::new(Pile { room: BYTES / 16, grep: self.grep.clone(), ..Pile::default() });
         let source = Arc::new(Source { name: name.to_owned(), pile });
         locked(&self.sources).push(source.clone());
         source
@@ -122,6 +129,10 @@ impl Pile {
         self.counts.lines += 1;
         self.counts.errors += u64::from(line.severity.is_some_and(Severity::is_error));
         self.counts.new += u64::from(line.new == Some(true));
+        if self.grep.as_ref().is_some_and(|words| !line.text.contains(words)) {
+            self.counts.left_out += 1;
+            return;
+        }
         let (room, more) = (self.room.max(LEAST), line.text.len());
         if self.last.lines.is_empty() && !self.first.is_full(room, more) {
             return self.first.push(line);
@@ -208,6 +219,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_lines_with_some_words_are_kept() {
+        let source = Inbox::new(Some("late".to_owned())).add("x");
+        let mut pile = source.pile();
+        for number in 0..1000 {
+            let line = if number % 100 == 7 { format!("{number} is late") } else { format!("{number} is well") };
+            pile.add(arrived("x", line.as_bytes(), line.len() as u64, Duration::ZERO));
+        }
+        let (kept, _) = pile.take(1);
+        assert!(kept.len() == 10 && kept.iter().all(|line| line.text.contains("late")), "{kept:?}");
+        assert_eq!((pile.counts.lines, pile.counts.left_out), (1000, 990));
+    }
 
     proptest! {
         /// Whatever comes: what is kept and what is left out are all lines, the first and the last are there, and room is bounded.

@@ -11,7 +11,10 @@ use crate::{
     screen::state::Machine,
     sinks::{
         self,
-        overview::findings::{confidence, ended, one, stated},
+        overview::{
+            findings::{confidence, ended, one, stated},
+            rows,
+        },
     },
     snapshot::{Snapshot, Who, finding::Open, oom::Kill},
 };
@@ -53,6 +56,10 @@ pub fn lines<'a>(of: &Machine, snapshot: &'a Snapshot, rule: &str, subject: &str
     say("confidence", sure.strip_prefix("confidence ").unwrap_or(&sure));
     for (at, unknown) in finding.unknown.iter().enumerate() {
         say(if at == 0 { "unknown" } else { "" }, unknown);
+    }
+    // Lines of those who are part of it are among their tables.
+    for (at, said) in rows::of(snapshot, "log").into_iter().flat_map(|(_, rows)| rows).enumerate() {
+        say(if at == 0 { "logs" } else { "" }, &said);
     }
     say("next", &finding.next);
     people(&mut lines, "because of", &finding.culprits);

@@ -8,8 +8,12 @@ use crate::{
         lines::Item,
         tables::{self, number},
     },
-    snapshot::io::Stalled,
-    table::{Columns, Format},
+    snapshot::{
+        Who,
+        io::Stalled,
+        log::{HarmKind, HarmLine, Log, LogLine},
+    },
+    table::{Columns, Format, any::Dice},
 };
 
 /// Goes down to the first row of a table.
@@ -99,6 +103,29 @@ fn who_waits_because_of_whom_is_a_key_away() {
     let Some(Item::Part { pid, .. }) = machine.spot().selected else { panic!("{}", page(&machine)) };
     press(&mut machine, KeyCode::Enter);
     assert_eq!(*machine.page(), Page::Process(pid));
+}
+
+#[test]
+fn beside_a_finding_stands_what_logs_say() {
+    let mut snapshots = incident!("device_saturated");
+    let last = snapshots.last_mut().unwrap();
+    let victim = last.findings.as_ref().unwrap().open[0].finding.victims[0].clone();
+    let line =
+        |text: &str, who: Who| LogLine { at: last.at, text: text.into(), who, encoded: false, ..Dice::new(3).any() };
+    let lines = vec![line("of the victim", victim), line("of nobody", Who::default())];
+    let harm = HarmLine {
+        at: last.at,
+        kind: HarmKind::IoError,
+        on: Some("vda".into()),
+        text: Some("I/O error, dev vda".into()),
+        ..Dice::new(3).any()
+    };
+    last.log = Some(Log { sources: Vec::new(), lines, harm: vec![harm] });
+    let mut machine = with(&snapshots, (140, 60));
+    press(&mut machine, KeyCode::Enter);
+    let page = page(&machine);
+    assert!(page.contains("logs        I/O error vda: I/O error, dev vda") && page.contains("of the victim"), "{page}");
+    assert!(!page.contains("of nobody"), "{page}");
 }
 
 #[test]
