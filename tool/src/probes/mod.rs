@@ -7,6 +7,7 @@ pub mod examine;
 pub mod filter;
 mod hash_table;
 pub mod io;
+mod mounts;
 pub mod oom;
 pub mod syscalls;
 pub mod tcp;
@@ -50,8 +51,9 @@ pub struct Counters {
 }
 
 impl Probe {
+    /// Whether it has hooks or not: what the kernel shows anyway needs none.
     pub fn runs(&self, plan: &Plan) -> bool {
-        !(self.hooks)(plan).is_empty()
+        plan.probes().contains(&self.name)
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod files;
 mod filesystems;
-mod mounts;
 
 use aya::Ebpf;
 

@@ -47,6 +47,11 @@ pub fn all(mountinfo: &str) -> Vec<Mounted> {
     all.into_iter().map(|(_, mounted)| mounted).collect()
 }
 
+/// All of them, in the order in which they were mounted.
+pub fn each(mountinfo: &str) -> impl Iterator<Item = Mounted> {
+    mountinfo.lines().filter_map(one).map(|(_, mounted)| mounted)
+}
+
 /// From `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`; whether it is all of the file system.
 fn one(line: &str) -> Option<(bool, Mounted)> {
     let (place, file_system) = line.split_once(" - ")?;
