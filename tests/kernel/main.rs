@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod budget;
+mod changes;
 mod cpu;
 mod devices;
 mod disk;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         &oom::tests(),
         &cpu::tests(),
         &disk::tests(),
+        &changes::tests(),
         &findings::tests(),
         record::TESTS,
         screen::TESTS,

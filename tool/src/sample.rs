@@ -2,13 +2,14 @@
 //!
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
+mod changes;
 mod cpu;
 mod disk;
 mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{cpu::*, disk::*, moment::Moment, oom::*, tcp::*};
+pub use self::{changes::*, cpu::*, disk::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 

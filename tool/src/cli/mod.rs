@@ -140,13 +140,17 @@ pub fn parse_from(
             let plan = plan(args.common, surroundings, cgroup)?;
             Plan { disk: Some(plan::Disk { all: !plan.filter.is_empty() }), ..plan }
         }
+        Some(Word::Changes(args)) => {
+            let changes = plan::Changes { since: args.since, watch: once(args.watch) };
+            Plan { changes: Some(changes), ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
-            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact)?;
-            Plan { overview, syscalls, io, tcp, oom, cpu, disk, ..plan(top.common, surroundings, cgroup)? }
+            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, changes, .. } = everything(top.exact)?;
+            Plan { overview, syscalls, io, tcp, oom, cpu, disk, changes, ..plan(top.common, surroundings, cgroup)? }
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -171,6 +175,7 @@ fn everything(exact: bool) -> Result<Plan, Refusal> {
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
         disk: Some(plan::Disk::default()),
+        changes: Some(plan::Changes::default()),
         ..Plan::default()
     })
 }

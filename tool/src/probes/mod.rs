@@ -1,6 +1,7 @@
 //! One room per probe, mirrored in `tool-ebpf/src/probes`: which hooks it needs, how large its maps are, and how their
 //! contents become its part of a sample.
 
+pub mod changes;
 pub mod cpu;
 pub mod disk;
 pub mod examine;

@@ -20,6 +20,7 @@ use crate::{
     record::{Entry, Gap, Head, Mark},
     snapshot::{
         Snapshot,
+        changes::Change,
         finding::{Findings, Open},
         oom::Kill,
     },
@@ -37,6 +38,8 @@ pub struct Story {
     pub told: Vec<Told>,
     pub kills: Vec<Kill>,
     pub marks: Vec<Mark>,
+    /// What was found to have changed.
+    pub changes: Vec<Change>,
     /// What the recorder could not keep.
     pub dropped: Vec<Gap>,
     /// Parts of the recording that could not be read.
@@ -66,6 +69,7 @@ impl Story {
             told: Vec::new(),
             kills: Vec::new(),
             marks: Vec::new(),
+            changes: Vec::new(),
             dropped: Vec::new(),
             unreadable: 0,
             gaps: Vec::new(),
@@ -113,6 +117,8 @@ impl Story {
             self.kills(std::mem::take(&mut oom.kills));
             self.kills(freed);
         }
+        let changes = snapshot.changes.iter().flat_map(|changes| changes.changes.iter().rev());
+        self.changes.extend(changes.take(KEPT.saturating_sub(self.changes.len())).cloned());
         let level = snapshot.cost.level.name();
         if self.levels.last().map_or("full", |(_, last)| last) != level && self.levels.len() < KEPT {
             self.levels.push((snapshot.at, level));

@@ -5,6 +5,7 @@
 pub mod bar;
 mod callers;
 mod calls;
+mod changes;
 mod cpu;
 mod disk;
 mod errors;

@@ -56,5 +56,6 @@ tables! {
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;
     disk: filesystems, growing, deleted_open, descriptors, host;
+    changes: changes, watched;
     findings: ledger;
 }

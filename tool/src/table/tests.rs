@@ -12,6 +12,7 @@ use super::{
 pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
+    changes::{Change, Watch},
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
     io::{Blame, Cause, Device, Request, Stalled},
@@ -72,6 +73,8 @@ macro_rules! each_table {
         $check::<DeletedOpen>($($with),*);
         $check::<Descriptors>($($with),*);
         $check::<HostFiles>($($with),*);
+        $check::<Change>($($with),*);
+        $check::<Watch>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);

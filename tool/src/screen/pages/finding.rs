@@ -11,7 +11,7 @@ use crate::{
     screen::state::Machine,
     sinks::{
         self,
-        overview::findings::{confidence, ended, one, stated},
+        overview::findings::{before_it, confidence, ended, one, stated},
     },
     snapshot::{Snapshot, Who, finding::Open, oom::Kill},
 };
@@ -53,6 +53,9 @@ pub fn lines<'a>(of: &Machine, snapshot: &'a Snapshot, rule: &str, subject: &str
     say("confidence", sure.strip_prefix("confidence ").unwrap_or(&sure));
     for (at, unknown) in finding.unknown.iter().enumerate() {
         say(if at == 0 { "unknown" } else { "" }, unknown);
+    }
+    if let Some(before) = before_it(open) {
+        say("before it", &before);
     }
     say("next", &finding.next);
     people(&mut lines, "because of", &finding.culprits);

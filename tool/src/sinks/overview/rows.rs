@@ -11,6 +11,7 @@ use crate::{
     },
     snapshot::{
         Snapshot, Who,
+        changes::Changes,
         cpu::{Cpu, Processor, is_background},
         disk::{Disk, Filesystem},
         io::{Device, Io, Stalled},
@@ -43,8 +44,15 @@ pub fn all(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Probes in the order of their rows, with their labels.
-pub const LABELS: [(&str, &str); 6] =
-    [("cpu", "cpu"), ("io", "io"), ("oom", "memory"), ("tcp", "tcp"), ("disk", "disk"), ("syscalls", "calls")];
+pub const LABELS: [(&str, &str); 7] = [
+    ("cpu", "cpu"),
+    ("io", "io"),
+    ("oom", "memory"),
+    ("tcp", "tcp"),
+    ("disk", "disk"),
+    ("syscalls", "calls"),
+    ("changes", "changes"),
+];
 
 /// Rows of one probe, by what they are of.
 pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> {
@@ -56,6 +64,7 @@ pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> 
         "tcp" => snapshot.tcp.as_ref().map(|tcp| vec![("tcp", network(tcp, interval))]),
         "disk" => snapshot.disk.as_ref().map(|disk| vec![("disk", filesystems(disk))]),
         "syscalls" => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
+        "changes" => snapshot.changes.as_ref().map(|changes| vec![("changed", changed(changes))]),
         _ => None,
     };
     rows.unwrap_or_default()
@@ -233,6 +242,15 @@ fn filesystems(disk: &Disk) -> Vec<String> {
         Some(format!("{} {used} full, {} left{}", escape(&row.mount), format::bytes(*left), when.unwrap_or_default()))
     };
     matters.filter_map(line).take(EACH).collect()
+}
+
+/// The last of those that were found in this interval.
+fn changed(changes: &Changes) -> Vec<String> {
+    let more = (changes.changes.len() as u64 + changes.changes.left_out()).saturating_sub(EACH as u64);
+    let last = changes.changes.iter().take(EACH).map(format::change);
+    let more = (more > 0)
+        .then(|| format!("{} (stillwatch changes)", format::plural(more, "more has changed", "more have changed")));
+    last.chain(more).collect()
 }
 
 /// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.
