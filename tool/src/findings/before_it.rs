@@ -1,18 +1,26 @@
 //! What had changed when a finding began: it is named beside it, and never as its cause.
 
-use std::{cmp::Reverse, collections::VecDeque, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::snapshot::{changes::Change, finding::Finding};
+use crate::snapshot::{
+    changes::{Change, ChangeKind},
+    finding::Finding,
+};
 
 /// So long before it.
 const MINUTES: Duration = Duration::from_secs(600);
 /// Changes that are remembered for findings to come, and for each that is there.
 const KEPT: usize = 1024;
 const OF_EACH: usize = 64;
-/// Those that are named.
+/// Those that are named, and of one kind: an upgrade of a package writes many files, which would hide all else.
 const NAMED: usize = 5;
+const OF_A_KIND: usize = 2;
 
 /// The changes of the last minutes.
 #[derive(Default)]
@@ -71,7 +79,13 @@ impl Before {
     pub fn named(&self, finding: &Finding) -> Vec<Change> {
         let mut changes: Vec<&Change> = self.changes.iter().collect();
         changes.sort_by_key(|change| (!is_own(change, finding), Reverse(change.at)));
-        changes.into_iter().take(NAMED).cloned().collect()
+        let mut kinds: BTreeMap<ChangeKind, usize> = BTreeMap::new();
+        let is_one_of_few = |change: &&Change| {
+            let kind = kinds.entry(change.kind).or_default();
+            *kind += 1;
+            *kind <= OF_A_KIND
+        };
+        changes.into_iter().filter(is_one_of_few).take(NAMED).cloned().collect()
     }
 }
 
@@ -111,21 +125,25 @@ mod tests {
 
     #[test]
     fn of_ten_minutes_the_last_are_named_and_its_own_before_them() {
+        let link = |name: &str, second| Change { kind: ChangeKind::Link, ..file(name, second) };
         let mut recent = Recent::default();
         let own = Change { who: Some(who(7, "app", "/web")), ..file("own", 500) };
-        let about = file("sda", 410);
-        let all =
-            [file("too early", 399), about, own, file("b", 998), file("c", 1001), file("d", 1000), file("later", 1002)];
-        recent.add(&all, at(1003));
-        recent.add(&[file("e", 700)], at(1004));
+        let package = Change { kind: ChangeKind::Package, ..file("package", 400) };
+        let early = Change { kind: ChangeKind::Module, ..file("too early", 399) };
+        recent.add(
+            &[file("later", 1002), link("eth0", 1001), link("eth1", 1000), file("a", 998), own, link("sda", 410)],
+            at(1003),
+        );
+        recent.add(&[file("b", 700), file("c", 650), package, early], at(1004));
         let finding = Finding { subject: "sda".into(), victims: vec![who(9, "other", "/web")], ..Finding::default() };
-        assert_eq!(names(&recent.before(FIRST()).named(&finding)), ["own", "sda", "c", "d", "b"]);
+        // Two of a kind.
+        assert_eq!(names(&recent.before(FIRST()).named(&finding)), ["own", "sda", "eth0", "a", "package"]);
         // What lies between two looks may have been before it.
         let between = Change { after: Some(at(1000)), ..file("between", 1009) };
         let mut before = recent.before(FIRST());
         before.add([&between, &Change { after: Some(at(1002)), ..between.clone() }].into_iter());
         let named = before.named(&Finding::default());
-        assert_eq!(names(&named), ["between", "c", "d", "b", "e"]);
+        assert_eq!(names(&named), ["between", "eth0", "eth1", "a", "package"]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ fn notes(watch: &Watch) -> impl Iterator<Item = String> {
 /// Columns that only this table can put into words.
 pub fn own(row: &Change, name: &str, show: &Show) -> Noted {
     match name {
+        // It may have been yesterday.
+        "time" => row.at.to_zoned(show.view.zone.clone()).strftime("%m-%d %H:%M:%S%.3f").to_string().into(),
         "what" => fit(&row.what, who::PATH).into(),
         "detail" => detail(row, show.view).into(),
         _ => Noted::default(),

@@ -37,7 +37,7 @@ table! {
     /// Something that is not as it was before, found in this interval.
     pub struct Change in "changes.changes" {
         /// When it was, or by when it was so.
-        at: Timestamp = label(), text [clock("TIME")];
+        at: Timestamp = label(), text [own("TIME", "time").left()];
         /// The last look at which it was not so: it was between the two. Absent where the host keeps when it was.
         after: Option<Timestamp> = info().optional();
         /// What kind of thing has changed.

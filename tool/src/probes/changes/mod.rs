@@ -45,6 +45,9 @@ use crate::{
 
 pub const PROBE: Probe = Probe { name: "changes", maps: "CHANGES_", per_processor: &[], hooks, entries, set };
 
+/// From such an interval on, what a look finds would come too late with the next: a tick waits for it, as long as for anything else.
+const LONG: Duration = Duration::from_secs(5);
+
 fn hooks(_: &Plan) -> Vec<Hook> {
     Vec::new()
 }
@@ -63,6 +66,8 @@ pub fn causes() -> Vec<&'static str> {
 
 pub struct Reader {
     since: Duration,
+    /// When it was read last.
+    read: Option<Duration>,
     watching: Vec<Watching>,
 }
 
@@ -71,14 +76,15 @@ impl Read for Reader {
     type Part = sample::Changes;
 
     fn open(_: &mut Ebpf, plan: &plan::Changes, _: &With) -> Result<Self, LoadError> {
-        Ok(Self { since: plan.since, watching: watching(&plan.watch) })
+        Ok(Self { since: plan.since, read: None, watching: watching(&plan.watch) })
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Changes, Counters)> {
         let now = tick.now;
+        let waits = self.read.replace(now.clock).is_some_and(|before| now.clock.saturating_sub(before) >= LONG);
         let mut sample = sample::Changes::default();
         for watching in &mut self.watching {
-            sample.found.extend(watching.look(now, self.since));
+            sample.found.extend(watching.look(now, self.since, waits));
             sample.watched.push(watching.state(now));
         }
         Ok((sample, Counters::default()))

@@ -1,6 +1,6 @@
 //! The few rows of each probe that matter now, one line each; none of a probe that has nothing to say.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     escape::{escape, fit},
@@ -11,7 +11,7 @@ use crate::{
     },
     snapshot::{
         Snapshot, Who,
-        changes::Changes,
+        changes::{Change, Changes},
         cpu::{Cpu, Processor, is_background},
         disk::{Disk, Filesystem},
         io::{Device, Io, Stalled},
@@ -244,10 +244,12 @@ fn filesystems(disk: &Disk) -> Vec<String> {
     matters.filter_map(line).take(EACH).collect()
 }
 
-/// The last of those that were found in this interval.
+/// Of those that were found in this interval the last, and the last of another kind.
 fn changed(changes: &Changes) -> Vec<String> {
-    let more = (changes.changes.len() as u64 + changes.changes.left_out()).saturating_sub(EACH as u64);
-    let last = changes.changes.iter().take(EACH).map(format::change);
+    let mut kinds = BTreeSet::new();
+    let last: Vec<&Change> = changes.changes.iter().filter(|row| kinds.insert(row.kind)).take(EACH).collect();
+    let more = (changes.changes.len() as u64 + changes.changes.left_out()).saturating_sub(last.len() as u64);
+    let last = last.into_iter().map(format::change);
     let more = (more > 0)
         .then(|| format!("{} (stillwatch changes)", format::plural(more, "more has changed", "more have changed")));
     last.chain(more).collect()
