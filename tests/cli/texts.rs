@@ -21,6 +21,8 @@ fn help_fits_80_columns_and_ends_with_examples() {
         &["oom", "-h"],
         &["changes", "--help"],
         &["changes", "-h"],
+        &["log", "--help"],
+        &["log", "-h"],
         &["record", "--help"],
         &["replay", "--help"],
         &["report", "--help"],

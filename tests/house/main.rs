@@ -106,6 +106,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("for_tests", &[]),
     ("kernel", &["for_tests"]),
     ("lead_up", &[]),
+    ("log_line", &[]),
     ("missing", &["constant"]),
     ("names", &["cli", "escape", "kernel", "snapshot"]),
     ("oom_report", &[]),
@@ -116,6 +117,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "doctor",
             "for_tests",
             "kernel",
+            "log_line",
             "missing",
             "names",
             "oom_report",
@@ -153,12 +155,26 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("screen", &["cli", "escape", "for_tests", "format", "record", "selection", "sinks", "snapshot", "table"]),
-    ("sample", &["change", "lead_up", "missing", "oom_report"]),
+    ("sample", &["change", "lead_up", "log_line", "missing", "oom_report"]),
     ("selection", &["cli", "snapshot", "table"]),
-    ("sinks", &["cli", "escape", "for_tests", "format", "oom_report", "snapshot", "syscall_names", "table"]),
+    (
+        "sinks",
+        &["cli", "escape", "for_tests", "format", "log_line", "oom_report", "snapshot", "syscall_names", "table"],
+    ),
     (
         "snapshot",
-        &["asked", "change", "constant", "lead_up", "missing", "oom_report", "reasons", "syscall_names", "table"],
+        &[
+            "asked",
+            "change",
+            "constant",
+            "lead_up",
+            "log_line",
+            "missing",
+            "oom_report",
+            "reasons",
+            "syscall_names",
+            "table",
+        ],
     ),
     ("syscall_names", &[]),
     ("table", &[]),
@@ -215,7 +231,7 @@ fn data_flows_one_way() {
 }
 
 /// What each probe has under the same name.
-const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Changes", "Reader", "PerCpu"];
+const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Log", "Changes", "Reader", "PerCpu"];
 
 /// As a rule: what the kernel side counts, and what is shown of it.
 #[test]

@@ -11,6 +11,7 @@ mod disk;
 mod findings;
 mod io;
 mod lifetime;
+mod log;
 mod oom;
 mod own_cost;
 mod place;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         &cpu::tests(),
         &disk::tests(),
         &changes::tests(),
+        &log::tests(),
         &findings::tests(),
         record::TESTS,
         screen::TESTS,

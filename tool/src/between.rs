@@ -4,6 +4,7 @@ mod changes;
 mod cpu;
 mod disk;
 mod io;
+mod log;
 pub mod oom;
 mod syscalls;
 mod tcp;

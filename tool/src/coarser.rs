@@ -8,6 +8,7 @@ mod cpu;
 mod disk;
 mod findings;
 mod io;
+mod log;
 mod oom;
 mod syscalls;
 mod tcp;

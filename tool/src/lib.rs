@@ -22,6 +22,7 @@
 //! - [`report`]: what a recording has to tell of an incident, as one file; [`export`]: its tables, for other tools.
 //! - [`screen`]: all of that, live or recorded, to look around in.
 //! - [`constant`]: words of the sources, written and read back.
+//! - [`log_line`]: what a line of a log says beside its text.
 //! - [`oom_report`]: what the kernel's log says of a kill, line by line.
 //! - [`for_tests`]: what only builds for tests can do.
 //! - [`run`]: the only clock, and the loop around it all.
@@ -47,6 +48,7 @@ mod for_tests;
 pub mod format;
 pub mod kernel;
 pub mod lead_up;
+pub mod log_line;
 pub mod missing;
 pub mod names;
 pub mod oom_report;

@@ -5,11 +5,12 @@
 mod changes;
 mod cpu;
 mod disk;
+mod log;
 mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{changes::*, cpu::*, disk::*, moment::Moment, oom::*, tcp::*};
+pub use self::{changes::*, cpu::*, disk::*, log::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 

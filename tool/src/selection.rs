@@ -6,6 +6,7 @@ mod changes;
 mod cpu;
 mod disk;
 mod io;
+mod log;
 mod oom;
 mod syscalls;
 mod tcp;

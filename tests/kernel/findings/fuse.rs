@@ -59,10 +59,10 @@ fn hangs() -> Result<()> {
     only(&watch, &["stuck_tasks"])
 }
 
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 impl Mounted {
-    fn new(directory: PathBuf, device: &File) -> Result<Self> {
+    pub fn new(directory: PathBuf, device: &File) -> Result<Self> {
         std::fs::create_dir(&directory)?;
         let mounted = Self(directory);
         let path = CString::new(mounted.0.as_os_str().as_bytes())?;

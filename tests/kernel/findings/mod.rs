@@ -4,7 +4,7 @@
 mod calls;
 mod changes;
 mod cpu;
-mod fuse;
+pub mod fuse;
 pub mod healthy;
 mod io;
 mod memory;

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use super::{
     examples::{
-        CHANGES_EXAMPLES, CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES, TCP_EXAMPLES,
-        TOP_EXAMPLES,
+        CHANGES_EXAMPLES, CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, LOG_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES,
+        TCP_EXAMPLES, TOP_EXAMPLES,
     },
     plan, values,
 };
@@ -41,6 +41,8 @@ pub struct Top {
     #[arg(long, help_heading = "What")]
     pub exact: bool,
     #[command(flatten)]
+    pub logs: Logs,
+    #[command(flatten)]
     pub common: Common,
 }
 
@@ -60,6 +62,7 @@ pub enum Word {
     Disk(Disk),
     /// What has changed on this host, and when: packages, files, units, mounts …
     Changes(Changes),
+    Log(Log),
     /// Keep what the overview sees, and what was before something went wrong
     Record(Record),
     /// Show what was kept, as if it were now
@@ -327,6 +330,35 @@ pub struct Changes {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What was said then: the kernel's log, the journal and files, in one stream by time
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch log [INTERVAL [COUNT]] [FLAGS]", after_help = LOG_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Log {
+    #[command(flatten)]
+    pub logs: Logs,
+    /// Show what the kernel's log and the journal have of so long before, too
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, help_heading = "What")]
+    pub since: Option<Duration>,
+    /// Only lines with these words
+    #[arg(long, value_name = "TEXT", help_heading = "What")]
+    pub grep: Option<String>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Which logs are followed, beside the kernel's and the journal of this host.
+#[derive(Debug, Default, Args)]
+pub struct Logs {
+    /// Follow these files, too; a pattern finds those that come later
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "What")]
+    pub log: Vec<String>,
+    /// The journal in this folder, in place of this host's
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub journal: Option<PathBuf>,
 }
 
 /// What a probe measures without any flag. The definitions above hold the only defaults.

@@ -12,6 +12,7 @@ Examples:
   stillwatch oom                    out of memory: who was killed, and why
   stillwatch disk                   what fills, who grows what, when it is full
   stillwatch changes                what has changed on this host, and when
+  stillwatch log                    what the kernel, the journal and files say
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
   stillwatch record                 keep all that, a day of it
@@ -99,3 +100,15 @@ Examples:
 
 What is a process's or a cgroup's is chosen by -p, --comm and -c; what is the
 host's is everybody's.";
+
+pub const LOG_EXAMPLES: &str = "\
+Examples:
+  stillwatch log                       what the kernel and the journal say
+  stillwatch log --log /var/log/postgresql/*.log
+  stillwatch log 5 --log '/srv/*/log/*.log'    files that come later, too
+  stillwatch log --since 10m           what they said before, as well
+  stillwatch log --grep timeout        only lines with that word
+  stillwatch log -c web.service        lines of a cgroup
+
+Of many lines in an interval the first and the last of each source are shown,
+and the others counted. INTERVAL stands before --log.";

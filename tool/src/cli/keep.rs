@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{
+    args::Logs,
     plan::{Exported, Keep, Limits, On, Pins, Told, When},
     values,
 };
@@ -90,6 +91,8 @@ pub struct Record {
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, default_value = "1")]
     #[arg(allow_negative_numbers = true)]
     pub budget: f64,
+    #[command(flatten)]
+    pub logs: Logs,
 }
 
 impl Record {

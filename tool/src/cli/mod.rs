@@ -115,7 +115,8 @@ pub fn parse_from(
             let dir = args.dir.filter(|_| first.is_none());
             let save = Some(dir.unwrap_or_else(|| keep::DIR.into()));
             let interval = args.interval.or(first).unwrap_or(INTERVAL);
-            Plan { keep, save, interval, budget_percent: args.budget, top: 10, ..everything(false)? }
+            let log = Some(logs(args.logs));
+            Plan { keep, save, interval, budget_percent: args.budget, top: 10, log, ..everything(false)? }
         }
         Some(Word::Report(args)) => return Ok(Command::Report(args)),
         Some(Word::Export(args)) => return Ok(Command::Export(args)),
@@ -144,13 +145,29 @@ pub fn parse_from(
             let changes = plan::Changes { since: args.since, watch: once(args.watch) };
             Plan { changes: Some(changes), ..plan(args.common, surroundings, cgroup)? }
         }
+        Some(Word::Log(args)) => {
+            let log = plan::Log { since: args.since.unwrap_or_default(), grep: args.grep, ..logs(args.logs) };
+            Plan { log: Some(log), ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Syscalls(args)) => {
             let syscalls = Some(syscalls(&args)?);
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
             let Plan { overview, syscalls, io, tcp, oom, cpu, disk, changes, .. } = everything(top.exact)?;
-            Plan { overview, syscalls, io, tcp, oom, cpu, disk, changes, ..plan(top.common, surroundings, cgroup)? }
+            let log = Some(logs(top.logs));
+            Plan {
+                overview,
+                syscalls,
+                io,
+                tcp,
+                oom,
+                cpu,
+                disk,
+                log,
+                changes,
+                ..plan(top.common, surroundings, cgroup)?
+            }
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -176,6 +193,7 @@ fn everything(exact: bool) -> Result<Plan, Refusal> {
         cpu: Some(cpu(&Default::default())),
         disk: Some(plan::Disk::default()),
         changes: Some(plan::Changes::default()),
+        log: Some(plan::Log::default()),
         ..Plan::default()
     })
 }
@@ -289,6 +307,10 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
 
 fn oom(args: &args::Oom) -> plan::Oom {
     plan::Oom { last: args.last, signals: args.signals, sleeps: !args.no_sleeps, log: args.log, lead_up: args.lead_up }
+}
+
+fn logs(args: args::Logs) -> plan::Log {
+    plan::Log { files: args.log, journal: args.journal, ..plan::Log::default() }
 }
 
 fn cpu(args: &args::Cpu) -> plan::Cpu {

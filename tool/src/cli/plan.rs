@@ -223,6 +223,19 @@ impl Default for Changes {
     }
 }
 
+/// What the `log` probe will do.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Paths and patterns.
+    pub files: Vec<String>,
+    /// Another one than that of this host.
+    pub journal: Option<PathBuf>,
+    /// How far back lines are shown that were written before the run.
+    pub since: Duration,
+    /// Only lines with these words.
+    pub grep: Option<String>,
+}
+
 /// What the `io` probe will do.
 #[derive(Clone, Debug)]
 pub struct Io {

@@ -340,3 +340,23 @@ fn a_terminal_gets_the_screen_unless_lines_are_asked_for() {
     }
     assert_eq!(screen("--ascii --no-mouse", true), (true, true, false));
 }
+
+#[test]
+fn files_that_a_shell_has_found_are_all_followed() {
+    let log = |line: &str| plan_of(line).log.unwrap();
+    assert_eq!(log("log 5 --log a.log b.log --grep x").files, ["a.log", "b.log"]);
+    assert_eq!(log("log --log a.log --log /srv/*.log").files, ["a.log", "/srv/*.log"]);
+    let all = plan_of("log --since 10m --journal /j");
+    let log_plan = all.log.clone().unwrap();
+    assert_eq!(
+        (log_plan.since, log_plan.journal.as_deref()),
+        (Duration::from_secs(600), Some(std::path::Path::new("/j")))
+    );
+    assert_eq!(all.probes(), ["log"]);
+    // The overview and a recorder have them, too.
+    assert!(
+        log("").files.is_empty()
+            && log("--log a.log").files == ["a.log"]
+            && log("record . --log a.log").files == ["a.log"]
+    );
+}

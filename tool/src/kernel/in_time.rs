@@ -132,8 +132,15 @@ fn spawn(number: u64, behind: &Behind) -> Option<mpsc::Sender<Work>> {
     Some(sender)
 }
 
-fn begin(run: impl FnOnce() + Send + 'static) -> Option<()> {
+/// Begins a thread of its own, which has the rights of whoever begins it.
+pub fn begin(run: impl FnOnce() + Send + 'static) -> Option<()> {
     thread::Builder::new().name("reader".into()).stack_size(STACK).spawn(run).ok().map(drop)
+}
+
+/// This thread, and whatever it begins, runs after others.
+pub fn yield_to_others() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
 }
 
 /// A search that may take longer than a tick on a large host: what is not found in time comes with a later one.

@@ -8,6 +8,8 @@ pub mod examine;
 pub mod filter;
 mod hash_table;
 pub mod io;
+mod kernel_log;
+pub mod log;
 mod mounts;
 pub mod oom;
 pub mod syscalls;

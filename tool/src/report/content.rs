@@ -7,6 +7,7 @@ mod machine;
 mod over_time;
 mod people;
 mod picture;
+mod quoted;
 mod summary;
 mod timeline;
 mod words;
@@ -91,7 +92,7 @@ pub fn of(story: &Story, zone: TimeZone, is_redacted: bool) -> Content {
         figures: summary::figures(story, &clock),
         sections: vec![
             summary::section(story, &clock),
-            timeline::section(story, &clock),
+            timeline::section(story, &clock, is_redacted),
             over_time::section(story, &clock),
             evidence::section(story, &clock),
             looked::section(story, &clock),

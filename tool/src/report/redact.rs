@@ -89,8 +89,8 @@ const SENTENCES: &[&str] = &[
     "unprotected",
     "why",
 ];
-/// Not told in a report.
-const LEFT_OUT: &[&str] = &["findings", "interrupts"];
+/// Not told in a report, or not in one that is sent away.
+const LEFT_OUT: &[&str] = &["findings", "interrupts", "log"];
 /// A path that every host has.
 const COMMON: &[&str] = &["/proc/pressure", "/dev/kmsg"];
 

@@ -1,6 +1,7 @@
 //! What is told of a recording. Entries come in order of time; what is kept of them has bounds.
 
 mod looked;
+mod quoted;
 mod shares;
 mod stretch;
 mod told;
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     looked::{Area, Looked},
+    quoted::Quoted,
     shares::{Key, Share, Shares, key},
     stretch::Stretch,
     told::Told,
@@ -40,6 +42,7 @@ pub struct Story {
     pub marks: Vec<Mark>,
     /// What was found to have changed.
     pub changes: Vec<Change>,
+    pub quoted: Quoted,
     /// What the recorder could not keep.
     pub dropped: Vec<Gap>,
     /// Parts of the recording that could not be read.
@@ -70,6 +73,7 @@ impl Story {
             kills: Vec::new(),
             marks: Vec::new(),
             changes: Vec::new(),
+            quoted: Quoted::default(),
             dropped: Vec::new(),
             unreadable: 0,
             gaps: Vec::new(),
@@ -119,6 +123,9 @@ impl Story {
         }
         let changes = snapshot.changes.iter().flat_map(|changes| changes.changes.iter().rev());
         self.changes.extend(changes.take(KEPT.saturating_sub(self.changes.len())).cloned());
+        if let Some(log) = snapshot.log.take() {
+            self.quoted.add(log);
+        }
         let level = snapshot.cost.level.name();
         if self.levels.last().map_or("full", |(_, last)| last) != level && self.levels.len() < KEPT {
             self.levels.push((snapshot.at, level));

@@ -16,10 +16,12 @@ use crate::{
     oom_report::{Collector, Line},
     record::{DiskSize, Entry, FORMAT, Head, Mark, Payload, Segment},
     snapshot::{
-        Snapshot,
+        Snapshot, Who,
         changes::{ChangeKind, Changes, Did},
+        log::{HarmKind, HarmLine, Log, LogLine},
         oom::Kill,
     },
+    table::any::Dice,
 };
 
 /// Situations in `tests/recorded`.
@@ -129,6 +131,52 @@ fn as_markdown() {
         insta::assert_snapshot!(situation, text);
     }
     insta::assert_snapshot!("killed", markdown::page(&content(&story(killed()))));
+}
+
+/// Two lines of the process that waits, many others, and one of the kernel that is harm.
+fn said() -> Story {
+    let mut all = snapshots("sync_stall");
+    let victim =
+        all.iter().flat_map(|it| &it.io).filter_map(|io| io.stalled.value()).flatten().next().unwrap().who.clone();
+    for snapshot in &mut all {
+        let line = |text: String, who: Who| LogLine {
+            at: snapshot.at,
+            text,
+            who,
+            severity: None,
+            new: None,
+            ..Dice::new(7).any()
+        };
+        let mut lines: Vec<LogLine> = (0..300).map(|at| line(format!("another {at}"), Who::default())).collect();
+        lines.push(line("checkpoint <slow>".into(), victim.clone()));
+        let harm = HarmLine {
+            at: snapshot.at,
+            kind: HarmKind::IoError,
+            on: Some("sda".into()),
+            text: Some("I/O error, dev sda, sector 7".into()),
+            ..Dice::new(7).any()
+        };
+        snapshot.log = Some(Log { sources: Vec::new(), lines, harm: vec![harm] });
+    }
+    story(entries(all))
+}
+
+#[test]
+fn lines_of_those_who_wait_come_before_others_and_harm_is_a_moment() {
+    let story = said();
+    let timeline = |is_redacted| {
+        let mut content = content::of(&story, TimeZone::UTC, is_redacted);
+        content.sections.retain(|section| section.title == "Timeline");
+        markdown::page(&content)
+    };
+    let page = timeline(false);
+    let shown = page.matches("another ").count();
+    assert_eq!((page.matches("checkpoint <slow>").count(), shown), (story.stretches.len(), 80 - story.stretches.len()));
+    assert!(
+        page.contains("I/O error sda: I/O error, dev sda, sector 7") && page.contains("more lines are left out"),
+        "{page}"
+    );
+    assert!(!timeline(true).contains("checkpoint"), "what is sent away");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
         disk::Disk,
         finding::State,
         io::Io,
+        log::Log,
         oom::Oom,
         syscalls::Syscalls,
         tcp::Tcp,
@@ -133,4 +134,9 @@ fn disk(part: &Disk, _: Duration) -> f64 {
 /// Changes that were found.
 fn changes(part: &Changes, _: Duration) -> f64 {
     (part.changes.len() as u64 + part.changes.left_out()) as f64
+}
+
+/// Lines of severity error or worse each second.
+fn log(part: &Log, interval: Duration) -> f64 {
+    rate(part.errors(), interval)
 }

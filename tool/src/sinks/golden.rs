@@ -22,6 +22,7 @@ use crate::{
             SERVED, SEVERAL,
         },
         io::{Device, Io},
+        log::{HarmKind, HarmLine, Log, LogLine, LogSource, Severity, TOO_YOUNG, TimeOf, WAS_SILENT},
         tcp::{FlowsBy, Tcp},
     },
     table::{Known, Why},
@@ -247,6 +248,110 @@ fn json_of_changes() {
 #[test]
 fn text_of_changes() {
     insta::assert_snapshot!(text(&changes()));
+}
+
+pub fn logs() -> Vec<Snapshot> {
+    let of = |log: Log| Snapshot { syscalls: None, log: Some(log), ..sample::busy() };
+    let source = |name: &str, lines: u64| LogSource {
+        source: name.into(),
+        lines: lines.into(),
+        errors: (lines / 20).into(),
+        harm: 0.into(),
+        new: 2.into(),
+        left_out: lines.saturating_sub(200).into(),
+        unread: 0.into(),
+        skipped_bytes: 0.into(),
+        usual_per_s: Known::unknown(TOO_YOUNG),
+        louder: Known::unknown(TOO_YOUNG),
+    };
+    let not = || Known::unknown("journald does not run here");
+    let silent = LogSource {
+        lines: not(),
+        errors: not(),
+        harm: not(),
+        new: not(),
+        left_out: not(),
+        unread: not(),
+        skipped_bytes: not(),
+        ..source("journal", 0)
+    };
+    let loud = LogSource {
+        usual_per_s: 12.5.into(),
+        louder: 1_638.4.into(),
+        skipped_bytes: (3 << 20).into(),
+        unread: 9_000.into(),
+        ..source("/var/log/postgresql/postgresql-15-main.log", 20_480)
+    };
+    let kernel = LogSource {
+        usual_per_s: 0.0.into(),
+        louder: Known::unknown(WAS_SILENT),
+        harm: 1.into(),
+        ..source("kernel", 3)
+    };
+    let line = |ms: i64, source: &str, text: &str| LogLine {
+        at: sample::busy().at + jiff::SignedDuration::from_millis(ms - 1000),
+        time_of: TimeOf::Line,
+        source: source.into(),
+        severity: None,
+        unit: None,
+        ident: None,
+        who: Who::default(),
+        new: None,
+        bytes: text.len() as u64,
+        encoded: false,
+        text: text.into(),
+    };
+    let error = "I/O error, dev sda, sector 7864320 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2";
+    let by = |ident: &str, who: Who, line: LogLine| LogLine { ident: Some(ident.into()), who, ..line };
+    let lines = vec![
+        LogLine { severity: Some(Severity::Error), new: Some(true), ..line(3, "kernel", error) },
+        LogLine {
+            severity: Some(Severity::Critical),
+            bytes: 1 << 20,
+            ..by("postgres", Who::living(430), line(120, &loud.source, "FATAL:  the database system is shutting down"))
+        },
+        LogLine { time_of: TimeOf::Before, ..line(120, &loud.source, "\tat a.b(C.java:7)\u{0}") },
+        LogLine { encoded: true, ..line(250, &loud.source, r"\xff\xfe not text \x5c") },
+        LogLine {
+            unit: Some("app.service".into()),
+            time_of: TimeOf::Arrival,
+            new: Some(false),
+            ..by(
+                sample::HOSTILE,
+                sample::who(812, "app", "/system.slice/app.service"),
+                line(990, "journal", sample::HOSTILE),
+            )
+        },
+    ];
+    let harm = |kind, on: Option<&str>, text: Option<&str>| HarmLine {
+        at: sample::busy().at,
+        kind,
+        on: on.map(Into::into),
+        who: Who::default(),
+        number: None,
+        text: text.map(Into::into),
+    };
+    let harm = vec![
+        HarmLine { number: Some(7_864_320), ..harm(HarmKind::IoError, Some("sda"), Some(error)) },
+        HarmLine {
+            who: sample::who(99, sample::HOSTILE, "/"),
+            number: Some(122),
+            ..harm(HarmKind::HungTask, None, Some("INFO: task fio:99 blocked for more than 122 seconds."))
+        },
+        HarmLine { number: Some(-3_200), ..harm(HarmKind::TimeStepped, None, None) },
+    ];
+    let all = Log { sources: vec![loud, kernel, source(sample::HOSTILE, 7), silent.clone()], lines, harm };
+    vec![of(all), of(Log { sources: vec![silent], ..Log::default() }), of(Log::default())]
+}
+
+#[test]
+fn json_of_logs() {
+    insta::assert_snapshot!(json(&logs()));
+}
+
+#[test]
+fn text_of_logs() {
+    insta::assert_snapshot!(text(&logs()));
 }
 
 #[test]

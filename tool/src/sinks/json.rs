@@ -10,6 +10,7 @@ mod finding;
 mod io;
 mod latency;
 mod line;
+mod log;
 mod oom;
 mod row;
 mod syscalls;

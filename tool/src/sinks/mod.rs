@@ -3,6 +3,7 @@
 //! Each builds a whole interval in memory and hands it over in one write, so that no reader sees half of one.
 
 pub mod bar;
+mod begins;
 mod callers;
 mod calls;
 mod changes;
@@ -15,7 +16,7 @@ pub mod heat;
 pub mod hist;
 mod io;
 pub mod json;
-mod log;
+pub mod log;
 pub mod notes;
 pub mod oom;
 mod out;
@@ -75,7 +76,7 @@ pub trait Sink {
 pub fn of(plan: &Plan, out: impl Write + 'static) -> Box<dyn Sink> {
     let view = View::of(plan);
     if plan.keep.is_some() {
-        return Box::new(log::Log::new(out, view));
+        return Box::new(begins::Begins::new(out, view));
     }
     match plan.syscalls.as_ref().map_or(&Draw::Tables, |plan| &plan.draw) {
         _ if plan.json => Box::new(json::Json::new(out, view)),

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{callers, calls, changes, cpu, disk, io, oom, table::Noted, tcp, values::Show};
+use super::{callers, calls, changes, cpu, disk, io, log, oom, table::Noted, tcp, values::Show};
 
 macro_rules! tables {
     ($($own:path,)*) => {
@@ -31,6 +31,9 @@ tables! {
     disk::filesystems::own,
     disk::files::own,
     disk::files::own_of_deleted,
+    log::own,
+    log::own_of_source,
+    log::own_of_harm,
     tcp::flows::own,
     tcp::connects::own,
     tcp::connects::own_of_remote,

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod finding;
 pub mod io;
 pub mod ledger;
+pub mod log;
 pub mod oom;
 pub mod summary;
 pub mod syscalls;

@@ -57,5 +57,6 @@ tables! {
     oom: limits, signals, reclaim, inside;
     disk: filesystems, growing, deleted_open, descriptors, host;
     changes: changes, watched;
+    log: sources, lines, harm;
     findings: ledger;
 }

@@ -17,6 +17,7 @@ pub use crate::snapshot::{
     disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
+    log::{HarmLine, LogLine, LogSource},
     oom::{Inside, Limit, Reclaim, Signal},
     summary::{FindingRow, Interval, Killed},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
@@ -75,6 +76,9 @@ macro_rules! each_table {
         $check::<HostFiles>($($with),*);
         $check::<Change>($($with),*);
         $check::<Watch>($($with),*);
+        $check::<LogSource>($($with),*);
+        $check::<LogLine>($($with),*);
+        $check::<HarmLine>($($with),*);
         $check::<Processor>($($with),*);
         $check::<Interrupt>($($with),*);
         $check::<Flow>($($with),*);

@@ -21,7 +21,7 @@ pub const WANTED: [(Capability, &str); 8] = [
     ),
     (Capability::CAP_SYS_RESOURCE, "raise the memlock limit (kernels before 5.11 only)"),
     (Capability::CAP_SYS_PTRACE, "look into other users' processes"),
-    (Capability::CAP_DAC_READ_SEARCH, "find the cgroup behind an id"),
+    (Capability::CAP_DAC_READ_SEARCH, "find the cgroup behind an id, and follow logs of others"),
     (Capability::CAP_SYSLOG, "read the kernel's log and the addresses of its functions"),
     (Capability::CAP_IPC_LOCK, "keep our memory locked (`oom`)"),
 ];

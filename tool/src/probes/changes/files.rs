@@ -1,4 +1,4 @@
-//! Files below `/etc`, and below what was asked for.
+//! Folders below `/etc`, and below what was asked for.
 
 use std::{
     collections::HashMap,
@@ -21,19 +21,19 @@ const MOST: usize = 16_384;
 const DEPTH: usize = 16;
 const SOURCE: &str = "statx";
 
-pub struct Files {
+pub struct Folders {
     folders: Vec<PathBuf>,
     known: Option<HashMap<PathBuf, Stat>>,
 }
 
-impl Files {
+impl Folders {
     pub fn new(more: &[PathBuf]) -> Self {
         let etc = PathBuf::from("/etc");
         Self { folders: std::iter::once(&etc).chain(more).cloned().collect(), known: None }
     }
 }
 
-impl Watched for Files {
+impl Watched for Folders {
     fn look(&mut self, glance: &Glance, found: &mut Found) {
         let mounted = mounted();
         let mut walk = Walk::default();
@@ -153,8 +153,8 @@ mod tests {
         path
     }
 
-    fn files(folder: &Path) -> Files {
-        Files { folders: vec![folder.to_owned()], known: None }
+    fn files(folder: &Path) -> Folders {
+        Folders { folders: vec![folder.to_owned()], known: None }
     }
 
     fn told(changes: &[Change]) -> Vec<(Did, String)> {

@@ -16,7 +16,7 @@ const READ: u64 = 1 << 20;
 /// Of one line.
 const LINE: usize = 4096;
 
-pub struct Followed {
+pub struct LogFile {
     path: PathBuf,
     /// What records of it are as long as; of lines, 1.
     record: u64,
@@ -24,7 +24,7 @@ pub struct Followed {
     read: Option<(u64, u64)>,
 }
 
-impl Followed {
+impl LogFile {
     /// Of lines.
     pub fn new(path: &str) -> Self {
         Self::records(path, 1)
@@ -116,7 +116,7 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         };
         let _ = fs::remove_file(&path);
-        let mut followed = Followed { path: path.clone(), record: 1, read: None };
+        let mut followed = LogFile { path: path.clone(), record: 1, read: None };
         let mut lines = || followed.lines(Timestamp::MIN);
         assert!(lines().is_empty());
         fs::write(&old, "oldest\n").unwrap();
@@ -141,7 +141,7 @@ mod tests {
     fn only_the_end_of_a_long_one_is_read() {
         let path = std::env::temp_dir().join(format!("stillwatch-long-{}", std::process::id()));
         fs::write(&path, "0123456\n".repeat(200_000)).unwrap();
-        let of = |record| Followed { path: path.clone(), record, read: None }.bytes(Timestamp::MAX).len() as u64;
+        let of = |record| LogFile { path: path.clone(), record, read: None }.bytes(Timestamp::MAX).len() as u64;
         assert_eq!((of(1), of(1000), of(384)), (READ, READ / 1000 * 1000, READ / 384 * 384));
         fs::remove_file(&path).unwrap();
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, ffi::c_char};
 use jiff::Timestamp;
 
 use super::{
-    follow::Followed,
+    follow::LogFile,
     watching::{Found, Glance, Watched},
 };
 use crate::sample::{Change, ChangeKind, Did};
@@ -16,14 +16,14 @@ const RECORD: usize = size_of::<libc::utmpx>();
 const SESSIONS: usize = 1024;
 
 pub struct Logins {
-    wtmp: Followed,
+    wtmp: LogFile,
     /// Users by terminal.
     sessions: HashMap<String, String>,
 }
 
 impl Default for Logins {
     fn default() -> Self {
-        Self { wtmp: Followed::records(WTMP, RECORD), sessions: HashMap::new() }
+        Self { wtmp: LogFile::records(WTMP, RECORD), sessions: HashMap::new() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{
-    follow::Followed,
+    follow::LogFile,
     watching::{Found, Glance, Watched},
 };
 use crate::sample::{Change, ChangeKind, Did};
@@ -18,10 +18,10 @@ const PACMAN: &str = "/var/log/pacman.log";
 const COMMANDS: usize = 256;
 
 pub struct Packages {
-    dpkg: Followed,
-    apt: Followed,
-    dnf: Followed,
-    pacman: Followed,
+    dpkg: LogFile,
+    apt: LogFile,
+    dnf: LogFile,
+    pacman: LogFile,
     commands: VecDeque<Command>,
 }
 
@@ -36,7 +36,7 @@ struct Command {
 
 impl Default for Packages {
     fn default() -> Self {
-        let [dpkg, apt, dnf, pacman] = [DPKG, APT, DNF, PACMAN].map(Followed::new);
+        let [dpkg, apt, dnf, pacman] = [DPKG, APT, DNF, PACMAN].map(LogFile::new);
         Self { dpkg, apt, dnf, pacman, commands: VecDeque::new() }
     }
 }

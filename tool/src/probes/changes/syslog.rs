@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{
-    follow::Followed,
+    follow::LogFile,
     watching::{Found, Glance, Watched},
 };
 use crate::sample::{Change, ChangeKind, Did};
@@ -12,11 +12,11 @@ use crate::sample::{Change, ChangeKind, Did};
 const FILES: [&str; 5] =
     ["/var/log/auth.log", "/var/log/syslog", "/var/log/secure", "/var/log/messages", "/var/log/cron"];
 
-pub struct Syslog(Vec<(&'static str, Followed)>);
+pub struct Syslog(Vec<(&'static str, LogFile)>);
 
 impl Default for Syslog {
     fn default() -> Self {
-        Self(FILES.into_iter().map(|path| (path, Followed::new(path))).collect())
+        Self(FILES.into_iter().map(|path| (path, LogFile::new(path))).collect())
     }
 }
 

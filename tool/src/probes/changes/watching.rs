@@ -8,7 +8,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    kernel::{cost::thread_time, in_time::Later},
+    kernel::{
+        cost::thread_time,
+        in_time::{Later, yield_to_others},
+    },
     sample::{Change, ChangeKind, Did, Moment, Watch},
 };
 
@@ -88,7 +91,10 @@ impl Watching {
         let glance = Glance { now, before, since: since.unwrap_or(Timestamp::MIN) };
         let watched = self.watched.clone();
         self.begun = Some(now);
-        let search = move || look(&watched, &glance);
+        let search = move || {
+            yield_to_others();
+            look(&watched, &glance)
+        };
         if waits {
             return self.going_on.get(search).map(|seen| self.take(seen)).unwrap_or_default();
         }

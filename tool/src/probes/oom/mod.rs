@@ -1,6 +1,5 @@
 //! The `oom` probe, seen from user space; `docs/probes/oom.md` has the whole story.
 
-mod kernel_log;
 pub mod last;
 mod lead_up;
 mod meminfo;

@@ -18,10 +18,10 @@ use super::{
     super::{
         Counters,
         hash_table::{HashTable, fd, refused, take, unreadable},
+        kernel_log::KernelLog,
         living_tasks,
     },
     MEMORY_ITER,
-    kernel_log::KernelLog,
     lead_up::{Point, Recorder},
     meminfo,
     stories::Stories,
@@ -130,7 +130,7 @@ impl Reader {
             }
         }
         if let Ok(log) = &mut self.log {
-            log.read(|line| self.reports.push(line));
+            log.lines(|line| self.reports.push(line));
         }
     }
 

@@ -1,9 +1,9 @@
-//! What happened when: findings, kills, marks, and times of which nothing is known.
+//! What happened when: findings, kills, harm that the kernel tells of, marks, times of which nothing is known, and what logs said.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Block, Caption, Clock, Grid, Section,
+    Block, Caption, Clock, Grid, Section, quoted,
     summary::what,
     words::{between, cgroup, length},
 };
@@ -26,7 +26,7 @@ const MINUTES: SignedDuration = SignedDuration::from_mins(10);
 const KILLS: usize = 10;
 const LINES: usize = 120;
 
-pub fn section(story: &Story, clock: &Clock) -> Section {
+pub fn section(story: &Story, clock: &Clock, is_redacted: bool) -> Section {
     let mut moments = moments(story);
     moments.sort_by_key(|(at, ..)| *at);
     let mut grid = Grid::new([Caption::number("Time"), Caption::text("Event"), Caption::text("What")]);
@@ -52,6 +52,7 @@ pub fn section(story: &Story, clock: &Clock) -> Section {
         blocks
             .push(Block::Text(format!("{} not told in full.", format::plural(more, "more kill is", "more kills are"))));
     }
+    blocks.extend(quoted::blocks(story, clock, is_redacted));
     Section { title: "Timeline", blocks }
 }
 
@@ -74,6 +75,7 @@ fn moments(story: &Story) -> Vec<(Timestamp, &'static str, String)> {
         ));
     }
     moments.extend(changes(story).take(CHANGES).map(|change| (change.at, "changed", format::change(change))));
+    moments.extend(story.quoted.harm.iter().map(|line| (line.at, "harm", quoted::harm(line))));
     moments.extend(story.marks.iter().map(|mark| (mark.at, "mark", escape(&mark.text).into_owned())));
     for &(from, to) in &story.gaps {
         moments.push((from, "gap", format!("nothing was recorded for {}", between(from, to))));

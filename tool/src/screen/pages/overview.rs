@@ -127,6 +127,7 @@ fn figure(probe: &str, last: f64, values: &[Option<f64>]) -> (f64, String) {
         "disk" => (100.0, format!("{} full at most", format::percent(last))),
         "changes" => (highest.max(5.0), format::plural(last as u64, "change", "changes")),
         "io" => (highest.max(1e9), format!("{}/s of waits", format::duration(last as u64))),
+        "log" => (highest.max(10.0), format!("{}/s errors in logs", format::rate_of(last))),
         "tcp" => (highest.max(10.0), format!("{}/s sent again", format::rate_of(last))),
         "syscalls" => (highest.max(1e9), format!("{}/s in slow calls", format::duration(last as u64))),
         _ => (highest, format::rate_of(last)),

@@ -50,7 +50,16 @@ const HOST: &str = "db1";
 
 /// Snapshots of all kinds, made by hand.
 fn snapshots() -> Vec<Snapshot> {
-    [golden::calls(), golden::ios(), golden::tcps(), golden::ooms(), golden::cpu_times(), golden::disks()].concat()
+    [
+        golden::calls(),
+        golden::ios(),
+        golden::tcps(),
+        golden::ooms(),
+        golden::cpu_times(),
+        golden::disks(),
+        golden::logs(),
+    ]
+    .concat()
 }
 
 fn export(mut sink: Exporter, snapshots: &[Snapshot]) {

@@ -7,6 +7,7 @@ use crate::{
     sinks::{
         format,
         io::{device, waiting_for},
+        log,
         who::COMM,
     },
     snapshot::{
@@ -15,6 +16,7 @@ use crate::{
         cpu::{Cpu, Processor, is_background},
         disk::{Disk, Filesystem},
         io::{Device, Io, Stalled},
+        log::{Log, LogLine, Severity},
         oom::Oom,
         syscalls::Syscalls,
         tcp::{self, Tcp},
@@ -31,6 +33,8 @@ const LONG_NS: u64 = 1_000_000_000;
 /// Part of a file system that is in use, and the time until it is full.
 const FULL: f64 = 0.9;
 const SOON_NS: u64 = 3600 * 1_000_000_000;
+/// Of a line of a log.
+const SAID: usize = 200;
 /// Rows of each table.
 const EACH: usize = 2;
 
@@ -44,12 +48,13 @@ pub fn all(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Probes in the order of their rows, with their labels.
-pub const LABELS: [(&str, &str); 7] = [
+pub const LABELS: [(&str, &str); 8] = [
     ("cpu", "cpu"),
     ("io", "io"),
     ("oom", "memory"),
     ("tcp", "tcp"),
     ("disk", "disk"),
+    ("log", "log"),
     ("syscalls", "calls"),
     ("changes", "changes"),
 ];
@@ -63,6 +68,7 @@ pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> 
         "oom" => snapshot.oom.as_ref().map(|oom| vec![("memory", memory(oom, interval))]),
         "tcp" => snapshot.tcp.as_ref().map(|tcp| vec![("tcp", network(tcp, interval))]),
         "disk" => snapshot.disk.as_ref().map(|disk| vec![("disk", filesystems(disk))]),
+        "log" => snapshot.log.as_ref().map(|log| vec![("log", said(log))]),
         "syscalls" => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
         "changes" => snapshot.changes.as_ref().map(|changes| vec![("changed", changed(changes))]),
         _ => None,
@@ -253,6 +259,28 @@ fn changed(changes: &Changes) -> Vec<String> {
     let more = (more > 0)
         .then(|| format!("{} (stillwatch changes)", format::plural(more, "more has changed", "more have changed")));
     last.chain(more).collect()
+}
+
+/// What is harm, and who says errors: each with its last line.
+fn said(log: &Log) -> Vec<String> {
+    let harm = log.harm.iter().rev().map(|row| {
+        let on = row.on.as_deref().map(|on| format!(" {}", escape(on))).unwrap_or_default();
+        format!("{}{on}: {}", row.kind.words(), log::harm(row))
+    });
+    let loud = log.sources.iter().filter(|source| source.errors.value().is_some_and(|&errors| errors > 0));
+    let errors = loud.map(|source| {
+        let count = format::plural(*source.errors.value().unwrap_or(&0), "error", "errors");
+        let is_one = |line: &&LogLine| line.source == source.source && line.severity.is_some_and(Severity::is_error);
+        let last = log.lines.iter().rev().find(is_one).map(|line| format!(": {}", log::line(line)));
+        format!("{} has {count}{}", escape(&source.source), last.unwrap_or_default())
+    });
+    harm.take(EACH).chain(errors.take(EACH)).map(|row| fit_printable(&row)).collect()
+}
+
+/// Of what is printable already.
+fn fit_printable(row: &str) -> String {
+    let end = row.floor_char_boundary(SAID);
+    if end == row.len() { row.to_owned() } else { format!("{}…", &row[..end]) }
 }
 
 /// Calls that take long, and those that have not returned; what the probe `io` shows as stalls is not said twice.

@@ -144,3 +144,19 @@ fn a_disk_that_completes_nothing_shows_a_dash_for_its_latency() {
     let text = text(&Snapshot { findings: Some(fine()), io: Some(io), ..busy() }, &view());
     assert!(text.contains("sdb read: 0 IO/s, 0 MiB/s, p50 – p99 –, 17 in flight, oldest 42s"), "{text}");
 }
+
+#[test]
+fn of_logs_harm_and_errors_are_told() {
+    let all = crate::sinks::golden::logs();
+    let said =
+        |snapshot: &Snapshot| rows::of(snapshot, "log").into_iter().flat_map(|(_, rows)| rows).collect::<Vec<_>>();
+    assert_eq!(
+        said(&all[0]),
+        [
+            "time stepped: the clock was set back by 3.2s",
+            "hung task: INFO: task fio:99 blocked for more than 122 seconds.",
+            "/var/log/postgresql/postgresql-15-main.log has 1.02k errors: FATAL:  the database system is shutting down (1 MiB)",
+        ]
+    );
+    assert!(said(&all[1]).is_empty() && said(&all[2]).is_empty());
+}
