@@ -19,6 +19,8 @@ fn help_fits_80_columns_and_ends_with_examples() {
         &["io", "-h"],
         &["oom", "--help"],
         &["oom", "-h"],
+        &["changes", "--help"],
+        &["changes", "-h"],
         &["log", "--help"],
         &["log", "-h"],
         &["record", "--help"],

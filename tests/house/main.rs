@@ -93,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("asked", &[]),
     ("attribution", &["cli", "names", "reasons", "snapshot", "table"]),
     ("between", &["cli", "missing", "oom_report", "reasons", "sample", "snapshot", "syscall_names", "table"]),
+    ("change", &[]),
     ("cli", &["asked", "escape", "kernel", "syscall_names"]),
     ("coarser", &["snapshot", "table"]),
     ("constant", &[]),
@@ -154,7 +155,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("screen", &["cli", "escape", "for_tests", "format", "record", "selection", "sinks", "snapshot", "table"]),
-    ("sample", &["lead_up", "log_line", "missing", "oom_report"]),
+    ("sample", &["change", "lead_up", "log_line", "missing", "oom_report"]),
     ("selection", &["cli", "snapshot", "table"]),
     (
         "sinks",
@@ -162,7 +163,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "snapshot",
-        &["asked", "constant", "lead_up", "log_line", "missing", "oom_report", "reasons", "syscall_names", "table"],
+        &[
+            "asked",
+            "change",
+            "constant",
+            "lead_up",
+            "log_line",
+            "missing",
+            "oom_report",
+            "reasons",
+            "syscall_names",
+            "table",
+        ],
     ),
     ("syscall_names", &[]),
     ("table", &[]),
@@ -219,7 +231,7 @@ fn data_flows_one_way() {
 }
 
 /// What each probe has under the same name.
-const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Log", "Reader", "PerCpu"];
+const OF_EACH_PROBE: &[&str] = &["Syscalls", "Io", "Tcp", "Oom", "Cpu", "Disk", "Log", "Changes", "Reader", "PerCpu"];
 
 /// As a rule: what the kernel side counts, and what is shown of it.
 #[test]

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod budget;
+mod changes;
 mod cpu;
 mod devices;
 mod disk;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         &oom::tests(),
         &cpu::tests(),
         &disk::tests(),
+        &changes::tests(),
         &log::tests(),
         &findings::tests(),
         record::TESTS,

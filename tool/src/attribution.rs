@@ -1,5 +1,6 @@
 //! Puts names to the numbers of a snapshot.
 
+mod changes;
 mod cpu;
 pub mod disk;
 mod io;

@@ -1,5 +1,6 @@
 //! From two samples to what happened between them.
 
+mod changes;
 mod cpu;
 mod disk;
 mod io;

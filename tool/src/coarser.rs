@@ -3,6 +3,7 @@
 //! What happened is added up, distributions are counted together, and how things are is as of the last interval. What is made of other
 //! columns is made again of their sums.
 
+mod changes;
 mod cpu;
 mod disk;
 mod findings;

@@ -1,10 +1,13 @@
 //! What only builds for tests can do; in a release there is nothing of this.
 //!
 //! `STILLWATCH_WITHOUT=hook:NAME,member:STRUCT.MEMBER,fact:NAME` makes the kernel look poorer. `STILLWATCH_REQUESTS` and its like make
-//! tables so small that they are full. `STILLWATCH_KEEP=FILE` keeps what findings are made of (`tests/recorded`). `STILLWATCH_PANIC=screen`
-//! is a defect.
+//! tables so small that they are full. `STILLWATCH_KEEP=FILE` keeps what findings are made of (`tests/recorded`). `STILLWATCH_ROOT=DIR` has
+//! logs of a host below it. `STILLWATCH_PANIC=screen` is a defect.
 
-use std::env;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 const BUILT: bool = cfg!(debug_assertions);
 
@@ -34,6 +37,12 @@ pub fn panic_at(place: &str) {
     if BUILT && env::var("STILLWATCH_PANIC").is_ok_and(|asked| asked == place) {
         std::panic::panic_any("asked for by STILLWATCH_PANIC");
     }
+}
+
+/// A file of the host, or what is to be looked at in its place.
+pub fn in_place_of(path: &str) -> PathBuf {
+    let root = if BUILT { env::var_os("STILLWATCH_ROOT") } else { None };
+    root.map_or_else(|| path.into(), |root| Path::new(&root).join(path.trim_start_matches('/')))
 }
 
 /// How many entries a map is to have.

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::{
-    escape::escape,
-    snapshot::{Who, finding::Value},
+    escape::{escape, fit},
+    snapshot::{Who, changes::Change, finding::Value},
 };
 
 /// What stands in a cell whose value is not known.
@@ -152,6 +152,31 @@ pub fn name(who: &Who) -> String {
             None => "unknown".to_owned(),
         },
     }
+}
+
+/// Columns of a name that may be long.
+const NAME: usize = 60;
+
+/// `package nginx:amd64 upgraded: 1.22.1 → 1.22.2, by apt-get upgrade`
+pub fn change(row: &Change) -> String {
+    let said = format!("{} {} {}", row.kind.name(), fit(&row.what, NAME), row.did.name());
+    match detail(row) {
+        detail if detail.is_empty() => said,
+        detail => format!("{said}: {detail}"),
+    }
+}
+
+/// What was and is, who did it, and whom it is about.
+pub fn detail(row: &Change) -> String {
+    let short = |value: &Option<String>| value.as_deref().map(|value| fit(value, NAME));
+    let values = match (short(&row.from), short(&row.to)) {
+        (Some(from), Some(to)) => Some(format!("{from} → {to}")),
+        (Some(from), None) => Some(format!("was {from}")),
+        (None, to) => to,
+    };
+    let author = row.author.value().map(|author| format!("by {}", fit(author, NAME)));
+    let process = row.who.as_ref().filter(|who| who.pid.is_some()).map(name);
+    [values, author, process].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

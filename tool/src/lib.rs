@@ -8,7 +8,7 @@
 //! - [`cli`]: raw flags become one checked [`cli::plan::Plan`]; [`asked`]: what of it a snapshot says, too.
 //! - [`kernel`]: facts about this machine, and loading the programs. Together with [`probes`] the only rooms that know aya.
 //! - [`probes`]: one room per probe, mirrored in `tool-ebpf/src/probes`: maps become a sample.
-//! - [`sample`]: raw cumulative counts with their time; [`missing`]: what could not be counted; [`lead_up`]: memory before a kill.
+//! - [`sample`]: raw cumulative counts with their time; [`missing`]: what could not be counted; [`lead_up`]: memory before a kill; [`change`]: what a change is.
 //! - [`between`]: from two samples to the snapshot of what happened between them. No I/O, no clock.
 //! - [`snapshot`]: one interval, in tables.
 //! - [`table`]: how the rows of snapshots are declared: a column once, for every sink.
@@ -33,6 +33,7 @@ mod list;
 pub mod asked;
 pub mod attribution;
 pub mod between;
+pub mod change;
 pub mod cli;
 pub mod coarser;
 pub mod constant;

@@ -4,6 +4,6 @@
 /// Calls a macro with the names of all probes, in the order in which they are shown.
 macro_rules! probes {
     ($each:ident) => {
-        $each! { syscalls: Syscalls, io: Io, tcp: Tcp, oom: Oom, cpu: Cpu, disk: Disk, log: Log }
+        $each! { syscalls: Syscalls, io: Io, tcp: Tcp, oom: Oom, cpu: Cpu, disk: Disk, log: Log, changes: Changes }
     };
 }

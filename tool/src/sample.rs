@@ -2,6 +2,7 @@
 //!
 //! Readers never reset what the kernel counts; an interval is the difference of two samples.
 
+mod changes;
 mod cpu;
 mod disk;
 mod log;
@@ -9,7 +10,7 @@ mod moment;
 mod oom;
 mod tcp;
 
-pub use self::{cpu::*, disk::*, log::*, moment::Moment, oom::*, tcp::*};
+pub use self::{changes::*, cpu::*, disk::*, log::*, moment::Moment, oom::*, tcp::*};
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 

@@ -2,6 +2,7 @@
 //!
 //! Findings are made of all rows, and what is kept of a run of the most of each table ([`bound`]), whoever was asked for.
 
+mod changes;
 mod cpu;
 mod disk;
 mod io;

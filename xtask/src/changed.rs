@@ -50,9 +50,9 @@ pub fn touched(files: &[String], probes: &[String]) -> Touched {
     if names.is_empty() { Touched::NoKernelTest } else { Touched::Some(names) }
 }
 
-/// Those that the kernel side has a room for.
+/// Those that have a room: of them, not all have a kernel side.
 pub fn probes() -> Result<Vec<String>> {
-    let rooms = std::fs::read_dir(root().join("tool-ebpf/src/probes")).context("the probes' rooms")?;
+    let rooms = std::fs::read_dir(root().join("tool/src/probes")).context("the probes' rooms")?;
     let mut probes = Vec::new();
     for room in rooms {
         let room = room?;

@@ -2,6 +2,7 @@
 //! and hosts that are well, which have none.
 
 mod calls;
+mod changes;
 mod cpu;
 pub mod fuse;
 pub mod healthy;
@@ -28,6 +29,7 @@ pub fn tests() -> Vec<Test> {
         network::TESTS,
         space::TESTS,
         calls::TESTS,
+        changes::TESTS,
         healthy::TESTS,
     ]
     .concat()

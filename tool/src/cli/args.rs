@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use super::{
     examples::{
-        CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, LOG_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES, TCP_EXAMPLES,
-        TOP_EXAMPLES,
+        CHANGES_EXAMPLES, CPU_EXAMPLES, DISK_EXAMPLES, IO_EXAMPLES, LOG_EXAMPLES, OOM_EXAMPLES, SYSCALLS_EXAMPLES,
+        TCP_EXAMPLES, TOP_EXAMPLES,
     },
     plan, values,
 };
@@ -64,6 +64,8 @@ pub enum Word {
     /// CPU: who waits in run queues, for how long, and who runs
     Cpu(Cpu),
     Disk(Disk),
+    /// What has changed on this host, and when: packages, files, units, mounts …
+    Changes(Changes),
     Log(Log),
     /// Keep what the overview sees, and what was before something went wrong
     Record(Record),
@@ -320,6 +322,23 @@ pub struct Disk {
     #[arg(long, value_name = "WHAT", help_heading = "What")]
     #[arg(conflicts_with_all = ["interval", "count", "pid", "comm", "cgroup", "save"])]
     pub find: Option<String>,
+
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What has changed on this host: packages, files, units, containers, mounts, settings, addresses
+#[derive(Debug, Args)]
+#[command(override_usage = "stillwatch changes [INTERVAL [COUNT]] [FLAGS]", after_help = CHANGES_EXAMPLES)]
+#[command(max_term_width = 80)]
+pub struct Changes {
+    /// Begin with what the host keeps of so much time: 10m, 2h, 3d
+    #[arg(long, value_name = "DURATION", value_parser = values::keep, default_value = "2h", help_heading = "What")]
+    #[arg(allow_negative_numbers = true)]
+    pub since: Duration,
+    /// Look at the files below this folder, too, beside those of /etc (repeat)
+    #[arg(long, value_name = "DIR", value_parser = values::folder, help_heading = "What")]
+    pub watch: Vec<PathBuf>,
 
     #[command(flatten)]
     pub common: Common,

@@ -11,6 +11,7 @@ Examples:
   stillwatch cpu                    who waits in a run queue, who runs
   stillwatch oom                    out of memory: who was killed, and why
   stillwatch disk                   what fills, who grows what, when it is full
+  stillwatch changes                what has changed on this host, and when
   stillwatch log                    what the kernel, the journal and files say
   stillwatch io --help              all that a probe can do
   stillwatch doctor                 what this kernel lets us measure
@@ -91,6 +92,17 @@ Examples:
   stillwatch disk --find 5432          who listens or is connected there
 
 -p, --comm and -c choose among the rows; file systems are everybody's.";
+
+pub const CHANGES_EXAMPLES: &str = "\
+Examples:
+  stillwatch changes                       the last two hours, and from now on
+  stillwatch changes 1 1 --since 1d        what the host keeps of a day, and end
+  stillwatch changes --watch /srv/app      files of an application, too
+  stillwatch changes -c web.service        what is about a cgroup, or the host
+  stillwatch changes 1 1 --json --top 99   for programs
+
+What is a process's or a cgroup's is chosen by -p, --comm and -c; what is the
+host's is everybody's.";
 
 pub const LOG_EXAMPLES: &str = "\
 Examples:

@@ -144,6 +144,10 @@ pub fn parse_from(
                 ..plan
             }
         }
+        Some(Word::Changes(args)) => {
+            let changes = plan::Changes { since: args.since, watch: once(args.watch) };
+            Plan { changes: Some(changes), ..plan(args.common, surroundings, cgroup)? }
+        }
         Some(Word::Log(args)) => {
             let log = plan::Log { since: args.since.unwrap_or_default(), grep: args.grep, ..logs(args.logs) };
             Plan { log: Some(log), ..plan(args.common, surroundings, cgroup)? }
@@ -153,9 +157,20 @@ pub fn parse_from(
             Plan { syscalls, ..plan(args.common, surroundings, cgroup)? }
         }
         None => {
-            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, .. } = everything(top.exact, top.horizon)?;
+            let Plan { overview, syscalls, io, tcp, oom, cpu, disk, changes, .. } = everything(top.exact, top.horizon)?;
             let log = Some(logs(top.logs));
-            Plan { overview, syscalls, io, tcp, oom, cpu, disk, log, ..plan(top.common, surroundings, cgroup)? }
+            Plan {
+                overview,
+                syscalls,
+                io,
+                tcp,
+                oom,
+                cpu,
+                disk,
+                log,
+                changes,
+                ..plan(top.common, surroundings, cgroup)?
+            }
         }
     };
     let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -182,6 +197,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
         disk: Some(plan::Disk { horizon, rest: REST, ..plan::Disk::default() }),
+        changes: Some(plan::Changes::default()),
         log: Some(plan::Log::default()),
         ..Plan::default()
     })

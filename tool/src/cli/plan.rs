@@ -228,6 +228,22 @@ impl Default for Disk {
     }
 }
 
+/// What the `changes` probe will do.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// How far back the first look goes.
+    pub since: Duration,
+    /// Folders that are looked at beside `/etc`.
+    pub watch: Vec<PathBuf>,
+}
+
+impl Default for Changes {
+    /// Enough for what a finding names, and what a responder asks first.
+    fn default() -> Self {
+        Self { since: Duration::from_secs(1800), watch: Vec::new() }
+    }
+}
+
 /// What the `log` probe will do.
 #[derive(Clone, Debug, Default)]
 pub struct Log {

@@ -161,6 +161,11 @@ pub fn number(word: &str) -> Result<u32, String> {
     word.parse().map_err(|_| "write a whole number".into())
 }
 
+/// Its whole path, as no process that is looked at is where we are.
+pub fn folder(word: &str) -> Result<PathBuf, String> {
+    std::path::absolute(word).map_err(|error| error.to_string())
+}
+
 /// Its ending says what it is.
 pub fn report_file(word: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(word);

@@ -2,10 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::{
     sinks::sample::{idle, latency},
     snapshot::{
         Snapshot, Who,
+        changes::{Certainty, Change, ChangeKind, Did, NOT_KEPT},
         cpu::{Cpu, MANY, Processor, Scheduler, Waited},
         disk::{Disk, Filesystem, STEADY},
         finding::Finding,
@@ -31,6 +34,13 @@ pub fn quiet() -> Snapshot {
     let row = filesystem("/", 100 << 30, 60 << 30);
     snapshot.disk = Some(Disk { filesystems: vec![row].into(), ..Disk::default() });
     snapshot
+}
+
+/// Something of the host, at a time that it keeps.
+pub fn change(kind: ChangeKind, did: Did, what: &str, at: Timestamp) -> Change {
+    let (after, from, to, author, who) = (None, None, None, Known::unknown(NOT_KEPT), None);
+    let (what, source, certainty) = (what.to_owned(), "statx".to_owned(), Certainty::Kept);
+    Change { at, after, kind, did, what, from, to, author, who, certainty, source }
 }
 
 pub fn cpu() -> Cpu {

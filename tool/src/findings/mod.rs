@@ -7,6 +7,7 @@
 //! Findings are ranked by harm, not by how unusual a number is: seconds of processes' time lost per second ([`harm`]).
 
 mod accept_queue;
+mod before_it;
 mod connects_failing;
 mod cpu_saturated;
 mod deleted_open;

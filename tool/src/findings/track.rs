@@ -8,7 +8,9 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Scene, look,
+    Scene,
+    before_it::{Before, First, Recent},
+    look,
     ruled_out::{self, Looked},
 };
 use crate::snapshot::{
@@ -27,12 +29,14 @@ const KILLS_KEPT: usize = 64;
 pub struct Tracker {
     held: Vec<Held>,
     kills: VecDeque<Kill>,
+    changes: Recent,
     /// What cannot be measured here.
     missing: Vec<String>,
 }
 
 struct Held {
     finding: Finding,
+    before: Before,
     since: Timestamp,
     until: Timestamp,
     /// Time in which it held.
@@ -46,7 +50,7 @@ struct Held {
 
 impl Tracker {
     pub fn new(missing: Vec<String>) -> Self {
-        Self { held: Vec::new(), kills: VecDeque::new(), missing }
+        Self { held: Vec::new(), kills: VecDeque::new(), changes: Recent::default(), missing }
     }
 
     /// Kills that were shown between two intervals.
@@ -61,6 +65,7 @@ impl Tracker {
         if let Some(oom) = &snapshot.oom {
             self.killed(&oom.kills);
         }
+        self.note_changes(snapshot);
         let scene = Scene::new(snapshot, &self.kills);
         let (seen, ledger) = look(&scene);
         // One that is still shown, though it did not hold in this interval, speaks of its area, too.
@@ -84,6 +89,13 @@ impl Tracker {
         Findings { open, over, ruled_out, unclear, not_measured, ledger }
     }
 
+    fn note_changes(&mut self, snapshot: &Snapshot) {
+        if let Some(changes) = &snapshot.changes {
+            self.held.iter_mut().for_each(|held| held.before.add(changes.changes.iter()));
+            self.changes.add(&changes.changes, snapshot.at);
+        }
+    }
+
     fn update(&mut self, seen: Vec<Finding>, snapshot: &Snapshot) -> Vec<Open> {
         let interval = snapshot.interval;
         // Of what could not be looked at it is not known whether it is over.
@@ -104,9 +116,11 @@ impl Tracker {
                 }
                 None => {
                     let since = snapshot.at.checked_sub(SignedDuration::try_from(interval).unwrap_or_default());
+                    let since = since.unwrap_or(snapshot.at);
                     self.held.push(Held {
                         finding,
-                        since: since.unwrap_or(snapshot.at),
+                        before: self.changes.before(First { from: since, to: snapshot.at }),
+                        since,
                         until: snapshot.at,
                         held: interval,
                         absent: Duration::ZERO,
@@ -131,6 +145,7 @@ impl Tracker {
 impl Held {
     fn open(&self, state: State) -> Open {
         Open {
+            before_it: self.before.named(&self.finding),
             finding: self.finding.clone(),
             state,
             now: self.now,
@@ -149,7 +164,7 @@ mod tests {
     };
 
     fn tracker() -> Tracker {
-        Tracker { held: Vec::new(), kills: VecDeque::new(), missing: Vec::new() }
+        Tracker::new(Vec::new())
     }
 
     /// The snapshot of the `at`th second.

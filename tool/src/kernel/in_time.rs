@@ -160,23 +160,32 @@ impl<T: Send + 'static> Later<T> {
 
     /// What was found; begins the search, unless it goes on already. `None`: not yet.
     pub fn get(&mut self, search: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let found = match &self.0 {
-            Some(answer) => match answer.try_recv() {
-                Err(mpsc::TryRecvError::Empty) => return None,
-                answer => answer.ok(),
-            },
-            None => {
-                let (sender, answer) = mpsc::sync_channel(1);
-                begin(move || {
-                    let _ = sender.send(search());
-                })?;
-                let found = HELPER.with_borrow_mut(|helper| helper.wait(&answer, helper.left()));
-                if found.is_none() {
-                    self.0 = Some(answer);
-                    return None;
-                }
-                found
-            }
+        if self.goes_on() {
+            return self.found();
+        }
+        self.begin(search);
+        let answer = self.0.take()?;
+        let found = HELPER.with_borrow_mut(|helper| helper.wait(&answer, helper.left()));
+        if found.is_none() {
+            self.0 = Some(answer);
+        }
+        found
+    }
+
+    /// Begins a search that nobody waits for at all.
+    pub fn begin(&mut self, search: impl FnOnce() -> T + Send + 'static) {
+        let (sender, answer) = mpsc::sync_channel(1);
+        let begun = begin(move || {
+            let _ = sender.send(search());
+        });
+        self.0 = begun.map(|()| answer);
+    }
+
+    /// What was found, if the search has ended.
+    pub fn found(&mut self) -> Option<T> {
+        let found = match self.0.as_ref()?.try_recv() {
+            Err(mpsc::TryRecvError::Empty) => return None,
+            found => found.ok(),
         };
         self.0 = None;
         found

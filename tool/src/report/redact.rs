@@ -40,15 +40,18 @@ pub struct Redaction {
 
 /// Keys of texts that are the kernel's words or ours.
 const KEPT: &[&str] = &[
+    "after",
     "architecture",
     "area",
     "at",
     "began",
     "by",
     "cause",
+    "certainty",
     "class",
     "constraint",
     "device",
+    "did",
     "direction",
     "disk",
     "errno",

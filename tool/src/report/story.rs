@@ -22,6 +22,7 @@ use crate::{
     record::{Entry, Gap, Head, Mark},
     snapshot::{
         Snapshot,
+        changes::Change,
         finding::{Findings, Open},
         oom::Kill,
     },
@@ -39,6 +40,8 @@ pub struct Story {
     pub told: Vec<Told>,
     pub kills: Vec<Kill>,
     pub marks: Vec<Mark>,
+    /// What was found to have changed.
+    pub changes: Vec<Change>,
     pub quoted: Quoted,
     /// What the recorder could not keep.
     pub dropped: Vec<Gap>,
@@ -69,6 +72,7 @@ impl Story {
             told: Vec::new(),
             kills: Vec::new(),
             marks: Vec::new(),
+            changes: Vec::new(),
             quoted: Quoted::default(),
             dropped: Vec::new(),
             unreadable: 0,
@@ -117,6 +121,8 @@ impl Story {
             self.kills(std::mem::take(&mut oom.kills));
             self.kills(freed);
         }
+        let changes = snapshot.changes.iter().flat_map(|changes| changes.changes.iter().rev());
+        self.changes.extend(changes.take(KEPT.saturating_sub(self.changes.len())).cloned());
         if let Some(log) = snapshot.log.take() {
             self.quoted.add(log);
         }

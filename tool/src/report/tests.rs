@@ -11,11 +11,13 @@ use super::{
 use crate::{
     between::oom::reconstructed,
     cli::{Excerpt, Report, plan::When},
+    findings::fixture::change,
     lead_up::{LeadUp, Series},
     oom_report::{Collector, Line},
     record::{DiskSize, Entry, FORMAT, Head, Mark, Payload, Segment},
     snapshot::{
         Snapshot, Who,
+        changes::{ChangeKind, Changes, Did},
         log::{HarmKind, HarmLine, Log, LogLine},
         oom::Kill,
     },
@@ -350,4 +352,21 @@ fn hostile_names_are_shown_and_not_obeyed() {
         tables.len() > 5
             && tables.iter().all(|table| table.lines().all(|line| cells(line) == cells(table.lines().next().unwrap())))
     );
+}
+
+#[test]
+fn what_had_changed_is_told_in_the_timeline_and_beside_the_evidence() {
+    let mut all = snapshots("sync_stall");
+    let first = all[0].at;
+    let file = |name: &str, ago: i64| {
+        change(ChangeKind::File, Did::Written, &format!("/etc/{name}"), first - SignedDuration::from_secs(ago))
+    };
+    let many = (0..100).map(|number| file(&number.to_string(), 300));
+    let changes: Vec<_> = [file("lately", 60)].into_iter().chain(many).chain([file("early", 700)]).collect();
+    all[0].changes = Some(Changes { changes: changes.into(), ..Changes::default() });
+    let text = markdown::page(&content(&story(entries(all))));
+    assert!(text.contains("| changed | file /etc/lately written |"), "{text}");
+    assert!(text.contains("21 earlier changes are left out.") && !text.contains("early written"), "{text}");
+    let before = text.lines().find(|line| line.contains("Before it: ")).unwrap();
+    assert!(before.contains("file /etc/lately written; ") && before.matches("written").count() == 2, "{before}");
 }

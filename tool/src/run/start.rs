@@ -143,7 +143,7 @@ mod tests {
         let mut start = Start::new(&plan(&[]));
         let left =
             start.attempt(|plan| if plan.tcp.is_some() { Err(fails(Of::One("tcp"))) } else { Ok(plan.probes()) });
-        assert_eq!(left.unwrap(), ["syscalls", "io", "oom", "cpu", "disk", "log"]);
+        assert_eq!(left.unwrap(), ["syscalls", "io", "oom", "cpu", "disk", "log", "changes"]);
         assert_eq!(start.unavailable, [Unavailable { probe: "tcp", why: "no memory".into() }]);
     }
 
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(names(&start), ["io"]);
         // Each of them could do with it.
         let mut start = Start::new(&plan(&[]));
-        let many = |plan: &Plan| plan.probes().len() > 5;
+        let many = |plan: &Plan| plan.probes().len() > 6;
         start.attempt(|plan| if many(plan) { Err(fails(Of::Hook("sched_switch"))) } else { Ok(()) }).unwrap();
         assert_eq!(names(&start), ["cpu", "io"]);
     }

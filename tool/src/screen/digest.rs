@@ -8,6 +8,7 @@ use crate::{
     record::Entry,
     snapshot::{
         Snapshot,
+        changes::Changes,
         cpu::{Cpu, Processor},
         disk::Disk,
         finding::State,
@@ -128,6 +129,11 @@ fn cpu(part: &Cpu, _: Duration) -> f64 {
 fn disk(part: &Disk, _: Duration) -> f64 {
     let written = part.filesystems.iter().filter(|row| !row.read_only);
     100.0 * written.filter_map(|row| row.used_share.value()).copied().fold(0.0, f64::max)
+}
+
+/// Changes that were found.
+fn changes(part: &Changes, _: Duration) -> f64 {
+    (part.changes.len() as u64 + part.changes.left_out()) as f64
 }
 
 /// Lines of severity error or worse each second.

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     cli::plan::By,
-    findings::fixture::filesystem,
+    findings::fixture::{change, filesystem},
     snapshot::{
         Snapshot, Who,
+        changes::{Certainty, Change, ChangeKind, Changes, Did, FIRST_LOOK, Watch},
         cpu::{Cpu, Interrupt, InterruptKind, NOT_MEASURED, WaitsBy},
         disk::{
             CLOSED, DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, NO_WALK,
@@ -195,6 +196,60 @@ pub fn disks() -> Vec<Snapshot> {
         ..Disk::default()
     };
     vec![of(all), of(unknown), of(Disk::default())]
+}
+
+pub fn changes() -> Vec<Snapshot> {
+    let of = |changes: Changes| Snapshot { syscalls: None, changes: Some(changes), ..sample::busy() };
+    let at = |text: &str| format!("2026-03-01T{text}Z").parse().unwrap();
+    let kept = |kind, did, what: &str, time: &str| change(kind, did, what, at(time));
+    let between = |kind, did, what: &str, time: &str| Change {
+        after: Some(at("14:02:10.25")),
+        certainty: Certainty::Between,
+        ..kept(kind, did, what, time)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let watch = |area: &str| Watch {
+        area: area.into(),
+        took_ns: 1_203_000.into(),
+        goes_on_ns: None,
+        left_out: 0,
+        problem: None,
+    };
+    let unit = Who { cgroup: some("/system.slice/db.service"), ..Who::default() };
+    let changes = vec![
+        Change {
+            from: some("ext4 /dev/vda read-write"),
+            to: some("ext4 /dev/vda read-only"),
+            ..between(ChangeKind::Mount, Did::Changed, "/", "14:02:11.25")
+        },
+        Change { who: Some(unit), ..between(ChangeKind::Unit, Did::Ended, "db.service", "14:02:11.25") },
+        Change {
+            who: Some(sample::who(812, sample::HOSTILE, "/backup")),
+            ..kept(ChangeKind::Executable, Did::Replaced, "/usr/sbin/backup", "14:01:07.5")
+        },
+        kept(ChangeKind::File, Did::Written, sample::HOSTILE, "13:59:00.25"),
+        Change {
+            from: some("1.22.1-9"),
+            to: some("1.22.2-1"),
+            author: "alice (1000): apt-get upgrade".to_owned().into(),
+            ..kept(ChangeKind::Package, Did::Upgraded, "nginx:amd64", "13:58:21")
+        },
+    ];
+    let late = Watch { goes_on_ns: Some(70_000_000_000), left_out: 12, problem: some("/srv: gone"), ..watch("files") };
+    let first = Known::Not(Why::NotLookedAt(FIRST_LOOK.into()));
+    let first = Watch { took_ns: first, goes_on_ns: Some(9_000_000), ..watch("libraries") };
+    let all = Changes { changes: changes.into(), watched: vec![watch("kernel"), late, first] };
+    vec![of(all), of(Changes { watched: vec![watch("kernel")], ..Changes::default() })]
+}
+
+#[test]
+fn json_of_changes() {
+    insta::assert_snapshot!(json(&changes()));
+}
+
+#[test]
+fn text_of_changes() {
+    insta::assert_snapshot!(text(&changes()));
 }
 
 pub fn logs() -> Vec<Snapshot> {

@@ -3,6 +3,7 @@
 //!
 //! Versioned by `v`. Text from the host is kept as it is, but so escaped that printing the line is harmless.
 
+mod changes;
 mod cpu;
 mod disk;
 mod finding;

@@ -6,6 +6,7 @@ pub mod bar;
 mod begins;
 mod callers;
 mod calls;
+mod changes;
 mod cpu;
 mod disk;
 mod errors;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{callers, calls, cpu, disk, io, log, oom, table::Noted, tcp, values::Show};
+use super::{callers, calls, changes, cpu, disk, io, log, oom, table::Noted, tcp, values::Show};
 
 macro_rules! tables {
     ($($own:path,)*) => {
@@ -42,6 +42,7 @@ tables! {
     tcp::listeners::own,
     tcp::drops::own,
     tcp::windows::own,
+    changes::own,
     oom::tables::own,
     oom::tables::own_of_reclaim,
     oom::tables::own_of_inside,

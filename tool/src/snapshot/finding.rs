@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Who, ledger::Entry};
+use super::{Who, changes::Change, ledger::Entry};
 use crate::constant::{self, Constant};
 
 /// Of one interval. The most harm first.
@@ -36,6 +36,9 @@ pub struct Open {
     pub since: Timestamp,
     /// From there to the end of the last in which it held.
     pub lasted: Duration,
+    /// What had changed in the ten minutes before it, the last first, and before them what is about the same: not its cause, as far as is known.
+    #[serde(default)]
+    pub before_it: Vec<Change>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

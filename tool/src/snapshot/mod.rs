@@ -3,6 +3,7 @@
 //! No I/O and no clock here. Every sink reads these types and nothing else. All of it can be written and read back without loss
 //! (serde), whatever reads it then: what is kept of a run is this.
 
+pub mod changes;
 pub mod cpu;
 pub mod disk;
 pub mod finding;

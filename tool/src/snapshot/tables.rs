@@ -56,6 +56,7 @@ tables! {
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;
     disk: filesystems, growing, deleted_open, descriptors, host;
+    changes: changes, watched;
     log: sources, lines, harm;
     findings: ledger;
 }

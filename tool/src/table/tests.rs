@@ -12,6 +12,7 @@ use super::{
 pub use crate::sinks::export::Stamp;
 pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
+    changes::{Change, Watch},
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
     disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles, holds::Hold},
     io::{Blame, Cause, Device, Request, Stalled},
@@ -74,6 +75,8 @@ macro_rules! each_table {
         $check::<Descriptors>($($with),*);
         $check::<HostFiles>($($with),*);
         $check::<Hold>($($with),*);
+        $check::<Change>($($with),*);
+        $check::<Watch>($($with),*);
         $check::<LogSource>($($with),*);
         $check::<LogLine>($($with),*);
         $check::<HarmLine>($($with),*);

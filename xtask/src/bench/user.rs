@@ -37,6 +37,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "io 1 --syscalls --blame"),
         Observer::stillwatch(bench, "oom 1"),
         Observer::stillwatch(bench, "disk 1"),
+        Observer::stillwatch(bench, "changes 1"),
         Observer::peer("syscount -L -i 1"),
         Observer::peer("biolatency 1"),
         Observer::stillwatch(bench, "1").called("the overview"),

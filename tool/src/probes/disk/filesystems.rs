@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::mounts::{self, Mounted};
 use crate::{
     kernel::in_time::in_time,
+    probes::mounts::{self, Mounted},
     sample::{MountedAt, Room},
     snapshot::{disk::SERVED, who::NOT_IN_TIME},
 };

@@ -3,7 +3,6 @@
 mod files;
 mod filesystems;
 pub mod find;
-mod mounts;
 
 use aya::Ebpf;
 

@@ -58,6 +58,11 @@ fn finding(told: &Told, clock: &Clock, blocks: &mut Vec<Block>) {
     if !found.unknown.is_empty() {
         facts.push(format!("Not known: {}", escape(&found.unknown.join("; "))));
     }
+    if !told.before_it.is_empty() {
+        let before: Vec<_> =
+            told.before_it.iter().map(|it| format!("{} {}", clock.time(it.at), format::change(it))).collect();
+        facts.push(format!("Before it: {}", before.join("; ")));
+    }
     facts.push(format!("A command that shows more: {}", found.next));
     blocks.push(Block::List(facts));
 }

@@ -1,6 +1,6 @@
 //! What happened when: findings, kills, harm that the kernel tells of, marks, times of which nothing is known, and what logs said.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Block, Caption, Clock, Grid, Section, quoted,
@@ -12,10 +12,16 @@ use crate::{
     format,
     oom_report::{Line, Report},
     report::story::Story,
-    snapshot::oom::{Allocation, Held, Kill},
+    snapshot::{
+        changes::Change,
+        oom::{Allocation, Held, Kill},
+    },
 };
 
 const ROWS: usize = 200;
+/// Of changes, those before the time that is told may be of interest, and a host that begins a container each second has many.
+const CHANGES: usize = 80;
+const MINUTES: SignedDuration = SignedDuration::from_mins(10);
 /// Kills that are told in full, and lines of the kernel's log of each.
 const KILLS: usize = 10;
 const LINES: usize = 120;
@@ -34,6 +40,11 @@ pub fn section(story: &Story, clock: &Clock, is_redacted: bool) -> Section {
     let more = moments.len().saturating_sub(ROWS) as u64;
     if more > 0 {
         blocks.push(Block::Text(format!("{} left out.", format::plural(more, "later one is", "later ones are"))));
+    }
+    let more = changes(story).count().saturating_sub(CHANGES) as u64;
+    if more > 0 {
+        let more = format::plural(more, "earlier change is", "earlier changes are");
+        blocks.push(Block::Text(format!("{more} left out.")));
     }
     story.kills.iter().take(KILLS).for_each(|one| kill(one, clock, &mut blocks));
     let more = story.kills.len().saturating_sub(KILLS) as u64;
@@ -63,6 +74,7 @@ fn moments(story: &Story) -> Vec<(Timestamp, &'static str, String)> {
             format!("the kernel killed {} for want of memory", format::name(&kill.victim.who)),
         ));
     }
+    moments.extend(changes(story).take(CHANGES).map(|change| (change.at, "changed", format::change(change))));
     moments.extend(story.quoted.harm.iter().map(|line| (line.at, "harm", quoted::harm(line))));
     moments.extend(story.marks.iter().map(|mark| (mark.at, "mark", escape(&mark.text).into_owned())));
     for &(from, to) in &story.gaps {
@@ -74,6 +86,12 @@ fn moments(story: &Story) -> Vec<(Timestamp, &'static str, String)> {
     }
     moments.extend(story.levels.iter().map(|(at, level)| (*at, "measured", escape(level).into_owned())));
     moments
+}
+
+/// Those of this time, and of the minutes before it; the last first.
+fn changes(story: &Story) -> impl Iterator<Item = &Change> {
+    let from = story.span().and_then(|(from, _)| from.checked_sub(MINUTES).ok());
+    story.changes.iter().rev().filter(move |change| from.is_some_and(|from| change.at >= from))
 }
 
 fn kill(kill: &Kill, clock: &Clock, blocks: &mut Vec<Block>) {

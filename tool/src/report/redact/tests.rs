@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use proptest::prelude::*;
@@ -6,13 +6,18 @@ use serde_json::Value;
 
 use super::Redaction;
 use crate::{
+    findings::fixture::change,
     record::{Entry, Head, Mark},
     report::{
         content, html, markdown,
         story::Story,
         tests::{RECORDED, head, killed, snapshots},
     },
-    snapshot::Snapshot,
+    sinks::sample::who,
+    snapshot::{
+        Snapshot,
+        changes::{Certainty, ChangeKind, Changes, Did, Watch},
+    },
     table::any::Dice,
 };
 
@@ -142,6 +147,26 @@ fn the_same_name_has_the_same_stand_in() {
         redaction.kernel_log("[      7]  1000     7      100       50      4096        3          -17  acme"),
         "[      7]  1     7      100       50      4096        3          -17  process-2"
     );
+}
+
+#[test]
+fn what_has_changed_has_no_name_left() {
+    let at = Timestamp::UNIX_EPOCH;
+    let mut change = change(ChangeKind::Package, Did::Upgraded, "acme-agent", at);
+    (change.from, change.to, change.after) = (Some("acme1".into()), Some("acme2".into()), Some(at));
+    change.author = "alice@acme: apt install acme-agent".to_owned().into();
+    change.who = Some(who(7, "acme", "/acme.slice/acme.service"));
+    let watched = Watch { problem: Some("/srv/acme: gone".into()), ..Dice::new(7).any() };
+    let changes = Changes { changes: vec![change].into(), watched: vec![watched] };
+    let snapshot = Snapshot { changes: Some(changes), ..Snapshot::new(at, Duration::from_secs(1), Err(String::new())) };
+    let Entry::Snapshot(redacted) = Redaction::default().entry(&Entry::Snapshot(Box::new(snapshot))).unwrap() else {
+        panic!("no snapshot")
+    };
+    let text = serde_json::to_string(&redacted).unwrap();
+    assert!(!text.contains("acme") && !text.contains("alice"), "{text}");
+    let row = &redacted.changes.as_ref().unwrap().changes[0];
+    assert_eq!((row.kind, row.did, row.certainty), (ChangeKind::Package, Did::Upgraded, Certainty::Kept));
+    assert_eq!((row.at, row.after), (at, Some(at)));
 }
 
 proptest! {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Key, Shares, key};
 use crate::snapshot::{
     Snapshot, Who,
+    changes::Change,
     finding::{Finding, Findings, Open, State},
 };
 
@@ -26,6 +27,8 @@ pub struct Told {
     /// As it was when it did the most harm.
     pub worst: Finding,
     pub worst_at: Timestamp,
+    /// What had changed before it.
+    pub before_it: Vec<Change>,
     pub lost: Shares,
     /// With the intervals in which they were named.
     culprits: BTreeMap<Key, (Who, u64)>,
@@ -58,6 +61,7 @@ impl Told {
             intervals: 0,
             worst: open.finding.clone(),
             worst_at: at,
+            before_it: Vec::new(),
             lost: Shares::default(),
             culprits: BTreeMap::new(),
         }
@@ -72,6 +76,7 @@ impl Told {
 
     fn hold(&mut self, open: &Open, at: Timestamp) {
         self.until = end(open);
+        self.before_it.clone_from(&open.before_it);
         if !open.now {
             return;
         }

@@ -12,7 +12,7 @@ use crate::{
     sinks::{
         self,
         overview::{
-            findings::{confidence, ended, one, stated},
+            findings::{before_it, confidence, ended, one, stated},
             rows,
         },
     },
@@ -56,6 +56,9 @@ pub fn lines<'a>(of: &Machine, snapshot: &'a Snapshot, rule: &str, subject: &str
     say("confidence", sure.strip_prefix("confidence ").unwrap_or(&sure));
     for (at, unknown) in finding.unknown.iter().enumerate() {
         say(if at == 0 { "unknown" } else { "" }, unknown);
+    }
+    if let Some(before) = before_it(open) {
+        say("before it", &before);
     }
     // Lines of those who are part of it are among their tables.
     for (at, said) in rows::of(snapshot, "log").into_iter().flat_map(|(_, rows)| rows).enumerate() {

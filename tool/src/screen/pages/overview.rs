@@ -125,6 +125,7 @@ fn figure(probe: &str, last: f64, values: &[Option<f64>]) -> (f64, String) {
         "cpu" => (100.0, format!("{} busy", format::percent(last))),
         "oom" => (100.0, format!("{} in use", format::percent(last))),
         "disk" => (100.0, format!("{} full at most", format::percent(last))),
+        "changes" => (highest.max(5.0), format::plural(last as u64, "change", "changes")),
         "io" => (highest.max(1e9), format!("{}/s of waits", format::duration(last as u64))),
         "log" => (highest.max(10.0), format!("{}/s errors in logs", format::rate_of(last))),
         "tcp" => (highest.max(10.0), format!("{}/s sent again", format::rate_of(last))),

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::snapshot::{
     Snapshot, Who,
+    changes::Change,
     finding::{self, Findings, Open, RuledOut, Value},
     ledger::Entry,
 };
@@ -51,6 +52,7 @@ pub struct Finding<'a> {
     next: &'a str,
     victims: Vec<Row<'a, Who>>,
     culprits: Vec<Row<'a, Who>>,
+    before_it: Vec<Row<'a, Change>>,
 }
 
 impl<'a> Finding<'a> {
@@ -82,6 +84,7 @@ impl<'a> Finding<'a> {
             next: &finding.next,
             victims: finding.victims.iter().map(Row).collect(),
             culprits: finding.culprits.iter().map(Row).collect(),
+            before_it: open.before_it.iter().map(Row).collect(),
         }
     }
 }

@@ -153,7 +153,13 @@ fn printing_a_line_is_harmless_and_loses_nothing() {
 fn findings_and_what_is_ruled_out() {
     use sample::{HOSTILE, idle, view, who};
 
-    use crate::snapshot::finding::{Evidence, Finding, Findings, Open, RuledOut, State, Value as Amount};
+    use crate::{
+        findings::fixture::change,
+        snapshot::{
+            changes::{ChangeKind, Did},
+            finding::{Evidence, Finding, Findings, Open, RuledOut, State, Value as Amount},
+        },
+    };
     let finding = Finding {
         rule: "io_hung",
         subject: "sdb".into(),
@@ -173,6 +179,7 @@ fn findings_and_what_is_ruled_out() {
         now: true,
         since: "2026-03-01T14:02:00Z".parse().unwrap(),
         lasted: std::time::Duration::from_secs(12),
+        before_it: vec![change(ChangeKind::File, Did::Written, HOSTILE, "2026-03-01T14:01:50Z".parse().unwrap())],
     };
     let findings = Findings {
         open: vec![open(State::Started)],
@@ -198,6 +205,10 @@ fn findings_and_what_is_ruled_out() {
             "evidence": [{"probe": "io", "what": "oldest", "value": 42.0, "unit": "ns"}], "confidence": "medium",
             "doubts": ["17 events were lost"], "unknown": ["why"], "next": "stillwatch io",
             "victims": [{"pid": 430, "comm": HOSTILE, "cgroup": "/db"}], "culprits": [],
+            "before_it": [{
+                "at": "2026-03-01T14:01:50Z", "kind": "file", "did": "written", "what": HOSTILE, "by": null,
+                "by_unknown": "nothing keeps who did it", "certainty": "as the host keeps it", "source": "statx",
+            }],
         })
     );
     assert_eq!((&over["state"], &over["rank"]), (&json!("over"), &Value::Null));

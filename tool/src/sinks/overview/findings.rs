@@ -1,10 +1,15 @@
 //! Findings as lines: the statement of each, and of the worst ones what it rests on, as far as there is room.
 
+use std::time::Duration;
+
 use super::{INDENT, lasted, wrapped};
 use crate::{
     escape::escape,
     sinks::{View, format},
-    snapshot::finding::{Evidence, Finding, Findings, Open},
+    snapshot::{
+        changes::Change,
+        finding::{Evidence, Finding, Findings, Open},
+    },
 };
 
 /// Statements; the rest is only counted.
@@ -61,12 +66,24 @@ pub fn details(open: &Open) -> Vec<String> {
     let finding = &open.finding;
     let evidence: Vec<String> = finding.evidence.iter().map(one).collect();
     let mut lines = vec![format!("{INDENT}{}: {}", confidence(finding), evidence.join(", "))];
+    lines.extend(before_it(open).map(|before| format!("{INDENT}before it: {before}")));
     let unknown = match &finding.unknown[..] {
         [] => String::new(),
         unknown => format!("unknown: {}; ", unknown.join("; ")),
     };
     lines.push(format!("{INDENT}{unknown}next: {}", finding.next));
     lines
+}
+
+/// `file /etc/app.conf written (12s before)`; none: nothing is known to have changed.
+pub fn before_it(open: &Open) -> Option<String> {
+    let one = |change: &Change| {
+        let before = Duration::try_from(open.since.duration_since(change.at)).ok().filter(|time| !time.is_zero());
+        let when = before.map_or("as it began".to_owned(), |time| format!("{} before", lasted(time)));
+        format!("{} ({when})", format::change(change))
+    };
+    let all: Vec<String> = open.before_it.iter().map(one).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// `confidence medium (one interval only)`

@@ -1,6 +1,6 @@
 //! The few rows of each probe that matter now, one line each; none of a probe that has nothing to say.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     escape::{escape, fit},
@@ -12,6 +12,7 @@ use crate::{
     },
     snapshot::{
         Snapshot, Who,
+        changes::{Change, Changes},
         cpu::{Cpu, Processor, is_background},
         disk::{Disk, Filesystem},
         io::{Device, Io, Stalled},
@@ -47,7 +48,7 @@ pub fn all(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Probes in the order of their rows, with their labels.
-pub const LABELS: [(&str, &str); 7] = [
+pub const LABELS: [(&str, &str); 8] = [
     ("cpu", "cpu"),
     ("io", "io"),
     ("oom", "memory"),
@@ -55,6 +56,7 @@ pub const LABELS: [(&str, &str); 7] = [
     ("disk", "disk"),
     ("log", "log"),
     ("syscalls", "calls"),
+    ("changes", "changes"),
 ];
 
 /// Rows of one probe, by what they are of.
@@ -68,6 +70,7 @@ pub fn of(snapshot: &Snapshot, probe: &str) -> Vec<(&'static str, Vec<String>)> 
         "disk" => snapshot.disk.as_ref().map(|disk| vec![("disk", filesystems(disk))]),
         "log" => snapshot.log.as_ref().map(|log| vec![("log", said(log))]),
         "syscalls" => snapshot.syscalls.as_ref().map(|syscalls| vec![("calls", calls(syscalls, snapshot))]),
+        "changes" => snapshot.changes.as_ref().map(|changes| vec![("changed", changed(changes))]),
         _ => None,
     };
     rows.unwrap_or_default()
@@ -245,6 +248,17 @@ fn filesystems(disk: &Disk) -> Vec<String> {
         Some(format!("{} {used} full, {} left{}", escape(&row.mount), format::bytes(*left), when.unwrap_or_default()))
     };
     matters.filter_map(line).take(EACH).collect()
+}
+
+/// Of those that were found in this interval the last, and the last of another kind.
+fn changed(changes: &Changes) -> Vec<String> {
+    let mut kinds = BTreeSet::new();
+    let last: Vec<&Change> = changes.changes.iter().filter(|row| kinds.insert(row.kind)).take(EACH).collect();
+    let more = (changes.changes.len() as u64 + changes.changes.left_out()).saturating_sub(last.len() as u64);
+    let last = last.into_iter().map(format::change);
+    let more = (more > 0)
+        .then(|| format!("{} (stillwatch changes)", format::plural(more, "more has changed", "more have changed")));
+    last.chain(more).collect()
 }
 
 /// What is harm, and who says errors: each with its last line.

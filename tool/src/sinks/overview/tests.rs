@@ -6,11 +6,15 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
+    findings::fixture::change,
     sinks::{
         io::fixture,
         sample::{HOSTILE, busy, idle, view, who},
     },
-    snapshot::finding::{Evidence, Finding, Open, RuledOut, State, Value},
+    snapshot::{
+        changes::{Change, ChangeKind, Did},
+        finding::{Evidence, Finding, Open, RuledOut, State, Value},
+    },
 };
 
 fn open(state: State, at: usize) -> Open {
@@ -35,7 +39,20 @@ fn open(state: State, at: usize) -> Open {
         at_once: false,
     };
     let since: Timestamp = "2026-03-01T14:02:00Z".parse().unwrap();
-    Open { finding, state, now: true, since, lasted: Duration::from_secs(12) }
+    Open { finding, state, now: true, since, lasted: Duration::from_secs(12), before_it: before_it(since) }
+}
+
+fn before_it(since: Timestamp) -> Vec<Change> {
+    let ago = |seconds| since.checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap();
+    let file = change(ChangeKind::File, Did::Written, HOSTILE, ago(12));
+    let package = change(ChangeKind::Package, Did::Upgraded, "libssl3:amd64", ago(240));
+    let package = Change {
+        from: Some("3.0.1".into()),
+        to: Some("3.0.2".into()),
+        author: "apt-get upgrade".to_owned().into(),
+        ..package
+    };
+    vec![change(ChangeKind::Link, Did::Changed, "eth0", ago(-1)), file, package]
 }
 
 fn fine() -> Findings {

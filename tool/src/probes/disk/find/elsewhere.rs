@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    super::mounts,
+    super::super::mounts,
     Way, add, read,
     status::Status,
     target::{Wanted, own_mounts},
@@ -33,7 +33,7 @@ pub fn look(wanted: &Arc<Wanted>, pids: &[u32], found: &mut Found) {
 
 /// The mount that was asked for is left out.
 fn mounted_here(wanted: &Wanted) -> Vec<Way> {
-    let way = |(_, one): (bool, mounts::Mounted)| {
+    let way = |one: mounts::Mounted| {
         let at = Path::new(&one.at);
         let how = match () {
             () if wanted.below && at == wanted.path => return None,
@@ -48,8 +48,8 @@ fn mounted_here(wanted: &Wanted) -> Vec<Way> {
 
 fn mounted_there(pid: u32, wanted: &Wanted) -> Vec<Way> {
     let text = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-    let mounts = mounts::each(&text).filter(|(_, one)| wanted.filesystems.contains(&one.dev));
-    mounts.map(|(_, one)| Way { how: HoldKind::Mount, fd: None, what: one.at }).collect()
+    let mounts = mounts::each(&text).filter(|one| wanted.filesystems.contains(&one.dev));
+    mounts.map(|one| Way { how: HoldKind::Mount, fd: None, what: one.at }).collect()
 }
 
 /// The first process of every other mount namespace.

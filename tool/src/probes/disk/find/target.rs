@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::FileType;
 
-use super::{super::mounts, Way, read, sockets, status::Status};
+use super::{super::super::mounts, Way, read, sockets, status::Status};
 use crate::snapshot::disk::holds::Found;
 
 /// By what it is known when it is met.
@@ -65,7 +65,7 @@ impl Wanted {
                     || one.source.starts_with('/') && source().is_some_and(|it| nodes.contains(&it))
             };
             let mounts = own_mounts();
-            let mounts = mounts::each(&mounts).map(|(_, one)| one).filter(lies_on);
+            let mounts = mounts::each(&mounts).filter(lies_on);
             mounts.map(|one| (one.dev, one.at)).collect::<Vec<_>>()
         });
         let mounted = mounted.unwrap_or_default();
@@ -87,8 +87,7 @@ impl Wanted {
             return self;
         }
         self.below = status.kind == FileType::Directory;
-        let mounted =
-            mounts::each(&own_mounts()).map(|(_, one)| one).filter(|one| Path::new(&one.at) == self.path).last();
+        let mounted = mounts::each(&own_mounts()).filter(|one| Path::new(&one.at) == self.path).last();
         if let Some(mounted) = mounted {
             self.is = format!("the mount point of {} on {}", mounted.kind, mounted.source);
             self.filesystems = vec![mounted.dev];

@@ -31,7 +31,7 @@ impl Mounted {
 /// Each file system once, where all of it is mounted, or where it is first.
 pub fn all(mountinfo: &str) -> Vec<Mounted> {
     let mut all: Vec<(bool, Mounted)> = Vec::new();
-    for (whole, mounted) in each(mountinfo) {
+    for (whole, mounted) in mountinfo.lines().filter_map(one) {
         // It lies over what was mounted there before.
         all.retain(|(_, known)| known.at != mounted.at);
         let is_layer = LAYERS.contains(&&*mounted.kind) && mounted.at != "/";
@@ -47,9 +47,9 @@ pub fn all(mountinfo: &str) -> Vec<Mounted> {
     all.into_iter().map(|(_, mounted)| mounted).collect()
 }
 
-/// Every mount, and whether it is all of its file system.
-pub fn each(mountinfo: &str) -> impl Iterator<Item = (bool, Mounted)> {
-    mountinfo.lines().filter_map(one)
+/// All of them, in the order in which they were mounted.
+pub fn each(mountinfo: &str) -> impl Iterator<Item = Mounted> {
+    mountinfo.lines().filter_map(one).map(|(_, mounted)| mounted)
 }
 
 /// From `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`; whether it is all of the file system.

@@ -1,0 +1,116 @@
+//! The `changes` probe; `docs/probes/changes.md` has the whole story. It has no hooks: what the kernel and the host's logs keep is compared with
+//! what they had at the look before.
+
+mod cgroups;
+mod clock;
+mod executables;
+mod files;
+mod follow;
+mod libraries;
+mod links;
+mod logins;
+mod packages;
+mod processes;
+mod stat;
+mod states;
+mod sysctls;
+mod syslog;
+mod watching;
+
+use std::{path::PathBuf, time::Duration};
+
+use aya::Ebpf;
+
+use self::{
+    cgroups::Groups,
+    clock::{Boot, Clock},
+    executables::Executables,
+    files::Folders,
+    libraries::Libraries,
+    logins::Logins,
+    packages::Packages,
+    states::States,
+    syslog::Syslog,
+    watching::{Watched, Watching},
+};
+use super::{Counters, Probe, Read, Tick, With};
+use crate::{
+    cli::plan::{self, Plan},
+    kernel::{
+        facts::Facts,
+        loader::{Hook, LoadError},
+    },
+    sample,
+};
+
+pub const PROBE: Probe = Probe { name: "changes", maps: "CHANGES_", per_processor: &[], hooks, entries, set };
+
+/// From such an interval on, what a look finds would come too late with the next: a tick waits for it, as long as for anything else.
+const LONG: Duration = Duration::from_secs(5);
+
+fn hooks(_: &Plan) -> Vec<Hook> {
+    Vec::new()
+}
+
+fn entries(_: &Plan, _: u32) -> Vec<(&'static str, u32)> {
+    Vec::new()
+}
+
+fn set(_: &Plan, _: &mut Facts) {}
+
+/// It loses nothing: what there was no room for is said beside it.
+#[cfg(test)]
+pub fn causes() -> Vec<&'static str> {
+    Vec::new()
+}
+
+pub struct Reader {
+    since: Duration,
+    /// When it was read last.
+    read: Option<Duration>,
+    watching: Vec<Watching>,
+}
+
+impl Read for Reader {
+    type Plan = plan::Changes;
+    type Part = sample::Changes;
+
+    fn open(_: &mut Ebpf, plan: &plan::Changes, _: &With) -> Result<Self, LoadError> {
+        Ok(Self { since: plan.since, read: None, watching: watching(&plan.watch) })
+    }
+
+    fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Changes, Counters)> {
+        let now = tick.now;
+        let waits = self.read.replace(now.clock).is_some_and(|before| now.clock.saturating_sub(before) >= LONG);
+        let mut sample = sample::Changes::default();
+        for watching in &mut self.watching {
+            sample.found.extend(watching.look(now, self.since, waits));
+            sample.watched.push(watching.state(now));
+        }
+        Ok((sample, Counters::default()))
+    }
+}
+
+/// What hangs together hides only itself: each has a thread of its own.
+fn watching(folders: &[PathBuf]) -> Vec<Watching> {
+    let (second, seconds) = (Duration::from_secs(1), Duration::from_secs(5));
+    let of = |area, least, watched: Vec<Box<dyn Watched>>| Watching::new(area, least, watched);
+    vec![
+        of(
+            "kernel",
+            second,
+            vec![Box::new(Boot), Box::<Clock>::default(), Box::new(States::modules()), Box::new(States::sysctls())],
+        ),
+        of("mounts", second, vec![Box::new(States::mounts())]),
+        of(
+            "network",
+            second,
+            vec![Box::new(States::links()), Box::new(States::addresses()), Box::new(States::routes())],
+        ),
+        of("files", second, vec![Box::new(Folders::new(folders))]),
+        of("cgroups", second, vec![Box::<Groups>::default()]),
+        of("executables", second, vec![Box::<Executables>::default()]),
+        of("libraries", seconds, vec![Box::<Libraries>::default()]),
+        of("logs", second, vec![Box::<Packages>::default(), Box::<Logins>::default(), Box::<Syslog>::default()]),
+    ]
+}
