@@ -30,7 +30,7 @@ impl Watched for Boot {
 
 /// The wall's time of the boot moves with every step.
 #[derive(Default)]
-pub struct Clock {
+pub struct Steps {
     boot: Option<Timestamp>,
     /// A look may be held up between two clocks: a step is still there at the next.
     doubted: Option<(Timestamp, Glanced)>,
@@ -39,7 +39,7 @@ pub struct Clock {
 /// When that was seen, and the look before.
 type Glanced = (Timestamp, Option<Timestamp>);
 
-impl Watched for Clock {
+impl Watched for Steps {
     fn look(&mut self, glance: &Glance, found: &mut Found) {
         let now = glance.since_boot(std::time::Duration::ZERO);
         let Some(known) = self.boot else {
@@ -69,7 +69,7 @@ mod tests {
     use super::{super::watching::tests::glance, *};
 
     /// That second, the wall being set by so many milliseconds.
-    fn at(clock: &mut Clock, second: i64, by: i64) -> Vec<crate::sample::Change> {
+    fn at(clock: &mut Steps, second: i64, by: i64) -> Vec<crate::sample::Change> {
         let mut glance = glance(second);
         glance.now.wall = glance.now.wall.checked_add(SignedDuration::from_millis(by)).unwrap();
         let mut found = Found::default();
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_step_is_one_that_stays() {
-        let mut clock = Clock::default();
+        let mut clock = Steps::default();
         for (second, by) in [(0, 0), (1, 1), (2, 700), (3, 1), (4, 90), (5, 130), (6, -3000)] {
             assert!(at(&mut clock, second, by).is_empty(), "{second}");
         }

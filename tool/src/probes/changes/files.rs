@@ -1,4 +1,4 @@
-//! Folders below `/etc`, and below what was asked for.
+//! Files below `/etc`, and below what was asked for.
 
 use std::{
     collections::HashMap,

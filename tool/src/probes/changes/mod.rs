@@ -23,7 +23,7 @@ use aya::Ebpf;
 
 use self::{
     cgroups::Groups,
-    clock::{Boot, Clock},
+    clock::{Boot, Steps},
     executables::Executables,
     files::Folders,
     libraries::Libraries,
@@ -99,7 +99,7 @@ fn watching(folders: &[PathBuf]) -> Vec<Watching> {
         of(
             "kernel",
             second,
-            vec![Box::new(Boot), Box::<Clock>::default(), Box::new(States::modules()), Box::new(States::sysctls())],
+            vec![Box::new(Boot), Box::<Steps>::default(), Box::new(States::modules()), Box::new(States::sysctls())],
         ),
         of("mounts", second, vec![Box::new(States::mounts())]),
         of(
