@@ -11,14 +11,14 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    super::{devices::Tmpfs, skip, workload::remove_cgroup},
+    super::{devices::Tmpfs, one_machine, skip, workload::remove_cgroup},
     Folder, Test, Watch, has_time, here, is_between, settled, timed, wait_for, write,
 };
 
 pub const TESTS: &[Test] = &[
-    here("changes_of_files_have_their_time", files),
+    one_machine("changes_of_files_have_their_time", files),
     here("changes_of_settings_and_mounts_are_between_two_looks", settings),
-    here("changes_of_cgroups", cgroups),
+    one_machine("changes_of_cgroups", cgroups),
     here("changes_of_executables_that_go_on_running", executables),
 ];
 

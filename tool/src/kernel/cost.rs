@@ -163,6 +163,11 @@ pub fn thread_time() -> Duration {
     time_of(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
+/// How long ago a moment on the clock of the programs is.
+pub fn since(moment: Duration) -> Duration {
+    time_of(libc::CLOCK_MONOTONIC).saturating_sub(moment)
+}
+
 fn time_of(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel fills the structure it is given.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     kernel::{
-        cost::thread_time,
+        cost::{since, thread_time},
         in_time::{Later, yield_to_others},
     },
     sample::{Change, ChangeKind, Did, Moment, Watch},
@@ -119,6 +119,11 @@ fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> (Found, Dura
     let (mut found, before) = (Found::default(), thread_time());
     for one in watched.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         one.look(glance, &mut found);
+    }
+    // By the end of a look, what it has seen was so.
+    let took = SignedDuration::try_from(since(glance.now.clock)).unwrap_or_default();
+    for change in found.changes.iter_mut().filter(|change| change.after.is_some()) {
+        change.at = change.at.checked_add(took).unwrap_or(change.at);
     }
     if glance.is_first() {
         found.changes.retain(|change| change.at >= glance.since);
@@ -237,8 +242,8 @@ pub mod tests {
             found.extend(look(60));
         }
         // Those of the first look, and of this one.
-        let at: Vec<_> = found.iter().map(|change| change.at).collect();
-        assert_eq!(at, [glance(0).now.wall, glance(60).now.wall]);
+        let after: Vec<_> = found.iter().map(|change| change.after).collect();
+        assert_eq!(after, [None, Some(glance(0).now.wall)]);
     }
 
     #[test]
