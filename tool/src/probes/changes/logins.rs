@@ -38,8 +38,8 @@ impl Logins {
     fn one(&mut self, record: &[u8]) -> Option<Change> {
         // SAFETY: as many bytes as it has, and any are numbers and characters.
         let record: libc::utmpx = unsafe { record.as_ptr().cast::<libc::utmpx>().read_unaligned() };
-        let micros = i64::from(record.ut_tv.tv_usec).clamp(0, 999_999) as i32;
-        let at = Timestamp::new(i64::from(record.ut_tv.tv_sec), micros * 1000).ok()?;
+        let micros = wide(record.ut_tv.tv_usec).clamp(0, 999_999) as i32;
+        let at = Timestamp::new(wide(record.ut_tv.tv_sec), micros * 1000).ok()?;
         let [line, user, host] = [text(&record.ut_line), text(&record.ut_user), text(&record.ut_host)];
         let login = |did, user: &str| Glance::kept(at, ChangeKind::Login, did, format!("{user} on {line}"), WTMP);
         match record.ut_type {
@@ -60,9 +60,14 @@ impl Logins {
     }
 }
 
+/// It has half as many bits on some machines.
+fn wide(number: impl Into<i64>) -> i64 {
+    number.into()
+}
+
 /// Filled up with zeros.
 fn text(characters: &[c_char]) -> String {
-    let bytes: Vec<u8> = characters.iter().map(|&char| char as u8).take_while(|&byte| byte != 0).collect();
+    let bytes: Vec<u8> = characters.iter().flat_map(|char| char.to_ne_bytes()).take_while(|&byte| byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
