@@ -40,7 +40,11 @@ pub struct Rings {
     slots: usize,
     /// Number of the last packet of each that was there when they were read last.
     seen: Vec<u64>,
+    /// Those that something happens to, and after these some that something has happened to: what was taken is not taken again.
     affected: Vec<Affected>,
+    /// When they were read last, and whether that was for somebody.
+    read_at: Duration,
+    follows: bool,
     /// Those that are asked for by name, whether something happens to them or not.
     asked: plan::Tcp,
     overwritten: u64,
@@ -101,7 +105,17 @@ impl Rings {
             unsafe { place.write_volatile(if asked.ports.is_empty() { u64::MAX } else { some }) };
         }
         let (seen, asked) = (vec![0; rings], asked.clone());
-        Ok(Some(Self { packets, slots, seen, affected: Vec::new(), asked, overwritten: 0, left_out: 0 }))
+        Ok(Some(Self {
+            packets,
+            slots,
+            seen,
+            affected: Vec::new(),
+            read_at: Duration::ZERO,
+            follows: false,
+            asked,
+            overwritten: 0,
+            left_out: 0,
+        }))
     }
 
     /// After events. `last`: what is asked for by port or address is taken, too, whether something happened to it or not.
@@ -109,7 +123,10 @@ impl Rings {
         self.happened(events, now);
         let all = last && !(self.asked.ports.is_empty() && self.asked.addresses.is_empty());
         let mut packets = Vec::new();
-        if self.affected.is_empty() && !all {
+        let before = std::mem::replace(&mut self.read_at, now);
+        let is_followed = |one: &Affected| one.until > before;
+        if !all && !self.affected.iter().any(is_followed) {
+            self.follows = false;
             return packets;
         }
         // Of one that is new here all that is there is asked for.
@@ -123,17 +140,20 @@ impl Rings {
                 if !pair.has(&self.asked) {
                     continue;
                 }
-                let own = self.affected.iter_mut().find(|one| one.pair == pair);
-                let is_new = own.map(|one| packet.number > std::mem::replace(&mut one.taken[ring], packet.number));
-                if is_new.unwrap_or(all) {
+                let is_new = match self.affected.iter_mut().find(|one| one.pair == pair) {
+                    Some(own) if all || is_followed(own) => {
+                        packet.number > std::mem::replace(&mut own.taken[ring], packet.number)
+                    }
+                    Some(_) => false,
+                    None => all,
+                };
+                if is_new {
                     packets.push(Captured { packet, direction, from, to });
                 }
             }
         }
-        self.affected.retain_mut(|one| {
-            one.is_new = false;
-            one.until > now
-        });
+        self.affected.iter_mut().for_each(|one| one.is_new = false);
+        self.follows = true;
         packets.sort_by_key(|one| one.packet.at_ns);
         packets
     }
@@ -146,9 +166,16 @@ impl Rings {
         for pair in ends.map(Pair::of).filter(|pair| pair.has(&self.asked)) {
             let until = now + AFTER;
             if let Some(known) = self.affected.iter_mut().find(|one| one.pair == pair) {
+                // What came since it was followed last.
+                known.is_new |= known.until <= self.read_at;
                 known.until = until;
-            } else if self.affected.len() < CONNECTIONS {
-                self.affected.push(Affected { pair, until, is_new: true, taken: vec![0; rings] });
+                continue;
+            }
+            let new = Affected { pair, until, is_new: true, taken: vec![0; rings] };
+            if self.affected.len() < CONNECTIONS {
+                self.affected.push(new);
+            } else if let Some(over) = self.affected.iter_mut().find(|one| one.until <= self.read_at) {
+                *over = new;
             } else {
                 self.left_out += 1;
             }
@@ -162,7 +189,7 @@ impl Rings {
         packets.sort_unstable_by_key(|packet| packet.number);
         if let (Some(first), Some(last)) = (packets.first(), packets.last()) {
             let seen = std::mem::replace(&mut self.seen[ring], last.number);
-            if seen > 0 {
+            if self.follows {
                 self.overwritten += first.number.saturating_sub(seen + 1);
             }
         }
