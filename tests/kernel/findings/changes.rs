@@ -12,9 +12,11 @@ use super::{
         changes::logs::{Logs, second},
         here,
         stillwatch::Watch,
-        workload::{Workload, rename, sleep},
+        workload::sleep,
     },
-    is_sound, names, only, wait_for,
+    is_sound, names, only,
+    space::leaker,
+    wait_for,
 };
 
 pub const TESTS: &[Test] = &[here("findings_name_what_changed_before_them", before_it)];
@@ -49,18 +51,7 @@ fn before_it() -> Result<()> {
     fs::write(&file.0, "limit = 1009")?;
     let to = Timestamp::now();
     sleep(Duration::from_secs(3));
-    let opener = Workload::new(|| {
-        rename(c"leaks");
-        let limit = libc::rlimit { rlim_cur: 1009, rlim_max: 1009 };
-        // SAFETY: a live structure; descriptors of our own.
-        unsafe {
-            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-            (0..953).for_each(|_| {
-                libc::dup(0);
-            });
-        }
-        [0; 2]
-    })?;
+    let opener = leaker()?;
     opener.go();
     opener.report()?;
     let path = file.0.to_string_lossy();

@@ -54,6 +54,11 @@ pub struct Counters {
 }
 
 impl Probe {
+    /// One that reads what the kernel or the host keeps anyway.
+    pub const fn without_hooks(name: &'static str, maps: &'static str) -> Self {
+        Self { name, maps, per_processor: &[], hooks: |_| Vec::new(), entries: |_, _| Vec::new(), set: |_, _| {} }
+    }
+
     /// Whether it has hooks or not: what the kernel shows anyway needs none.
     pub fn runs(&self, plan: &Plan) -> bool {
         plan.probes().contains(&self.name)

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     fs::File,
     io,
+    os::unix::fs::OpenOptionsExt,
 };
 
 use anyhow::Result;
@@ -27,7 +28,9 @@ impl Capture {
     /// None: no packets are asked for.
     pub fn open(plan: &Plan) -> Result<Option<Self>> {
         let Some(path) = plan.tcp.as_ref().and_then(|tcp| tcp.pcap.clone()) else { return Ok(None) };
-        let file = File::create_new(&path).map_err(|error| match error.kind() {
+        // What is in it is nobody else's business.
+        let file = File::options().create_new(true).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Problem::Exists(path),
             _ => Problem::Unwritable { path, error },
         })?;

@@ -34,29 +34,12 @@ use self::{
     watching::{Watched, Watching},
 };
 use super::{Counters, Probe, Read, Tick, With};
-use crate::{
-    cli::plan::{self, Plan},
-    kernel::{
-        facts::Facts,
-        loader::{Hook, LoadError},
-    },
-    sample,
-};
+use crate::{cli::plan, kernel::loader::LoadError, sample};
 
-pub const PROBE: Probe = Probe { name: "changes", maps: "CHANGES_", per_processor: &[], hooks, entries, set };
+pub const PROBE: Probe = Probe::without_hooks("changes", "CHANGES_");
 
 /// From such an interval on, what a look finds would come too late with the next: a tick waits for it, as long as for anything else.
 const LONG: Duration = Duration::from_secs(5);
-
-fn hooks(_: &Plan) -> Vec<Hook> {
-    Vec::new()
-}
-
-fn entries(_: &Plan, _: u32) -> Vec<(&'static str, u32)> {
-    Vec::new()
-}
-
-fn set(_: &Plan, _: &mut Facts) {}
 
 /// It loses nothing: what there was no room for is said beside it.
 #[cfg(test)]

@@ -10,14 +10,11 @@ use self::{files::Walks, filesystems::Filesystems};
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{
     cli::plan::{self, Plan},
-    kernel::{
-        facts::Facts,
-        loader::{Hook, LoadError},
-    },
+    kernel::loader::{Hook, LoadError},
     sample,
 };
 
-pub const PROBE: Probe = Probe { name: "disk", maps: "DISK_", per_processor: &[], hooks, entries, set };
+pub const PROBE: Probe = Probe { hooks, ..Probe::without_hooks("disk", "DISK_") };
 
 /// Read at ticks.
 const FILES: Hook = Hook::iter(FILE_ITER, "task_file", "files that grow or are deleted, and descriptors").later();
@@ -26,12 +23,6 @@ const FILE_ITER: &str = "file_iter";
 fn hooks(plan: &Plan) -> Vec<Hook> {
     plan.disk.iter().map(|_| FILES).collect()
 }
-
-fn entries(_: &Plan, _: u32) -> Vec<(&'static str, u32)> {
-    Vec::new()
-}
-
-fn set(_: &Plan, _: &mut Facts) {}
 
 /// It loses nothing: what it looks at stays.
 #[cfg(test)]

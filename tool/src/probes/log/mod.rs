@@ -19,27 +19,13 @@ use jiff::tz::TimeZone;
 use self::source::{Clock, Inbox};
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{
-    cli::plan::{self, Plan},
-    kernel::{
-        facts::Facts,
-        in_time,
-        loader::{Hook, LoadError},
-    },
+    cli::plan,
+    kernel::{in_time, loader::LoadError},
     sample::{self, LogSource, Moment},
     snapshot::who::NOT_IN_TIME,
 };
 
-pub const PROBE: Probe = Probe { name: "log", maps: "LOG_", per_processor: &[], hooks, entries, set };
-
-fn hooks(_: &Plan) -> Vec<Hook> {
-    Vec::new()
-}
-
-fn entries(_: &Plan, _: u32) -> Vec<(&'static str, u32)> {
-    Vec::new()
-}
-
-fn set(_: &Plan, _: &mut Facts) {}
+pub const PROBE: Probe = Probe::without_hooks("log", "LOG_");
 
 /// What it leaves out it counts by source.
 #[cfg(test)]

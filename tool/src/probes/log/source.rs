@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
-    kernel::cost::Stopwatch,
+    kernel::cost::since,
     log_line::{Harm, LONGEST, Severity, TimeOf, text},
     sample::{LineAt, LineCounts, Moment, Said},
 };
@@ -168,29 +168,25 @@ impl Pile {
 }
 
 /// The time, for a thread that was told it once.
-pub struct Clock {
-    begin: Moment,
-    watch: Stopwatch,
-}
+pub struct Clock(Moment);
 
 impl Clock {
     pub fn new(begin: Moment) -> Self {
-        Self { begin, watch: Stopwatch::start() }
+        Self(begin)
     }
 
     /// On the clock of the programs.
     pub fn now(&self) -> Duration {
-        self.begin.clock + self.watch.elapsed()
+        self.0.clock + since(self.0.clock)
     }
 
     /// When it was told.
     pub fn begin(&self) -> Timestamp {
-        self.begin.wall
+        self.0.wall
     }
 
     pub fn wall(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.watch.elapsed()).unwrap_or_default();
-        self.begin.wall.checked_add(passed).unwrap_or(self.begin.wall)
+        self.0.wall.checked_add(since(self.0.clock)).unwrap_or(self.0.wall)
     }
 }
 
