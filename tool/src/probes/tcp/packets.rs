@@ -142,7 +142,8 @@ impl Rings {
                 }
                 let is_new = match self.affected.iter_mut().find(|one| one.pair == pair) {
                     Some(own) if all || is_followed(own) => {
-                        packet.number > std::mem::replace(&mut own.taken[ring], packet.number)
+                        let taken = &mut own.taken[ring];
+                        packet.number > std::mem::replace(taken, packet.number.max(*taken))
                     }
                     Some(_) => false,
                     None => all,
