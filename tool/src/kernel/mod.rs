@@ -12,5 +12,7 @@ pub mod mapping;
 pub mod memory;
 pub mod namespaces;
 pub mod pace;
+pub mod processes;
+pub mod stat;
 pub mod symbols;
 pub mod walk;

@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, fs};
 
+use super::processes;
+
 /// Processes that are asked which network namespace they are in: some milliseconds.
 const LOOKED_AT: usize = 4096;
 
 /// A process in each network namespace, by the namespace's number, as far as was looked.
 pub fn inhabitants() -> HashMap<u32, u32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.take(LOOKED_AT).filter_map(|pid| Some((home(pid)?, pid))).collect()
+    processes::all().take(LOOKED_AT).filter_map(|pid| Some((home(pid)?, pid))).collect()
 }
 
 /// The network namespace that a process lives in.

@@ -8,13 +8,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{
-    processes::started,
-    stat::stat,
-    watching::{Found, Glance, Watched},
-};
+use super::watching::{Found, Glance, Watched};
 use crate::{
-    kernel::features::{Cgroups, Hierarchy},
+    kernel::{
+        features::{Cgroups, Hierarchy},
+        processes::started,
+        stat::stat,
+    },
     sample::{Change, ChangeKind, Did},
 };
 

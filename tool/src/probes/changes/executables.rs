@@ -6,12 +6,14 @@ use std::{
     path::PathBuf,
 };
 
-use super::{
-    processes::{self, DELETED},
-    stat::stat,
-    watching::{Found, Glance, Watched},
+use super::watching::{Found, Glance, Watched};
+use crate::{
+    kernel::{
+        processes::{self, DELETED},
+        stat::stat,
+    },
+    sample::{Change, ChangeKind, Did},
 };
-use crate::sample::{Change, ChangeKind, Did};
 
 /// Rows of one look: one for each executable, however many processes run it.
 const MOST: usize = 256;
@@ -24,7 +26,7 @@ pub struct Executables {
 
 impl Watched for Executables {
     fn look(&mut self, glance: &Glance, found: &mut Found) {
-        let gone: HashSet<(u32, String)> = processes::all().into_iter().filter_map(without_executable).collect();
+        let gone: HashSet<(u32, String)> = processes::all().filter_map(without_executable).collect();
         let mut new: HashMap<&str, Vec<u32>> = HashMap::new();
         gone.difference(&self.known).for_each(|(pid, path)| new.entry(path).or_default().push(*pid));
         found.left_out += new.len().saturating_sub(MOST) as u64;

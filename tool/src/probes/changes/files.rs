@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    stat::{Stat, stat},
-    watching::{Found, Glance, Watched},
-};
+use super::watching::{Found, Glance, Watched};
 use crate::{
+    kernel::stat::{Stat, stat},
     probes::mounts::{self, Mounted},
     sample::{Change, ChangeKind, Did},
     snapshot::disk::SERVED,
@@ -84,10 +82,10 @@ impl Walk {
                 }
                 let path = entry.path();
                 match stat(&path, false) {
-                    Some(one) if one.is_folder && one.device == root.device && depth < DEPTH => {
+                    Some(one) if one.is_folder() && one.dev == root.dev && depth < DEPTH => {
                         folders.push((path, depth + 1));
                     }
-                    Some(one) if !one.is_folder => _ = self.files.insert(path, one),
+                    Some(one) if !one.is_folder() => _ = self.files.insert(path, one),
                     _ => {}
                 }
             }

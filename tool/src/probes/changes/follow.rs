@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::for_tests;
+use crate::{for_tests, kernel::stat::stat};
 
 /// Read at one look, of the end of what was there before.
 const READ: u64 = 1 << 20;
@@ -98,7 +98,7 @@ fn part(file: &mut File, from: u64) -> Vec<u8> {
 }
 
 fn is_written_since(path: &Path, since: Timestamp) -> bool {
-    super::stat::stat(path, false).is_some_and(|it| it.written >= since)
+    stat(path, false).is_some_and(|it| it.written >= since)
 }
 
 #[cfg(test)]

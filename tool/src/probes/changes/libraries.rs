@@ -9,11 +9,15 @@ use std::{
 use super::{
     executables::running,
     files::{is_served, mounted},
-    processes::{self, DELETED},
-    stat::stat,
     watching::{Found, Glance, Watched},
 };
-use crate::sample::{Change, ChangeKind, Did};
+use crate::{
+    kernel::{
+        processes::{self, DELETED},
+        stat::stat,
+    },
+    sample::{Change, ChangeKind, Did},
+};
 
 /// Processes that are looked at in one look, and rows of it. The others follow.
 const AT_ONCE: usize = 512;
@@ -51,7 +55,7 @@ impl Watched for Libraries {
 impl Libraries {
     /// Begins anew when all were looked at.
     fn next(&mut self) -> Vec<u32> {
-        let mut pids = processes::all();
+        let mut pids: Vec<u32> = processes::all().collect();
         pids.sort_unstable();
         if self.last == u32::MAX {
             self.last = 0;
@@ -70,13 +74,10 @@ fn mapped(pid: u32) -> HashSet<Library> {
 
 /// From `7f12e000-7f13e000 r-xp 00000000 fe:00 1234   /usr/lib/libssl.so.3 (deleted)`, its code alone.
 fn library(line: &str) -> Option<Library> {
-    let path = line.strip_suffix(DELETED)?;
-    let mut words = path.split_ascii_whitespace();
-    let rights = words.nth(1)?;
-    let inode = words.nth(2)?.parse().ok()?;
-    let path = &path[path.find('/')?..];
+    let mapped = processes::mapped(line.strip_suffix(DELETED)?)?;
+    let path = mapped.path;
     let is_library = path.rsplit('/').next()?.contains(".so") && !path.starts_with("/memfd:");
-    (rights.contains('x') && is_library).then(|| (path.to_owned(), inode))
+    (mapped.is_code && is_library).then(|| (path.to_owned(), mapped.inode))
 }
 
 /// What has the name now came when the other lost it. Of a process that sees other files than we do, and of what has no name any more, that is

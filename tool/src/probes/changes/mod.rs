@@ -10,8 +10,6 @@ mod libraries;
 mod links;
 mod logins;
 mod packages;
-mod processes;
-mod stat;
 mod states;
 mod sysctls;
 mod syslog;

@@ -6,10 +6,9 @@
 mod elsewhere;
 mod processes;
 mod sockets;
-mod status;
 mod target;
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -37,19 +36,13 @@ pub fn find(asked: &str, at: Timestamp) -> Result<Found, String> {
     let wanted = Wanted::of(asked, &mut found)?;
     found.is = wanted.is.clone();
     let wanted = Arc::new(wanted);
-    let pids = processes();
+    let mut pids: Vec<u32> = crate::kernel::processes::all().collect();
+    pids.sort_unstable();
     elsewhere::look(&wanted, &pids, &mut found);
     for pid in pids {
         processes::look(pid, &wanted, &mut found);
     }
     Ok(found)
-}
-
-fn processes() -> Vec<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    pids
 }
 
 fn add(found: &mut Found, pid: Option<u32>, ways: impl IntoIterator<Item = Way>) {

@@ -10,10 +10,12 @@ use std::{
 use super::{
     super::super::mounts,
     Way, add, read,
-    status::Status,
     target::{Wanted, own_mounts},
 };
-use crate::snapshot::disk::holds::{Found, HoldKind};
+use crate::{
+    kernel::stat::stat,
+    snapshot::disk::holds::{Found, HoldKind},
+};
 
 pub fn look(wanted: &Arc<Wanted>, pids: &[u32], found: &mut Found) {
     let asked = wanted.clone();
@@ -67,7 +69,7 @@ fn strangers(pids: &[u32]) -> Vec<u32> {
 
 fn is_meant(path: &str, wanted: &Wanted) -> bool {
     let path = Path::new(path);
-    Status::of(path).is_some_and(|status| wanted.is_meant(status, path))
+    stat(path, true).is_some_and(|status| wanted.is_meant(status, path))
 }
 
 fn loops(wanted: &Wanted) -> Vec<Way> {

@@ -7,8 +7,14 @@ use std::{
     sync::Arc,
 };
 
-use super::{Way, add, read, status::Status, target::Wanted};
-use crate::snapshot::disk::holds::{Found, HoldKind};
+use super::{Way, add, read, target::Wanted};
+use crate::{
+    kernel::{
+        processes::{self, Mapped},
+        stat::stat,
+    },
+    snapshot::disk::holds::{Found, HoldKind},
+};
 
 /// Descriptors that are looked at at once.
 const AT_ONCE: usize = 1000;
@@ -48,8 +54,8 @@ fn places(pid: u32, wanted: &Wanted) -> Vec<Way> {
     let kinds = [("exe", HoldKind::Program), ("cwd", HoldKind::WorkingDirectory), ("root", HoldKind::RootDirectory)];
     let place = |(name, how): (&str, HoldKind)| {
         let link = PathBuf::from(format!("/proc/{pid}/{name}"));
-        let (path, status) = (fs::read_link(&link).ok()?, Status::of(&link)?);
-        let is_usual = how == HoldKind::RootDirectory && wanted.usual_root == Some(status);
+        let (path, status) = (fs::read_link(&link).ok()?, stat(&link, true)?);
+        let is_usual = how == HoldKind::RootDirectory && wanted.usual_root == Some((status.dev, status.inode));
         (!is_usual && wanted.is_meant(status, &path)).then(|| Way { how, fd: None, what: text(&path) })
     };
     kinds.into_iter().filter_map(place).collect()
@@ -70,7 +76,7 @@ fn open(pid: u32, fd: u32, wanted: &Wanted) -> Option<Way> {
         return Some(Way { how: *how, fd: Some(fd), what: what.clone() });
     }
     // Pipes and the like lie nowhere.
-    let status = path.is_absolute().then(|| Status::of(&link))??;
+    let status = path.is_absolute().then(|| stat(&link, true))??;
     let how = || access(&fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap_or_default());
     wanted.is_meant(status, &path).then(|| Way { how: how(), fd: Some(fd), what: text(&path) })
 }
@@ -98,34 +104,13 @@ fn mapped(pid: u32, wanted: &Wanted) -> Vec<Way> {
     let maps = String::from_utf8_lossy(&maps);
     let mut seen = HashSet::new();
     let meant = |line| {
-        let Mapped { dev, inode, path } = mapping(line)?;
+        let Mapped { dev, inode, path, .. } = processes::mapped(line)?;
         // All that is escaped there.
         let path = path.replace("\\012", "\n");
         (wanted.is_meant_by(dev, inode, Path::new(&path)) && seen.insert((dev, inode))).then_some(path)
     };
     let paths: Vec<String> = maps.lines().filter_map(meant).collect();
     paths.into_iter().map(|what| Way { how: HoldKind::Mapping, fd: None, what }).collect()
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Mapped<'a> {
-    dev: u32,
-    inode: u64,
-    path: &'a str,
-}
-
-/// From `7f0c8e28a000-7f0c8e2b0000 r--p 00000000 fe:00 1702  /usr/lib/libc.so.6`. None of what is no file.
-fn mapping(line: &str) -> Option<Mapped<'_>> {
-    let mut rest = line;
-    let mut words = [""; 5];
-    for word in &mut words {
-        (*word, rest) = rest.trim_start().split_once(' ')?;
-    }
-    let [_, _, _, dev, inode] = words;
-    let (major, minor) = dev.split_once(':')?;
-    let dev = u32::from_str_radix(major, 16).ok()? << 20 | u32::from_str_radix(minor, 16).ok()?;
-    let inode = inode.parse().ok().filter(|&inode| inode > 0)?;
-    Some(Mapped { dev, inode, path: rest.trim_start() })
 }
 
 fn text(path: &Path) -> String {
@@ -135,16 +120,6 @@ fn text(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_of_maps() {
-        let line = "7f0c8e28a000-7f0c8e2b0000 r--p 00000000 fe:10 1702                       /srv/a b (deleted)";
-        let expected = Mapped { dev: 0xfe << 20 | 0x10, inode: 1702, path: "/srv/a b (deleted)" };
-        assert_eq!(mapping(line), Some(expected));
-        assert_eq!(mapping("7ffd0000-7ffd1000 rw-p 00000000 00:00 0                          [stack]"), None);
-        assert_eq!(mapping("7ffd0000-7ffd1000 rw-p 00000000 00:00 0 "), None);
-        assert_eq!(mapping(""), None);
-    }
 
     #[test]
     fn how_a_descriptor_was_opened() {

@@ -8,8 +8,11 @@ use std::{
 
 use rustix::fs::FileType;
 
-use super::{super::super::mounts, Way, read, sockets, status::Status};
-use crate::snapshot::disk::holds::Found;
+use super::{super::super::mounts, Way, read, sockets};
+use crate::{
+    kernel::stat::{Stat, stat},
+    snapshot::disk::holds::Found,
+};
 
 /// By what it is known when it is met.
 #[derive(Default)]
@@ -28,12 +31,12 @@ pub struct Wanted {
     /// Sockets by their inodes.
     pub sockets: HashMap<u64, Way>,
     /// What processes have as their root, unless they were given another.
-    pub usual_root: Option<Status>,
+    pub usual_root: Option<(u32, u64)>,
 }
 
 impl Wanted {
     pub fn of(asked: &str, found: &mut Found) -> Result<Self, String> {
-        let usual_root = Status::of(Path::new("/proc/1/root"));
+        let usual_root = stat(Path::new("/proc/1/root"), true).map(|root| (root.dev, root.inode));
         let digits = asked.strip_prefix(':').unwrap_or(asked);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let port = digits.parse().ok().filter(|&port| port > 0).ok_or("ports are 1 to 65535")?;
@@ -60,7 +63,7 @@ impl Wanted {
         let nodes = self.nodes.clone();
         let mounted = read(found, "mounts", move || {
             let lies_on = |one: &mounts::Mounted| {
-                let source = || Status::of(Path::new(&one.source)).and_then(|status| status.node);
+                let source = || stat(Path::new(&one.source), true).and_then(|stat| stat.node);
                 nodes.contains(&one.dev)
                     || one.source.starts_with('/') && source().is_some_and(|it| nodes.contains(&it))
             };
@@ -79,14 +82,14 @@ impl Wanted {
         self
     }
 
-    fn file(mut self, status: Status, found: &mut Found) -> Self {
+    fn file(mut self, status: Stat, found: &mut Found) -> Self {
         self.file = Some((status.dev, status.inode));
         if status.kind == FileType::Socket {
             self.is = "a socket".to_owned();
             self.sockets = sockets::at_path(&self.path, found);
             return self;
         }
-        self.below = status.kind == FileType::Directory;
+        self.below = status.is_folder();
         let mounted = mounts::each(&own_mounts()).filter(|one| Path::new(&one.at) == self.path).last();
         if let Some(mounted) = mounted {
             self.is = format!("the mount point of {} on {}", mounted.kind, mounted.source);
@@ -100,7 +103,7 @@ impl Wanted {
     }
 
     /// `path`: as whoever holds it sees it.
-    pub fn is_meant(&self, status: Status, path: &Path) -> bool {
+    pub fn is_meant(&self, status: Stat, path: &Path) -> bool {
         self.is_file(status.dev, status.inode)
             || self.filesystems.contains(&status.dev)
             || status.node.is_some_and(|node| self.nodes.contains(&node))
@@ -126,11 +129,11 @@ pub fn own_mounts() -> String {
 }
 
 /// `/srv/data`, `./file`, `sda`.
-fn place(asked: &str) -> Option<(PathBuf, Status)> {
+fn place(asked: &str) -> Option<(PathBuf, Stat)> {
     let device = Path::new("/dev").join(asked);
     let path = if !asked.contains('/') && device.exists() { device } else { PathBuf::from(asked) };
     let path = fs::canonicalize(path).ok()?;
-    let status = Status::of(&path)?;
+    let status = stat(&path, true)?;
     Some((path, status))
 }
 
