@@ -178,8 +178,6 @@ pub fn parse_from(
     Ok(Command::Run(Box::new(Plan { words, screen, ..plan })))
 }
 
-/// What walks over all tasks or descriptors may take of a CPU, each: a thousandth.
-const REST: u32 = 1000;
 /// Without a probe and without flags.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -196,7 +194,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
         tcp: Some(tcp(&Default::default())),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
-        disk: Some(plan::Disk { horizon, rest: REST, ..plan::Disk::default() }),
+        disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FIVE, ..plan::Disk::default() }),
         changes: Some(plan::Changes::default()),
         log: Some(plan::Log::default()),
         ..Plan::default()

@@ -70,7 +70,17 @@ macro_rules! plan {
 
 probes!(plan);
 
+/// After a walk over all tasks or descriptors of a large host, so many times as long without one: it may take a thousandth of a CPU,
+const REST: u32 = 1000;
+/// and five of them together hardly more than two.
+pub const REST_OF_FIVE: u32 = 2500;
+
 impl Plan {
+    /// After a walk over all tasks or descriptors of a large host, so many times as long without one.
+    pub fn rest(&self) -> u32 {
+        if self.overview { REST_OF_FIVE } else { REST }
+    }
+
     /// How long sleeps are, the probe `cpu` says, where the kernel keeps what that takes.
     pub fn look_at_all_sleeps(&mut self) {
         if let Some(syscalls) = &mut self.syscalls

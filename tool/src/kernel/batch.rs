@@ -4,7 +4,7 @@ use std::{io, os::fd::AsRawFd};
 
 use aya::Pod;
 
-const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
+use super::bpf::{MAP_LOOKUP_BATCH, bpf};
 
 /// Entries per system call. The kernel wants room for a whole bucket at once, and buckets are short.
 const ENTRIES: usize = 1024;
@@ -52,10 +52,8 @@ impl<K: Pod, V: Pod> Batch<K, V> {
                 map_fd: fd.as_raw_fd() as u32,
                 ..Attributes::default()
             };
-            let size = size_of::<Attributes>();
             // SAFETY: the buffers hold `count` keys and values; the kernel writes no more than that.
-            let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size) };
-            let error = (result < 0).then(io::Error::last_os_error);
+            let error = unsafe { bpf(MAP_LOOKUP_BATCH, &mut attributes) }.err();
             let code = error.as_ref().and_then(io::Error::raw_os_error);
             match (error, code) {
                 // ENOENT: that was the rest.

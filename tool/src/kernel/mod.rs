@@ -1,6 +1,7 @@
 //! Facts about this machine, and getting our programs into its kernel.
 
 pub mod batch;
+mod bpf;
 pub mod btf;
 pub mod capabilities;
 pub mod cost;

@@ -2,6 +2,7 @@
 //! iterators to everything of a kind, but not to the entries of one map.
 
 use std::{
+    ffi::c_long,
     fs::File,
     io::{self, ErrorKind, Read},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
@@ -10,10 +11,11 @@ use std::{
 
 use aya::{Ebpf, programs::Iter};
 
-use super::cost::Stopwatch;
+use super::{
+    bpf::{ITER_CREATE, LINK_CREATE, bpf},
+    cost::Stopwatch,
+};
 
-const BPF_LINK_CREATE: libc::c_long = 28;
-const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_TRACE_ITER: u32 = 28;
 
 /// The part of `union bpf_attr` that makes a link.
@@ -72,7 +74,7 @@ impl Walk {
             info_bytes: map.as_ref().map_or(0, |map| size_of_val(map) as u32),
             ..Link::default()
         };
-        Ok(Self { link: bpf(BPF_LINK_CREATE, &link)?, buffer: vec![0; CHUNK].into() })
+        Ok(Self { link: made(LINK_CREATE, link)?, buffer: vec![0; CHUNK].into() })
     }
 
     /// Walks once. What the program writes are `T`s, whole ones.
@@ -95,7 +97,7 @@ impl Walk {
     ) -> io::Result<Extent> {
         let watch = Stopwatch::start();
         let begin = Begin { link: self.link.as_raw_fd() as u32, flags: 0 };
-        let mut file = File::from(bpf(BPF_ITER_CREATE, &begin)?);
+        let mut file = File::from(made(ITER_CREATE, begin)?);
         let mut held = 0;
         loop {
             let bytes = again(|| file.read(&mut self.buffer[held..]))?;
@@ -128,12 +130,9 @@ fn again(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 }
 
 /// A command that makes a descriptor.
-fn bpf<A>(command: libc::c_long, attributes: &A) -> io::Result<OwnedFd> {
-    // SAFETY: the kernel reads this many bytes.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const *attributes, size_of::<A>()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+fn made<A>(command: c_long, mut attributes: A) -> io::Result<OwnedFd> {
+    // SAFETY: laid out for these commands; a number of objects is pointed to where there are some.
+    let fd = unsafe { bpf(command, &mut attributes) }?;
     // SAFETY: just made, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

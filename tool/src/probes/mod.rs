@@ -84,6 +84,8 @@ pub struct With<'a> {
     pub reasons: &'a Rc<ReasonNames>,
     /// Hooks that a run does without, and why.
     pub refused: &'a [(Hook, String)],
+    /// After a walk over all tasks of a large host, so many times as long without one.
+    pub rest: u32,
 }
 
 impl With<'_> {

@@ -89,7 +89,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         let running = plan.probes();
         resolved.iter().filter(|(probe, _)| running.contains(probe)).for_each(|(_, more)| facts.add(more));
         let (mut loaded, kernel_bytes) = load(plan, &mut facts, processors)?;
-        let with = With { processors, facts: &facts, reasons: &reasons, refused: &loaded.refused };
+        let with = With { processors, facts: &facts, reasons: &reasons, refused: &loaded.refused, rest: plan.rest() };
         let readers = Readers::open(&mut loaded.ebpf, plan, &with)?;
         loaded.attach()?;
         Ok((loaded, readers, facts, kernel_bytes))

@@ -103,7 +103,7 @@ impl Read for Reader {
     type Part = sample::Cpu;
 
     fn open(ebpf: &mut Ebpf, plan: &plan::Cpu, with: &With) -> Result<Self, LoadError> {
-        Self::new(ebpf, plan, with.processors, with.facts)
+        Self::new(ebpf, plan, with)
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Cpu, Counters)> {

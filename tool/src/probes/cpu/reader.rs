@@ -14,7 +14,7 @@ use stillwatch_common::{
 
 use super::{
     super::{
-        Counters,
+        Counters, With,
         hash_table::{HashTable, fd, take, unreadable},
         living_tasks,
     },
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     cli::plan,
     kernel::{
-        facts::{self, Facts},
+        facts,
         loader::{self, LoadError},
         mapping::Mapping,
         pace::Pace,
@@ -38,8 +38,6 @@ use crate::{
 const NO_WAITS: &str = "this kernel keeps no time of tasks that wait (CONFIG_SCHED_INFO, CONFIG_FAIR_GROUP_SCHED)";
 const NOT_KEPT: &str =
     "this kernel does not note when tasks begin to wait (boot with delayacct, or sysctl kernel.sched_schedstats)";
-/// Walks over all tasks of a large host take a thousandth of the time.
-const REST: u32 = 1000;
 const NO_WALK: &str = "the kernel refuses an iterator over tasks";
 
 pub struct Reader {
@@ -82,14 +80,14 @@ const MOST_DRIFT: i64 = (1 << 32) / 1000;
 
 impl Reader {
     /// Takes over the probe's maps.
-    pub fn new(ebpf: &mut Ebpf, plan: &plan::Cpu, processors: usize, facts: &Facts) -> Result<Self, LoadError> {
-        if facts.has(&facts::SE_DELAYED) {
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Cpu, with: &With) -> Result<Self, LoadError> {
+        if with.facts.has(&facts::SE_DELAYED) {
             loader::attach_later(ebpf, &MIGRATE);
         }
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, processors, true).map_err(unreadable)?,
+            cpus: Mapping::new(fd(ebpf, "CPU_CPU")?, with.processors, true).map_err(unreadable)?,
             shards: Mapping::new(fd(ebpf, "CPU_SHARDS")?, SHARDS, false).map_err(unreadable)?,
-            sleepers: match facts.has(&facts::CPU_SLEEPS) {
+            sleepers: match with.facts.has(&facts::CPU_SLEEPS) {
                 true => Some(Mapping::new(fd(ebpf, "CPU_SLEEPERS")?, SLEEPERS, true).map_err(unreadable)?),
                 false => None,
             },
@@ -103,22 +101,22 @@ impl Reader {
             ended: HashTable::new(take(ebpf, "CPU_ENDED")?, 1)?,
             interrupts: match plan.interrupts {
                 true => Some((
-                    Mapping::new(fd(ebpf, "CPU_INTERRUPTS")?, processors, false).map_err(unreadable)?,
+                    Mapping::new(fd(ebpf, "CPU_INTERRUPTS")?, with.processors, false).map_err(unreadable)?,
                     HashTable::new(take(ebpf, "CPU_IRQS")?, 1)?,
                 )),
                 false => None,
             },
             walk: Walk::new(ebpf, RUN_ITER, None).map_err(unreadable)?,
-            pace: Pace::new(REST),
+            pace: Pace::new(with.rest),
             walked_ns: 0,
             walked_before_ns: 0,
             sampled_ns: 0,
             tasks: Tasks::default(),
             quotas: Quotas::new(),
-            waits: facts.has(&facts::SCHED_QUEUED),
+            waits: with.facts.has(&facts::SCHED_QUEUED),
             last_waited: HashMap::new(),
             last_by: HashMap::new(),
-            drifts: vec![Drift::default(); processors],
+            drifts: vec![Drift::default(); with.processors],
         })
     }
 

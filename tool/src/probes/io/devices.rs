@@ -15,24 +15,22 @@ use crate::{kernel::in_time::in_time, sample::BlockDevice};
 #[derive(Default)]
 pub struct Devices {
     known: HashMap<u32, BlockDevice>,
-    /// Names below /sys/block when they were looked at last, and whether the disk has a size.
-    blocks: Vec<(String, bool)>,
+    /// Those with a size, when they were looked at last.
+    blocks: Vec<String>,
 }
 
 impl Devices {
-    /// Looks at which disks there are. True if there is one now whose driver takes bios, past the hooks for requests. One without
-    /// a size is not set up, as the first of zram's is on many hosts: it gets none.
+    /// Looks at which disks and partitions there are. True if there is one now whose driver takes bios, past the hooks for requests. One
+    /// without a size is not set up, as the first of zram's is on many hosts: it gets none, and is not among them.
     pub fn refresh(&mut self) -> bool {
-        let names = fs::read_dir("/sys/block").into_iter().flatten().flatten();
-        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut blocks: Vec<_> = names.map(|disk| (disk.clone(), has_size(&disk))).collect();
-        blocks.sort_unstable();
+        let text = fs::read_to_string("/proc/partitions").unwrap_or_default();
+        let blocks: Vec<String> = sized(&text).map(str::to_owned).collect();
         if blocks == self.blocks {
             return false;
         }
         self.blocks = blocks;
         self.known.clear();
-        self.blocks.iter().any(|(disk, sized)| *sized && takes_bios(disk))
+        self.blocks.iter().any(|disk| takes_bios(disk))
     }
 
     /// The device with this number as the kernel's programs see it: 12 bits major, 20 bits minor.
@@ -41,12 +39,15 @@ impl Devices {
     }
 }
 
-fn has_size(disk: &str) -> bool {
-    fs::read_to_string(Path::new("/sys/block").join(disk).join("size")).is_ok_and(|size| size.trim() != "0")
+/// Names, from `   7        0    1048576 loop0`.
+fn sized(partitions: &str) -> impl Iterator<Item = &str> {
+    partitions.lines().skip(2).filter_map(|line| line.split_ascii_whitespace().nth(3))
 }
 
 fn takes_bios(disk: &str) -> bool {
-    !Path::new("/sys/block").join(disk).join("mq").exists()
+    // A partition has no place of its own.
+    let place = Path::new("/sys/block").join(disk.replace('/', "!"));
+    place.exists() && !place.join("mq").exists()
 }
 
 fn look_up(dev: u32) -> BlockDevice {
@@ -104,4 +105,15 @@ pub fn disks() -> impl Iterator<Item = (u32, PathBuf)> {
 pub fn number(text: &str) -> Option<u32> {
     let (major, minor) = text.split_once(':')?;
     Some(major.parse::<u32>().ok()? << 20 | minor.parse::<u32>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_and_partitions_with_a_size_have_names() {
+        let text = "major minor  #blocks  name\n\n 254        0  268435456 vda\n 254        1    1048576 vda1\nodd\n";
+        assert_eq!(sized(text).collect::<Vec<_>>(), ["vda", "vda1"]);
+    }
 }

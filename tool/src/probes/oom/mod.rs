@@ -91,7 +91,7 @@ impl Read for Reader {
     type Part = sample::Oom;
 
     fn open(ebpf: &mut Ebpf, plan: &plan::Oom, with: &With) -> Result<Self, LoadError> {
-        Self::new(ebpf, plan, with.processors)
+        Self::new(ebpf, plan, with)
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Oom, Counters)> {

@@ -16,7 +16,7 @@ use stillwatch_common::oom::{Inside, Kill, Loss, PerCpu, Program, Progress, Resi
 
 use super::{
     super::{
-        Counters,
+        Counters, With,
         hash_table::{HashTable, fd, refused, take, unreadable},
         kernel_log::KernelLog,
         living_tasks,
@@ -48,8 +48,8 @@ const SIGNAL: usize = size_of::<Signal>();
 
 /// A walk over all tasks is cut short after this time,
 const BUDGET: Duration = Duration::from_millis(20);
-/// and on a large host there is none for so many times as long.
-const REST: u32 = 2000;
+/// and on a large host they are so many times as rare as others.
+const RARER: u32 = 2;
 
 /// Between the first tracepoint of a wait and the mark of a task that reclaims lie a few instructions, or an interruption.
 const BEGUN_NS: u64 = 100_000_000;
@@ -87,9 +87,9 @@ pub struct Reader {
 
 impl Reader {
     /// Takes over the probe's maps. Before the programs are attached, so that no record of a kill that they see is missed.
-    pub fn new(ebpf: &mut Ebpf, plan: &plan::Oom, processors: usize) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Oom, with: &With) -> Result<Self, LoadError> {
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "OOM_CPU")?, processors, false).map_err(unreadable)?,
+            cpus: Mapping::new(fd(ebpf, "OOM_CPU")?, with.processors, false).map_err(unreadable)?,
             stalls: HashTable::new(take(ebpf, "OOM_STALLS")?, 1)?,
             tasks: HashTable::new(take(ebpf, "OOM_TASKS")?, 1)?,
             events: RingBuf::try_from(take(ebpf, "OOM_EVENTS")?).map_err(refused)?,
@@ -102,7 +102,7 @@ impl Reader {
             unended: 0,
             last: HashMap::new(),
             residents: Walk::new(ebpf, MEMORY_ITER, None).map_err(unreadable)?,
-            pace: Pace::new(REST),
+            pace: Pace::new(with.rest * RARER),
             recorder: Recorder::new(plan.lead_up),
             limits: Vec::with_capacity(256),
             residents_unavailable: None,

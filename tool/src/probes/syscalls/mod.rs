@@ -79,7 +79,7 @@ impl Read for Reader {
     type Part = sample::Syscalls;
 
     fn open(ebpf: &mut Ebpf, plan: &plan::Syscalls, with: &With) -> Result<Self, LoadError> {
-        Self::new(ebpf, plan, with.processors)
+        Self::new(ebpf, plan, with)
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Syscalls, Counters)> {

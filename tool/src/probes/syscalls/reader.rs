@@ -18,7 +18,7 @@ use crate::{
     kernel::{loader::LoadError, mapping::Mapping, pace::Pace, walk::Walk},
     names::Names,
     probes::{
-        Counters,
+        Counters, With,
         hash_table::{HashTable, fd, refused, take, unreadable},
         living_tasks,
     },
@@ -32,8 +32,6 @@ const IN_FLIGHT: usize = 256;
 /// Of these, those whose stack is read, the oldest first, if they take so long.
 const LOOKED_AT: usize = 64;
 const LONG_NS: u64 = 1_000_000_000;
-/// Walks over all tasks of a large host take a thousandth of the time.
-const REST: u32 = 1000;
 
 pub struct Reader {
     cpus: Mapping<PerCpu>,
@@ -56,7 +54,7 @@ pub struct Reader {
 
 impl Reader {
     /// Takes over the probe's maps and fills those that user space fills. Before the programs are attached.
-    pub fn new(ebpf: &mut Ebpf, plan: &plan::Syscalls, processors: usize) -> Result<Self, LoadError> {
+    pub fn new(ebpf: &mut Ebpf, plan: &plan::Syscalls, with: &With) -> Result<Self, LoadError> {
         let layout = Mapping::<Layout>::new(fd(ebpf, "SYSCALLS_LAYOUT")?, 1, true).map_err(unreadable)?;
         for layout in layout.values() {
             for at in 0..ROWS {
@@ -71,18 +69,18 @@ impl Reader {
         }
         let is_long = plan.mode == Mode::Long;
         Ok(Self {
-            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, if is_long { 1 } else { processors }, true)
+            cpus: Mapping::new(fd(ebpf, "SYSCALLS_CPU")?, if is_long { 1 } else { with.processors }, true)
                 .map_err(unreadable)?,
             layout,
             tasks: HashTable::new(take(ebpf, "SYSCALLS_TASKS")?, 1)?,
-            errnos: HashTable::new(take(ebpf, "SYSCALLS_ERRNO")?, processors)?,
+            errnos: HashTable::new(take(ebpf, "SYSCALLS_ERRNO")?, with.processors)?,
             slow: HashTable::new(take(ebpf, "SYSCALLS_SLOW")?, 1)?,
             callers: match plan.by.is_some() || plan.failing {
                 true => Some(HashTable::new(take(ebpf, "SYSCALLS_CALLERS")?, 1)?),
                 false => None,
             },
             walk: if is_long { Walk::new(ebpf, SLEEP_ITER, None).map_err(unreadable)? } else { None },
-            pace: Pace::new(REST),
+            pace: Pace::new(with.rest),
             asleep: Vec::new(),
             idle: plan.idle,
             mode: plan.mode,

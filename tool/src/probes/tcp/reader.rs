@@ -82,7 +82,7 @@ impl Reader {
             listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
             no_listeners: with.why_not(LISTENER_ITER),
             _listeners: listeners,
-            windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?),
+            windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?, with.rest),
             no_windows: with.why_not(WINDOW_ITER),
             rings: Rings::new(ebpf, plan, with.processors)?,
             captured: Vec::new(),

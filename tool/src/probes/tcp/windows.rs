@@ -1,7 +1,6 @@
 //! Connections whose window is closed: one side has something to send, and the other does not read.
 //!
-//! No hook tells of them, so all descriptors are walked over in the kernel, some 0.3 µs each: at a tick, and on a large host never for more
-//! than a thousandth of the time. What one walk found stands until the next.
+//! No hook tells of them, so all descriptors are walked over in the kernel, some 0.3 µs each: at a tick, and on a large host rarer the longer it takes. What one walk found stands until the next.
 
 use std::{collections::HashMap, io, time::Duration};
 
@@ -13,9 +12,6 @@ use crate::{
     sample::Closed,
 };
 
-/// After a walk, this many times as long without one.
-const REST: u32 = 1000;
-
 pub struct Windows {
     /// `None`: the kernel refused the iterator.
     walk: Option<Walk>,
@@ -24,8 +20,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    pub fn new(walk: Option<Walk>) -> Self {
-        Self { walk, found: Vec::new(), pace: Pace::new(REST) }
+    pub fn new(walk: Option<Walk>, rest: u32) -> Self {
+        Self { walk, found: Vec::new(), pace: Pace::new(rest) }
     }
 
     /// `None`: there is no iterator.
@@ -62,6 +58,6 @@ mod tests {
         let then = since(&first, vec![end(7, 100), end(8, 6), end(9, 1)], second(13));
         assert_eq!(ages(&then), [second(3), second(0), second(0)]);
         assert_eq!(ages(&since(&then, vec![end(7, 100), end(8, 6)], second(14))), [second(4), second(1)]);
-        assert!(Windows::new(None).read(second(1)).unwrap().is_none());
+        assert!(Windows::new(None, 1).read(second(1)).unwrap().is_none());
     }
 }
