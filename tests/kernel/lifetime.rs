@@ -2,6 +2,9 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
@@ -11,11 +14,15 @@ use aya::{
     programs::loaded_programs,
 };
 
-use super::{Test, every_kernel, stillwatch::Watch};
+use serde_json::Value;
+use stillwatch_tests::stillwatch;
+
+use super::{Test, every_kernel, here, stillwatch::Watch};
 
 pub const TESTS: &[Test] = &[
     every_kernel("syscalls_sigkill_leaves_nothing_behind", sigkill),
     every_kernel("rights_that_are_not_needed_are_given_up", rights),
+    here("what_needs_no_programs_goes_on_without_any", without_programs),
 ];
 
 /// All threads have those that are needed, if we have them, those that read logs, too; `CAP_SYS_ADMIN` is not in use.
@@ -46,6 +53,41 @@ fn rights_of(watch: &Watch) -> Result<()> {
             std::thread::sleep(Duration::from_millis(3));
         }
     }
+    Ok(())
+}
+
+/// As a user who may load none: what needs some says so, the rest is there.
+fn without_programs() -> Result<()> {
+    // Its own place may be closed to others.
+    let copy = Path::new("/tmp").join(format!("stillwatch-{}", std::process::id()));
+    fs::copy(stillwatch().get_program(), &copy)?;
+    let run = |words: &[&str]| Command::new(&copy).args(words).uid(65534).gid(65534).output();
+    let runs = [
+        run(&["changes", "--since", "1h", "1", "1", "--json"]),
+        run(&["1", "1", "--json"]),
+        run(&["io", "--syscalls", "1", "1"]),
+    ];
+    fs::remove_file(&copy)?;
+    let [changes, overview, io] = runs;
+    let (changes, overview, io) = (changes?, overview?, io?);
+    let held = |output: &Output| -> Result<Vec<Value>> {
+        ensure!(output.status.success(), "{output:?}");
+        let lines: Result<Vec<Value>, _> = str::from_utf8(&output.stdout)?.lines().map(serde_json::from_str).collect();
+        Ok(lines?)
+    };
+    let lines = held(&changes)?;
+    ensure!(lines.iter().any(|line| line["probe"] == "changes" && line["changes"].is_array()), "{lines:#?}");
+    let lines = held(&overview)?;
+    for line in lines.iter().filter(|line| line["type"] == "snapshot" && line["probe"] != "overview") {
+        let is_missing = ["syscalls", "io", "tcp", "oom", "cpu"].iter().any(|probe| line["probe"] == *probe);
+        ensure!(line.get("unavailable").is_some() == is_missing, "{line:#}");
+    }
+    let has_room = |line: &Value| line["filesystems"].as_array().is_some_and(|all| !all.is_empty());
+    ensure!(lines.iter().any(|line| line["probe"] == "disk" && has_room(line)), "{lines:#?}");
+    let said = String::from_utf8(io.stderr.clone())?;
+    let is_one_line =
+        said.starts_with("stillwatch: not allowed to load BPF programs: run as root") && said.lines().count() == 1;
+    ensure!(io.status.code() == Some(1) && io.stdout.is_empty() && is_one_line, "{io:?}");
     Ok(())
 }
 

@@ -22,6 +22,16 @@ use crate::for_tests;
 /// The compiled eBPF crate.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/stillwatch.bpf.o"));
 
+/// An object without programs and maps: an ELF header (64 bits, little-endian, relocatable, `EM_BPF`), and nothing behind it.
+#[repr(align(8))]
+struct Nothing([u8; 64]);
+static NOTHING: Nothing = {
+    let mut header = [0; 64];
+    (header[0], header[1], header[2], header[3], header[4], header[5], header[6]) = (0x7f, b'E', b'L', b'F', 2, 1, 1);
+    (header[16], header[18], header[20], header[52], header[58]) = (1, 247, 1, 64, 64);
+    Nothing(header)
+};
+
 /// Where a program looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hook {
@@ -84,7 +94,7 @@ pub enum LoadError {
         "not allowed to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON (and without a seccomp profile or \
          lockdown that forbids bpf)"
     )]
-    NotPermitted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    NotPermitted,
     #[error("can't read the kernel's BTF: {0}")]
     Btf(#[from] aya::BtfError),
     #[error("can't load the compiled programs: {}", chain(.0))]
@@ -98,6 +108,11 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Nothing can be loaded, whatever it is.
+    pub fn is_of_all(&self) -> bool {
+        matches!(self, Self::NotPermitted | Self::Btf(_))
+    }
+
     /// The map that could not be made, if it is that.
     pub fn map(&self) -> Option<&str> {
         match self {
@@ -122,6 +137,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     tracing::debug!("{text}");
     let first = text.lines().next().unwrap_or_default();
     first.split(". Verifier output:").next().unwrap_or_default().to_owned()
+}
+
+/// What the kernel refused first says nothing more.
+fn not_permitted(error: &dyn std::error::Error) -> LoadError {
+    chain(error);
+    LoadError::NotPermitted
 }
 
 /// Nobody may load anything.
@@ -179,8 +200,23 @@ fn tracepoint<'a>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut BtfTracePoin
     ebpf.program_mut(name)?.try_into().ok()
 }
 
-/// Creates the maps, with the sizes given, and loads the programs of `hooks`.
+/// Creates the maps, with the sizes given, and loads the programs of `hooks`: nothing at all where there are none, or where none is allowed
+/// and a run can do without all of them.
 pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> Result<Loaded, LoadError> {
+    let refused = match hooks {
+        [] => Vec::new(),
+        _ => match load_all(facts, entries, hooks) {
+            Err(error) if error.is_of_all() && hooks.iter().all(|hook| hook.optional) => {
+                hooks.iter().map(|&hook| (hook, error.to_string())).collect()
+            }
+            result => return result,
+        },
+    };
+    let ebpf = EbpfLoader::new().load(&NOTHING.0)?;
+    Ok(Loaded { ebpf, refused, links: Links::default(), hooks: Vec::new() })
+}
+
+fn load_all(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> Result<Loaded, LoadError> {
     let mut loader = EbpfLoader::new();
     // aya asks for the verifier's log only after a refusal.
     loader.verifier_log_level(VerifierLogLevel::DEBUG);
@@ -188,9 +224,9 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
     for &(map, entries) in entries {
         loader.map_max_entries(map, entries);
     }
-    let mut ebpf = loader.load(OBJECT).map_err(|error| {
-        if is_permission(&error) { LoadError::NotPermitted(error.into()) } else { LoadError::Object(error) }
-    })?;
+    let mut ebpf = loader
+        .load(OBJECT)
+        .map_err(|error| if is_permission(&error) { not_permitted(&error) } else { LoadError::Object(error) })?;
     let btf = Btf::from_sys_fs()?;
     let mut loaded = Vec::new();
     let mut refused = Vec::new();
@@ -200,7 +236,7 @@ pub fn load(facts: &Facts, entries: &[(&'static str, u32)], hooks: &[Hook]) -> R
             // A kernel may refuse single kinds of programs to root, too.
             Err(LoadError::Refused { source, .. }) if hook.optional => refused.push((hook, chain(&source))),
             Err(LoadError::Refused { source, .. }) if is_permission(&source) && loaded.is_empty() => {
-                return Err(LoadError::NotPermitted(source.into()));
+                return Err(not_permitted(&source));
             }
             Err(error) => return Err(error),
         }
@@ -232,6 +268,11 @@ fn load_one(ebpf: &mut Ebpf, hook: Hook, btf: &Btf) -> Result<(), LoadError> {
 }
 
 impl Loaded {
+    /// No map is there, either.
+    pub fn is_nothing(&self) -> bool {
+        self.hooks.is_empty()
+    }
+
     /// Attaches in the order in which the hooks were given.
     pub fn attach(&mut self) -> Result<(), LoadError> {
         for hook in self.hooks.clone().into_iter().filter(|hook| !hook.later) {

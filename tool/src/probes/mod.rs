@@ -118,9 +118,9 @@ macro_rules! all {
 
 probes!(all);
 
-/// Which of the probes of a plan can't do without a hook.
-pub fn in_need_of(plan: &Plan, hook: &str) -> Vec<&'static str> {
-    let needs = |probe: &&Probe| (probe.hooks)(plan).iter().any(|own| own.name == hook && !own.optional);
+/// Which of the probes of a plan can't do without such a hook.
+pub fn in_need_of(plan: &Plan, is_such: impl Fn(&Hook) -> bool) -> Vec<&'static str> {
+    let needs = |probe: &&Probe| (probe.hooks)(plan).iter().any(|own| is_such(own) && !own.optional);
     ALL.iter().filter(needs).map(|probe| probe.name).collect()
 }
 

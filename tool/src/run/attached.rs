@@ -11,7 +11,7 @@ use super::{
     budget::{Budget, Spent, Step},
     host::now,
     readers::Readers,
-    start::{Failed, Start, none_left},
+    start::{Failed, Start, by_reason, none_left},
 };
 use crate::{
     between,
@@ -28,7 +28,7 @@ use crate::{
     },
     names::Names,
     probes::{self, Tick, With, filter, tcp},
-    sample::{Moment, Sample, Usage},
+    sample::{Moment, ReasonNames, Sample, Usage},
     snapshot::{Lost, Unavailable, tcp::Packet},
 };
 
@@ -65,37 +65,24 @@ const CALIBRATION: Duration = Duration::from_millis(50);
 
 pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let processors = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
-    let btf = KernelBtf::open()?;
-    let mut common = Facts::of_every_probe(&btf)?;
-    filter::set(&plan.filter, &mut common, &btf, features)?;
     let mut start = Start::new(plan);
-    let mut resolved = Vec::new();
-    for probe in probes::ALL.iter().filter(|probe| probe.runs(plan)) {
-        // Each by itself: half of what a probe needs would be in the way of others.
-        let mut facts = common.clone();
-        match facts.resolve(probe.name, &btf) {
-            Ok(()) => resolved.push((probe.name, facts)),
-            Err(error) => start.leave_out(probe.name, error.into())?,
-        }
-    }
-    if !resolved.iter().any(|(_, facts)| facts.has(&facts::SCHED_QUEUED)) {
+    let Resolved { mut common, each, reasons } = resolve(&mut start, features)?;
+    if !each.iter().any(|(_, facts)| facts.has(&facts::SCHED_QUEUED)) {
         start.plan.look_at_all_sleeps();
     }
-    let reasons = Rc::new(plan.tcp.as_ref().map(|_| tcp::reasons::resolve(&btf)).unwrap_or_default());
-    drop(btf);
     common.set(&facts::STARTED_NS, now().ns());
     let (loaded, mut readers, facts, kernel_bytes) = start.attempt(|plan| {
         let mut facts = common.clone();
         let running = plan.probes();
-        resolved.iter().filter(|(probe, _)| running.contains(probe)).for_each(|(_, more)| facts.add(more));
+        each.iter().filter(|(probe, _)| running.contains(probe)).for_each(|(_, more)| facts.add(more));
         let (mut loaded, kernel_bytes) = load(plan, &mut facts, processors)?;
         let with = With { processors, facts: &facts, reasons: &reasons, refused: &loaded.refused, rest: plan.rest() };
         let readers = Readers::open(&mut loaded.ebpf, plan, &with)?;
         loaded.attach()?;
         Ok((loaded, readers, facts, kernel_bytes))
     })?;
-    for Unavailable { probe, why } in &start.unavailable {
-        tracing::warn!("{probe} is unavailable: {why}");
+    for (probes, why) in by_reason(&start.unavailable) {
+        tracing::warn!("{probes} unavailable: {why}");
     }
     let mut missing = Vec::new();
     if features.privileges.first_pid_namespace == Some(false) {
@@ -138,6 +125,39 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     })
 }
 
+/// What the kernel's types say.
+#[derive(Default)]
+struct Resolved {
+    common: Facts,
+    /// What one probe needs beyond that: half of it would be in the way of others.
+    each: Vec<(&'static str, Facts)>,
+    reasons: Rc<ReasonNames>,
+}
+
+/// Nothing, where no program is to be loaded, or none can be.
+fn resolve(start: &mut Start, features: &Features) -> Result<Resolved> {
+    let probes: Vec<_> = probes::ALL.iter().filter(|probe| !(probe.hooks)(&start.plan).is_empty()).collect();
+    if probes.is_empty() {
+        return Ok(Resolved::default());
+    }
+    let btf = match KernelBtf::open() {
+        Ok(btf) => btf,
+        Err(error) => return start.without_programs(error.into()).map(|()| Resolved::default()),
+    };
+    let mut common = Facts::of_every_probe(&btf)?;
+    filter::set(&start.plan.filter, &mut common, &btf, features)?;
+    let mut each = Vec::new();
+    for probe in probes {
+        let mut facts = common.clone();
+        match facts.resolve(probe.name, &btf) {
+            Ok(()) => each.push((probe.name, facts)),
+            Err(error) => start.leave_out(probe.name, error.into())?,
+        }
+    }
+    let reasons = Rc::new(start.plan.tcp.as_ref().map(|_| tcp::reasons::resolve(&btf)).unwrap_or_default());
+    Ok(Resolved { common, each, reasons })
+}
+
 /// Loads what a plan needs.
 fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u64), Failed> {
     let (mut hooks, mut entries, mut per_processor) = (vec![], vec![], vec![]);
@@ -155,10 +175,12 @@ fn load(plan: &Plan, facts: &mut Facts, processors: usize) -> Result<(Loaded, u6
     }
     let maps =
         memory::maps(loader::OBJECT, &entries, &per_processor, processors as u32).map_err(anyhow::Error::from)?;
-    let kernel_bytes = maps.iter().map(|map| map.bytes(processors as u64)).sum();
     let mut loaded = loader::load(facts, &entries, &hooks)?;
+    if loaded.is_nothing() {
+        return Ok((loaded, 0));
+    }
     filter::fill(&plan.filter, &mut loaded.ebpf)?;
-    Ok((loaded, kernel_bytes))
+    Ok((loaded, maps.iter().map(|map| map.bytes(processors as u64)).sum()))
 }
 
 impl Attached {

@@ -21,6 +21,8 @@ pub struct Failed {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Of {
     All,
+    /// Of those that can't do without programs.
+    Programs,
     One(&'static str),
     /// Of those that can't do without this hook.
     Hook(&'static str),
@@ -37,6 +39,7 @@ impl From<LoadError> for Failed {
         let owner = |map: &str| probes::ALL.iter().find(|probe| map.starts_with(probe.maps)).map(|probe| probe.name);
         let of = match &error {
             LoadError::Refused { hook, .. } => Of::Hook(hook.name),
+            error if error.is_of_all() => Of::Programs,
             other => other.map().and_then(owner).map_or(Of::All, Of::One),
         };
         let error = match &error {
@@ -66,6 +69,20 @@ impl Start {
         Ok(())
     }
 
+    /// Goes on without those that need programs.
+    pub fn without_programs(&mut self, error: anyhow::Error) -> Result<()> {
+        self.leave_all_out(probes::in_need_of(&self.plan, |_| true), error)
+    }
+
+    fn leave_all_out(&mut self, probes: Vec<&'static str>, error: anyhow::Error) -> Result<()> {
+        let text = format!("{error:#}");
+        let mut error = Some(error);
+        for probe in probes {
+            self.leave_out(probe, error.take().unwrap_or_else(|| anyhow!("{text}")))?;
+        }
+        Ok(())
+    }
+
     /// Tries until all probes that are left can run.
     pub fn attempt<T>(&mut self, mut load: impl FnMut(&Plan) -> Result<T, Failed>) -> Result<T> {
         loop {
@@ -77,11 +94,7 @@ impl Start {
             if whose.is_empty() {
                 return Err(failed.error);
             }
-            let mut error = Some(failed.error);
-            let text = error.as_ref().map(|error| format!("{error:#}")).unwrap_or_default();
-            for probe in whose {
-                self.leave_out(probe, error.take().unwrap_or_else(|| anyhow!("{text}")))?;
-            }
+            self.leave_all_out(whose, failed.error)?;
         }
     }
 }
@@ -91,10 +104,11 @@ fn whose<T>(of: &Of, plan: &Plan, load: &mut impl FnMut(&Plan) -> Result<T, Fail
     let running = plan.probes();
     let hook = match *of {
         Of::All => return vec![],
+        Of::Programs => return probes::in_need_of(plan, |_| true),
         Of::One(probe) => return running.into_iter().filter(|&name| name == probe).collect(),
         Of::Hook(hook) => hook,
     };
-    let users = probes::in_need_of(plan, hook);
+    let users = probes::in_need_of(plan, |own| own.name == hook);
     if users.len() < 2 {
         return users;
     }
@@ -108,13 +122,25 @@ fn whose<T>(of: &Of, plan: &Plan, load: &mut impl FnMut(&Plan) -> Result<T, Fail
 
 /// Why a run ends.
 pub fn none_left(unavailable: &[Unavailable]) -> anyhow::Error {
-    match unavailable {
-        [one] => anyhow!("{}", one.why),
+    match &by_reason(unavailable)[..] {
+        [(_, why)] => anyhow!("{why}"),
         all => {
-            let all: Vec<_> = all.iter().map(|one| format!("{}: {}", one.probe, one.why)).collect();
+            let all: Vec<_> = all.iter().map(|(probes, why)| format!("{probes}: {why}")).collect();
             anyhow!("no probe can run: {}", all.join("; "))
         }
     }
+}
+
+/// Those that are missing for the same reason, together.
+pub fn by_reason(unavailable: &[Unavailable]) -> Vec<(String, &str)> {
+    let mut all: Vec<(String, &str)> = Vec::new();
+    for Unavailable { probe, why } in unavailable {
+        match all.iter_mut().find(|(_, known)| known == why) {
+            Some((probes, _)) => *probes += &format!(", {probe}"),
+            None => all.push(((*probe).to_owned(), why)),
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -177,6 +203,18 @@ mod tests {
         let mut start = Start::new(&plan(&["io", "--syscalls"]));
         let each = |plan: &Plan| Err::<(), _>(fails(Of::One(plan.probes().first().copied().unwrap_or_default())));
         let error = start.attempt(each).unwrap_err().to_string();
-        assert_eq!(error, "no probe can run: syscalls: no memory; io: no memory");
+        assert_eq!(error, "no memory");
+        let both = [("syscalls", "no memory"), ("io", "not allowed")];
+        let both = both.map(|(probe, why)| Unavailable { probe, why: why.into() });
+        assert_eq!(none_left(&both).to_string(), "no probe can run: syscalls: no memory; io: not allowed");
+    }
+
+    #[test]
+    fn what_needs_no_programs_goes_on_without_any() {
+        let mut start = Start::new(&plan(&[]));
+        let needs = |plan: &Plan| plan.tcp.is_some() || plan.io.is_some();
+        start.attempt(|plan| if needs(plan) { Err(fails(Of::Programs)) } else { Ok(()) }).unwrap();
+        assert_eq!(start.plan.probes(), ["disk", "log", "changes"]);
+        assert_eq!(by_reason(&start.unavailable), [("syscalls, io, tcp, oom, cpu".to_owned(), "no memory")]);
     }
 }

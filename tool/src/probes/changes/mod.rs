@@ -56,8 +56,8 @@ impl Read for Reader {
     type Plan = plan::Changes;
     type Part = sample::Changes;
 
-    fn open(_: &mut Ebpf, plan: &plan::Changes, _: &With) -> Result<Self, LoadError> {
-        Ok(Self { since: plan.since, read: None, watching: watching(&plan.watch) })
+    fn open(_: &mut Ebpf, plan: &plan::Changes, with: &With) -> Result<Self, LoadError> {
+        Ok(Self { since: plan.since, read: None, watching: watching(&plan.watch, with.rest * RARER) })
     }
 
     fn read(&mut self, tick: &mut Tick) -> std::io::Result<(sample::Changes, Counters)> {
@@ -72,10 +72,13 @@ impl Read for Reader {
     }
 }
 
+/// A look at each of seven places comes so many times as rarely as a walk over all tasks.
+const RARER: u32 = 4;
+
 /// What hangs together hides only itself: each has a thread of its own.
-fn watching(folders: &[PathBuf]) -> Vec<Watching> {
+fn watching(folders: &[PathBuf], rest: u32) -> Vec<Watching> {
     let (second, seconds) = (Duration::from_secs(1), Duration::from_secs(5));
-    let of = |area, least, watched: Vec<Box<dyn Watched>>| Watching::new(area, least, watched);
+    let of = |area, least, watched: Vec<Box<dyn Watched>>| Watching::new(area, (least, rest), watched);
     vec![
         of(
             "kernel",

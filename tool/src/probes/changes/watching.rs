@@ -15,8 +15,6 @@ use crate::{
     sample::{Change, ChangeKind, Did, Moment, Watch},
 };
 
-/// After a look, this many times as long without one.
-const REST: u32 = 4000;
 /// Of one look; the earliest of more are left out.
 const MOST: usize = 1024;
 
@@ -46,6 +44,8 @@ pub struct Watching {
     area: &'static str,
     /// Between the begins of two looks.
     least: Duration,
+    /// After a look, this many times as long without one.
+    rest: u32,
     watched: Arc<Mutex<Vec<Box<dyn Watched>>>>,
     going_on: Later<(Found, Duration)>,
     /// When the look began that goes on, or was the last.
@@ -57,9 +57,9 @@ pub struct Watching {
 }
 
 impl Watching {
-    pub fn new(area: &'static str, least: Duration, watched: Vec<Box<dyn Watched>>) -> Self {
+    pub fn new(area: &'static str, (least, rest): (Duration, u32), watched: Vec<Box<dyn Watched>>) -> Self {
         let (watched, going_on) = (Arc::new(Mutex::new(watched)), Later::default());
-        Self { area, least, watched, going_on, begun: None, last: None, left_out: 0, why: None }
+        Self { area, least, rest, watched, going_on, begun: None, last: None, left_out: 0, why: None }
     }
 
     /// What the last look has found, if it has ended since; begins another if one is due, and `waits` for it for a moment.
@@ -82,7 +82,7 @@ impl Watching {
     fn is_due(&self, now: Duration) -> bool {
         // A tick may come a little early.
         let least = self.least.mul_f64(0.9);
-        self.last.is_none_or(|(at, took)| now >= at + least.max(took * REST))
+        self.last.is_none_or(|(at, took)| now >= at + least.max(took * self.rest))
     }
 
     fn begin(&mut self, now: Moment, since: Duration, waits: bool) -> Vec<Change> {
@@ -211,7 +211,7 @@ pub mod tests {
 
     #[test]
     fn a_first_look_goes_back_so_far_and_no_look_is_longer_than_its_bound() {
-        let mut watching = Watching::new("many", Duration::from_secs(1), vec![Box::new(Many(5000))]);
+        let mut watching = Watching::new("many", (Duration::from_secs(1), 4000), vec![Box::new(Many(5000))]);
         let now = glance(0).now;
         assert!(watching.look(now, Duration::from_secs(600), false).is_empty());
         assert!(
@@ -233,7 +233,7 @@ pub mod tests {
                 found.changes.push(glance.seen(ChangeKind::File, Did::Written, "x", ""));
             }
         }
-        let mut watching = Watching::new("once", Duration::from_secs(1), vec![Box::new(Once)]);
+        let mut watching = Watching::new("once", (Duration::from_secs(1), 4000), vec![Box::new(Once)]);
         let mut look = |second| watching.look(glance(second).now, Duration::ZERO, true);
         assert!(look(0).is_empty());
         let mut found = Vec::new();
@@ -248,7 +248,7 @@ pub mod tests {
 
     #[test]
     fn what_is_dear_is_looked_at_seldom() {
-        let mut watching = Watching::new("none", Duration::from_secs(1), vec![]);
+        let mut watching = Watching::new("none", (Duration::from_secs(1), 4000), vec![]);
         assert!(watching.is_due(Duration::ZERO));
         watching.last = Some((Duration::from_secs(10), Duration::from_millis(3)));
         let due = |seconds| watching.is_due(Duration::from_secs(seconds));

@@ -113,7 +113,39 @@ pub fn rest_in_words(found: &Findings) -> String {
     };
     let not_measured = match &found.not_measured[..] {
         [] => String::new(),
-        what => format!("; not measured: {}", escape(&what.join(", "))),
+        what => format!("; not measured: {}", escape(&by_reason(what).join(", "))),
     };
     fine + &not_measured
+}
+
+/// `cpu, disks (why)` of `cpu (probe is unavailable: why)` and `disks (probe is unavailable: why)`.
+fn by_reason(what: &[String]) -> Vec<String> {
+    let reason = |one: &str| {
+        let (_, why) = one.strip_suffix(')')?.split_once(" (")?;
+        Some(why.split_once(" is unavailable: ")?.1.to_owned())
+    };
+    let mut all: Vec<(Option<String>, String)> = Vec::new();
+    for one in what {
+        match (reason(one), all.last_mut()) {
+            (Some(why), Some((Some(last), text))) if why == *last => {
+                let named =
+                    |text: &str| text.split_once(" (").map_or_else(|| text.to_owned(), |(area, _)| area.to_owned());
+                *text = format!("{}, {} ({why})", named(text), named(one));
+            }
+            (why, _) => all.push((why, one.clone())),
+        }
+    }
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_reason;
+
+    #[test]
+    fn what_is_missing_for_one_reason_is_told_with_it_once() {
+        let what =
+            ["CPU (cpu is unavailable: no BPF (1))", "disks (io is unavailable: no BPF (1))", "calls", "x (why)"];
+        assert_eq!(by_reason(&what.map(str::to_owned)), ["CPU, disks (no BPF (1))", "calls", "x (why)"]);
+    }
 }
