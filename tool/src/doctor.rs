@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use crate::kernel::features::{Availability, Features};
 
-/// One place in the kernel that a probe attaches to.
+/// One place in the kernel that a probe attaches to, or of the host that it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookReport {
     /// As in `tp_btf sched_switch`.

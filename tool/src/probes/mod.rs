@@ -43,6 +43,8 @@ pub struct Probe {
     pub entries: fn(&Plan, processors: u32) -> Vec<(&'static str, u32)>,
     /// Switches and thresholds of the programs.
     pub set: fn(&Plan, &mut Facts),
+    /// What it reads of the host that need not be there: where, what for, and why it cannot.
+    pub reads: fn() -> Vec<(&'static str, &'static str, Result<(), String>)>,
 }
 
 /// What a probe's maps say beside its sample, since attach.
@@ -56,7 +58,15 @@ pub struct Counters {
 impl Probe {
     /// One that reads what the kernel or the host keeps anyway.
     pub const fn without_hooks(name: &'static str, maps: &'static str) -> Self {
-        Self { name, maps, per_processor: &[], hooks: |_| Vec::new(), entries: |_, _| Vec::new(), set: |_, _| {} }
+        Self {
+            name,
+            maps,
+            per_processor: &[],
+            hooks: |_| Vec::new(),
+            entries: |_, _| Vec::new(),
+            set: |_, _| {},
+            reads: Vec::new,
+        }
     }
 
     /// Whether it has hooks or not: what the kernel shows anyway needs none.

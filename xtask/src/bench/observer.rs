@@ -116,7 +116,8 @@ impl Observer {
         let child = command.spawn().with_context(|| format!("starting {}", self.name))?;
         let mut attached = Attached { child: Some(child), others: Vec::new() };
         let start = Instant::now();
-        while links(attached.pid()) == 0 && !is_tracer(attached.pid()) && !listens(attached.pid()) {
+        let is_ready = |pid| links(pid) > 0 || is_tracer(pid) || listens(pid) || gave_up_rights(pid);
+        while !is_ready(attached.pid()) {
             let ended = attached.child.as_mut().map(Child::try_wait).transpose()?.flatten();
             if ended.is_some() || start.elapsed() > ATTACHING {
                 bail!("{} does not attach: try it by hand", self.name);
@@ -167,6 +168,12 @@ fn is_tracer(pid: u32) -> bool {
     let traced = |status: String| status.lines().any(|it| it == line);
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.map(|process| process.path().join("status")).any(|path| fs::read_to_string(path).is_ok_and(traced))
+}
+
+/// As ours, once attached to all that there is, which may be nothing.
+fn gave_up_rights(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line == "NoNewPrivs:\t1")
 }
 
 /// As `tcpdump`, to packets of its network namespace.

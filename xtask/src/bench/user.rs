@@ -22,6 +22,8 @@ const EXACT: usize = 0;
 const IO: usize = 3;
 const OOM: usize = 5;
 const DISK: usize = 6;
+const CHANGES: usize = 7;
+const LOG: usize = 8;
 /// Before: names are looked up and buffers grow.
 const WARM_UP: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(20);
@@ -38,6 +40,7 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
         Observer::stillwatch(bench, "oom 1"),
         Observer::stillwatch(bench, "disk 1"),
         Observer::stillwatch(bench, "changes 1"),
+        Observer::stillwatch(bench, "log 1"),
         Observer::peer("syscount -L -i 1"),
         Observer::peer("biolatency 1"),
         Observer::stillwatch(bench, "1").called("the overview"),
@@ -63,9 +66,14 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     for (variant, (percent, mib)) in variants.iter().zip(&rows) {
         figure.row(&variant.name, &[spread(percent), spread(mib)], 2);
     }
-    for (what, at, memory) in
-        [("exact mode", EXACT, 16.0), ("`io`", IO, 20.0), ("`oom`", OOM, 24.0), ("`disk`", DISK, 16.0)]
-    {
+    for (what, at, memory) in [
+        ("exact mode", EXACT, 16.0),
+        ("`io`", IO, 20.0),
+        ("`oom`", OOM, 24.0),
+        ("`disk`", DISK, 16.0),
+        ("`changes`", CHANGES, 24.0),
+        ("`log`", LOG, 20.0),
+    ] {
         let (percent, mib) = &rows[at];
         figure.promise(Promise::at_most(&format!("{what}, CPU in user space"), 0.3, "%", spread(percent)));
         figure.promise(Promise::at_most(&format!("{what}, resident memory"), memory, "MiB", spread(mib)));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sample::{Change, ChangeKind, Did};
 
-const WTMP: &str = "/var/log/wtmp";
+pub const WTMP: &str = "/var/log/wtmp";
 const RECORD: usize = size_of::<libc::utmpx>();
 /// Sessions that are remembered, to say whose it was that ended.
 const SESSIONS: usize = 1024;

@@ -15,7 +15,7 @@ mod sysctls;
 mod syslog;
 mod watching;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs::File, path::PathBuf, time::Duration};
 
 use aya::Ebpf;
 
@@ -34,7 +34,19 @@ use self::{
 use super::{Counters, Probe, Read, Tick, With};
 use crate::{cli::plan, kernel::loader::LoadError, sample};
 
-pub const PROBE: Probe = Probe::without_hooks("changes", "CHANGES_");
+pub const PROBE: Probe = Probe { reads, ..Probe::without_hooks("changes", "CHANGES_") };
+
+fn reads() -> Vec<(&'static str, &'static str, Result<(), String>)> {
+    let any = |paths: &[&str]| match paths.iter().any(|path| File::open(path).is_ok()) {
+        true => Ok(()),
+        false => Err(format!("none of {} can be read", paths.join(", "))),
+    };
+    vec![
+        ("packages", "what was installed, upgraded, removed", any(&packages::FILES)),
+        ("syslog", "cron jobs, sudo, units that fail or are reloaded", any(&syslog::FILES)),
+        ("wtmp", "logins, boots before this one", any(&[logins::WTMP])),
+    ]
+}
 
 /// From such an interval on, what a look finds would come too late with the next: a tick waits for it, as long as for anything else.
 const LONG: Duration = Duration::from_secs(5);

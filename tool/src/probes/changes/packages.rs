@@ -14,6 +14,7 @@ const DPKG: &str = "/var/log/dpkg.log";
 const APT: &str = "/var/log/apt/history.log";
 const DNF: &str = "/var/log/dnf.rpm.log";
 const PACMAN: &str = "/var/log/pacman.log";
+pub const FILES: [&str; 4] = [DPKG, APT, DNF, PACMAN];
 /// Commands that are remembered, to say of a package who changed it.
 const COMMANDS: usize = 256;
 
@@ -36,7 +37,7 @@ struct Command {
 
 impl Default for Packages {
     fn default() -> Self {
-        let [dpkg, apt, dnf, pacman] = [DPKG, APT, DNF, PACMAN].map(LogFile::new);
+        let [dpkg, apt, dnf, pacman] = FILES.map(LogFile::new);
         Self { dpkg, apt, dnf, pacman, commands: VecDeque::new() }
     }
 }

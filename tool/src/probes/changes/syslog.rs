@@ -9,7 +9,7 @@ use super::{
 use crate::sample::{Change, ChangeKind, Did};
 
 /// Debian's, then Red Hat's.
-const FILES: [&str; 5] =
+pub const FILES: [&str; 5] =
     ["/var/log/auth.log", "/var/log/syslog", "/var/log/secure", "/var/log/messages", "/var/log/cron"];
 
 pub struct Syslog(Vec<(&'static str, LogFile)>);

@@ -24,7 +24,8 @@ use crate::{
     snapshot::syscalls::Mode,
 };
 
-pub const PROBE: Probe = Probe { name: "cpu", maps: "CPU_", per_processor: &["CPU_CPU"], hooks, entries, set };
+pub const PROBE: Probe =
+    Probe { per_processor: &["CPU_CPU"], hooks, entries, set, ..Probe::without_hooks("cpu", "CPU_") };
 
 /// Read at ticks.
 const WALK: Hook = Hook::iter(RUN_ITER, "task", "who runs, and who waits now").later();

@@ -24,7 +24,7 @@ use crate::{
     sample,
 };
 
-pub const PROBE: Probe = Probe { name: "io", maps: "IO_", per_processor: &["IO_CPU"], hooks, entries, set };
+pub const PROBE: Probe = Probe { per_processor: &["IO_CPU"], hooks, entries, set, ..Probe::without_hooks("io", "IO_") };
 
 const COMPLETE: Hook = Hook::tp_btf("block_rq_complete", "requests that devices complete");
 const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a queue");

@@ -3,7 +3,7 @@
 mod export;
 
 use std::{
-    io::{BufReader, Read},
+    io::{self, BufReader, Read},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -41,6 +41,17 @@ pub fn is_there(dir: Option<&Path>) -> Result<(), String> {
     }
 }
 
+pub fn can_be_read() -> Result<(), String> {
+    match Command::new("journalctl").arg("--version").output() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(cannot_be_run(&error)),
+    }
+}
+
+fn cannot_be_run(error: &io::Error) -> String {
+    format!("journalctl cannot be run: {error}")
+}
+
 /// `since`: what was written so long before is shown, too.
 pub fn follow(inbox: &Arc<Inbox>, dir: Option<PathBuf>, since: Duration, clock: Clock) -> impl FnOnce() + Send + use<> {
     let source = Arc::downgrade(&inbox.add(NAME));
@@ -68,7 +79,7 @@ impl Follower {
         let mut child = match command(dir, since).spawn() {
             Ok(child) => child,
             Err(error) => {
-                self.source.upgrade()?.pile().why = Some(format!("journalctl cannot be run: {error}"));
+                self.source.upgrade()?.pile().why = Some(cannot_be_run(&error));
                 return Some(0);
             }
         };

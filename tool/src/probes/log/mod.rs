@@ -25,7 +25,14 @@ use crate::{
     snapshot::who::NOT_IN_TIME,
 };
 
-pub const PROBE: Probe = Probe::without_hooks("log", "LOG_");
+pub const PROBE: Probe = Probe { reads, ..Probe::without_hooks("log", "LOG_") };
+
+fn reads() -> Vec<(&'static str, &'static str, Result<(), String>)> {
+    vec![
+        ("/dev/kmsg", "the kernel's log", kernel::open().map(drop)),
+        ("journalctl", "the journal", journal::is_there(None).and_then(|()| journal::can_be_read())),
+    ]
+}
 
 /// What it leaves out it counts by source.
 #[cfg(test)]

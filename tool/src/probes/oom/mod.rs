@@ -24,7 +24,8 @@ use crate::{
     sample,
 };
 
-pub const PROBE: Probe = Probe { name: "oom", maps: "OOM_", per_processor: &["OOM_CPU"], hooks, entries, set };
+pub const PROBE: Probe =
+    Probe { per_processor: &["OOM_CPU"], hooks, entries, set, ..Probe::without_hooks("oom", "OOM_") };
 
 const MARK: Hook = Hook::tp_btf("mark_victim", "kills");
 const REAPED: Hook = Hook::tp_btf("finish_task_reaping", "when a victim's memory was taken away").optional();

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub const PROBE: Probe =
-    Probe { name: "syscalls", maps: "SYSCALLS_", per_processor: &["SYSCALLS_CPU"], hooks, entries, set };
+    Probe { per_processor: &["SYSCALLS_CPU"], hooks, entries, set, ..Probe::without_hooks("syscalls", "SYSCALLS_") };
 
 const SYS_EXIT: Hook = Hook::tp_btf("sys_exit", "exact mode");
 const SYS_ENTER: Hook = Hook::tp_btf("sys_enter", "exact mode");

@@ -26,7 +26,8 @@ use crate::{
     sample,
 };
 
-pub const PROBE: Probe = Probe { name: "tcp", maps: "TCP_", per_processor: &["TCP_CPU"], hooks, entries, set };
+pub const PROBE: Probe =
+    Probe { per_processor: &["TCP_CPU"], hooks, entries, set, ..Probe::without_hooks("tcp", "TCP_") };
 
 const RETRANSMIT: Hook = Hook::tp_btf("tcp_retransmit_skb", "segments that are retransmitted");
 const SYNACK: Hook = Hook::tp_btf("tcp_retransmit_synack", "SYN-ACKs that are retransmitted").optional();
