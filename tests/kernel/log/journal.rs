@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::net::UnixDatagram,
+    os::{fd::AsRawFd, unix::net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -26,14 +26,14 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// Writes a journal in a namespace of its own; ends, and leaves nothing, when dropped.
-struct Journald {
+pub struct Journald {
     child: Child,
     namespace: String,
-    files: PathBuf,
+    pub files: PathBuf,
 }
 
 impl Journald {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let is_there = Path::new(JOURNALD).exists() && Command::new("journalctl").arg("--version").output().is_ok();
         let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
         if !is_there || machine.trim().len() != 32 {
@@ -54,18 +54,50 @@ impl Journald {
         Err(skip(format!("journald writes nothing to {}", journald.files.display())))
     }
 
-    fn say(&self, severity: usize, message: &[u8]) -> Result<()> {
-        let head = format!("PRIORITY={severity}\nSYSLOG_IDENTIFIER=teller\nMESSAGE\n");
-        let length = (message.len() as u64).to_le_bytes();
-        let entry = [head.as_bytes(), &length, message, b"\n"].concat();
-        let socket = format!("/run/systemd/journal.{}/socket", self.namespace);
-        UnixDatagram::unbound()?.send_to(&entry, socket)?;
+    pub fn say(&self, severity: usize, message: &[u8]) -> Result<()> {
+        self.send(&entry("teller", severity, message), None)
+    }
+
+    /// As another process, which root may say that it is.
+    pub fn say_as(&self, pid: i32, identifier: &str, message: &str) -> Result<()> {
+        self.send(&entry(identifier, 6, message.as_bytes()), Some(pid))
+    }
+
+    fn send(&self, entry: &[u8], pid: Option<i32>) -> Result<()> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(format!("/run/systemd/journal.{}/socket", self.namespace))?;
+        let credentials = pid.map(|pid| libc::ucred { pid, uid: 0, gid: 0 });
+        let mut room = [0u64; 8];
+        let mut part = libc::iovec { iov_base: entry.as_ptr().cast_mut().cast(), iov_len: entry.len() };
+        // SAFETY: all zeros are a valid header; it points to what lives on; the room is aligned and large enough.
+        let sent = unsafe {
+            let mut header: libc::msghdr = std::mem::zeroed();
+            (header.msg_iov, header.msg_iovlen) = (&raw mut part, 1);
+            if let Some(credentials) = credentials {
+                let bytes = size_of::<libc::ucred>() as u32;
+                header.msg_control = room.as_mut_ptr().cast();
+                header.msg_controllen = libc::CMSG_SPACE(bytes) as usize;
+                let first = libc::CMSG_FIRSTHDR(&header);
+                (*first).cmsg_level = libc::SOL_SOCKET;
+                (*first).cmsg_type = libc::SCM_CREDENTIALS;
+                (*first).cmsg_len = libc::CMSG_LEN(bytes) as usize;
+                libc::CMSG_DATA(first).cast::<libc::ucred>().write_unaligned(credentials);
+            }
+            libc::sendmsg(socket.as_raw_fd(), &header, 0)
+        };
+        ensure!(sent == entry.len() as isize, "journald: {}", std::io::Error::last_os_error());
         Ok(())
     }
 
     fn watch(&self) -> Result<Watch> {
         Watch::of("log", &["--journal", self.files.to_str().context("a path")?], &[])
     }
+}
+
+fn entry(identifier: &str, severity: usize, message: &[u8]) -> Vec<u8> {
+    let head = format!("PRIORITY={severity}\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n");
+    let length = (message.len() as u64).to_le_bytes();
+    [head.as_bytes(), &length, message, b"\n"].concat()
 }
 
 impl Drop for Journald {

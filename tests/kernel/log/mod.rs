@@ -1,6 +1,6 @@
 //! The `log` probe: lines come once and whole, with who and when, and however many there are, no tick is late.
 
-mod journal;
+pub mod journal;
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -178,14 +178,23 @@ fn child_time() -> Duration {
     if is_there { time_of(clock) } else { Duration::ZERO }
 }
 
-/// Time of our process so far, user and system.
+/// Time of our process so far, user and system, and of its children.
 pub fn process_time() -> Duration {
+    usage(libc::RUSAGE_SELF) + children_time() + child_time()
+}
+
+/// Of those that have ended.
+pub fn children_time() -> Duration {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+fn usage(whose: libc::c_int) -> Duration {
     // SAFETY: all zeros are a valid `rusage`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let mut usage: libc::rusage = unsafe { zeroed() };
     // SAFETY: the kernel fills the structure it is given.
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
+    unsafe { libc::getrusage(whose, &mut usage) };
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
-    time(usage.ru_utime) + time(usage.ru_stime) + child_time()
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// Time of this thread so far.

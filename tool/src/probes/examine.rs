@@ -32,9 +32,7 @@ pub fn examine(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
         hooks.iter().zip(&states).find(|(hook, state)| !hook.optional && matches!(state, Availability::Unavailable(_)));
     let state = match (worst, &lost[..]) {
         (Some((_, unavailable)), _) => unavailable.clone(),
-        (None, []) if reads.iter().any(|(_, _, can)| can.is_err()) => {
-            Availability::Degraded("see what it reads".into())
-        }
+        (None, []) if reads.iter().any(|one| one.can.is_err()) => Availability::Degraded("see what it reads".into()),
         (None, []) if states.iter().all(|state| *state == Availability::Available) => Availability::Available,
         (None, []) => Availability::Degraded("see its hooks".into()),
         (None, lost) => Availability::Degraded(lost.join("; ")),
@@ -46,10 +44,10 @@ pub fn examine(probe: &Probe, plan: &Plan, features: &Features) -> ProbeReport {
             .iter()
             .zip(states)
             .map(|(hook, state)| HookReport { hook: hook.to_string(), needed_for: hook.needed_for.into(), state })
-            .chain(reads.into_iter().map(|(from, needed_for, can)| HookReport {
-                hook: from.into(),
-                needed_for: needed_for.into(),
-                state: can.map_or_else(Availability::Unavailable, |()| Availability::Available),
+            .chain(reads.into_iter().map(|one| HookReport {
+                hook: one.from.into(),
+                needed_for: one.needed_for.into(),
+                state: one.can.map_or_else(Availability::Unavailable, |()| Availability::Available),
             }))
             .collect(),
         kernel_bytes: bytes(processors.into()),

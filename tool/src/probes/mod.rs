@@ -8,6 +8,7 @@ pub mod examine;
 pub mod filter;
 mod hash_table;
 pub mod io;
+mod journalctl;
 mod kernel_log;
 pub mod log;
 mod mounts;
@@ -43,8 +44,14 @@ pub struct Probe {
     pub entries: fn(&Plan, processors: u32) -> Vec<(&'static str, u32)>,
     /// Switches and thresholds of the programs.
     pub set: fn(&Plan, &mut Facts),
-    /// What it reads of the host that need not be there: where, what for, and why it cannot.
-    pub reads: fn() -> Vec<(&'static str, &'static str, Result<(), String>)>,
+    pub reads: fn() -> Vec<Readable>,
+}
+
+/// Something of the host that need not be there.
+pub struct Readable {
+    pub from: &'static str,
+    pub needed_for: &'static str,
+    pub can: Result<(), String>,
 }
 
 /// What a probe's maps say beside its sample, since attach.

@@ -6,6 +6,7 @@ mod clock;
 mod executables;
 mod files;
 mod follow;
+mod journal;
 mod libraries;
 mod links;
 mod logins;
@@ -24,6 +25,7 @@ use self::{
     clock::{Boot, Steps},
     executables::Executables,
     files::Folders,
+    journal::Journal,
     libraries::Libraries,
     logins::Logins,
     packages::Packages,
@@ -31,20 +33,26 @@ use self::{
     syslog::Syslog,
     watching::{Watched, Watching},
 };
-use super::{Counters, Probe, Read, Tick, With};
+use super::{Counters, Probe, Read, Readable, Tick, With, journalctl};
 use crate::{cli::plan, kernel::loader::LoadError, sample};
 
 pub const PROBE: Probe = Probe { reads, ..Probe::without_hooks("changes", "CHANGES_") };
 
-fn reads() -> Vec<(&'static str, &'static str, Result<(), String>)> {
+fn reads() -> Vec<Readable> {
     let any = |paths: &[&str]| match paths.iter().any(|path| File::open(path).is_ok()) {
         true => Ok(()),
         false => Err(format!("none of {} can be read", paths.join(", "))),
     };
+    let journal = |_| journalctl::is_there().and_then(|()| journalctl::can_be_run());
+    let (packages, logins) = (any(&packages::FILES), any(&[logins::WTMP]));
     vec![
-        ("packages", "what was installed, upgraded, removed", any(&packages::FILES)),
-        ("syslog", "cron jobs, sudo, units that fail or are reloaded", any(&syslog::FILES)),
-        ("wtmp", "logins, boots before this one", any(&[logins::WTMP])),
+        Readable { from: "packages", needed_for: "what was installed, upgraded, removed", can: packages },
+        Readable {
+            from: "syslog or journal",
+            needed_for: "cron jobs, sudo, units that fail or are reloaded",
+            can: any(&syslog::FILES).or_else(journal),
+        },
+        Readable { from: "wtmp", needed_for: "logins, boots before this one", can: logins },
     ]
 }
 
@@ -84,7 +92,7 @@ impl Read for Reader {
     }
 }
 
-/// A look at each of seven places comes so many times as rarely as a walk over all tasks.
+/// A look at each of nine places comes so many times as rarely as a walk over all tasks.
 const RARER: u32 = 4;
 
 /// What hangs together hides only itself: each has a thread of its own.
@@ -108,5 +116,6 @@ fn watching(folders: &[PathBuf], rest: u32) -> Vec<Watching> {
         of("executables", second, vec![Box::<Executables>::default()]),
         of("libraries", seconds, vec![Box::<Libraries>::default()]),
         of("logs", second, vec![Box::<Packages>::default(), Box::<Logins>::default(), Box::<Syslog>::default()]),
+        of("journal", seconds, vec![Box::<Journal>::default()]),
     ]
 }

@@ -41,12 +41,12 @@ impl Watched for Syslog {
 }
 
 /// What a time without year and zone is read by.
-struct Reading {
-    zone: TimeZone,
-    now: Timestamp,
+pub struct Reading {
+    pub zone: TimeZone,
+    pub now: Timestamp,
 }
 
-struct Logged<'a> {
+pub struct Logged<'a> {
     at: Timestamp,
     tag: &'a str,
     pid: Option<u32>,
@@ -55,7 +55,7 @@ struct Logged<'a> {
 
 impl<'a> Logged<'a> {
     /// `2026-11-27T05:59:12.123456+00:00 host tag[7]: text`, or `Nov 27 05:59:12 host tag: text`.
-    fn of(line: &'a str, reading: &Reading) -> Option<Self> {
+    pub fn of(line: &'a str, reading: &Reading) -> Option<Self> {
         let (at, rest) = match line.split_once(' ') {
             Some((at, rest)) if at.len() > 15 => (at.parse().ok()?, rest),
             _ => (reading.at(line.get(..15)?)?, line.get(16..)?),
@@ -82,7 +82,7 @@ impl Reading {
     }
 }
 
-fn change(line: &Logged, source: &'static str) -> Option<Change> {
+pub fn change(line: &Logged, source: &'static str) -> Option<Change> {
     let of = |kind, did, what: &str| Glance::kept(line.at, kind, did, what, source);
     match line.tag {
         "sudo" => {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     kernel::{
-        cost::{since, thread_time},
+        cost::{children_time, since, thread_time},
         in_time::{Later, yield_to_others},
     },
     sample::{Change, ChangeKind, Did, Moment, Watch},
@@ -115,8 +115,13 @@ impl Watching {
     }
 }
 
+/// Of this thread, and of what it had done for it.
+fn spent() -> Duration {
+    thread_time() + children_time()
+}
+
 fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> (Found, Duration) {
-    let (mut found, before) = (Found::default(), thread_time());
+    let (mut found, before) = (Found::default(), spent());
     for one in watched.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         one.look(glance, &mut found);
     }
@@ -132,7 +137,7 @@ fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> (Found, Dura
     let many = found.changes.len().saturating_sub(MOST);
     found.changes.drain(..many);
     found.left_out += many as u64;
-    (found, thread_time().saturating_sub(before))
+    (found, spent().saturating_sub(before))
 }
 
 impl Glance {

@@ -3,10 +3,9 @@
 mod export;
 
 use std::{
-    io::{self, BufReader, Read},
-    os::unix::process::CommandExt,
+    io::{BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::{Arc, Weak},
     thread,
     time::Duration,
@@ -17,12 +16,11 @@ use super::source::{Clock, Inbox, Source, arrived};
 use crate::{
     kernel::cost,
     log_line::{Severity, Templates, TimeOf},
+    probes::journalctl,
     sample::{LineAt, Said},
 };
 
 pub const NAME: &str = "journal";
-/// Where journald listens.
-const SOCKET: &str = "/run/systemd/journal/socket";
 /// Entries that are read at a time, and the pause after that: meanwhile its pipe is full, and it waits.
 const BATCH: u64 = 250;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -34,22 +32,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// Or why there is none.
 pub fn is_there(dir: Option<&Path>) -> Result<(), String> {
-    match dir {
-        None if Path::new(SOCKET).exists() => Ok(()),
-        None => Err("journald does not run here".to_owned()),
-        Some(_) => Ok(()),
-    }
-}
-
-pub fn can_be_read() -> Result<(), String> {
-    match Command::new("journalctl").arg("--version").output() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(cannot_be_run(&error)),
-    }
-}
-
-fn cannot_be_run(error: &io::Error) -> String {
-    format!("journalctl cannot be run: {error}")
+    if dir.is_some() { Ok(()) } else { journalctl::is_there() }
 }
 
 /// `since`: what was written so long before is shown, too.
@@ -79,7 +62,7 @@ impl Follower {
         let mut child = match command(dir, since).spawn() {
             Ok(child) => child,
             Err(error) => {
-                self.source.upgrade()?.pile().why = Some(cannot_be_run(&error));
+                self.source.upgrade()?.pile().why = Some(journalctl::cannot_be_run(&error));
                 return Some(0);
             }
         };
@@ -143,8 +126,8 @@ impl Follower {
 }
 
 fn command(dir: Option<&Path>, since: Option<Duration>) -> Command {
-    let mut command = Command::new("journalctl");
-    command.args(["--follow", "--output=export", "--quiet", "--all"]);
+    let mut command = journalctl::command();
+    command.args(["--follow", "--output=export", "--all"]);
     command.arg(format!("--output-fields={}", export::FIELDS.join(",")));
     match since {
         None => command.arg("--lines=0"),
@@ -158,14 +141,5 @@ fn command(dir: Option<&Path>, since: Option<Duration>) -> Command {
             command.args(["journal", "syslog", "stdout", "audit", "driver"].map(|from| format!("_TRANSPORT={from}")))
         }
     };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    // SAFETY: two system calls.
-    unsafe {
-        command.pre_exec(|| {
-            libc::setpriority(libc::PRIO_PROCESS, 0, 19);
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            Ok(())
-        });
-    }
     command
 }

@@ -17,7 +17,7 @@ use aya::Ebpf;
 use jiff::tz::TimeZone;
 
 use self::source::{Clock, Inbox};
-use super::{Counters, Probe, Read, Tick, With};
+use super::{Counters, Probe, Read, Readable, Tick, With, journalctl};
 use crate::{
     cli::plan,
     kernel::{in_time, loader::LoadError},
@@ -27,10 +27,11 @@ use crate::{
 
 pub const PROBE: Probe = Probe { reads, ..Probe::without_hooks("log", "LOG_") };
 
-fn reads() -> Vec<(&'static str, &'static str, Result<(), String>)> {
+fn reads() -> Vec<Readable> {
+    let journal = journalctl::is_there().and_then(|()| journalctl::can_be_run());
     vec![
-        ("/dev/kmsg", "the kernel's log", kernel::open().map(drop)),
-        ("journalctl", "the journal", journal::is_there(None).and_then(|()| journal::can_be_read())),
+        Readable { from: "/dev/kmsg", needed_for: "the kernel's log", can: kernel::open().map(drop) },
+        Readable { from: "journalctl", needed_for: "the journal", can: journal },
     ]
 }
 
