@@ -194,7 +194,7 @@ async fn ticks(
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
     let mut live = interval(LIVE);
     let mut calibration = Backoff::default();
-    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
+    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for an interval that is long.
     let killed = attached.kill_events();
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
     let killed = killed.map(|ring| unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) });
@@ -221,6 +221,10 @@ async fn ticks(
             _ = tick.tick() => false,
             _ = live.tick(), if plan.tcp.is_some() => {
                 let events = attached.events();
+                // Packets of what happens would be overwritten meanwhile.
+                if events.is_none() && capture.is_none() {
+                    live.reset_after(QUIET);
+                }
                 keep_packets(attached);
                 if let Some(events) = events {
                     show(&mut audience, engine.feed(events).map(Entry::from))?;
@@ -241,7 +245,7 @@ async fn ticks(
                 }
                 continue;
             }
-            _ = minutes.tick(), if killed.is_some() => {
+            _ = minutes.tick(), if killed.is_some() && plan.interval > RECORDED => {
                 attached.record(&mut engine.names);
                 continue;
             }
@@ -334,6 +338,8 @@ impl Backoff {
 
 /// Between looks at single events: a person hardly sees the difference, and what a look costs is shared by more events.
 const LIVE: Duration = Duration::from_millis(200);
+/// The same where there were none at the last.
+const QUIET: Duration = Duration::from_millis(400);
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    kernel::in_time::in_time,
+    kernel::{cost::thread_time, in_time::in_time},
     probes::mounts::{self, Mounted},
     sample::{MountedAt, Room},
     snapshot::{disk::SERVED, who::NOT_IN_TIME},
@@ -29,21 +29,30 @@ const TOGETHER: usize = 16;
 /// What was said of room; none: it has none.
 type Asked = Result<Option<Room>, &'static str>;
 
+/// After a reading of the table of mounts, so many times as long without one: of a host with thousands it takes milliseconds.
+const REST: u32 = 1000;
+
 #[derive(Default)]
 pub struct Filesystems {
+    mounted: Vec<Mounted>,
+    /// When the table was read, and what that took.
+    read: Option<(Duration, Duration)>,
     /// By device and place: a device's number is used again.
     past: HashMap<(u32, String), VecDeque<(Duration, Room)>>,
 }
 
 impl Filesystems {
     pub fn read(&mut self, now: Duration) -> Vec<MountedAt> {
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mounted: Vec<Mounted> = mounts::all(&mountinfo).into_iter().take(MOST).collect();
-        let all: Vec<MountedAt> = mounted
-            .chunks(TOGETHER)
-            .flat_map(asked)
-            .filter_map(|(mounted, room)| self.one(mounted, room, now))
-            .collect();
+        if self.read.is_none_or(|(at, took)| now >= at + took * REST) {
+            let before = thread_time();
+            let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+            self.mounted = mounts::all(&mountinfo).into_iter().take(MOST).collect();
+            self.read = Some((now, thread_time().saturating_sub(before)));
+        }
+        let mounted = std::mem::take(&mut self.mounted);
+        let asked = mounted.chunks(TOGETHER).flat_map(asked);
+        let all: Vec<MountedAt> = asked.filter_map(|(mounted, room)| self.one(mounted, room, now)).collect();
+        self.mounted = mounted;
         self.past.retain(|(dev, at), _| all.iter().any(|one| one.dev == *dev && one.mount == *at));
         all
     }
