@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::cost::thread_time;
 
-/// A walk over so many tasks takes a millisecond.
+/// A walk over so many tasks takes a millisecond,
 const FEW: u32 = 2048;
+/// unless they have tens of thousands of descriptors.
+const LONG: Duration = Duration::from_millis(20);
 
 pub struct Pace {
     /// After a walk, so many times as long without one.
@@ -21,7 +23,7 @@ impl Pace {
 
     /// `tasks`: those of the host.
     pub fn is_due(&self, now: Duration, tasks: u32) -> bool {
-        tasks <= FEW || self.last.is_none_or(|(at, took)| now >= at + took * self.rest)
+        self.last.is_none_or(|(at, took)| tasks <= FEW && took <= LONG || now >= at + took * self.rest)
     }
 
     pub fn walk<T>(&mut self, now: Duration, walk: impl FnOnce() -> T) -> T {
@@ -47,6 +49,8 @@ mod tests {
         let pace = Pace { rest: 1000, last: Some((second, took)) };
         let due = |after: u64, tasks| pace.is_due(second * after as u32, tasks);
         assert_eq!([due(2, FEW), due(10, FEW + 1), due(11, FEW + 1)], [true, false, true]);
+        let long = Pace { rest: 100, last: Some((second, 2 * LONG)) };
+        assert_eq!([long.is_due(4 * second, FEW), long.is_due(5 * second, FEW)], [false, true]);
         assert!(Pace::new(1000).is_due(Duration::ZERO, u32::MAX));
         assert_eq!((pace.age(4 * second), Pace::new(1).age(second)), (Some(3 * second), None));
     }
