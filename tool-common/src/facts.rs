@@ -402,6 +402,10 @@ macro_rules! facts {
                 DROP_RESET: Number = "skb_drop_reason.SKB_DROP_REASON_TCP_RESET";
             }
 
+            Optional tcp "half-open connections of a socket that listens are not known" {
+                LISTENER_HALF_OPEN: Offset = "inet_connection_sock.icsk_accept_queue.qlen";
+            }
+
             Optional tcp "no packets are kept" {
                 SKB_DATA: Offset = "sk_buff.data";
                 /// What lies in pages, and not behind the headers.

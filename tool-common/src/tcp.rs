@@ -8,7 +8,7 @@ mod resets;
 
 pub use connects::{Connect, Opened, Outcome, Remote, UNTIMED};
 pub use drops::{DropSite, Dropped, Drops};
-pub use listeners::{ClosedWindow, Holding, Listener};
+pub use listeners::{Holding, Listener, SocketSeen};
 pub use packets::{KEPT, Packet};
 pub use resets::{Direction, Reset};
 

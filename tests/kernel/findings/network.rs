@@ -19,6 +19,7 @@ use super::{
         tcp::{
             connects::connect,
             net::{Loss, Net, lose, lose_nothing},
+            sockets::Connections,
         },
         workload::{Workload, sleep},
     },
@@ -30,6 +31,7 @@ pub const TESTS: &[Test] = &[
     here("findings_retransmits_of_an_interface", one_interface),
     here("findings_connects_failing", refused),
     one_machine("findings_accept_queue", full),
+    one_machine("findings_close_wait", left),
 ];
 
 /// Both ends of a connection.
@@ -142,4 +144,24 @@ fn full() -> Result<()> {
     wait_until_over(&mut watch, &found, fault, LATE)?;
     // The SYNs of those that are not let in are retransmitted.
     only(&watch, &["accept_queue", "retransmits"])
+}
+
+/// Connections that their clients have closed and we do not, more and more of them.
+fn left() -> Result<()> {
+    let net = Net::new()?;
+    let mut all = Connections::new(&net, 70)?;
+    all.clients.clear();
+    let mut watch = Watch::everything(&[])?;
+    // None is told before it has been so for 30 s, and no growth before three more times, ten seconds apart.
+    for _ in 0..30 {
+        all.more(&net, 1)?;
+        all.clients.clear();
+        thread::sleep(Duration::from_secs(2));
+    }
+    let found = wait_for(&mut watch, "close_wait", |finding| names(finding, "culprits", std::process::id()))?;
+    is_sound(&found)?;
+    let begun = Instant::now();
+    drop(all);
+    wait_until_over(&mut watch, &found, begun.elapsed(), LATE)?;
+    only(&watch, &["close_wait"])
 }

@@ -12,6 +12,7 @@ mod packets;
 mod raw;
 mod resets;
 mod segments;
+pub mod sockets;
 mod storm;
 mod windows;
 
@@ -34,6 +35,7 @@ pub fn tests() -> Vec<Test> {
         drops::TESTS,
         listeners::TESTS,
         windows::TESTS,
+        sockets::TESTS,
         packets::TESTS,
         storm::TESTS,
     ]

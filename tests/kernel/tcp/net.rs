@@ -6,8 +6,9 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
-        unix::fs::MetadataExt,
+        unix::{fs::MetadataExt, process::CommandExt},
     },
+    process::Command,
     thread,
 };
 
@@ -57,6 +58,18 @@ impl Net {
     pub fn enter(&self) -> Result<()> {
         // SAFETY: a namespace's descriptor; only this thread moves.
         check(unsafe { libc::setns(self.file.as_raw_fd(), libc::CLONE_NEWNET) }, "setns")
+    }
+
+    /// What the command starts is in there.
+    pub fn entered_by(&self, command: &mut Command) {
+        let file = self.file.as_raw_fd();
+        let enter = move || {
+            // SAFETY: a namespace's descriptor, which the child has until it executes.
+            let entered = unsafe { libc::setns(file, libc::CLONE_NEWNET) };
+            if entered == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        };
+        // SAFETY: one system call.
+        unsafe { command.pre_exec(enter) };
     }
 
     /// Does something in there. What sockets it makes stay in there.

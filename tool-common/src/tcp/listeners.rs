@@ -17,7 +17,12 @@ pub struct Listener {
     pub limit: u32,
     /// Requests for connections that were dropped since it began to listen; wraps.
     pub drops: u32,
-    pub pad: u32,
+    /// Connections of which the handshake goes on; [`Listener::NOT_KNOWN`].
+    pub half_open: u32,
+}
+
+impl Listener {
+    pub const NOT_KNOWN: u32 = u32::MAX;
 }
 
 /// A process with a descriptor of a TCP socket.
@@ -30,21 +35,36 @@ pub struct Holding {
     pub comm: [u8; 16],
 }
 
-/// An end of a connection whose window is closed, and a process with a descriptor of it.
+/// What a walk over descriptors tells of a socket and a process with a descriptor of it, or of all sockets of a process.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
-pub struct ClosedWindow {
-    /// Number of the socket's inode.
+pub struct SocketSeen {
+    /// Number of the socket's inode; of a process, the address of the network namespace.
     pub inode: u64,
+    /// Of a process only the network namespace.
     pub ends: Ends,
     /// Bytes that are not acknowledged, or not read.
     pub bytes: u32,
     /// What the other side has acknowledged; the same as long as nothing moves.
     pub acknowledged: u32,
     pub pid: u32,
-    /// 1: this end does not read what it has received. 0: this end has something to send.
-    pub reads: u32,
+    /// One of the following.
+    pub what: u32,
     pub comm: [u8; 16],
+    /// Of a process: its descriptors of TCP sockets in one network namespace, by state (`TCP_ESTABLISHED` is 1).
+    pub states: [u32; 16],
 }
 
-const _: () = assert!(size_of::<Listener>() == 72 && size_of::<Holding>() == 32 && size_of::<ClosedWindow>() == 80);
+impl SocketSeen {
+    /// This end has something to send, and the other's window is closed.
+    pub const SENDS: u32 = 0;
+    /// This end does not read what it has received.
+    pub const READS: u32 = 1;
+    /// The other side has closed the connection, and this one has not.
+    pub const CLOSE_WAIT: u32 = 2;
+    pub const PROCESS: u32 = 3;
+    /// Of the sockets of a process in `CLOSE_WAIT`, at most so many are told one by one.
+    pub const TOLD: u32 = 1024;
+}
+
+const _: () = assert!(size_of::<Listener>() == 72 && size_of::<Holding>() == 32 && size_of::<SocketSeen>() == 144);

@@ -19,6 +19,8 @@ pub fn resolve(tcp: &mut Tcp, names: &mut Names, plan: &Plan) {
     owners(tcp.listeners.value_mut().into_iter().flatten().map(|listener| &mut listener.owners), names);
     owners(tcp.closed_windows.value_mut().into_iter().flatten().map(|window| &mut window.owners), names);
     all(tcp.closed_windows.value_mut().into_iter().flatten().map(|window| &mut window.reader), names);
+    all(tcp.sockets.value_mut().into_iter().flatten().map(|row| &mut row.who), names);
+    all(tcp.namespaces.iter_mut().map(|row| &mut row.inhabitant), names);
     all(tcp.no_routes.iter_mut().map(|row| &mut row.inhabitant), names);
 }
 

@@ -4,6 +4,7 @@ mod connects;
 mod drops;
 mod listeners;
 mod packets;
+mod sockets;
 mod windows;
 
 pub use self::packets::packets;
@@ -52,6 +53,9 @@ pub fn between(before: &sample::Tcp, after: &sample::Tcp, span: &Span, plan: &pl
         dropped: after.dropped - before.dropped,
         listeners: listeners::listeners(before, after, |ends| shown(ends, plan)),
         closed_windows: windows::closed_windows(after, |ends| shown(ends, plan)),
+        sockets: sockets::sockets(after, plan),
+        namespaces: sockets::namespaces(after),
+        ports: sockets::ports(after, |ends| shown(ends, plan)),
         network: network.collect(),
         no_routes: no_routes(before, after),
         namespaces_left_out: after.namespaces_left_out,
@@ -80,13 +84,13 @@ impl Events {
 }
 
 fn no_routes(before: &sample::Tcp, after: &sample::Tcp) -> Vec<NoRoute> {
-    let grown = |(&netns, now): (&u32, &sample::Routes)| {
-        let before = before.routes.get(&netns)?;
+    let grown = |(&netns, now): (&u32, &sample::Namespace)| {
+        let before = before.namespaces.get(&netns)?;
         let packets = now.none.checked_sub(before.none).filter(|&packets| packets > 0)?;
         let opened = now.opened.saturating_sub(before.opened);
         Some(NoRoute { netns: foreign(netns, after), packets, opened, inhabitant: Who::living(now.inhabitant) })
     };
-    let mut rows: Vec<NoRoute> = after.routes.iter().filter_map(grown).collect();
+    let mut rows: Vec<NoRoute> = after.namespaces.iter().filter_map(grown).collect();
     rows.sort_by_key(|row| (Reverse(row.packets), row.netns));
     rows
 }

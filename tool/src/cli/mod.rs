@@ -191,7 +191,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
             ..syscalls(&Default::default())?
         }),
         io: Some(io(&Default::default())),
-        tcp: Some(tcp(&Default::default())),
+        tcp: Some(plan::Tcp { all: false, ..tcp(&Default::default()) }),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
         disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FIVE, ..plan::Disk::default() }),
@@ -305,6 +305,7 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
         by: args.by,
         ports: once(args.port.clone()),
         addresses: once(args.address.clone()),
+        all: true,
         pcap: args.pcap.clone(),
     }
 }

@@ -300,6 +300,8 @@ pub struct Tcp {
     pub ports: Vec<u16>,
     /// Addresses, of either end; empty: all.
     pub addresses: Vec<Prefix>,
+    /// Sockets of all processes, not only of those that have many: it was asked for the probe, or for some processes.
+    pub all: bool,
     /// Where packets are kept of connections that something happens to.
     pub pcap: Option<PathBuf>,
 }

@@ -17,6 +17,9 @@ pub fn then(tcp: &mut Tcp, later: Tcp) {
     add(&mut tcp.dropped, later.dropped);
     tcp.listeners.then(later.listeners);
     tcp.closed_windows = later.closed_windows;
+    tcp.sockets = later.sockets;
+    tcp.namespaces = later.namespaces;
+    tcp.ports = later.ports;
     counts(&mut tcp.network, later.network);
     tcp.no_routes = together(
         std::mem::take(&mut tcp.no_routes),

@@ -41,6 +41,8 @@ fn one(scene: &Scene, tcp: &Tcp, row: &Listener) -> Finding {
     let (rate, local) = (format::rate(row.dropped, scene.now.interval), row.local);
     let queue = row.queue.unwrap_or_default();
     let waiting = format!("{queue} wait to be accepted (limit {})", row.limit);
+    let half_open =
+        row.half_open.filter(|&count| count > 0).map_or_else(String::new, |count| format!(", {count} are half open"));
     let who = name(&row.owners.who);
     let reasons = || {
         let reason = drops(tcp, row).find_map(|site| site.cause.reason.value());
@@ -50,7 +52,7 @@ fn one(scene: &Scene, tcp: &Tcp, row: &Listener) -> Finding {
         format!("{who} does not accept at {local} fast enough: {rate}/s accept queue overflows, {waiting}")
     } else {
         format!(
-            "{rate}/s requests for connections at {local} of {who} are dropped for another reason than a full queue: {waiting}{}",
+            "{rate}/s requests for connections at {local} of {who} are dropped for another reason than a full queue: {waiting}{half_open}{}",
             reasons()
         )
     };

@@ -8,6 +8,7 @@
 
 mod accept_queue;
 mod before_it;
+mod close_wait;
 mod connects_failing;
 mod cpu_saturated;
 mod deleted_open;
@@ -26,6 +27,7 @@ mod io_hung;
 mod ledger;
 mod memory_stall;
 mod oom_kill;
+mod ports_used_up;
 mod quota;
 mod resets;
 mod retransmits;
@@ -69,6 +71,8 @@ const RULES: &[Rule] = &[
     connects_failing::look,
     resets::look,
     accept_queue::look,
+    close_wait::look,
+    ports_used_up::look,
     disk_full::look,
     disk_filling::look,
     deleted_open::look,

@@ -8,7 +8,7 @@
 //! mean of the CPUs, so that it is never more than all waits together, the short ones included. What it is more by has not been seen.
 
 use super::{
-    Scene,
+    Scene, close_wait,
     descriptors::NEAR,
     dropped,
     ledger::of_reason,
@@ -131,7 +131,11 @@ const AREAS: &[Area] = &[
         rules: &["device_saturated", "held_back", "io_hung", "stuck_tasks", "sync_stall", "dirty_throttling"],
     },
     Area { name: "memory", look: memory, rules: &["memory_stall", "oom_kill"] },
-    Area { name: "network", look: network, rules: &["retransmits", "connects_failing", "resets"] },
+    Area {
+        name: "network",
+        look: network,
+        rules: &["retransmits", "connects_failing", "resets", "close_wait", "ports_used_up"],
+    },
     Area { name: "accept queues", look: accept_queues, rules: &["accept_queue"] },
     Area { name: "disk space", look: space, rules: &["disk_full", "disk_filling", "deleted_open", "descriptors"] },
     Area { name: "system calls", look: calls, rules: &["slow_calls", "failing_calls", "stuck_tasks", "unexplained"] },
@@ -167,6 +171,9 @@ pub fn look(scene: &Scene, ledger: &[Entry], found: &[&str]) -> Looked {
     }
     if let Some(why) = scene.now.disk.as_ref().and_then(|disk| disk.descriptors.why()) {
         looked.not_measured.push(format!("descriptors ({why})"));
+    }
+    if let Some(why) = scene.now.tcp.as_ref().and_then(|tcp| tcp.sockets.why()) {
+        looked.not_measured.push(format!("sockets that are not closed ({why})"));
     }
     // What else is left out, its area says.
     if scene.now.tcp.as_ref().is_some_and(|tcp| tcp.drops.is_none()) {
@@ -306,6 +313,7 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
             format!("{packets}/s packets and connections without a route where {who} lives{}", netns(row.netns))
         });
     }
+    sockets(&mut figures, tcp);
     // Clients elsewhere may sleep; on this host somebody waits for somebody.
     if let Some(window) = windows::all(scene).find(|window| window.reader.pid.is_some()) {
         let age = format::duration(window.age.as_nanos() as u64);
@@ -313,6 +321,28 @@ fn network(scene: &Scene, ledger: &[Entry]) -> Result<Figures, String> {
     }
     figures.ledger(scene, ledger, |row| row.what == For::Call && SENDING.contains(&row.on.as_str()));
     Ok(figures)
+}
+
+/// Connections that are not closed, and tables of the kernel that are nearly full.
+fn sockets(figures: &mut Figures, tcp: &Tcp) {
+    for row in tcp.sockets.value().into_iter().flatten() {
+        figures.only(row.lasting < close_wait::MANY, || {
+            let (who, count) = (name(&row.who), format::count(row.lasting));
+            format!("{who} has not closed {count} connections that the other side has closed{}", netns(row.netns))
+        });
+    }
+    for row in &tcp.namespaces {
+        let tables = [
+            ("the firewall's connections", row.tracked, row.tracked_limit),
+            ("TIME-WAIT", row.time_wait, row.time_wait_limit),
+        ];
+        for (what, count, limit) in tables.into_iter().filter_map(|(what, count, limit)| Some((what, count?, limit?))) {
+            figures.only((count as f64) < NEAR * limit as f64, || {
+                let (count, limit, who) = (format::count(count), format::count(limit), name(&row.inhabitant));
+                format!("the table of {what} where {who} lives has {count} of {limit} entries{}", netns(row.netns))
+            });
+        }
+    }
 }
 
 /// Who sends most resets, where that is known.

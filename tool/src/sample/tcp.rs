@@ -30,10 +30,10 @@ pub struct Tcp {
     pub listeners: HashMap<u64, tcp::Listener>,
     /// Why they are not known.
     pub no_listeners: Option<String>,
-    /// Ends of connections whose window is closed, once for each process that holds one.
-    pub windows: Vec<Closed>,
+    /// As of the last walk over descriptors.
+    pub sockets: Rc<SocketsSeen>,
     /// Why they are not known.
-    pub no_windows: Option<String>,
+    pub no_sockets: Option<String>,
     /// By number of the socket's inode; of sockets in `events` and of flows and listeners that have changed.
     pub holders: HashMap<u64, Vec<Holder>>,
     /// All processes were looked at for it now, not only earlier.
@@ -48,8 +48,12 @@ pub struct Tcp {
     /// Our own network namespace.
     pub netns: Option<u32>,
     pub network: Network,
-    /// By network namespace.
-    pub routes: HashMap<u32, Routes>,
+    /// By their number.
+    pub namespaces: HashMap<u32, Namespace>,
+    /// Ports for who connects, of which half are in use for one remote.
+    pub ports: Rc<Vec<PortsUsed>>,
+    /// Of our own network namespace.
+    pub limits: NetworkLimits,
     /// Network namespaces of which these are not known.
     pub namespaces_left_out: usize,
 }
@@ -101,16 +105,62 @@ pub struct Holder {
     pub comm: String,
 }
 
-/// One end of a connection whose window is closed.
+/// What one walk over descriptors found.
+#[derive(Clone, Debug, Default)]
+pub struct SocketsSeen {
+    /// Ends of connections whose window is closed or that the other side has closed, once for each process that holds one.
+    pub connections: Vec<Lasting>,
+    pub processes: Vec<ProcessSockets>,
+}
+
+/// The sockets of a process in one network namespace.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessSockets {
+    pub pid: u32,
+    pub netns: u32,
+    pub comm: [u8; 16],
+    /// Descriptors, by state.
+    pub states: [u64; 16],
+    /// Connections that stay in `CLOSE_WAIT`.
+    pub lasting: u64,
+    /// The one that is in it for the longest time, and for how long.
+    pub oldest: Option<(tcp::Ends, Duration)>,
+    /// `None`: not looked at for long enough.
+    pub growth: Option<Growth>,
+}
+
+/// How a number became greater, from when it was less the last time.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    pub from: u64,
+    pub count: u64,
+    pub rises: u64,
+    /// When it began, when it rose last, and now, on the programs' clock.
+    pub since: Duration,
+    pub rose: Duration,
+    pub seen: Duration,
+}
+
+impl Growth {
+    pub fn grew(&self) -> u64 {
+        self.count.saturating_sub(self.from)
+    }
+
+    pub fn lasted(&self) -> Duration {
+        self.seen.saturating_sub(self.since)
+    }
+}
+
+/// One end of a connection that is as it should not be for long.
 #[derive(Clone, Debug)]
-pub struct Closed {
-    pub end: tcp::ClosedWindow,
+pub struct Lasting {
+    pub end: tcp::SocketSeen,
     /// When it was first seen so, and last, on the programs' clock.
     pub since: Duration,
     pub seen: Duration,
 }
 
-impl Closed {
+impl Lasting {
     /// At least.
     pub fn age(&self) -> Duration {
         self.seen.saturating_sub(self.since)
@@ -120,15 +170,41 @@ impl Closed {
 /// The kernel's own counters, since boot.
 pub type Network = BTreeMap<&'static str, u64>;
 
-/// The kernel's own counters of one network namespace, since it was made.
-#[derive(Clone, Copy, Debug)]
-pub struct Routes {
+/// The kernel's own counters of one network namespace, since it was made, and what is in it now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Namespace {
     /// IPv4 packets and connections that found no route. Of IPv6 it says little: whoever looks a name up tries all its addresses.
     pub none: u64,
     /// Connections that sent a SYN.
     pub opened: u64,
+    /// TCP sockets, and connections in TIME-WAIT.
+    pub sockets: Option<u64>,
+    pub time_wait: Option<u64>,
+    /// Connections that the firewall keeps track of.
+    pub tracked: Option<u64>,
     /// A process that lives there.
     pub inhabitant: u32,
+}
+
+/// Ports that the kernel gave to those who connected from one address to one remote.
+#[derive(Clone, Copy, Debug)]
+pub struct PortsUsed {
+    /// Without a local port.
+    pub ends: tcp::Ends,
+    pub ports: u64,
+    pub time_wait: u64,
+    /// Of the latter, those that the kernel would give to a new connection.
+    pub reused: u64,
+    /// How many there are, in a namespace of which that is known or assumed.
+    pub range: u64,
+    pub is_assumed: bool,
+}
+
+/// How many there may be at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetworkLimits {
+    pub time_wait: Option<u64>,
+    pub tracked: Option<u64>,
 }
 
 /// The kernel's own words for why it did something, by number; none on kernels that do not tell.

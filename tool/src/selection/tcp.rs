@@ -20,6 +20,7 @@ pub fn select(tcp: &mut Tcp, plan: &Plan) {
     keep_some([&mut tcp.flows], &plan.filter);
     keep_some(tcp.listeners.value_mut(), &plan.filter);
     keep_some(tcp.closed_windows.value_mut(), &plan.filter);
+    keep_some(tcp.sockets.value_mut(), &plan.filter);
     if let Some(by) = tcp.by {
         together(&mut tcp.flows, by);
         remotes::together(&mut tcp.remotes, by);
@@ -31,7 +32,9 @@ pub fn bound(tcp: &mut Tcp, filter: &Filter) {
     bound_some([&mut tcp.flows], filter);
     bound_some(tcp.listeners.value_mut(), filter);
     bound_some(tcp.closed_windows.value_mut(), filter);
+    bound_some(tcp.sockets.value_mut(), filter);
     tcp.remotes.bound(|_| false);
+    tcp.ports.bound(|_| false);
     if let Some(sites) = &mut tcp.drops {
         sites.bound(|_| false);
     }

@@ -7,6 +7,7 @@ pub mod flows;
 pub mod listeners;
 pub mod live;
 pub mod resets;
+pub mod sockets;
 #[cfg(test)]
 pub mod tests;
 pub mod windows;
@@ -27,7 +28,7 @@ pub fn mode(tcp: &Tcp) -> &'static str {
 }
 
 pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
-    let unknown = listeners::unknown(tcp).into_iter().chain(windows::unknown(tcp));
+    let unknown = listeners::unknown(tcp).into_iter().chain(windows::unknown(tcp)).chain(sockets::unknown(tcp));
     for line in totals(tcp, snapshot).into_iter().chain(unknown.map(|line| view.dim(&line))) {
         *text += &line;
         text.push('\n');
@@ -39,6 +40,7 @@ pub fn draw(text: &mut String, tcp: &Tcp, snapshot: &Snapshot, view: &View) {
     connects::remotes(text, tcp, snapshot, view);
     listeners::draw(text, tcp, snapshot, view);
     windows::draw(text, tcp, snapshot, view);
+    sockets::draw(text, tcp, snapshot, view);
     drops::draw(text, tcp, snapshot, view);
 }
 
@@ -78,11 +80,13 @@ fn sampled(tcp: &Tcp) -> Option<String> {
 
 /// What else went wrong in our network namespace.
 fn network(tcp: &Tcp) -> Option<String> {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 8] = [
         ("attempt_fails", "connections that failed"),
         ("estab_resets", "connections reset"),
         ("out_rsts", "resets sent"),
         ("listen_overflows", "accept queue overflows"),
+        ("syn_queue_drops", "half-open queue overflows"),
+        ("syn_queue_cookies", "half-open queue overflows that cookies took"),
         ("timeouts", "timeouts"),
         ("loss_probes", "loss probes"),
     ];

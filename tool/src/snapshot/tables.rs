@@ -52,7 +52,7 @@ tables! {
     io: devices, stalled, caused_by, blame (some), slow;
     syscalls: rows, slow, in_flight, by (some);
     cpu: scheduler, waited, waiting, running, running_mean (some), by (some), throttled, processors, interrupts (some);
-    tcp: flows, remotes, drops (some), listeners, closed_windows,
+    tcp: flows, remotes, drops (some), listeners, closed_windows, sockets, namespaces, ports,
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;
     disk: filesystems, growing, deleted_open, descriptors, host;

@@ -15,7 +15,7 @@ pub use stillwatch_common::tcp::{Direction, Outcome, RetransmitKind};
 pub use self::{
     events::{Connect, DropCause, Dropped, Reset, Retransmit, Window},
     packets::{Device, Packet},
-    rows::{ClosedWindow, DropSite, Flow, Listener, Remote, Sent},
+    rows::{ClosedWindow, DropSite, Flow, Listener, Namespace, Ports, Remote, Sent, Sockets},
     values::{End, Outcomes, failed},
 };
 use super::{
@@ -25,12 +25,12 @@ use super::{
 pub use crate::asked::FlowsBy;
 use crate::{
     constant::{self, Constant},
-    table::{Bounded, Known, named, table},
+    table::{Bounded, Known, NOT_RECORDED, named, table},
 };
 
 named!(RetransmitKind, Direction, Outcome);
 
-about! { Connect: who; }
+about! { Connect: who; Sockets: who; }
 
 macro_rules! of_owners {
     ($($row:ty),*) => {
@@ -76,6 +76,15 @@ pub struct Tcp {
     pub listeners: Known<Bounded<Listener>>,
     /// Connections that could not send for a second and more, the longest first.
     pub closed_windows: Known<Bounded<ClosedWindow>>,
+    /// By process, those of whom most stay in `CLOSE_WAIT` first; in the overview those that have many.
+    #[serde(default = "not_recorded")]
+    pub sockets: Known<Bounded<Sockets>>,
+    /// Those that were looked at, ours first.
+    #[serde(default)]
+    pub namespaces: Vec<Namespace>,
+    /// Of whom half are in use, the most first.
+    #[serde(default)]
+    pub ports: Bounded<Ports>,
     /// What the kernel itself counted in our network namespace; the rest counts all namespaces.
     #[serde(deserialize_with = "constant::counts")]
     pub network: BTreeMap<Constant, u64>,
@@ -88,6 +97,10 @@ pub struct Tcp {
     /// Only some connections are shown.
     pub filtered: bool,
     pub events_only: bool,
+}
+
+fn not_recorded() -> Known<Bounded<Sockets>> {
+    Known::unknown(NOT_RECORDED)
 }
 
 impl Default for Tcp {
@@ -105,6 +118,9 @@ impl Default for Tcp {
             dropped: 0,
             listeners: Bounded::default().into(),
             closed_windows: Bounded::default().into(),
+            sockets: Bounded::default().into(),
+            namespaces: Vec::new(),
+            ports: Bounded::default(),
             network: BTreeMap::new(),
             no_routes: Vec::new(),
             namespaces_left_out: 0,

@@ -21,7 +21,9 @@ pub use crate::snapshot::{
     oom::{Inside, Limit, Reclaim, Signal},
     summary::{FindingRow, Interval, Killed},
     syscalls::{Call, CallsBy, CommonestError, InFlight, SlowCalls},
-    tcp::{ClosedWindow, Connect, DropSite, Dropped, Flow, Listener, Remote, Reset, Retransmit},
+    tcp::{
+        ClosedWindow, Connect, DropSite, Dropped, Flow, Listener, Namespace, Ports, Remote, Reset, Retransmit, Sockets,
+    },
 };
 
 super::table! {
@@ -87,6 +89,9 @@ macro_rules! each_table {
         $check::<DropSite>($($with),*);
         $check::<Listener>($($with),*);
         $check::<ClosedWindow>($($with),*);
+        $check::<Sockets>($($with),*);
+        $check::<Namespace>($($with),*);
+        $check::<Ports>($($with),*);
         $check::<Retransmit>($($with),*);
         $check::<Connect>($($with),*);
         $check::<Reset>($($with),*);

@@ -7,7 +7,7 @@
 //!
 //! Hooks: `tcp_retransmit_skb`, `tcp_retransmit_synack`, `inet_sock_set_state`, `tcp_send_reset`, `tcp_receive_reset`, `kfree_skb`.
 //! None of them sees a packet that goes well; with `--pcap`, `net_dev_queue` and `netif_receive_skb` do ([`packets`]). Three iterators, run when user space reads them: over our table of listeners at each
-//! tick, over all descriptors when a socket's holder is not known, and over all descriptors for connections whose window is closed.
+//! tick, over all descriptors when a socket's holder is not known, and over all descriptors for sockets by process and state, and for connections whose window is closed.
 //! Maps: [`tables`]. Cost per retransmission: some twenty checked reads, one look-up, one entry of a ring. Per connection made or
 //! closed: one entry of a hash map, and for the one that opens it a look-up of its remote.
 //! Blind spots: `docs/probes/tcp.md`.
@@ -24,7 +24,7 @@ pub use self::{
     drops::dropped,
     packets::packet,
     resets::{received, sent},
-    walks::{closed_window, descriptor, listener},
+    walks::{descriptor, listener, socket_seen, sockets_end},
 };
 
 use stillwatch_common::tcp::{Opener, Program, Retransmit, RetransmitKind};
@@ -53,6 +53,8 @@ const TIME_LOSS_PROBE: u8 = 5;
 /// The same: of the probe of a closed window.
 const TIME_WINDOW_PROBE: u8 = 3;
 
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 const IPPROTO_TCP: u16 = 6;
 const IPPROTO_MPTCP: u16 = 262;
 

@@ -2,9 +2,8 @@
 
 use stillwatch_common::tcp::Ends;
 
+use super::AF_INET6;
 use crate::{facts, support::memory::read_or_zero};
-
-const AF_INET6: u16 = 10;
 
 /// Both ends, of a socket or of a request for a connection.
 ///

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use stillwatch_common::tcp::{
     Connect, DROPS_PER_SECOND, DropSite, Dropped, Drops, EVENTS_PER_SECOND, Ends, Flow, Loss, Opened, Opener, PerCpu,
-    Program, Remote, Reset, Retransmit,
+    Program, Remote, Reset, Retransmit, SocketSeen,
 };
 
 use crate::support::count::add_shared;
@@ -40,6 +40,10 @@ static TCP_DROPS: HashMap<DropSite, Drops> = HashMap::with_max_entries(1, 0);
 /// Sockets that listen, by address.
 #[map]
 static TCP_LISTENERS: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
+
+/// The process that a walk over descriptors is at. One walk at a time, by one reader.
+#[map]
+static TCP_WALK: Array<SocketSeen> = Array::with_max_entries(1, 0);
 
 /// Single events, told apart by their size, on their way to user space.
 #[map]
@@ -141,6 +145,12 @@ pub fn listens(sock: u64) {
 #[inline(always)]
 pub fn listens_no_more(sock: u64) {
     let _ = TCP_LISTENERS.remove(sock);
+}
+
+/// Where a walk over descriptors is.
+#[inline(always)]
+pub fn walk() -> Option<*mut SocketSeen> {
+    TCP_WALK.get_ptr_mut(0)
 }
 
 /// Who opened a socket, as noted by [`note_opener`].

@@ -1,11 +1,14 @@
-//! What user space asks for by reading an iterator: who holds sockets, how listening ones are doing, and whose window is closed.
+//! What user space asks for by reading an iterator: who holds sockets in which state, how listening ones are doing, and whose window is
+//! closed.
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use stillwatch_common::tcp::{ClosedWindow, Holding, Listener};
+use stillwatch_common::tcp::{Holding, Listener, SocketSeen};
 
-use super::{IPPROTO_MPTCP, IPPROTO_TCP, TCP_LISTEN, TIME_WINDOW_PROBE, sockets, tables};
+use super::{
+    AF_INET, AF_INET6, IPPROTO_MPTCP, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_LISTEN, TIME_WINDOW_PROBE, sockets, tables,
+};
 use crate::{
     facts,
     support::{
@@ -53,16 +56,75 @@ fn socket(file: u64) -> Option<(u64, u64)> {
     (sock != 0).then(|| (sock, read_or_zero(socket, facts::SOCKET_INODE.load())))
 }
 
-/// A descriptor of a task: of a connection that cannot send since the other side's window is closed, or of one that has closed its
-/// own, because nobody reads.
+/// A descriptor of a task: counts TCP sockets of its process by state, and tells of those that cannot send since the other side's window
+/// is closed, of those that have closed their own, because nobody reads, and of those that the other side has closed and this one has not.
+/// Where the kernel's buffer was full it asks again, and forgets all that was written for this descriptor: what is noted here is so after
+/// the last write.
 ///
 /// # Safety
 /// `output` is the iterator's.
 #[inline(always)]
-pub unsafe fn closed_window(output: *mut c_void, task: Task, file: u64) {
+pub unsafe fn socket_seen(output: *mut c_void, task: Task, file: u64) {
     let Some((sock, inode)) = socket(file) else { return };
-    if read_or_zero::<u16>(sock, facts::SK_PROTOCOL.load()) != IPPROTO_TCP || is_listening(sock) {
+    if read_or_zero::<u16>(sock, facts::SK_PROTOCOL.load()) != IPPROTO_TCP || !is_internet(sock) {
         return;
+    }
+    let Some(walk) = tables::walk() else { return };
+    let (pid, net) = (task.tgid(), read_or_zero::<u64>(sock, facts::SKC_NET.load()));
+    let state = read_or_zero::<u8>(sock, facts::SKC_STATE.load()) & 15;
+    // SAFETY: a map value, of which this program alone makes use; the rest is promised by the caller.
+    unsafe {
+        let begins = (*walk).pid != pid || (*walk).inode != net;
+        if begins && !process(output, walk) {
+            return;
+        }
+        let told = if begins { 0 } else { (*walk).states[TCP_CLOSE_WAIT as usize] };
+        if !connection(output, task, (sock, inode), (state, told)) {
+            return;
+        }
+        if begins {
+            *walk = SocketSeen { inode: net, pid, what: SocketSeen::PROCESS, ..SocketSeen::default() };
+            (*walk).ends.netns = read_or_zero(net, facts::NET_NUMBER.load());
+            (&raw mut (*walk).comm).cast::<[u64; 2]>().write_unaligned(task.comm());
+        }
+        (*walk).states[usize::from(state)] += 1;
+    }
+}
+
+/// After the last descriptor.
+///
+/// # Safety
+/// `output` is the iterator's.
+#[inline(always)]
+pub unsafe fn sockets_end(output: *mut c_void) {
+    let Some(walk) = tables::walk() else { return };
+    // SAFETY: a map value, of which this program alone makes use, and promised by the caller.
+    unsafe {
+        if process(output, walk) {
+            (*walk).pid = 0;
+        }
+    }
+}
+
+/// Whether what is known of the process that was visited could be written, if there was one.
+///
+/// # Safety
+/// As [`socket_seen`]; `walk` points to a map value.
+#[inline(always)]
+unsafe fn process(output: *mut c_void, walk: *mut SocketSeen) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { (*walk).pid == 0 || write(output, walk) }
+}
+
+/// Whether what is to be told of a socket could be written. Of those in `CLOSE_WAIT`, so many of the process were told.
+///
+/// # Safety
+/// As [`socket_seen`].
+#[inline(always)]
+unsafe fn connection(output: *mut c_void, task: Task, (sock, inode): (u64, u64), (state, told): (u8, u32)) -> bool {
+    let state = u32::from(state);
+    if state == TCP_LISTEN {
+        return true;
     }
     let number = |offset: u64| read_or_zero::<u32>(sock, offset);
     let received = number(facts::TCP_RECEIVED.load());
@@ -72,25 +134,43 @@ pub unsafe fn closed_window(output: *mut c_void, task: Task, file: u64) {
     let reads = unread != 0 && offered_until.wrapping_sub(received) as i32 <= 0;
     // The kernel's timer for it runs while nothing is on the way.
     let sends = read_or_zero::<u8>(sock, facts::ICSK_PENDING.load()) == TIME_WINDOW_PROBE;
-    if !reads && !sends {
-        return;
+    let is_left = state == TCP_CLOSE_WAIT && told < SocketSeen::TOLD;
+    if !reads && !sends && !is_left {
+        return true;
     }
     let acknowledged = number(facts::TCP_SEND_UNACKNOWLEDGED.load());
     let unsent = number(facts::TCP_WRITTEN.load()).wrapping_sub(acknowledged);
-    let mut closed = ClosedWindow { inode, acknowledged, pid: task.tgid(), ..ClosedWindow::default() };
+    let mut seen = SocketSeen { inode, acknowledged, pid: task.tgid(), ..SocketSeen::default() };
     // SAFETY: on our stack, of which every byte was written; 16 bytes, aligned as words; the rest is as above.
     unsafe {
-        (&raw mut closed.comm).cast::<[u64; 2]>().write_unaligned(task.comm());
-        sockets::ends(sock, &raw mut closed.ends);
-        if sends {
-            closed.bytes = unsent;
-            bpf_seq_write(output.cast(), (&raw const closed).cast(), size_of::<ClosedWindow>() as u32);
+        (&raw mut seen.comm).cast::<[u64; 2]>().write_unaligned(task.comm());
+        sockets::ends(sock, &raw mut seen.ends);
+        (seen.bytes, seen.what) = (unsent, SocketSeen::SENDS);
+        if sends && !write(output, &raw const seen) {
+            return false;
         }
-        if reads {
-            (closed.bytes, closed.reads) = (unread, 1);
-            bpf_seq_write(output.cast(), (&raw const closed).cast(), size_of::<ClosedWindow>() as u32);
+        (seen.bytes, seen.what) = (unread, SocketSeen::READS);
+        if reads && !write(output, &raw const seen) {
+            return false;
         }
+        seen.what = SocketSeen::CLOSE_WAIT;
+        !is_left || write(output, &raw const seen)
     }
+}
+
+/// # Safety
+/// As [`socket_seen`]; `seen` points to one of which every byte was written.
+#[inline(always)]
+unsafe fn write(output: *mut c_void, seen: *const SocketSeen) -> bool {
+    // SAFETY: promised by the caller.
+    unsafe { bpf_seq_write(output.cast(), seen.cast(), size_of::<SocketSeen>() as u32) == 0 }
+}
+
+/// Sockets of other families have numbers of their own for what they speak.
+#[inline(always)]
+fn is_internet(sock: u64) -> bool {
+    let family: u16 = read_or_zero(sock, facts::SKC_FAMILY.load());
+    family == AF_INET || family == AF_INET6
 }
 
 #[inline(always)]
@@ -112,6 +192,10 @@ pub unsafe fn listener(output: *mut c_void, sock: u64) {
     listener.queue = read_or_zero(sock, facts::SK_BACKLOG.load());
     listener.limit = read_or_zero(sock, facts::SK_BACKLOG_LIMIT.load());
     listener.drops = read_or_zero(sock, facts::SK_DROPS.load());
+    listener.half_open = match facts::LISTENER_HALF_OPEN.get() {
+        Some(offset) => read_or_zero(sock, offset),
+        None => Listener::NOT_KNOWN,
+    };
     // SAFETY: on our stack, of which every byte was written; the rest is as above.
     unsafe {
         sockets::ends(sock, &raw mut listener.ends);

@@ -30,6 +30,7 @@ pub fn listeners(before: &sample::Tcp, after: &sample::Tcp, shown: impl Fn(&Ends
             dropped: dropped.into(),
             queue: Some(now.queue),
             limit: now.limit,
+            half_open: Some(now.half_open).filter(|&count| count != tcp::Listener::NOT_KNOWN),
             full,
         }
     };

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use stillwatch_common::tcp::Ends;
+use stillwatch_common::tcp::{Ends, SocketSeen};
 
 use super::{ends, foreign};
 use crate::{
-    sample::{self, Closed},
+    sample::{self, Lasting},
     snapshot::{
         Who,
         tcp::{ClosedWindow, Owners},
@@ -20,20 +20,22 @@ const LONG: Duration = Duration::from_secs(1);
 const NOT_HERE: &str = "no socket of this host does not read there";
 
 pub fn closed_windows(after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Known<Bounded<ClosedWindow>> {
-    if let Some(why) = &after.no_windows {
+    if let Some(why) = &after.no_sockets {
         return Known::Not(Why::Unavailable(why.clone().into()));
     }
-    let mut senders: BTreeMap<u64, Vec<&Closed>> = BTreeMap::new();
-    let all = after.windows.iter().filter(|row| row.end.reads == 0 && row.age() >= LONG && shown(&row.end.ends));
+    let mut senders: BTreeMap<u64, Vec<&Lasting>> = BTreeMap::new();
+    let windows = &after.sockets.connections;
+    let all =
+        windows.iter().filter(|row| row.end.what == SocketSeen::SENDS && row.age() >= LONG && shown(&row.end.ends));
     all.for_each(|row| senders.entry(row.end.inode).or_default().push(row));
     let reader = |of: &Ends| {
-        after.windows.iter().find(|row| {
+        windows.iter().find(|row| {
             let Ends { local, remote, local_port, remote_port, .. } = row.end.ends;
-            row.end.reads != 0
+            row.end.what == SocketSeen::READS
                 && (local, local_port, remote, remote_port) == (of.remote, of.remote_port, of.local, of.local_port)
         })
     };
-    let row = |holders: Vec<&Closed>| {
+    let row = |holders: Vec<&Lasting>| {
         let first = holders.first()?;
         let reader = reader(&first.end.ends);
         let ends = ends(&first.end.ends);
@@ -53,11 +55,11 @@ pub fn closed_windows(after: &sample::Tcp, shown: impl Fn(&Ends) -> bool) -> Kno
     rows.into()
 }
 
-fn who(closed: &Closed) -> Who {
+fn who(closed: &Lasting) -> Who {
     Who { comm: Some(text(&closed.end.comm)), ..Who::living(closed.end.pid) }
 }
 
-fn owners(holders: &[&Closed]) -> Owners {
+fn owners(holders: &[&Lasting]) -> Owners {
     let mut all: Vec<Who> = holders.iter().map(|closed| who(closed)).collect();
     // A process may have several descriptors of one socket.
     all.sort_by_key(|who| who.pid);
@@ -71,28 +73,32 @@ fn owners(holders: &[&Closed]) -> Owners {
 
 #[cfg(test)]
 mod tests {
-    use stillwatch_common::tcp;
+    use std::rc::Rc;
 
     use super::*;
 
-    fn closed(pid: u32, reads: u32, ports: (u16, u16), seconds: u64) -> Closed {
+    fn closed(pid: u32, what: u32, ports: (u16, u16), seconds: u64) -> Lasting {
         let ends = Ends { local_port: ports.0, remote_port: ports.1, ..Ends::default() };
         let inode = ports.0.into();
-        let end = tcp::ClosedWindow { inode, ends, bytes: 1000 + pid, pid, reads, ..tcp::ClosedWindow::default() };
-        Closed { end, since: Duration::from_secs(10), seen: Duration::from_secs(10 + seconds) }
+        let end = SocketSeen { inode, ends, bytes: 1000 + pid, pid, what, ..SocketSeen::default() };
+        Lasting { end, since: Duration::from_secs(10), seen: Duration::from_secs(10 + seconds) }
     }
 
     #[test]
     fn who_does_not_read_is_the_other_end() {
-        let windows = vec![
+        let connections = vec![
             closed(5, 0, (40_000, 80), 3),
             closed(4, 0, (40_000, 80), 3),
             closed(9, 1, (80, 40_001), 3),
             closed(8, 1, (80, 40_000), 3),
             closed(6, 0, (40_002, 80), 2),
             closed(7, 0, (40_003, 80), 0),
+            closed(7, SocketSeen::CLOSE_WAIT, (40_004, 80), 9),
         ];
-        let sample = sample::Tcp { windows, ..sample::Tcp::default() };
+        let sample = sample::Tcp {
+            sockets: Rc::new(sample::SocketsSeen { connections, ..Default::default() }),
+            ..sample::Tcp::default()
+        };
         let rows = closed_windows(&sample, |_| true);
         let rows: Vec<_> = rows.value().unwrap().iter().collect();
         let pids = |row: &ClosedWindow| (row.owners.who.pid, row.owners.shared.len(), row.reader.pid, row.unread);
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn where_they_cannot_be_looked_at_none_is_fine() {
-        let refused = sample::Tcp { no_windows: Some("refused".into()), ..sample::Tcp::default() };
+        let refused = sample::Tcp { no_sockets: Some("refused".into()), ..sample::Tcp::default() };
         assert_eq!(closed_windows(&refused, |_| true).why(), Some(&Why::Unavailable("refused".into())));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         cpu::{Waited, Waiting},
         io::{Begun, Device, Stalled},
         ledger::{Entry, For},
-        tcp::{End, NoRoute, Outcome},
+        tcp::{End, Namespace, NoRoute, Outcome},
     },
 };
 
@@ -359,8 +359,38 @@ fn packets_without_a_route_leave_the_network_unclear() {
     let words = "1.0/s packets and connections without a route where postgres 430 lives (netns 4026532315)";
     assert_eq!(unclear(&of(1, 9)), [("network", words.to_owned())]);
     assert!(!is_unclear(&of(1, 10), "network"), "a tenth may be normal");
+    let unknown = with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().sockets = Known::unknown("refused"));
+    assert!(looked(&unknown).1.not_measured.contains(&"sockets that are not closed (refused)".to_owned()));
     let shed = with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().drops = None);
     assert!(looked(&shed).1.not_measured.contains(&"dropped packets".to_owned()));
     let many = with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().namespaces_left_out = 3);
     assert!(looked(&many).1.not_measured.contains(&"packets without a route in 3 network namespaces".to_owned()));
+}
+
+#[test]
+fn tables_of_the_kernel_that_are_nearly_full_leave_the_network_unclear() {
+    let of = |tracked, time_wait| {
+        let row = Namespace {
+            netns: Some(4_026_532_315),
+            inhabitant: victim(),
+            sockets: Some(9),
+            tracked: Some(tracked),
+            tracked_limit: Some(100),
+            time_wait: Some(time_wait),
+            time_wait_limit: Some(1000),
+        };
+        with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().namespaces = vec![row])
+    };
+    let words = |of: &str| format!("the table of {of} entries (netns 4026532315)");
+    let firewall = words("the firewall's connections where postgres 430 lives has 90 of 100");
+    assert_eq!(unclear(&of(90, 899)), [("network", firewall)]);
+    assert_eq!(unclear(&of(89, 900)), [("network", words("TIME-WAIT where postgres 430 lives has 900 of 1k"))]);
+    assert!(!is_unclear(&of(89, 899), "network"));
+}
+
+#[test]
+fn many_connections_that_are_not_closed_leave_the_network_unclear() {
+    let words = "postgres 430 has not closed 64 connections that the other side has closed";
+    assert_eq!(unclear(&network::left(64, None)), [("network", words.to_owned())]);
+    assert!(!is_unclear(&network::left(63, None), "network"));
 }

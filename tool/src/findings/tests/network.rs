@@ -11,7 +11,7 @@ use crate::{
         syscalls::{Call, Failed, Failing, Mode},
         tcp::{
             self, ClosedWindow, Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Flow, Listener, Outcome,
-            Outcomes, Owners, Remote, Reset, Retransmit, Sent,
+            Outcomes, Owners, Ports, Remote, Reset, Retransmit, Sent, Sockets,
         },
     },
     table::Known,
@@ -292,7 +292,8 @@ fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
         with(quiet(), |snapshot| {
             let owners = Owners { who: victim(), ..Owners::default() };
             let (local, queue) = (end("0.0.0.0", 80), if full { 129 } else { 3 });
-            let row = Listener { local, netns: None, owners, dropped, queue: Some(queue), limit: 128, full };
+            let (queue, half_open) = (Some(queue), Some(5));
+            let row = Listener { local, netns: None, owners, dropped, queue, limit: 128, half_open, full };
             snapshot.tcp.as_mut().unwrap().listeners = vec![row].into();
         })
     };
@@ -302,7 +303,7 @@ fn requests_that_are_dropped_at_a_full_queue_and_at_one_that_is_not() {
     assert_eq!(
         found.statement,
         "1.0/s requests for connections at 0.0.0.0:80 of postgres 430 are dropped for another reason than a full queue: \
-         3 wait to be accepted (limit 128)"
+         3 wait to be accepted (limit 128), 5 are half open"
     );
     assert!(found.culprits.is_empty());
     let counted = |count| {
@@ -401,4 +402,67 @@ fn who_does_not_read_is_why_a_call_that_sends_does_not_return() {
     // A lock is not what a window keeps.
     let locked = only(&closed("flock", culprit()));
     assert!(locked.culprits.is_empty() && locked.unknown.len() == 1, "{locked:#?}");
+}
+
+/// A process of which so many connections stay in `CLOSE_WAIT`, and have become more so often.
+pub fn left(lasting: u64, rises: Option<u64>) -> Snapshot {
+    let row = Sockets {
+        who: victim(),
+        netns: None,
+        listening: 1,
+        syn_sent: 0,
+        established: 12,
+        closing: 0,
+        closed: 0,
+        close_wait: lasting + 3,
+        lasting,
+        grew: rises.map(|rises| 7 * rises),
+        grew_in: rises.map(|rises| Duration::from_secs(20 * rises)),
+        rises,
+        age: Some(Duration::from_secs(300)),
+        oldest: Some(Ends { local: end("10.0.0.1", 80), remote: end("10.0.0.2", 40_000) }),
+    };
+    with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().sockets = vec![row].into())
+}
+
+#[test]
+fn a_process_that_does_not_close_is_told_once_it_holds_more_and_more() {
+    let found = only(&left(64, Some(3)));
+    let words = "postgres 430 does not close 64 connections that the other side closed 30s ago and longer, 21 more in 60s; \
+                 the oldest 10.0.0.1:80 → 10.0.0.2:40000";
+    assert_eq!((found.rule, found.statement.as_str(), first_pid(&found.culprits)), ("close_wait", words, Some(430)));
+    assert_eq!(found.next, "stillwatch tcp -p 430");
+    for quiet in [left(63, Some(9)), left(64, Some(2)), left(999, None), left(999, Some(0))] {
+        assert!(look(&quiet).is_empty(), "{:?}", quiet.tcp.unwrap().sockets);
+    }
+    assert!(holds(&left(1000, None), "close_wait"));
+}
+
+/// Of 28,232 ports.
+fn used(used: u64, reused: u64, assumed: bool) -> Snapshot {
+    let row = Ports {
+        address: "10.0.0.1".into(),
+        remote: end("10.0.0.2", 5432),
+        netns: assumed.then_some(4_026_532_315),
+        used,
+        range: 28_232,
+        time_wait: 20_000,
+        used_share: (used - reused) as f64 / 28_232.0,
+        assumed,
+    };
+    with(quiet(), |snapshot| snapshot.tcp.as_mut().unwrap().ports = vec![row].into())
+}
+
+#[test]
+fn ports_for_one_remote_are_told_before_there_is_none() {
+    let found = only(&used(25_409, 0, false));
+    let words = "connections from 10.0.0.1 to 10.0.0.2:5432 use 25.4k of the 28.2k ports that there are for them, \
+                 20k of them in TIME-WAIT";
+    assert_eq!((found.rule, found.statement.as_str(), found.confidence()), ("ports_used_up", words, "high"));
+    assert_eq!(found.next, "stillwatch tcp --address 10.0.0.2");
+    // One less, and those that the kernel gives to others.
+    assert!(look(&used(25_408, 0, false)).is_empty() && look(&used(28_232, 20_000, false)).is_empty());
+    let elsewhere = only(&used(28_000, 0, true));
+    assert_eq!(elsewhere.confidence(), "medium");
+    assert!(elsewhere.subject.ends_with("10.0.0.2:5432 (netns 4026532315)"), "{}", elsewhere.subject);
 }

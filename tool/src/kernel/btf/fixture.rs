@@ -25,6 +25,8 @@ const STRUCTS: &[&str] = &[
     "css_set",
     "cgroup_subsys_state",
 ];
+const INET_CONNECTION_SOCK: &[&str] =
+    &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff", "icsk_accept_queue"];
 const INODE: &[&str] =
     &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when", "i_nlink", "i_size", "i_blocks"];
 /// Of larger structures only these members.
@@ -54,7 +56,8 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("sock", &["sk_protocol", "sk_socket", "sk_err", "sk_lock", "sk_ack_backlog", "sk_max_ack_backlog", "sk_drops"]),
     ("socket", &["state", "sk"]),
     ("inet_sock", &["inet_sport"]),
-    ("inet_connection_sock", &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff"]),
+    ("inet_connection_sock", INET_CONNECTION_SOCK),
+    ("request_sock_queue", &["qlen"]),
     ("tcp_sock", TCP_SOCK),
     ("mptcp_sock", &["first"]),
     (

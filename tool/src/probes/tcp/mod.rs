@@ -1,13 +1,15 @@
 //! The `tcp` probe, seen from user space; `docs/probes/tcp.md` has the whole story.
 
+mod close_wait;
 mod functions;
 mod holders;
 mod network;
 mod packets;
 mod pending;
+mod ports;
 mod reader;
 pub mod reasons;
-mod windows;
+mod sockets;
 
 pub use reader::Reader;
 #[cfg(test)]
@@ -45,14 +47,16 @@ const LISTENERS: Hook = Hook::iter(LISTENER_ITER, "bpf_map_elem", "accept queues
 /// Read when a socket's holder is not known.
 const DESCRIPTORS: Hook = Hook::iter(DESCRIPTOR_ITER, "task_file", "processes that hold sockets").later();
 /// Read at ticks.
-const WINDOWS: Hook = Hook::iter(WINDOW_ITER, "task_file", "connections whose window is closed").later();
+const SOCKETS: Hook =
+    Hook::iter(SOCKET_ITER, "task_file", "sockets by process and state, and connections whose window is closed")
+        .later();
 const LISTENER_ITER: &str = "listener_iter";
 const DESCRIPTOR_ITER: &str = "descriptor_iter";
-const WINDOW_ITER: &str = "window_iter";
+const SOCKET_ITER: &str = "socket_iter";
 
 fn hooks(plan: &Plan) -> Vec<Hook> {
     let Some(plan) = &plan.tcp else { return vec![] };
-    let mut hooks = vec![LISTENERS, DESCRIPTORS, WINDOWS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
+    let mut hooks = vec![LISTENERS, DESCRIPTORS, SOCKETS, STATE, RESET_SENT, RESET_RECEIVED, SYNACK, RETRANSMIT];
     if plan.drops {
         hooks.push(DROP);
     }

@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    io::Read,
     time::Duration,
 };
 
 use crate::{
     kernel::namespaces::{home, inhabitants},
-    sample::{Network, Routes},
+    sample::{Namespace, Network, NetworkLimits},
 };
 
 /// Namespaces whose counters are read: for each the kernel adds up those of all CPUs.
@@ -27,6 +28,8 @@ const COUNTERS: &[(&str, &str, &str, &str)] = &[
     ("/proc/net/snmp", "Tcp:", "OutRsts", "out_rsts"),
     ("/proc/net/netstat", "TcpExt:", "ListenOverflows", "listen_overflows"),
     ("/proc/net/netstat", "TcpExt:", "ListenDrops", "listen_drops"),
+    ("/proc/net/netstat", "TcpExt:", "TCPReqQFullDrop", "syn_queue_drops"),
+    ("/proc/net/netstat", "TcpExt:", "TCPReqQFullDoCookies", "syn_queue_cookies"),
     ("/proc/net/netstat", "TcpExt:", "TCPTimeouts", "timeouts"),
     ("/proc/net/netstat", "TcpExt:", "TCPLossProbes", "loss_probes"),
     ("/proc/net/netstat", "TcpExt:", "TCPSynRetrans", "syn_retrans"),
@@ -54,24 +57,63 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// What had no route in each of them, since it was made, ours first; and how many were not looked at. `now`: on any clock.
-    pub fn routes(&mut self, now: Duration) -> (HashMap<u32, Routes>, usize) {
+    /// Each of them, ours first; and how many were not looked at. `now`: on any clock.
+    pub fn read(&mut self, now: Duration) -> (HashMap<u32, Namespace>, usize) {
         if self.looked.is_none_or(|looked| now >= looked + REST) {
             self.inhabitants = inhabitants();
             self.looked = Some(now);
         }
         let lives_there = |(netns, pid): &(&u32, &u32)| home(**pid) == Some(**netns);
-        let of = |(&netns, &pid)| {
-            let text = fs::read_to_string(format!("/proc/{pid}/net/snmp")).ok()?;
-            let (none, opened) = (counter(&text, "Ip:", "OutNoRoutes")?, counter(&text, "Tcp:", "ActiveOpens")?);
-            Some((netns, Routes { none, opened, inhabitant: pid }))
-        };
         let own = home(std::process::id());
         let mut all: Vec<_> = self.inhabitants.iter().filter(lives_there).collect();
         all.sort_unstable_by_key(|&(&netns, _)| (Some(netns) != own, netns));
         let left_out = all.len().saturating_sub(LOOKED_AT);
+        let of = |(&netns, &pid): (&u32, &u32)| Some((netns, namespace(pid)?));
         (all.into_iter().take(LOOKED_AT).filter_map(of).collect(), left_out)
     }
+}
+
+/// The one that a process lives in.
+fn namespace(inhabitant: u32) -> Option<Namespace> {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{inhabitant}/net/{file}")).ok();
+    let text = read("snmp")?;
+    let (sockets, sockets6) = (read("sockstat").unwrap_or_default(), read("sockstat6").unwrap_or_default());
+    let in_use = [gauge(&sockets, "TCP:", "inuse"), gauge(&sockets6, "TCP6:", "inuse")];
+    Some(Namespace {
+        none: counter(&text, "Ip:", "OutNoRoutes")?,
+        opened: counter(&text, "Tcp:", "ActiveOpens")?,
+        sockets: in_use.into_iter().flatten().reduce(|sum, part| sum + part),
+        time_wait: gauge(&sockets, "TCP:", "tw"),
+        tracked: tracked(inhabitant),
+        inhabitant,
+    })
+}
+
+/// The first line has names and each of the others, one per CPU, begins with the same number: the rest is not read.
+fn tracked(inhabitant: u32) -> Option<u64> {
+    let mut text = [0; 512];
+    let bytes = fs::File::open(format!("/proc/{inhabitant}/net/stat/nf_conntrack")).ok()?.read(&mut text).ok()?;
+    entries(&String::from_utf8_lossy(&text[..bytes]))
+}
+
+fn entries(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.lines().nth(1)?.split_ascii_whitespace().next()?, 16).ok()
+}
+
+/// Of our namespace. There is no other way to those of others than to go there; the one for connections that are tracked is of the whole
+/// host on most kernels.
+pub fn limits() -> NetworkLimits {
+    let read = |name: &str| fs::read_to_string(format!("/proc/sys/net/{name}")).ok()?.trim().parse().ok();
+    // 0 is no limit, or none at all.
+    let number = |name: &str| read(name).filter(|&most| most > 0);
+    NetworkLimits { time_wait: number("ipv4/tcp_max_tw_buckets"), tracked: number("netfilter/nf_conntrack_max") }
+}
+
+/// A line of names, each with its value behind it.
+fn gauge(text: &str, line: &str, field: &str) -> Option<u64> {
+    let mut words = text.lines().find_map(|text| text.strip_prefix(line))?.split_ascii_whitespace();
+    words.find(|&word| word == field)?;
+    words.next()?.parse().ok()
 }
 
 /// Two lines that begin alike: names, and under them values.
@@ -91,5 +133,14 @@ mod tests {
         assert_eq!(counter(text, "Tcp:", "OutSegs"), Some(37));
         assert_eq!(counter(text, "Tcp:", "MaxConn"), None);
         assert_eq!(counter(text, "Udp:", "OutSegs"), None);
+        let text = "sockets: used 285\nTCP: inuse 37 orphan 0 tw 5 alloc 48 mem 0\nUDP: inuse 4 mem 2\n";
+        assert_eq!((gauge(text, "TCP:", "tw"), gauge(text, "UDP:", "inuse")), (Some(5), Some(4)));
+        assert_eq!((gauge(text, "UDP:", "tw"), gauge(text, "TCP6:", "inuse")), (None, None));
+    }
+
+    #[test]
+    fn tracked_connections_are_a_hexadecimal_number_below_its_name() {
+        let text = "entries  clashres found\n0000011a  00000000 00000000\n0000011a  000";
+        assert_eq!((entries(text), entries("entries  clashres found\n"), entries("")), (Some(282), None, None));
     }
 }

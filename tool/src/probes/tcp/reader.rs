@@ -22,13 +22,14 @@ use super::{
         Counters, With,
         hash_table::{HashTable, fd, refused, take, unreadable},
     },
-    DESCRIPTOR_ITER, LISTENER_ITER, WINDOW_ITER,
+    DESCRIPTOR_ITER, LISTENER_ITER, SOCKET_ITER,
     functions::Functions,
     holders::Holders,
     network::{self, Namespaces},
     packets::Rings,
     pending::Pending,
-    windows::Windows,
+    ports::PortWalk,
+    sockets::SocketWalk,
 };
 use crate::{
     cli::plan,
@@ -50,13 +51,14 @@ pub struct Reader {
     no_listeners: Option<String>,
     /// The iterator walks over it, and needs it for as long.
     _listeners: OwnedFd,
-    windows: Windows,
-    no_windows: Option<String>,
+    sockets: SocketWalk,
+    no_sockets: Option<String>,
     /// `None`: no packets are kept.
     rings: Option<Rings>,
     captured: Vec<Captured>,
     functions: Functions,
     namespaces: Namespaces,
+    ports: PortWalk,
     /// Of the last sample.
     last: Tcp,
     netns: Option<u32>,
@@ -82,12 +84,13 @@ impl Reader {
             listeners: Walk::new(ebpf, LISTENER_ITER, Some(listeners.as_raw_fd())).map_err(unreadable)?,
             no_listeners: with.why_not(LISTENER_ITER),
             _listeners: listeners,
-            windows: Windows::new(Walk::new(ebpf, WINDOW_ITER, None).map_err(unreadable)?, with.rest),
-            no_windows: with.why_not(WINDOW_ITER),
+            sockets: SocketWalk::new(Walk::new(ebpf, SOCKET_ITER, None).map_err(unreadable)?, with.rest),
+            no_sockets: with.why_not(SOCKET_ITER),
             rings: Rings::new(ebpf, plan, with.processors)?,
             captured: Vec::new(),
             functions: Functions::default(),
             namespaces: Namespaces::default(),
+            ports: PortWalk::new(with.rest),
             last: Tcp::default(),
             reasons: with.reasons.clone(),
             // The inode of a namespace is its number.
@@ -105,10 +108,13 @@ impl Reader {
     pub fn read(&mut self, now: Duration, last: bool) -> io::Result<(Tcp, Counters)> {
         self.pending.collect(now);
         self.capture(now, last);
-        let (routes, namespaces_left_out) = self.namespaces.routes(now);
+        let (namespaces, namespaces_left_out) = self.namespaces.read(now);
+        let ports = self.ports.look(now, self.netns, &namespaces);
         let mut sample = Tcp {
+            ports,
             network: network::read(),
-            routes,
+            namespaces,
+            limits: network::limits(),
             namespaces_left_out,
             events: self.pending.take(),
             trips: self.pending.take_trips(),
@@ -128,9 +134,9 @@ impl Reader {
         } else {
             sample.no_listeners = self.no_listeners.clone().or_else(|| Some("no iterator".to_owned()));
         }
-        match self.windows.read(now)? {
-            Some(windows) => sample.windows = windows,
-            None => sample.no_windows = self.no_windows.clone().or_else(|| Some("no iterator".to_owned())),
+        match self.sockets.read(now)? {
+            Some(sockets) => sample.sockets = sockets,
+            None => sample.no_sockets = self.no_sockets.clone().or_else(|| Some("no iterator".to_owned())),
         }
         self.find_owners(&mut sample, now)?;
         self.find_functions(&mut sample, now);

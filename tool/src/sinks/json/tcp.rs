@@ -14,8 +14,8 @@ use crate::{
     snapshot::{
         Snapshot,
         tcp::{
-            self as shown, ClosedWindow, Connect, DropSite, Dropped, Events, Flow, Listener, Remote, Reset, Retransmit,
-            RetransmitKind,
+            self as shown, ClosedWindow, Connect, DropSite, Dropped, Events, Flow, Listener, Namespace, Ports, Remote,
+            Reset, Retransmit, RetransmitKind, Sockets,
         },
     },
     table::{Cell, Value},
@@ -54,6 +54,11 @@ struct Tcp<'a> {
     closed_windows: Option<Rows<'a, ClosedWindow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_windows_unknown: Option<String>,
+    sockets: Option<Rows<'a, Sockets>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets_unknown: Option<String>,
+    namespaces: Rows<'a, Namespace>,
+    ports: Rows<'a, Ports>,
     /// The kernel's own counters of our network namespace, in this interval.
     network: &'a BTreeMap<&'static str, u64>,
 }
@@ -99,6 +104,10 @@ impl<'a> Tcp<'a> {
             listeners_unknown: tcp.listeners.why().map(ToString::to_string),
             closed_windows: tcp.closed_windows.value().map(Rows::of),
             closed_windows_unknown: tcp.closed_windows.why().map(ToString::to_string),
+            sockets: tcp.sockets.value().map(Rows::of),
+            sockets_unknown: tcp.sockets.why().map(ToString::to_string),
+            namespaces: Rows::whole(&tcp.namespaces),
+            ports: Rows::of(&tcp.ports),
             network: &tcp.network,
         }
     }

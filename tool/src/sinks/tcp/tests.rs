@@ -10,7 +10,7 @@ use crate::{
         Latency, Pressure, Who,
         tcp::{
             Connect, Direction, DropCause, DropSite, Dropped, End, Ends, Events, Flow, FlowsBy, Listener, NO_REASONS,
-            Outcome, Outcomes, Remote, Reset, Retransmit, Sent, Totals, Window,
+            Namespace, Outcome, Outcomes, Ports, Remote, Reset, Retransmit, Sent, Sockets, Totals, Window,
         },
     },
     table::Known,
@@ -136,6 +136,7 @@ pub fn snapshot() -> Snapshot {
         dropped: 7,
         queue: Some(129),
         limit: 128,
+        half_open: Some(3),
         full: true,
     };
     let events = Events {
@@ -169,12 +170,25 @@ pub fn snapshot() -> Snapshot {
             },
         ],
     };
+    let ports = Ports {
+        address: "10.0.0.1".into(),
+        remote: end("10.0.0.2", 5432),
+        netns: None,
+        used: 27_000,
+        range: 28_232,
+        time_wait: 1200,
+        used_share: 27_000.0 / 28_232.0,
+        assumed: false,
+    };
     let tcp = Tcp {
         events,
         remotes: vec![failing, remote].into(),
         drops: Some(vec![site(cause, None, 11), site(unnamed, Some(4026532000), 2)].into()),
         dropped: 13,
         listeners: vec![listener].into(),
+        sockets: vec![sockets(430, 70), sockets(7, 0)].into(),
+        namespaces: vec![namespace(None, 100), namespace(Some(4026532000), 7)],
+        ports: vec![ports].into(),
         reset_totals: [1, 2],
         opened: Outcomes([3, 2, 0, 0, 1, 0, 0, 4]),
         totals: Totals { segments: 3, by_kind: [2, 0, 0, 0, 1, 0], attempts: 2, failed: 1, bytes: 2896, sampled: 5 },
@@ -183,6 +197,39 @@ pub fn snapshot() -> Snapshot {
         ..Tcp::default()
     };
     Snapshot { tcp: Some(tcp), ..Snapshot::new(at, Duration::from_secs(1), Ok(Pressure::default())) }
+}
+
+/// One that leaves so many open.
+fn sockets(pid: u32, lasting: u64) -> Sockets {
+    let some = (lasting > 0).then_some(lasting);
+    Sockets {
+        who: who(pid, "post\x1bgres"),
+        netns: None,
+        listening: 1,
+        syn_sent: 0,
+        established: 11,
+        closing: 2,
+        closed: 0,
+        close_wait: lasting + 3,
+        lasting,
+        grew: some,
+        grew_in: some.map(Duration::from_secs),
+        rises: some.map(|_| 4),
+        age: some.map(|_| Duration::from_secs(300)),
+        oldest: some.map(|_| Ends { local: end("10.0.0.1", 5432), remote: end("10.0.0.2", 40000) }),
+    }
+}
+
+fn namespace(netns: Option<u32>, tracked: u64) -> Namespace {
+    Namespace {
+        netns,
+        inhabitant: who(1, "init"),
+        sockets: Some(tracked),
+        time_wait: Some(3),
+        time_wait_limit: netns.is_none().then_some(1000),
+        tracked: Some(tracked),
+        tracked_limit: Some(200),
+    }
 }
 
 fn text(snapshot: &Snapshot, args: &str) -> String {

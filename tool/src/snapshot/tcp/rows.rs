@@ -8,6 +8,9 @@ use crate::{
     table::{placed, table},
 };
 
+/// What is said of the connection that a process has not closed for the longest time.
+const OLDEST: &[(&str, &str)] = &[("close_wait_oldest_local", "local"), ("close_wait_oldest_remote", "remote")];
+
 table! {
     /// What was sent since the connections began.
     pub struct Sent in "tcp.sent" derive(Copy) {
@@ -39,7 +42,7 @@ table! {
         /// Who has the socket.
         owners: Owners = label().columns(Owners::COLUMNS).flat(), text [own("OWNER", "owner").after("local")];
         /// Where it listens.
-        local: End = label(), text [own("LISTENS AT", "at").after("limit")];
+        local: End = label(), text [own("LISTENS AT", "at").after("half_open")];
         /// Number of the network namespace, if it is not ours.
         netns: Option<u32> = label().optional();
         /// Requests for connections that were dropped, nearly always because the accept queue overflowed.
@@ -48,6 +51,9 @@ table! {
         queue: Option<u32> = gauge("connections").now(), text [number("QUEUE").least(5)];
         /// How many may: the kernel lets one more wait.
         limit: u32 = gauge("connections"), text [number("LIMIT").least(5)];
+        /// Connections of which the handshake goes on: as many may, where SYN cookies are off; none: this kernel does not tell.
+        half_open: Option<u32> = gauge("connections").now().source("request_sock_queue.qlen"),
+            text [number("HALF-OPEN").least(9).unless_unknown()];
         /// As many as may waited, now or at the last reading.
         full: bool = flag().now().hidden().sparse();
     }
@@ -70,6 +76,79 @@ table! {
         reader: Who = label().columns(Who::COLUMNS), text [own("NOT READ BY", "reader")];
         /// Received there and not read.
         unread: Option<u64> = gauge("bytes").source("tcp_sock.copied_seq");
+    }
+
+    /// What a process has of TCP sockets in one network namespace.
+    pub struct Sockets in "tcp.sockets" {
+        /// Whose.
+        who: Who = label().columns(Who::COLUMNS).flat(), text [comm("SOCKETS"), pid("PID"), cgroup("CGROUP").after("oldest")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// That listen.
+        listening: u64 = gauge("descriptors").now().source("sock_common.skc_state");
+        /// That are about to be opened: no answer yet.
+        syn_sent: u64 = gauge("descriptors").now();
+        /// Connections.
+        established: u64 = gauge("descriptors").now(), text [count("ESTAB").least(6)];
+        /// That the process has closed one direction of, or both.
+        closing: u64 = gauge("descriptors").now();
+        /// Neither connected nor listening: not yet, or broken off and still held.
+        closed: u64 = gauge("descriptors").now(), text [count("CLOSED").close().least(6)];
+        /// That the other side has closed, and the process has not.
+        close_wait: u64 = gauge("descriptors").now(), text [count("CLOSE-WAIT").close().least(10)];
+        /// Of these, as far as was looked, those that have been so for 30 s.
+        lasting: u64 = gauge("descriptors").now().key("close_wait_30s"), text [count(">30s").close().least(5)];
+        /// How many more these are than when they were fewer for the last time; none: not looked at for long enough.
+        grew: Option<u64> = gauge("descriptors").now().key("close_wait_grew"), text [count("GREW").close().least(5)];
+        /// For how long they have not become fewer.
+        grew_in: Option<Duration> = gauge("ns").now().key("close_wait_grew_in_ns"), text [duration("IN").close().least(5)];
+        /// How often they became more in that time, ten seconds apart or more.
+        rises: Option<u64> = gauge("times").now().key("close_wait_rises");
+        /// For how long the oldest has been so, at least.
+        age: Option<Duration> = gauge("ns").now().key("close_wait_oldest_ns");
+        /// Both ends of that.
+        oldest: Option<Ends> = info().columns(Ends::COLUMNS).parts(OLDEST),
+            text [own("THE OLDEST", "oldest")];
+    }
+
+    /// A network namespace in which somebody lives.
+    pub struct Namespace in "tcp.namespaces" derive(Default) {
+        /// Its number, if it is not ours.
+        netns: Option<u32> = label(), text [own("NAMESPACE", "namespace")];
+        /// A process that lives there.
+        inhabitant: Who = info().columns(Who::COLUMNS), text [own("OF", "inhabitant").after("tracked_limit")];
+        /// TCP sockets in use.
+        sockets: Option<u64> = gauge("sockets").now().source("/proc/PID/net/sockstat"), text [count("SOCKETS").least(7)];
+        /// Connections in TIME-WAIT, which no process has any more.
+        time_wait: Option<u64> = gauge("connections").now().source("/proc/PID/net/sockstat"),
+            text [count("TIME-WAIT").least(9)];
+        /// How many may be, of ours (`net.ipv4.tcp_max_tw_buckets`).
+        time_wait_limit: Option<u64> = gauge("connections").now(), text [count("LIMIT").close().least(7)];
+        /// Connections that the firewall keeps track of.
+        tracked: Option<u64> = gauge("connections").now().source("/proc/PID/net/stat/nf_conntrack"),
+            text [count("TRACKED").least(7)];
+        /// How many it may (`net.netfilter.nf_conntrack_max`).
+        tracked_limit: Option<u64> = gauge("connections").now(), text [count("LIMIT").close().least(7)];
+    }
+
+    /// Ports that the kernel gives to who connects, of one address and for one remote: half of them are in use.
+    pub struct Ports in "tcp.ports" {
+        /// The local address.
+        address: String = label(), text [words("PORTS OF").least(15)];
+        /// The other side.
+        remote: End = label(), text [own("FOR", "remote")];
+        /// Number of the network namespace, if it is not ours.
+        netns: Option<u32> = label().optional();
+        /// How many are in use.
+        used: u64 = gauge("ports").now().source("/proc/PID/net/tcp"), text [count("USED").least(6)];
+        /// How many there are (`net.ipv4.ip_local_port_range`).
+        range: u64 = gauge("ports").now(), text [count("OF").close().least(6)];
+        /// In use by connections in TIME-WAIT.
+        time_wait: u64 = gauge("ports").now(), text [count("TIME-WAIT").close().least(9)];
+        /// The part that no new connection gets: of those in TIME-WAIT the kernel gives some away again (`net.ipv4.tcp_tw_reuse`).
+        used_share: f64 = gauge("share").now(), text [share("TAKEN").close().least(5)];
+        /// The range is not known of another network namespace: the kernel's own is assumed.
+        assumed: bool = flag().now().sparse();
     }
 
     /// Connections that were opened to one address and port, or to several taken together.
@@ -141,6 +220,27 @@ impl Listener {
     }
 }
 
+impl Sockets {
+    pub fn all(&self) -> u64 {
+        [self.listening, self.syn_sent, self.established, self.closing, self.closed, self.close_wait].iter().sum()
+    }
+
+    /// The process keeps what the other side has closed, or has many sockets.
+    pub fn is_worth_a_line(&self) -> bool {
+        self.lasting > 0 || self.all() >= 1000
+    }
+}
+
+impl Namespace {
+    /// A table of the kernel that is half full.
+    pub fn is_worth_a_line(&self) -> bool {
+        let is_near = |count: Option<u64>, limit: Option<u64>| {
+            count.zip(limit).is_some_and(|(count, limit)| limit > 0 && count >= limit / 2)
+        };
+        is_near(self.time_wait, self.time_wait_limit) || is_near(self.tracked, self.tracked_limit)
+    }
+}
+
 impl Flow {
     /// Of the segments that the connections sent since they began, the share that was retransmitted.
     pub fn share(&self) -> Option<f64> {
@@ -152,6 +252,9 @@ placed! {
     Flow: row => (Reverse((row.segments, row.attempts)), &row.group, row.ends);
     Remote: row => (Reverse((failed(&row.outcomes), row.latency.total_ns)), &row.group, row.end);
     Listener: row => (Reverse((row.dropped, row.queue)), row.local);
+    Sockets: row => (Reverse((row.lasting, row.close_wait, row.all())), row.who.pid, row.netns);
+    Ports: row => (Reverse(row.used_share.to_bits()), row.remote, row.netns);
+    Namespace: row => (row.netns,);
     ClosedWindow: row => (Reverse((row.age, row.unsent)), row.local);
     DropSite: row => {
         let DropCause { reason, function } = &row.cause;
