@@ -9,12 +9,13 @@ use stillwatch_tests::stillwatch;
 use super::{
     super::{Test, every_kernel, in_machine, one_machine, skip, stillwatch::Watch, stillwatch::losses},
     fresh, lost,
-    net::Net,
+    net::{Loss, Net},
     watch,
 };
 
 pub const TESTS: &[Test] = &[
     every_kernel("tcp_shows_whose_queue_of_connections_is_full", full),
+    every_kernel("tcp_counts_half_open_connections", half_open),
     one_machine("tcp_forgets_who_does_not_listen_any_more", closed),
     one_machine("tcp_counts_listeners_it_has_no_room_for", no_room),
 ];
@@ -94,6 +95,25 @@ fn full() -> Result<()> {
             own().collect::<Vec<_>>()
         );
     }
+    Ok(())
+}
+
+/// One that never gets its answer, and three that wait where two may.
+fn half_open() -> Result<()> {
+    skip_unless_queues_are_read()?;
+    let net = Net::new()?;
+    let listener = net.listen("127.0.0.1")?;
+    limit(&listener, 2)?;
+    let mut watch = watch(&[])?;
+    let to = listener.local_addr()?;
+    let _deaf = net.begin_connect(to, Some(Loss::All))?;
+    let _waiting = (0..3).map(|_| net.begin_connect(to, None)).collect::<Result<Vec<_>>>()?;
+    while rows(&watch, &net).next().is_none() {
+        watch.next()?;
+    }
+    let row = rows(&watch, &net).next().context("no row")?;
+    ensure!(row["half_open"] == 1 && row["queue"] == 3 && row["limit"] == 2, "{row:#}");
+    watch.stop()?;
     Ok(())
 }
 
