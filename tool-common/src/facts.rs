@@ -150,6 +150,9 @@ macro_rules! facts {
                 /// Several CPUs share a histogram.
                 CPU_SHARED_HISTOGRAMS: u8 = 0;
 
+                /// Add up who dirties which file.
+                DISK_WRITERS: u8 = 0;
+
                 /// Only these processes: 0 off, 1 the one in `FILTER_TGID`, 2 those in the map `FILTER_TGIDS`.
                 FILTER_PIDS: u8 = 0;
                 FILTER_TGID: u32 = 0;
@@ -173,6 +176,8 @@ macro_rules! facts {
                 TASK_ON_CPU: Offset = "task_struct.on_cpu";
                 TASK_SIGNAL: Offset = "task_struct.signal";
                 INODE_NUMBER: Offset = "inode.i_ino";
+                INODE_GENERATION: Offset = "inode.i_generation";
+                MAPPING_HOST: Offset = "address_space.host";
                 /// Monotonic nanoseconds.
                 TASK_START: Offset = "task_struct.start_time";
                 /// Distance of the saved user registers from the start of a task's stack, without `HAVE_TASK_PT_REGS`: stacks of 16 KiB
@@ -187,6 +192,10 @@ macro_rules! facts {
                 HAVE_CURRENT_BTF: Presence = "bpf_func_id.BPF_FUNC_get_current_task_btf";
                 /// 5.15; before, the registers are found by their place on the stack.
                 HAVE_TASK_PT_REGS: Presence = "bpf_func_id.BPF_FUNC_task_pt_regs";
+                /// The low byte of a word since 6.6; a byte of its own in 5.18; before, folios were single pages to file systems.
+                FOLIO_ORDER: Offset = "folio._folio_order" | "folio._flags_1";
+                /// Of a page that is the head of a compound one.
+                PAGE_HEAD: Flag = "pageflags.PG_head";
             }
 
             Optional every "calls that seccomp refuses are not counted" {
@@ -258,8 +267,6 @@ macro_rules! facts {
                 /// From a part of a compound page to its head: the low bit says that the rest is an address.
                 PAGE_COMPOUND: Offset = "page.compound_head" | "page.compound_info";
                 PAGE_MAPPING: Offset = "page.mapping" | "folio.mapping";
-                MAPPING_HOST: Offset = "address_space.host";
-                INODE_GENERATION: Offset = "inode.i_generation";
             }
 
             OneOf io {
@@ -276,10 +283,6 @@ macro_rules! facts {
 
             Optional io {
                 BIO_PARTNO: Offset = "bio.bi_partno";
-                /// The low byte of a word since 6.6; a byte of its own in 5.18; before, folios were single pages to file systems.
-                FOLIO_ORDER: Offset = "folio._folio_order" | "folio._flags_1";
-                /// Of a page that is the head of a compound one.
-                PAGE_HEAD: Flag = "pageflags.PG_head";
                 /// The lock's own bits, and above them one for each mark (dirty, being written, …) that some page has.
                 MAPPING_MARKS: Offset = "address_space.i_pages.xa_flags";
                 MAPPING_PAGES: Offset = "address_space.nrpages";
@@ -322,6 +325,16 @@ macro_rules! facts {
                 INODE_BLOCKS: Offset = "inode.i_blocks";
                 /// The seventh of the limits (`RLIMIT_NOFILE`), which are two words each.
                 SIGNAL_OPEN_LIMIT: Offset = "signal_struct.rlim + 112";
+            }
+
+            Optional disk "directories of files that grow are not known" {
+                FILE_DENTRY: Offset = "file.f_path.dentry";
+                DENTRY_PARENT: Offset = "dentry.d_parent";
+                DENTRY_INODE: Offset = "dentry.d_inode";
+                DENTRY_NAME: Offset = "dentry.d_name.name";
+                /// The list of an inode's names, which are dentries, and from a dentry to its place in that list.
+                INODE_NAMES: Offset = "inode.i_dentry";
+                DENTRY_ALIAS: Offset = "dentry.d_u.d_alias" | "dentry.d_alias";
             }
 
             Needed tcp {

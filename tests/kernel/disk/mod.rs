@@ -1,6 +1,7 @@
 //! The `disk` probe: who grows which file, what deleted files hold, and how many descriptors there are.
 
 mod find;
+mod writers;
 
 use std::{
     ffi::CString,
@@ -25,6 +26,10 @@ use super::{
 pub fn tests() -> Vec<Test> {
     vec![
         every_kernel("disk_names_who_grows_a_file", grows),
+        every_kernel("disk_takes_off_what_is_truncated", writers::truncated),
+        every_kernel("disk_names_who_writes_to_a_shared_descriptor", writers::inherited),
+        every_kernel("disk_names_who_writes_to_places", writers::places),
+        every_kernel("disk_counts_files_that_are_soon_closed", writers::soon_closed),
         every_kernel("disk_counts_a_deleted_file_once", deleted),
         every_kernel("disk_counts_descriptors", descriptors),
         every_kernel("disk_shows_a_file_system_as_statvfs_does", filesystem),

@@ -3,11 +3,25 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use crate::probes::io;
+use crate::{
+    facts,
+    probes::{disk, io},
+};
 
 #[btf_tracepoint(function = "writeback_dirty_folio")]
 fn writeback_dirty_folio(ctx: BtfTracePointContext) -> i32 {
-    // SAFETY: trusted arguments, of which new kernels say that they may be null.
-    unsafe { io::dirty(ctx.arg(0), ctx.arg(1)) };
+    let (page, mapping): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(1));
+    if page.is_null() || mapping.is_null() {
+        return 0;
+    }
+    // SAFETY: trusted arguments, of which new kernels say that they may be null: these are not.
+    unsafe {
+        if facts::on(&facts::DISK_WRITERS) {
+            disk::dirty(page, mapping);
+        }
+        if facts::on(&facts::IO_WHO) {
+            io::dirty(page, mapping);
+        }
+    }
     0
 }

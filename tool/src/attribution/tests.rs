@@ -133,6 +133,7 @@ fn paths_are_of_the_rows_that_are_seen() {
         holder,
         fd: 3,
         inode: holder.into(),
+        dirtied_by: Vec::new(),
     };
     let mut disk = Disk { growing: (7..107).map(row).collect::<Vec<_>>().into(), ..Disk::default() };
     let plan = Plan { json: true, ..Plan::default() };

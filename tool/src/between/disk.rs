@@ -1,5 +1,8 @@
 //! From two readings of file systems and open files to what grew between them.
 
+mod directories;
+mod writers;
+
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use super::Span;
@@ -9,8 +12,8 @@ use crate::{
     snapshot::{
         Who,
         disk::{
-            DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, IN_MEMORY, NO_LIMIT,
-            NO_NEW_WALK, NOT_SEEN, SERVED, SEVERAL, STEADY, TOO_YOUNG,
+            DeletedOpen, Descriptors, Directory, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles,
+            IN_MEMORY, NO_LIMIT, NO_NEW_WALK, NOT_SEEN, SERVED, STEADY, TOO_YOUNG,
         },
     },
     table::{Bounded, Known, Why, in_order},
@@ -26,10 +29,15 @@ pub fn between(before: &sample::Disk, after: &sample::Disk, _: &Span, plan: &pla
     let mounts: HashMap<u32, &str> = after.filesystems.iter().map(|one| (one.dev, one.mount.as_str())).collect();
     let mut filesystems: Vec<Filesystem> = after.filesystems.iter().map(|one| filesystem(before, one)).collect();
     in_order(&mut filesystems);
+    let (growing, directories) = match growing(before, after, &mounts) {
+        Known::Value((growing, directories)) => (growing.into(), directories.into()),
+        Known::Not(why) => (Known::Not(why.clone()), Known::Not(why)),
+    };
     Disk {
         horizon_ns: plan.horizon.as_nanos() as u64,
         filesystems: filesystems.into(),
-        growing: growing(before, after, &mounts),
+        growing,
+        directories,
         deleted_open: seen(after, |files| deleted_open(files, &mounts)),
         descriptors: seen(after, |files| descriptors(before.files.as_deref(), files, plan)),
         host: HostFiles { open: after.handles.map(|(open, _)| open), limit: after.handles.map(|(_, limit)| limit) },
@@ -124,38 +132,53 @@ impl Past {
 
 /// Of the last walk.
 fn seen<R>(after: &sample::Disk, rows: impl FnOnce(&Files) -> Vec<R>) -> Known<Bounded<R>> {
-    match (&after.files, after.no_files) {
-        (Some(files), _) => rows(files).into(),
-        (None, Some(why)) => Known::Not(Why::Unavailable(why.into())),
-        (None, None) => Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
+    match &after.files {
+        Some(files) => rows(files).into(),
+        None => Known::Not(unseen(after)),
     }
 }
 
-fn growing(before: &sample::Disk, after: &sample::Disk, mounts: &HashMap<u32, &str>) -> Known<Bounded<Growing>> {
+fn unseen(after: &sample::Disk) -> Why {
+    match after.no_files {
+        Some(why) => Why::Unavailable(why.into()),
+        None => Why::NotLookedAt(FIRST_WALK.into()),
+    }
+}
+
+fn growing(
+    before: &sample::Disk,
+    after: &sample::Disk,
+    mounts: &HashMap<u32, &str>,
+) -> Known<(Vec<Growing>, Vec<Directory>)> {
     match (&before.files, &after.files) {
-        (Some(then), Some(now)) if !Rc::ptr_eq(then, now) => grown(then, now, mounts).into(),
+        (Some(then), Some(now)) if !Rc::ptr_eq(then, now) => {
+            let grown = grown(then, now, mounts);
+            let directories = directories::written(&grown, [then, now], mounts);
+            let mut rows: Vec<Growing> = grown.into_iter().map(|(_, row)| row).collect();
+            in_order(&mut rows);
+            Known::Value((rows, directories))
+        }
         (Some(_), Some(_)) => Known::Not(Why::NotLookedAt(NO_NEW_WALK.into())),
         // What the first walk saw has not grown yet, as far as is known.
         (None, Some(_)) => Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
-        (_, None) => seen(after, |_| Vec::new()),
+        (_, None) => Known::Not(unseen(after)),
     }
 }
 
-fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing> {
+/// In no order.
+fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<(FileKey, Growing)> {
     let over_ns = now.at.saturating_sub(then.at).as_nanos() as u64;
+    let dirtied = writers::by_file(now);
     let row = |(key, file): (&FileKey, &OpenFile)| {
         let earlier = then.open.get(key)?;
         let bytes = file.takes().saturating_sub(earlier.takes());
         let writers = pids(file.by.iter().filter(|by| by.writes));
         let by = writer(earlier, file);
-        let who = match by {
-            Some(by) => Who::recorded(by.pid, &by.comm, 0),
-            None => Who { unknown: Some(SEVERAL.into()), ..Who::default() },
-        };
+        let dirtied = dirtied.get(key).map_or(&[][..], Vec::as_slice);
         // Whoever has it open can say what it is called.
         let holder = by.or(file.by.iter().find(|by| by.writes))?;
-        (bytes > 0).then(|| Growing {
-            who,
+        let row = || Growing {
+            who: writers::who(by, dirtied, bytes),
             path: Known::Not(Why::NotLookedAt(NOT_SEEN.into())),
             mount: mount(mounts, key.0, file),
             bytes,
@@ -166,11 +189,11 @@ fn grown(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing>
             holder: holder.pid,
             fd: holder.fd,
             inode: key.1,
-        })
+            dirtied_by: writers::shares(dirtied),
+        };
+        (bytes > 0).then(|| (*key, row()))
     };
-    let mut rows: Vec<Growing> = now.open.iter().filter_map(row).collect();
-    in_order(&mut rows);
-    rows
+    now.open.iter().filter_map(row).collect()
 }
 
 fn mount(mounts: &HashMap<u32, &str>, dev: u32, file: &OpenFile) -> Known<String> {

@@ -322,6 +322,9 @@ pub struct Disk {
     #[arg(long, value_name = "WHAT", help_heading = "What")]
     #[arg(conflicts_with_all = ["interval", "count", "pid", "comm", "cgroup", "save"])]
     pub find: Option<String>,
+    /// Tell who writes where several have a file open, and files that are soon closed (a hook on pages that become dirty)
+    #[arg(long, help_heading = "What", conflicts_with = "find")]
+    pub writers: bool,
 
     #[command(flatten)]
     pub common: Common,

@@ -86,6 +86,7 @@ pub const DISK_EXAMPLES: &str = "\
 Examples:
   stillwatch disk                      what fills, who grows what, when it is full
   stillwatch disk 10                   the same every ten seconds
+  stillwatch disk --writers            the same, and who writes to files that several share
   stillwatch disk -p 430               files and descriptors of one process
   stillwatch disk -c web.service       those of a cgroup
   stillwatch disk --find /srv/data     who keeps it from being unmounted

@@ -139,10 +139,8 @@ pub fn parse_from(
         }
         Some(Word::Disk(args)) => {
             let plan = plan(args.common, surroundings, cgroup)?;
-            Plan {
-                disk: Some(plan::Disk { find: args.find, all: !plan.filter.is_empty(), ..plan::Disk::default() }),
-                ..plan
-            }
+            let (find, all) = (args.find, !plan.filter.is_empty());
+            Plan { disk: Some(plan::Disk { find, all, writers: args.writers, ..plan::Disk::default() }), ..plan }
         }
         Some(Word::Changes(args)) => {
             let changes = plan::Changes { since: args.since, watch: once(args.watch) };
@@ -194,7 +192,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
         tcp: Some(plan::Tcp { all: false, ..tcp(&Default::default()) }),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
-        disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FIVE, ..plan::Disk::default() }),
+        disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FIVE, writers: true, ..plan::Disk::default() }),
         changes: Some(plan::Changes::default()),
         log: Some(plan::Log::default()),
         ..Plan::default()

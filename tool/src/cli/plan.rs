@@ -230,11 +230,13 @@ pub struct Disk {
     pub all: bool,
     /// After a walk over all descriptors, this many times as long without one.
     pub rest: u32,
+    /// Add up who dirties which file.
+    pub writers: bool,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { find: None, horizon: Duration::from_secs(3600), all: false, rest: 200 }
+        Self { find: None, horizon: Duration::from_secs(3600), all: false, rest: 200, writers: false }
     }
 }
 

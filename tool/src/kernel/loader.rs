@@ -70,6 +70,10 @@ impl Hook {
 /// Hooks that several probes use.
 pub const SCHED_SWITCH: Hook = Hook::tp_btf("sched_switch", "tasks that sleep");
 pub const TASK_ITER: Hook = Hook::iter("task_iter", "task", "what is older than the run");
+pub const DIRTY: Hook = Hook {
+    older: Some("writeback_dirty_page"),
+    ..Hook::tp_btf("writeback_dirty_folio", "owners of what is written back").optional()
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookKind {

@@ -147,6 +147,11 @@ fn living_tasks() -> u32 {
     tasks().unwrap_or(0)
 }
 
+fn page_bytes() -> u32 {
+    // SAFETY: no precondition.
+    u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, rc::Rc, time::Duration};
 
+use stillwatch_common::disk::{Dirtied, Dirtying};
+
 /// The file systems that are mounted, and the files that are open.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -65,6 +67,24 @@ pub struct Files {
     /// Regular files that are open for writing, or deleted.
     pub open: HashMap<FileKey, OpenFile>,
     pub processes: HashMap<u32, Descriptors>,
+    /// `None`: nobody asked for it, or it is not known.
+    pub written: Option<Written>,
+}
+
+/// What was dirtied between the beginning of the walk before and that of this one.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub by: HashMap<Dirtying, Dirtied>,
+    /// What directories of these files are called.
+    pub directories: HashMap<FileKey, DirectoryPath>,
+}
+
+/// A directory's name, from the root of its file system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryPath {
+    pub path: String,
+    /// Nothing is missing before it.
+    pub whole: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,6 +95,8 @@ pub struct OpenFile {
     pub deleted: bool,
     /// It lies in memory (tmpfs).
     pub in_memory: bool,
+    /// Number of the inode of the directory that it lies in; 0: not known.
+    pub directory: u64,
     pub by: Vec<OpenBy>,
 }
 

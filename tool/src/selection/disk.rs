@@ -8,6 +8,7 @@ use crate::{
 
 pub fn select(disk: &mut Disk, plan: &Plan) {
     keep_some(disk.growing.value_mut(), &plan.filter);
+    keep_some(disk.directories.value_mut(), &plan.filter);
     keep_some(disk.deleted_open.value_mut(), &plan.filter);
     keep_some(disk.descriptors.value_mut(), &plan.filter);
 }
@@ -15,6 +16,7 @@ pub fn select(disk: &mut Disk, plan: &Plan) {
 pub fn bound(disk: &mut Disk, filter: &Filter) {
     disk.filesystems.bound(|_| false);
     bound_some(disk.growing.value_mut(), filter);
+    bound_some(disk.directories.value_mut(), filter);
     bound_some(disk.deleted_open.value_mut(), filter);
     bound_some(disk.descriptors.value_mut(), filter);
 }

@@ -18,8 +18,8 @@ use crate::{
         changes::{Certainty, Change, ChangeKind, Changes, Did, FIRST_LOOK, Watch},
         cpu::{Cpu, Interrupt, InterruptKind, NOT_MEASURED, WaitsBy},
         disk::{
-            CLOSED, DeletedOpen, Descriptors, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing, HostFiles, NO_WALK,
-            SERVED, SEVERAL,
+            CLOSED, DeletedOpen, Descriptors, Directory, DirtiedBy, Disk, ELSEWHERE, FIRST_WALK, Filesystem, Growing,
+            HostFiles, NO_DIRECTORY, NO_WALK, SERVED, SEVERAL,
             holds::{Found, Hold, HoldKind},
         },
         io::{Device, Io},
@@ -160,8 +160,27 @@ pub fn disks() -> Vec<Snapshot> {
         holder: 430,
         fd: 3,
         inode: 12,
+        dirtied_by: Vec::new(),
     };
     let several = Who { unknown: Some(SEVERAL.into()), ..Who::default() };
+    let part = |pid, comm: &str, share| DirtiedBy { who: sample::who(pid, comm, "/shop/orders.service"), share };
+    let shared = Growing {
+        dirtied_by: vec![part(430, "orders", 0.75), part(431, sample::HOSTILE, 0.25)],
+        ..growing(several, Known::unknown(CLOSED))
+    };
+    let directory = |who: Who, path: Known<String>| Directory {
+        who,
+        path,
+        mount: "/srv/data".to_owned().into(),
+        files: 500,
+        bytes: 32_768_000,
+        bytes_per_s: 65_536_000,
+        passing_bytes: 31_719_424,
+        over_ns: 500_000_000,
+        fd: 0,
+        of: 0,
+        inode: 11,
+    };
     let deleted = DeletedOpen {
         who: sample::who(812, "rsync", "/backup.service"),
         path: "/srv/data/old".to_owned().into(),
@@ -181,7 +200,12 @@ pub fn disks() -> Vec<Snapshot> {
         growing: vec![
             growing(sample::who(430, "orders", "/shop/orders.service"), "/srv/data/log/orders.log".to_owned().into()),
             growing(sample::who(7, sample::HOSTILE, "/"), sample::HOSTILE.to_owned().into()),
-            growing(several, Known::unknown(CLOSED)),
+            shared,
+        ]
+        .into(),
+        directories: vec![
+            directory(sample::who(812, "spooler", "/shop/spool.service"), "/srv/data/spool".to_owned().into()),
+            directory(sample::gone(7), Known::unknown(NO_DIRECTORY)),
         ]
         .into(),
         deleted_open: vec![deleted].into(),
@@ -191,6 +215,7 @@ pub fn disks() -> Vec<Snapshot> {
     };
     let unknown = Disk {
         growing: Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
+        directories: Known::Not(Why::NotLookedAt(FIRST_WALK.into())),
         deleted_open: Known::unavailable(NO_WALK),
         descriptors: Known::unavailable(NO_WALK),
         ..Disk::default()

@@ -30,6 +30,7 @@ tables! {
     cpu::waits::own,
     disk::filesystems::own,
     disk::files::own,
+    disk::files::own_of_directory,
     disk::files::own_of_deleted,
     log::own,
     log::own_of_source,

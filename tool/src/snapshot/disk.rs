@@ -2,12 +2,15 @@
 
 pub mod holds;
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, iter};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Who, who::about};
-use crate::table::{Bounded, Known, placed, table};
+use super::{
+    Who,
+    who::{About, about},
+};
+use crate::table::{Bounded, Known, NOT_RECORDED, placed, table};
 
 /// Reasons why something is not known.
 pub const STEADY: &str = "it does not grow";
@@ -21,9 +24,16 @@ pub const SERVED: &str = "its server may not answer";
 pub const CLOSED: &str = "closed before it could be looked up";
 pub const ELSEWHERE: &str = "it is mounted elsewhere";
 pub const IN_MEMORY: &str = "it is in memory only";
+pub const NO_DIRECTORY: &str = "its directory is not known";
 pub const NOT_SEEN: &str = "its row is too far down";
 
-about! { Growing: who; DeletedOpen: who; Descriptors: who; }
+about! { Directory: who; DeletedOpen: who; Descriptors: who; }
+
+impl About for Growing {
+    fn whom(&mut self) -> impl Iterator<Item = &mut Who> {
+        iter::once(&mut self.who).chain(self.dirtied_by.iter_mut().map(|part| &mut part.who))
+    }
+}
 
 impl Growing {
     /// Each second, of bytes in so many nanoseconds.
@@ -36,6 +46,7 @@ placed! {
     // The bits of shares, which are not negative, are in their order.
     Filesystem: row => (row.full_in_ns.value().copied().unwrap_or(u64::MAX), Reverse(row.used_share.value().map(|share| share.to_bits())));
     Growing: row => (Reverse(row.bytes), row.inode);
+    Directory: row => (Reverse(row.bytes), row.inode, row.who.pid);
     DeletedOpen: row => (Reverse(row.bytes), row.inode);
     Descriptors: row => (Reverse((row.used_share.to_bits(), row.open)), row.who.pid);
 }
@@ -50,6 +61,9 @@ pub struct Disk {
     pub filesystems: Bounded<Filesystem>,
     /// Files that are open and grew between the last two walks over descriptors, the most first.
     pub growing: Known<Bounded<Growing>>,
+    /// Directories in which a process has several such files, or files that were not open at both walks; the most first.
+    #[serde(default = "not_recorded")]
+    pub directories: Known<Bounded<Directory>>,
     /// Files without a name that are still open and not empty, the largest first.
     pub deleted_open: Known<Bounded<DeletedOpen>>,
     /// Descriptors of processes that have 256, or a tenth of what they may have; the nearest to its limit first.
@@ -62,12 +76,17 @@ fn an_hour() -> u64 {
     3600 * 1_000_000_000
 }
 
+fn not_recorded() -> Known<Bounded<Directory>> {
+    Known::unknown(NOT_RECORDED)
+}
+
 impl Default for Disk {
     fn default() -> Self {
         Self {
             horizon_ns: an_hour(),
             filesystems: Bounded::default(),
             growing: Bounded::default().into(),
+            directories: Bounded::default().into(),
             deleted_open: Bounded::default().into(),
             descriptors: Bounded::default().into(),
             host: HostFiles::default(),
@@ -122,7 +141,7 @@ table! {
 
     /// A file that is open and grows.
     pub struct Growing in "disk.growing" {
-        /// Who writes to it; where several have it open, the only one whose descriptor moved on.
+        /// Who writes to it; where several have it open, the only one that dirtied it, or whose descriptor moved on.
         who: Who = label().columns(Who::COLUMNS).flat(),
             text [comm("GROWING"), pid("PID"), cgroup("CGROUP")];
         /// The file, as its process sees it.
@@ -143,6 +162,43 @@ table! {
         holder: u32 = info().hidden();
         /// Its descriptor of it.
         fd: u32 = info().hidden();
+        /// Number of its inode.
+        inode: u64 = label();
+        /// Who dirtied it, where several did.
+        dirtied_by: Vec<DirtiedBy> = info().sparse();
+    }
+
+    /// One of several that dirtied a file.
+    pub struct DirtiedBy in "disk.dirtied_by" {
+        /// Who.
+        who: Who = label().columns(Who::COLUMNS).flat();
+        /// The part of what was dirtied of it.
+        share: f64 = gauge("share").source("writeback_dirty_folio");
+    }
+
+    /// What a process writes into a directory.
+    pub struct Directory in "disk.directories" {
+        /// Who writes.
+        who: Who = label().columns(Who::COLUMNS).flat(),
+            text [comm("INTO"), pid("PID"), cgroup("CGROUP")];
+        /// Its name, where its file system is mounted.
+        path: Known<String> = label(), text [own("DIRECTORY", "path")];
+        /// Where its file system is mounted.
+        mount: Known<String> = info();
+        /// Files that grow, if there are several, and those that were not open at both walks.
+        files: u64 = gauge("files").max(), text [count("FILES").least(6)];
+        /// What they grew by, or what was dirtied of them.
+        bytes: u64 = counter("bytes").source("inode.i_size, inode.i_blocks, writeback_dirty_folio");
+        /// The same for each second of that time.
+        bytes_per_s: u64 = gauge("bytes per second"), text [bytes("BYTES/s").least(8)];
+        /// What was dirtied of those that were not open at both walks.
+        passing_bytes: u64 = counter("bytes").source("writeback_dirty_folio"), text [bytes("PASSING").least(7)];
+        /// In which time, which is longer than the interval where descriptors are many.
+        over_ns: u64 = counter("ns").shared();
+        /// Of one of them that is open, its descriptor.
+        fd: u32 = info().hidden();
+        /// The inode of that; 0: none is.
+        of: u64 = info().hidden();
         /// Number of its inode.
         inode: u64 = label();
     }

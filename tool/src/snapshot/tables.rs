@@ -55,7 +55,7 @@ tables! {
     tcp: flows, remotes, drops (some), listeners, closed_windows, sockets, namespaces, ports,
         events.retransmits, events.connects, events.resets, events.drops;
     oom: limits, signals, reclaim, inside;
-    disk: filesystems, growing, deleted_open, descriptors, host;
+    disk: filesystems, growing, directories, deleted_open, descriptors, host;
     changes: changes, watched;
     log: sources, lines, harm;
     findings: ledger;

@@ -14,7 +14,7 @@ pub use crate::snapshot::{
     Latency, Pressure, StallPercent, Who,
     changes::{Change, Watch},
     cpu::{Interrupt, Processor, Running, RunningMean, Scheduler, Throttled, Waited, Waiting, WaitsBy},
-    disk::{DeletedOpen, Descriptors, Filesystem, Growing, HostFiles, holds::Hold},
+    disk::{DeletedOpen, Descriptors, Directory, DirtiedBy, Filesystem, Growing, HostFiles, holds::Hold},
     io::{Blame, Cause, Device, Request, Stalled},
     ledger::Entry,
     log::{HarmLine, LogLine, LogSource},
@@ -73,6 +73,8 @@ macro_rules! each_table {
         $check::<Throttled>($($with),*);
         $check::<Filesystem>($($with),*);
         $check::<Growing>($($with),*);
+        $check::<DirtiedBy>($($with),*);
+        $check::<Directory>($($with),*);
         $check::<DeletedOpen>($($with),*);
         $check::<Descriptors>($($with),*);
         $check::<HostFiles>($($with),*);

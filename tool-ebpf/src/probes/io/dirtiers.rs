@@ -7,7 +7,7 @@ use crate::{
     facts,
     support::{
         count::add_shared,
-        memory::{load, read_or_zero},
+        memory::{load, size_of_folio},
         now_ns, opaque,
         task::Task,
     },
@@ -23,13 +23,10 @@ pub const SECTOR: u32 = 512;
 /// `writeback_dirty_folio`: somebody made a page of a file dirty.
 ///
 /// # Safety
-/// `page` (the folio) and `mapping` are trusted, or null.
+/// `page` (the folio) and `mapping` are trusted, and not null.
 #[inline(always)]
 pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
     let Some(cpu) = tables::cpu(Program::Dirty) else { return };
-    if page.is_null() || mapping.is_null() {
-        return;
-    }
     // SAFETY: promised by the caller.
     let (file, bytes) = unsafe {
         let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
@@ -134,20 +131,6 @@ unsafe fn bytes_in_memory(mapping: *const u8) -> u64 {
     let Some(pages_at) = facts::MAPPING_PAGES.get() else { return u64::MAX };
     // SAFETY: promised by the caller.
     unsafe { load::<u64>(mapping, pages_at) }.wrapping_mul(facts::PAGE_BYTES.load().into())
-}
-
-/// # Safety
-/// `page` is a trusted page or folio.
-#[inline(always)]
-unsafe fn size_of_folio(page: *const u8) -> u64 {
-    let bytes = u64::from(facts::PAGE_BYTES.load());
-    let Some(order_at) = facts::FOLIO_ORDER.get() else { return bytes };
-    // SAFETY: promised by the caller; the flags are the first word.
-    if unsafe { load::<u64>(page, 0) } & facts::PAGE_HEAD.mask() == 0 {
-        return bytes;
-    }
-    // In the second `struct page` of the folio, the low byte of a word or a byte of its own.
-    bytes << (read_or_zero::<u8>(page as u64, order_at) & 15)
 }
 
 /// Bytes that are dirty and were not given to the disk. Two that write at the same moment may both take the last ones.

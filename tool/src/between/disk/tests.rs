@@ -1,4 +1,10 @@
+use stillwatch_common::disk::{Dirtied, Dirtying};
+
 use super::*;
+use crate::{
+    sample::{DirectoryPath, Written},
+    snapshot::disk::{NO_DIRECTORY, SEVERAL},
+};
 
 fn by(pid: u32, fd: u32, position: u64) -> OpenBy {
     OpenBy { pid, comm: *b"writer\0\0\0\0\0\0\0\0\0\0", fd, writes: true, position }
@@ -24,7 +30,11 @@ fn with(files: Option<Rc<Files>>) -> sample::Disk {
 
 fn rows(then: &[(FileKey, u64, &[OpenBy])], now: &[(FileKey, u64, &[OpenBy])]) -> Vec<Growing> {
     let mounts = HashMap::from([(7, "/srv")]);
-    grown(&files(1, then).unwrap(), &files(3, now).unwrap(), &mounts)
+    of(&files(1, then).unwrap(), &files(3, now).unwrap(), &mounts)
+}
+
+fn of(then: &Files, now: &Files, mounts: &HashMap<u32, &str>) -> Vec<Growing> {
+    grown(then, now, mounts).into_iter().map(|(_, row)| row).collect()
 }
 
 #[test]
@@ -55,7 +65,7 @@ fn a_file_does_not_grow_again_when_it_is_allocated() {
             let open = OpenFile { size, allocated, by: vec![by(430, 3, 0)], ..OpenFile::default() };
             Files { open: HashMap::from([((7, 12), open)]), ..Files::default() }
         };
-        let rows = super::grown(&file(then), &file(now), &HashMap::new());
+        let rows = of(&file(then), &file(now), &HashMap::new());
         grown.push(rows.iter().map(|row| row.bytes).sum::<u64>());
     }
     assert_eq!(grown, [50, 50, 0, 30]);
@@ -112,4 +122,97 @@ fn one_that_is_not_asked_says_so() {
         [why(&row.size_bytes), why(&row.inodes), why(&row.full_in_ns)],
         [not_asked.clone(), not_asked.clone(), not_asked]
     );
+}
+
+fn dirtied(by: &[(u32, u64, u64, u64)]) -> Option<Written> {
+    let one = |&(pid, inode, bytes, directory): &(u32, u64, u64, u64)| {
+        let of = Dirtying { inode, owner: u64::from(pid) << 32 | 9, dev: 7, generation: 1 };
+        (of, Dirtied { bytes, directory, cgroup: 0, comm: *b"writer\0\0\0\0\0\0\0\0\0\0" })
+    };
+    let name = |path: &str, whole| DirectoryPath { path: path.into(), whole };
+    let directories = HashMap::from([((7, 50), name("spool/out", true)), ((7, 51), name("deep", false))]);
+    Some(Written { by: by.iter().map(one).collect(), directories })
+}
+
+/// Both have it open, and both or none of their descriptors moved on.
+fn shared(grew: u64, dirty: &[(u32, u64, u64, u64)], moves: [u64; 2]) -> Growing {
+    let (key, mib) = ((7, 12), 1 << 20);
+    let then = files(1, &[(key, mib, &[by(430, 3, 5), by(812, 3, 5)])]).unwrap();
+    let now = files(3, &[(key, mib + grew, &[by(430, 3, moves[0]), by(812, 3, moves[1])])]).unwrap();
+    let now = Files { written: dirtied(dirty), ..Rc::unwrap_or_clone(now) };
+    of(&then, &now, &HashMap::new()).remove(0)
+}
+
+#[test]
+fn who_dirtied_a_file_writes_to_it() {
+    let mib = 1 << 20;
+    let one = shared(mib, &[(812, 12, mib, 50), (9, 13, 4096, 50)], [9, 9]);
+    assert_eq!((one.who.pid, one.who.comm.as_deref(), one.dirtied_by.len()), (Some(812), Some("writer"), 0));
+    // Its descriptor moved on because it reads.
+    assert_eq!(shared(mib, &[(812, 12, mib, 50)], [9, 5]).who.pid, Some(812));
+    // It wrote over what was there, and not what it grew by.
+    assert_eq!(shared(mib, &[(812, 12, mib / 2, 50)], [9, 9]).who.pid, None);
+    // Others may have filled pages that it had begun.
+    assert_eq!(shared(8192, &[(812, 12, 8192, 50)], [9, 9]).who.pid, None);
+}
+
+#[test]
+fn of_several_that_dirtied_a_file_each_has_a_share() {
+    let mib = 1 << 20;
+    let both = shared(mib, &[(812, 12, mib / 4, 50), (430, 12, 3 * mib / 4, 50)], [5, 5]);
+    assert_eq!((both.who.pid, both.who.unknown.as_deref()), (None, Some(SEVERAL)));
+    let parts: Vec<_> = both.dirtied_by.iter().map(|part| (part.who.pid, part.share)).collect();
+    assert_eq!(parts, [(Some(430), 0.75), (Some(812), 0.25)]);
+    // One of them moved its descriptor on; one that did and dirtied nothing has not written.
+    assert_eq!(shared(mib, &[(812, 12, 4096, 50), (430, 12, mib, 50)], [9, 5]).who.pid, Some(430));
+    assert_eq!(shared(mib, &[(812, 12, 4096, 50), (77, 12, mib, 50)], [9, 5]).who.pid, None);
+}
+
+#[test]
+fn many_files_are_one_row_of_their_directory() {
+    let mounts = HashMap::from([(7, "/srv")]);
+    let open = |at: u64, size: u64, inodes: std::ops::Range<u64>| {
+        let file = |inode: u64| {
+            let directory = if inode < 20 { 50 } else { 52 };
+            let by = vec![by(430, inode as u32, size)];
+            ((7, inode), OpenFile { size, directory, by, ..OpenFile::default() })
+        };
+        Files { at: Duration::from_secs(at), open: inodes.map(file).collect(), ..Files::default() }
+    };
+    // Ten of one directory grow and one of another; one of these was opened since, and two that nobody has open any more.
+    let then = open(1, 100, 10..21);
+    let by = [(430, 30, 4096, 50), (430, 31, 4096, 50), (9, 32, 8192, 51), (430, 15, 4096, 50), (430, 21, 4096, 52)];
+    let now = Files { written: dirtied(&by), ..open(3, 150, 10..22) };
+    let written = |now: &Files| directories::written(&grown(&then, now, &mounts), [&then, now], &mounts);
+    let row = |row: &Directory| {
+        let path = row.path.value().cloned();
+        (row.who.pid.unwrap(), path, row.files, row.bytes, row.passing_bytes)
+    };
+    let of = |path: &str| Some(path.to_owned());
+    assert_eq!(
+        written(&now).iter().map(row).collect::<Vec<_>>(),
+        [
+            (430, of("/srv/spool/out"), 12, 10 * 50 + 8192, 8192),
+            (9, of("/srv/\u{2026}/deep"), 1, 8192, 8192),
+            (430, None, 1, 4096, 4096),
+        ]
+    );
+    assert_eq!(written(&now)[0].bytes_per_s, (500 + 8192) / 2);
+    assert_eq!(written(&now)[2].path, Known::unknown(NO_DIRECTORY));
+    // Without the hook, who has one of its files open says what it is called.
+    let rows = written(&Files { written: None, ..now });
+    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), [(430, None, 10, 500, 0)]);
+    assert!((10..20).contains(&rows[0].of) && u64::from(rows[0].fd) == rows[0].of);
+}
+
+/// One that is rotated: what the new one has is not what the old one lost.
+#[test]
+fn what_was_truncated_is_not_growth() {
+    let key = (7, 12);
+    let sizes = [900_000, 0, 200_000, 100_000, 350_000];
+    let walks: Vec<_> = sizes.iter().map(|&size| files(1, &[(key, size, &[by(1, 3, size)])]).unwrap()).collect();
+    let grew = |walks: &[Rc<Files>]| of(&walks[0], &walks[1], &HashMap::new()).iter().map(|row| row.bytes).sum();
+    let grew: Vec<u64> = walks.windows(2).map(grew).collect();
+    let blocks = |size: u64| size.next_multiple_of(4096);
+    assert_eq!(grew, [0, blocks(200_000), 0, blocks(350_000) - blocks(100_000)]);
 }

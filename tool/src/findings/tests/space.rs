@@ -45,6 +45,7 @@ fn growing(who: Who, bytes_per_s: u64) -> Growing {
         holder: pid,
         fd: 3,
         inode: 12,
+        dirtied_by: Vec::new(),
     }
 }
 

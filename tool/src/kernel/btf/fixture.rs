@@ -28,10 +28,13 @@ const STRUCTS: &[&str] = &[
 const INET_CONNECTION_SOCK: &[&str] =
     &["icsk_ca_state", "icsk_retransmits", "icsk_pending", "icsk_backoff", "icsk_accept_queue"];
 const INODE: &[&str] =
-    &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when", "i_nlink", "i_size", "i_blocks"];
+    &["i_mode", "i_ino", "i_sb", "i_rdev", "i_generation", "dirtied_when", "i_nlink", "i_size", "i_blocks", "i_dentry"];
 /// Of larger structures only these members.
 const MEMBERS: &[(&str, &[&str])] = &[
-    ("file", &["f_inode", "f_mode", "f_pos"]),
+    ("file", &["f_inode", "f_mode", "f_pos", "f_path"]),
+    ("path", &["dentry"]),
+    ("dentry", &["d_parent", "d_inode", "d_name", "d_u", "d_alias"]),
+    ("qstr", &["name"]),
     ("inode", INODE),
     ("super_block", &["s_dev", "s_bdev", "s_magic"]),
     ("address_space", &["host", "i_pages", "nrpages"]),

@@ -12,10 +12,10 @@ use std::{
 use aya::Ebpf;
 use stillwatch_common::disk::Open;
 
-use super::{super::hash_table::unreadable, FILE_ITER};
+use super::{super::hash_table::unreadable, FILE_ITER, writers::Writers};
 use crate::{
     kernel::{cost::thread_time, in_time::Later, loader::LoadError, walk::Walk},
-    sample::{Descriptors, Files, OpenBy},
+    sample::{Descriptors, Files, OpenBy, Written},
     snapshot::disk::NO_WALK,
 };
 
@@ -30,6 +30,8 @@ pub struct Walks {
     /// After a walk, this many times as long without one.
     rest: u32,
     going_on: Later<io::Result<Files>>,
+    /// What was dirtied until it began.
+    written: Option<Written>,
     pub last: Option<Rc<Files>>,
 }
 
@@ -37,15 +39,18 @@ impl Walks {
     pub fn new(ebpf: &mut Ebpf, rest: u32) -> Result<Self, LoadError> {
         let walk = Walk::new(ebpf, FILE_ITER, None).map_err(unreadable)?;
         let walk = walk.map(|walk| Arc::new(Mutex::new(walk)));
-        Ok(Self { walk, rest, going_on: Later::default(), last: None })
+        Ok(Self { walk, rest, going_on: Later::default(), written: None, last: None })
     }
 
     /// Begins a walk if one is due, and takes what the last one has found.
-    pub fn look(&mut self, now: Duration) -> io::Result<()> {
-        if let Some(walk) = self.walk.clone().filter(|_| self.going_on.goes_on() || self.is_due(now))
-            && let Some(files) = self.going_on.get(move || self::walk(&walk, now))
-        {
-            self.last = Some(Rc::new(files?));
+    pub fn look(&mut self, now: Duration, writers: Option<&mut Writers>) -> io::Result<()> {
+        let goes_on = self.going_on.goes_on();
+        let Some(walk) = self.walk.clone().filter(|_| goes_on || self.is_due(now)) else { return Ok(()) };
+        if !goes_on {
+            self.written = writers.map(Writers::take).transpose()?;
+        }
+        if let Some(files) = self.going_on.get(move || self::walk(&walk, now)) {
+            self.last = Some(Rc::new(Files { written: self.written.take(), ..files? }));
         }
         Ok(())
     }
@@ -79,6 +84,7 @@ fn add(files: &mut Files, open: &Open) {
     (file.size, file.allocated) = (open.size, open.blocks * BLOCK);
     file.deleted = open.links == 0;
     file.in_memory = open.magic == TMPFS_MAGIC;
+    file.directory = open.directory;
     let (writes, position) = (open.writes != 0, open.position);
     file.by.push(OpenBy { pid: open.pid, comm: open.comm, fd: open.fd, writes, position });
 }

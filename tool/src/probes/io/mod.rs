@@ -13,13 +13,13 @@ pub use reader::causes;
 use aya::Ebpf;
 use stillwatch_common::io::{DIRTY_TABLES, MAKING};
 
-use super::{Counters, Probe, Read, Tick, With, living_tasks};
+use super::{Counters, Probe, Read, Tick, With, living_tasks, page_bytes};
 use crate::{
     cli::plan::{self, Plan},
     for_tests,
     kernel::{
         facts::{self, Facts},
-        loader::{Hook, LoadError, SCHED_SWITCH, TASK_ITER},
+        loader::{DIRTY, Hook, LoadError, SCHED_SWITCH, TASK_ITER},
     },
     sample,
 };
@@ -31,10 +31,6 @@ const INSERT: Hook = Hook::tp_btf("block_rq_insert", "requests that wait in a qu
 const ISSUE: Hook = Hook::tp_btf("block_rq_issue", "requests in flight and their owners");
 const MERGE: Hook = Hook::tp_btf("block_rq_merge", "telling merged requests from stuck ones").optional();
 const GETRQ: Hook = Hook::tp_btf("block_getrq", "owners of requests").optional();
-const DIRTY: Hook = Hook {
-    older: Some("writeback_dirty_page"),
-    ..Hook::tp_btf("writeback_dirty_folio", "owners of what is written back").optional()
-};
 const WAKING: Hook = Hook::tp_btf("sched_waking", "tasks that are stalled");
 /// Attached once there is a device without a request queue.
 const BIO_QUEUE: Hook =
@@ -95,9 +91,7 @@ fn entries(plan: &Plan, processors: u32) -> Vec<(&'static str, u32)> {
 fn set(plan: &Plan, facts: &mut Facts) {
     let Some(plan) = &plan.io else { return };
     let ns = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    // SAFETY: no precondition.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    facts.set(&facts::PAGE_BYTES, u32::try_from(page).unwrap_or(4096));
+    facts.set(&facts::PAGE_BYTES, page_bytes());
     facts.set(&facts::TICK_NS, tick_ns());
     facts.set(&facts::IO_WHO, u8::from(!plan.devices_only));
     facts.set(&facts::IO_STALL_NS, ns(plan.stall));

@@ -6,7 +6,7 @@ use crate::{
     sinks::{View, rows::Rows, table::Noted, values::Show, who},
     snapshot::{
         Snapshot,
-        disk::{DeletedOpen, Disk, Growing},
+        disk::{DeletedOpen, Directory, Disk, Growing},
     },
     table::Known,
 };
@@ -15,6 +15,10 @@ pub fn draw(text: &mut String, disk: &Disk, snapshot: &Snapshot, view: &View) {
     if let Some(rows) = disk.growing.value().filter(|rows| !rows.is_empty()) {
         text.push('\n');
         Rows::new(view, snapshot.interval).own(own).draw_bounded(text, rows);
+    }
+    if let Some(rows) = disk.directories.value().filter(|rows| !rows.is_empty()) {
+        text.push('\n');
+        Rows::new(view, snapshot.interval).own(own_of_directory).draw_bounded(text, rows);
     }
     if let Some(rows) = disk.deleted_open.value().filter(|rows| !rows.is_empty()) {
         text.push('\n');
@@ -28,6 +32,10 @@ pub fn draw(text: &mut String, disk: &Disk, snapshot: &Snapshot, view: &View) {
 
 /// Columns that only this table can put into words.
 pub fn own(row: &Growing, name: &str, _: &Show) -> Noted {
+    place(name, &row.path)
+}
+
+pub fn own_of_directory(row: &Directory, name: &str, _: &Show) -> Noted {
     place(name, &row.path)
 }
 

@@ -14,7 +14,7 @@ use crate::{
     snapshot::{
         Snapshot,
         disk::{
-            self, DeletedOpen, Descriptors, Filesystem, Growing, HostFiles,
+            self, DeletedOpen, Descriptors, Directory, Filesystem, Growing, HostFiles,
             holds::{Found, Hold},
         },
     },
@@ -30,6 +30,9 @@ struct Disk<'a> {
     growing: Option<Rows<'a, Growing>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     growing_unknown: Option<String>,
+    directories: Option<Rows<'a, Directory>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directories_unknown: Option<String>,
     deleted_open: Option<Rows<'a, DeletedOpen>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_open_unknown: Option<String>,
@@ -45,6 +48,8 @@ impl<'a> Disk<'a> {
             filesystems: Rows::of(&disk.filesystems),
             growing: disk.growing.value().map(Rows::of),
             growing_unknown: disk.growing.why().map(ToString::to_string),
+            directories: disk.directories.value().map(Rows::of),
+            directories_unknown: disk.directories.why().map(ToString::to_string),
             deleted_open: disk.deleted_open.value().map(Rows::of),
             deleted_open_unknown: disk.deleted_open.why().map(ToString::to_string),
             descriptors: disk.descriptors.value().map(Rows::of),
