@@ -6,6 +6,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use crate::{
     facts,
     probes::{disk, io},
+    support::dirty::DirtyPage,
 };
 
 #[btf_tracepoint(function = "writeback_dirty_folio")]
@@ -15,13 +16,12 @@ fn writeback_dirty_folio(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     // SAFETY: trusted arguments, of which new kernels say that they may be null: these are not.
-    unsafe {
-        if facts::on(&facts::DISK_WRITERS) {
-            disk::dirty(page, mapping);
-        }
-        if facts::on(&facts::IO_WHO) {
-            io::dirty(page, mapping);
-        }
+    let page = unsafe { DirtyPage::new(page, mapping) };
+    if facts::on(&facts::DISK_WRITERS) {
+        disk::dirty(&page);
+    }
+    if facts::on(&facts::IO_WHO) {
+        io::dirty(&page);
     }
     0
 }

@@ -4,8 +4,6 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 
-use crate::facts;
-
 /// A direct load through a pointer that the verifier trusts (a `tp_btf` argument, or one reached from there). It costs
 /// one instruction. A fault reads as 0, but not on kernel 5.10, which looks for its own exceptions in the wrong place and dies where a
 /// program has functions of its own: a pointer that may be null is tested before it is followed.
@@ -40,20 +38,4 @@ pub fn read_or_zero<T: Copy>(base: u64, offset: u64) -> T {
         generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from);
         value.assume_init()
     }
-}
-
-/// Bytes of a page, or of a folio: of a large one all, however many of them are written.
-///
-/// # Safety
-/// `page` is a trusted page or folio.
-#[inline(always)]
-pub unsafe fn size_of_folio(page: *const u8) -> u64 {
-    let bytes = u64::from(facts::PAGE_BYTES.load());
-    let Some(order_at) = facts::FOLIO_ORDER.get() else { return bytes };
-    // SAFETY: promised by the caller; the flags are the first word.
-    if unsafe { load::<u64>(page, 0) } & facts::PAGE_HEAD.mask() == 0 {
-        return bytes;
-    }
-    // In the second `struct page` of the folio, the low byte of a word or a byte of its own.
-    bytes << (read_or_zero::<u8>(page as u64, order_at) & 15)
 }

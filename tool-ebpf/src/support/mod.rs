@@ -6,6 +6,7 @@ pub mod arch;
 pub mod cells;
 pub mod cgroup;
 pub mod count;
+pub mod dirty;
 pub mod memory;
 pub mod switch;
 pub mod task;

@@ -14,11 +14,7 @@ use stillwatch_common::disk::{DirectoryId, Dirtied, Dirtying, Turn};
 use super::{S_IFREG, directories};
 use crate::{
     facts,
-    support::{
-        count::add_shared,
-        memory::{load, size_of_folio},
-        task::{S_IFMT, Task},
-    },
+    support::{count::add_shared, dirty::DirtyPage, memory::load, task::S_IFMT},
 };
 
 /// One block per CPU, read by user space through a mapping.
@@ -30,31 +26,22 @@ static DISK_TURNS: Array<Turn> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 static DISK_DIRTIED: HashMap<Dirtying, Dirtied> = HashMap::with_max_entries(1, 0);
 
 /// `writeback_dirty_folio`: somebody made a page of a file dirty. The kernel has interrupts off, so nothing comes between on this CPU.
-///
-/// # Safety
-/// `page` (the folio) and `mapping` are trusted, and not null.
 #[inline(always)]
-pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
+pub fn dirty(page: &DirtyPage) {
     let (Some(super_at), Some(dev_at)) = (facts::INODE_SUPER.get(), facts::SUPER_DEV.get()) else { return };
     // SAFETY: the helper has no precondition.
     let Some(turn) = DISK_TURNS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
-    let task = Task::current();
-    // SAFETY: promised by the caller; this CPU's block.
+    // SAFETY: the inode is trusted; this CPU's block.
     unsafe {
-        let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
-        let of = Dirtying {
-            inode: load(inode, facts::INODE_NUMBER.load()),
-            owner: task.owner(),
-            dev: load(load(inode, super_at), dev_at),
-            generation: load(inode, facts::INODE_GENERATION.load()),
-        };
+        let dev: u32 = load(load(page.inode, super_at), dev_at);
+        let of = Dirtying { inode: page.number, owner: page.owner, dev, generation: page.generation };
         (*turn).runs += 1;
         if (*turn).of != of {
             end(turn);
-            begin(turn, &of, inode, task);
+            begin(turn, &of, page);
         }
         let bytes = &raw mut (*turn).bytes;
-        bytes.write_volatile(bytes.read_volatile() + size_of_folio(page));
+        bytes.write_volatile(bytes.read_volatile() + page.bytes);
     }
 }
 
@@ -75,12 +62,12 @@ unsafe fn end(turn: *mut Turn) {
 }
 
 /// # Safety
-/// `turn` is this CPU's, `inode` is trusted.
+/// `turn` is this CPU's.
 #[inline(always)]
-unsafe fn begin(turn: *mut Turn, of: &Dirtying, inode: *const u8, task: Task) {
-    // SAFETY: promised by the caller.
+unsafe fn begin(turn: *mut Turn, of: &Dirtying, page: &DirtyPage) {
+    // SAFETY: promised by the caller; the inode is trusted.
     unsafe {
-        let mode = facts::INODE_MODE.get().map_or(0, |mode_at| load::<u16>(inode, mode_at));
+        let mode = facts::INODE_MODE.get().map_or(0, |mode_at| load::<u16>(page.inode, mode_at));
         let is_file = mode & S_IFMT == S_IFREG;
         let number = &raw mut (*turn).number;
         number.write_volatile(number.read_volatile() + 1);
@@ -89,7 +76,7 @@ unsafe fn begin(turn: *mut Turn, of: &Dirtying, inode: *const u8, task: Task) {
         (&raw mut (*turn).is_file).write_volatile(is_file.into());
         number.write_volatile(number.read_volatile() + 1);
         if is_file && DISK_DIRTIED.get_ptr(of).is_none() {
-            note(turn, of, inode as u64, task);
+            note(turn, of, page);
         }
     }
 }
@@ -99,8 +86,8 @@ unsafe fn begin(turn: *mut Turn, of: &Dirtying, inode: *const u8, task: Task) {
 /// # Safety
 /// `turn` is this CPU's.
 #[inline(always)]
-unsafe fn note(turn: *mut Turn, of: &Dirtying, inode: u64, task: Task) {
-    let directory = directories::of_inode(inode);
+unsafe fn note(turn: *mut Turn, of: &Dirtying, page: &DirtyPage) {
+    let (directory, task) = (directories::of_inode(page.inode as u64), page.task);
     let id = DirectoryId { inode: directories::number(directory), dev: of.dev, pad: 0 };
     let mut new = Dirtied { directory: id.inode, cgroup: task.cgroup_id(), ..EMPTY };
     // SAFETY: 16 bytes, aligned as words; the rest is promised by the caller.

@@ -5,12 +5,7 @@ use stillwatch_common::io::{Dirtier, DirtyTable, FileId, PLACES, Program, file_i
 use super::tables;
 use crate::{
     facts,
-    support::{
-        count::add_shared,
-        memory::{load, size_of_folio},
-        now_ns, opaque,
-        task::Task,
-    },
+    support::{count::add_shared, dirty::DirtyPage, memory::load, now_ns, opaque},
 };
 
 /// From `xa_flags` to the marks in them: what is below is the lock's.
@@ -21,22 +16,12 @@ const EXPIRED: u32 = 30;
 pub const SECTOR: u32 = 512;
 
 /// `writeback_dirty_folio`: somebody made a page of a file dirty.
-///
-/// # Safety
-/// `page` (the folio) and `mapping` are trusted, and not null.
 #[inline(always)]
-pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
+pub fn dirty(page: &DirtyPage) {
     let Some(cpu) = tables::cpu(Program::Dirty) else { return };
-    // SAFETY: promised by the caller.
-    let (file, bytes) = unsafe {
-        let inode: *const u8 = load(mapping, facts::MAPPING_HOST.load());
-        let (number, generation) = (facts::INODE_NUMBER.load(), facts::INODE_GENERATION.load());
-        let address = tables::as_number(cpu, Program::Dirty, inode);
-        (file_id(address, load(inode, number), load(inode, generation)), size_of_folio(page))
-    };
+    let &DirtyPage { mapping, bytes, task, owner, .. } = page;
+    let file = file_id(tables::as_number(cpu, Program::Dirty, page.inode), page.number, page.generation);
     let Some(table) = tables::dirty_table(file) else { return };
-    let task = Task::current();
-    let owner = task.owner();
     let (mut own, mut others) = (PLACES, false);
     for at in 0..PLACES {
         // SAFETY: a map value, the index is in bounds.
@@ -52,7 +37,7 @@ pub unsafe fn dirty(page: *const u8, mapping: *const u8) {
         }
     }
     if others {
-        // SAFETY: promised by the caller; a map value.
+        // SAFETY: the mapping is trusted; a map value.
         unsafe {
             let room = if has_marks(mapping) { bytes_in_memory(mapping).wrapping_sub(bytes) } else { 0 };
             fit(table, file, room);
