@@ -30,6 +30,7 @@ pub fn tests() -> Vec<Test> {
         every_kernel("disk_names_who_writes_to_a_shared_descriptor", writers::inherited),
         every_kernel("disk_names_who_writes_to_places", writers::places),
         every_kernel("disk_counts_files_that_are_soon_closed", writers::soon_closed),
+        every_kernel("disk_says_what_it_has_no_room_for", writers::too_many),
         every_kernel("disk_counts_a_deleted_file_once", deleted),
         every_kernel("disk_counts_descriptors", descriptors),
         every_kernel("disk_shows_a_file_system_as_statvfs_does", filesystem),
