@@ -95,6 +95,7 @@ impl Engine {
         if at.clock.saturating_sub(self.named.clock) >= NAMES {
             self.begin_names(at);
         }
+        self.names.forget_comms();
         attribution::tcp::events(&mut events, &mut self.names);
         if self.plan.is_live() {
             return Some(events);

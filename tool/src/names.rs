@@ -107,6 +107,11 @@ impl Names {
         self.source.tick();
     }
 
+    /// What happened since the tick may be the work of a process that has another name by now.
+    pub fn forget_comms(&mut self) {
+        self.comms.clear();
+    }
+
     /// As of [`Source`], and so are those below.
     pub fn comm(&mut self, pid: u32) -> Option<String> {
         cached(&mut self.comms, pid, || self.source.comm(pid))
