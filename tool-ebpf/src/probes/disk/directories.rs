@@ -68,6 +68,8 @@ pub unsafe fn name(id: &DirectoryId, dentry: u64, names: *mut DirectoryNames) {
             (*names).count = level as u32 + 1;
             at = above;
         }
-        let _ = DISK_DIRECTORIES.insert(id, &*names, BPF_NOEXIST.into());
+        // By reference: the stack has no room for them.
+        let names: &DirectoryNames = &*names;
+        let _ = DISK_DIRECTORIES.insert(id, names, BPF_NOEXIST.into());
     }
 }

@@ -54,7 +54,8 @@ unsafe fn end(turn: *mut Turn) {
         if (*turn).is_file == 0 {
             return;
         }
-        match DISK_DIRTIED.get_ptr_mut(&(*turn).of) {
+        let of: &Dirtying = &(*turn).of;
+        match DISK_DIRTIED.get_ptr_mut(of) {
             Some(sum) => add_shared(&raw mut (*sum).bytes, (*turn).bytes),
             None => (*turn).lost += (*turn).bytes,
         }
@@ -93,7 +94,7 @@ unsafe fn note(turn: *mut Turn, of: &Dirtying, page: &DirtyPage) {
     // SAFETY: 16 bytes, aligned as words; the rest is promised by the caller.
     unsafe {
         (&raw mut new.comm).cast::<[u64; 2]>().write_unaligned(task.leader().comm());
-        let _ = DISK_DIRTIED.insert(of, &new, BPF_NOEXIST.into());
+        let _ = DISK_DIRTIED.insert(of, new, BPF_NOEXIST.into());
         directories::name(&id, directory, &raw mut (*turn).names);
     }
 }
