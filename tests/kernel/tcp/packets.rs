@@ -52,6 +52,14 @@ struct Kept {
 }
 
 impl Kept {
+    /// Of the loopback device there: something happens to connections of other tests, too.
+    fn of(path: &str, net: &Net) -> Result<Self> {
+        let mut kept = Self::read(path)?;
+        let own = ("lo".to_owned(), format!("network namespace {}, device 1", net.number));
+        kept.packets.retain(|packet| kept.devices.get(packet.interface_id as usize) == Some(&own));
+        Ok(kept)
+    }
+
     fn read(path: &str) -> Result<Self> {
         let bytes = fs::read(path)?;
         let mut reader = PcapNgReader::new(&bytes[..])?;
@@ -150,7 +158,7 @@ fn affected() -> Result<()> {
     }
     watch.stop()?;
     lost(&watch)?;
-    let kept = Kept::read(&file.0)?;
+    let kept = Kept::of(&file.0, &net)?;
     for number in 0..AGAIN + 2 {
         let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
         let fits =
@@ -158,8 +166,6 @@ fn affected() -> Result<()> {
         ensure!(fits, "message {number}: {sent} sent, {received} received, of {} packets", kept.packets.len());
     }
     ensure!(kept.packets.iter().all(|packet| Kept::ports(packet).contains(&port)), "somebody else's");
-    let description = format!("network namespace {}, device 1", net.number);
-    ensure!(kept.devices == [("lo".to_owned(), description)], "{:?}", kept.devices);
     let own = format!(" {}", std::process::id());
     let named = |packet: &EnhancedPacketBlock| {
         packet.options.iter().any(|it| matches!(it, EnhancedPacketOption::Comment(who) if who.ends_with(&own)))
@@ -172,7 +178,8 @@ fn affected() -> Result<()> {
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let (lines, data) = (text.lines().count(), text.lines().filter(|line| line.ends_with("length 97")).count());
         let messages: usize = (0..AGAIN + 2).map(|number| kept.with(number, SENT) + kept.with(number, RECEIVED)).sum();
-        ensure!(lines == kept.packets.len() && data == messages, "{lines} lines, {data} messages:\n{text}");
+        let all = Kept::read(&file.0)?.packets.len();
+        ensure!(lines == all && data >= messages && messages > 0, "{lines} lines, {data} messages:\n{text}");
     }
     Ok(())
 }
@@ -192,7 +199,7 @@ fn of_a_port() -> Result<()> {
     }
     watch.stop()?;
     lost(&watch)?;
-    let kept = Kept::read(&file.0)?;
+    let kept = Kept::of(&file.0, &net)?;
     for number in 0..31 {
         let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
         ensure!(sent == 1 && received == 1, "message {number}: {sent} sent, {received} received");

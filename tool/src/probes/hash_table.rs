@@ -50,6 +50,13 @@ impl<K: Pod + Eq + Hash, V: Pod> HashTable<K, V> {
         }
     }
 
+    /// Of these the entries that are as they were, which the kernel may write at any time; those that are gone.
+    pub fn remove_same(&mut self, keys: impl IntoIterator<Item = K>, is_same: impl Fn(&K, &V) -> bool) -> Vec<K> {
+        let Ok(mut map) = aya::maps::HashMap::<_, K, V>::try_from(&mut self.map) else { return Vec::new() };
+        let mut remove = |key: &K| map.get(key, 0).is_ok_and(|value| is_same(key, &value)) && map.remove(key).is_ok();
+        keys.into_iter().filter(|key| remove(key)).collect()
+    }
+
     /// As long as no program of ours writes it.
     pub fn clear(&mut self) -> io::Result<()> {
         let mut keys = Vec::new();

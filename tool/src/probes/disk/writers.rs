@@ -20,6 +20,8 @@ use crate::{
 
 /// Files and processes that are kept until the next walk.
 const KEPT: usize = 32_768;
+/// Ticks after which what did not change makes room.
+const IDLE: u32 = 2;
 /// Bytes whose file and process are not known.
 pub const LOST: &str = "bytes written without their file";
 
@@ -27,14 +29,23 @@ pub struct Writers {
     turns: Mapping<Turn>,
     dirtied: HashTable<Dirtying, Dirtied>,
     directories: HashTable<DirectoryId, DirectoryNames>,
-    /// What was seen of each in the table and in turns that go on.
-    seen: HashMap<Dirtying, u64>,
+    seen: HashMap<Dirtying, Noted>,
     /// Since the last walk began.
     since: HashMap<Dirtying, Dirtied>,
     /// As they were read last.
     names: HashMap<FileKey, DirectoryPath>,
     /// There was no room for them here.
     lost: u64,
+}
+
+/// What was seen of a file and process in the table, and in turns that go on.
+#[derive(Default)]
+struct Noted {
+    bytes: u64,
+    /// In the table alone.
+    table: u64,
+    /// At so many ticks there was no more, and no turn: one that was just ending when it was looked at is in the table at the next.
+    idle: u32,
 }
 
 impl Writers {
@@ -55,35 +66,33 @@ impl Writers {
         // The table first: what goes from a turn into the table meanwhile is seen at the next tick, and nothing twice.
         let mut entries = self.dirtied.entries()?;
         let turns = self.turns();
-        for (of, bytes) in &turns {
-            // What was removed, or is not there yet, comes again.
-            if let Some(entry) = entries.get_mut(of) {
-                entry.bytes += bytes;
-            }
+        for (of, entry) in &mut entries {
+            let known = self.seen.entry(*of).or_default();
+            known.table = entry.bytes;
+            // What of turns was removed, or is not there yet, comes again.
+            let turn = turns.get(of);
+            let bytes = (entry.bytes + turn.copied().unwrap_or(0)).saturating_sub(known.bytes);
+            known.bytes += bytes;
+            known.idle = if bytes > 0 || turn.is_some() { 0 } else { known.idle + 1 };
+            entry.bytes = bytes;
         }
-        let idle: Vec<Dirtying> = entries
-            .into_iter()
-            .filter_map(|(of, entry)| (!self.add(of, entry) && !turns.contains_key(&of)).then_some(of))
-            .collect();
-        self.dirtied.remove(&idle);
-        for of in &idle {
-            self.seen.remove(of);
+        entries.into_iter().for_each(|(of, entry)| self.add(of, entry));
+        let idle: Vec<Dirtying> = self.seen.iter().filter(|(_, seen)| seen.idle >= IDLE).map(|(of, _)| *of).collect();
+        let is_same = |of: &Dirtying, now: &Dirtied| self.seen.get(of).is_some_and(|seen| seen.table == now.bytes);
+        for of in self.dirtied.remove_same(idle, is_same) {
+            self.seen.remove(&of);
         }
         Ok(())
     }
 
-    /// Whether there is more than at the tick before.
-    fn add(&mut self, of: Dirtying, entry: Dirtied) -> bool {
-        let seen = self.seen.entry(of).or_default();
-        let bytes = entry.bytes.saturating_sub(*seen);
-        *seen += bytes;
+    /// More than at the tick before.
+    fn add(&mut self, of: Dirtying, more: Dirtied) {
         let room = self.since.len() < KEPT;
         match self.since.entry(of) {
-            Entry::Occupied(mut known) => known.get_mut().bytes += bytes,
-            Entry::Vacant(place) if bytes > 0 && room => drop(place.insert(Dirtied { bytes, ..entry })),
-            Entry::Vacant(_) => self.lost += bytes,
+            Entry::Occupied(mut known) => known.get_mut().bytes += more.bytes,
+            Entry::Vacant(place) if more.bytes > 0 && room => drop(place.insert(more)),
+            Entry::Vacant(_) => self.lost += more.bytes,
         }
-        bytes > 0
     }
 
     /// Turns that go on. One that is changed while it is looked at is left out: it goes into the table.
