@@ -192,7 +192,7 @@ fn everything(exact: bool, horizon: Duration) -> Result<Plan, Refusal> {
         tcp: Some(plan::Tcp { all: false, ..tcp(&Default::default()) }),
         oom: Some(oom(&Default::default())),
         cpu: Some(cpu(&Default::default())),
-        disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FIVE, writers: true, ..plan::Disk::default() }),
+        disk: Some(plan::Disk { horizon, rest: plan::REST_OF_FILES, writers: true, ..plan::Disk::default() }),
         changes: Some(plan::Changes::default()),
         log: Some(plan::Log::default()),
         ..Plan::default()

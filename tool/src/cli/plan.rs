@@ -72,8 +72,10 @@ probes!(plan);
 
 /// After a walk over all tasks or descriptors of a large host, so many times as long without one: it may take a thousandth of a CPU,
 const REST: u32 = 1000;
-/// and five of them together hardly more than two.
-pub const REST_OF_FIVE: u32 = 2500;
+/// and all of the overview's together, five, hardly more.
+const REST_OF_FIVE: u32 = 3500;
+/// That over descriptors, of which small hosts do not have few, either.
+pub const REST_OF_FILES: u32 = 2500;
 
 impl Plan {
     /// After a walk over all tasks or descriptors of a large host, so many times as long without one.

@@ -28,6 +28,10 @@ const S_IFSOCK: u16 = 0o140_000;
 #[inline(always)]
 pub unsafe fn descriptor(output: *mut c_void, task: Task, file: u64) {
     let Some((sock, number)) = socket(file) else { return };
+    // Other families count their protocols by themselves: netlink's sixth is not TCP.
+    if !is_internet(sock) {
+        return;
+    }
     let listens = match read_or_zero(sock, facts::SK_PROTOCOL.load()) {
         IPPROTO_TCP => sock,
         // Its connections are sockets of TCP that no descriptor leads to. They have the number of its inode.
