@@ -30,6 +30,8 @@ pub const TESTS: &[Test] = &[
 ];
 
 const MESSAGE: usize = 97;
+/// The header of Linux's cooked capture.
+const COOKED: usize = 16;
 /// The message that is lost the second time.
 const AGAIN: u8 = 13;
 /// Of the two lowest bits of a packet's flags.
@@ -99,12 +101,12 @@ impl Kept {
 
     /// Sequence number of a packet that is as long as one with a message: 20 bytes of IPv4, 20 of TCP and 12 of its options stand before that.
     fn message(packet: &EnhancedPacketBlock) -> Option<u32> {
-        let sequence = packet.data.get(24..28)?.try_into().ok()?;
-        (packet.original_len == 52 + MESSAGE as u32).then(|| u32::from_be_bytes(sequence))
+        let sequence = packet.data.get(COOKED + 24..COOKED + 28)?.try_into().ok()?;
+        (packet.original_len as usize == COOKED + 52 + MESSAGE).then(|| u32::from_be_bytes(sequence))
     }
 
     fn ports(packet: &EnhancedPacketBlock) -> [u16; 2] {
-        [20, 22].map(|at| u16::from_be_bytes([packet.data[at], packet.data[at + 1]]))
+        [COOKED + 20, COOKED + 22].map(|at| u16::from_be_bytes([packet.data[at], packet.data[at + 1]]))
     }
 }
 
@@ -125,7 +127,8 @@ impl Drop for Scratch {
 }
 
 fn affected() -> Result<()> {
-    let net = Net::new()?;
+    let (net, elsewhere) = (Net::new()?, Net::new()?);
+    let mut there = elsewhere.connect("127.0.0.1")?;
     let (mut client, mut server) = net.connect("127.0.0.1")?;
     let (mut other, mut peer) = net.connect("127.0.0.1")?;
     let port = client.local_addr()?.port();
@@ -138,7 +141,11 @@ fn affected() -> Result<()> {
     }
     lose(&server, Loss::All)?;
     client.write_all(&[5; MESSAGE])?;
+    // What happens in another network namespace is on another interface.
+    lose(&there.1, Loss::All)?;
+    there.0.write_all(&[5; MESSAGE])?;
     sleep(Duration::from_millis(500));
+    lose_nothing(&there.1)?;
     lose_nothing(&server)?;
     server.read_exact(&mut [0; MESSAGE])?;
     for number in 6..AGAIN {
@@ -179,6 +186,7 @@ fn affected() -> Result<()> {
         let (lines, data) = (text.lines().count(), text.lines().filter(|line| line.ends_with("length 97")).count());
         let messages: usize = (0..AGAIN + 2).map(|number| kept.with(number, SENT) + kept.with(number, RECEIVED)).sum();
         let all = Kept::read(&file.0)?.packets.len();
+        ensure!(all > kept.packets.len(), "one interface only");
         ensure!(lines == all && data >= messages && messages > 0, "{lines} lines, {data} messages:\n{text}");
     }
     Ok(())

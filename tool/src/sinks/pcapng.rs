@@ -1,7 +1,7 @@
 //! Packets as pcapng, for Wireshark, tshark and tcpdump: what was seen where, whose it is, and between them what happened, in the same words as
 //! elsewhere.
 //!
-//! Packets begin with their network header (`LINKTYPE_RAW`). An interface is a device of a network namespace. Who has the socket stands in a
+//! Before its network header a packet has a header of Linux's cooked capture (`LINKTYPE_LINUX_SLL`). An interface is a device of a network namespace. Who has the socket stands in a
 //! comment; retransmissions, resets and drops are blocks of the systemd journal.
 
 use std::{
@@ -34,6 +34,15 @@ use crate::{
 const OWNERS: usize = 4096;
 /// Intervals that a packet waits for its owner.
 const LATE: u32 = 2;
+/// Of the cooked capture: direction, kind of device, no address, protocol. Without it (`LINKTYPE_RAW`) libpcap refuses files of more than one
+/// interface: it compares the number of the link type in the file with its own, and of that one they differ.
+const COOKED: usize = 16;
+const COOKED_SENT: u8 = 4;
+/// `ARPHRD_NONE`: there is nothing before the network header.
+const NO_HEADER: [u8; 2] = [0xff, 0xfe];
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+
 /// Timestamps are nanoseconds.
 const NANOSECONDS: u8 = 9;
 
@@ -122,8 +131,8 @@ impl<W: Write> Pcapng<W> {
         let block = EnhancedPacketBlock {
             interface_id,
             timestamp: packet.at.as_duration().unsigned_abs(),
-            original_len: packet.length,
-            data: packet.bytes.into(),
+            original_len: packet.length + COOKED as u32,
+            data: cooked(&packet).into(),
             options,
         };
         self.out.write_block(&block.into_block()).map(drop).map_err(failed)
@@ -140,7 +149,7 @@ impl<W: Write> Pcapng<W> {
             InterfaceDescriptionOption::IfDescription(description.into()),
             InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
         ];
-        let block = InterfaceDescriptionBlock { linktype: DataLink::RAW, snaplen: 0, options };
+        let block = InterfaceDescriptionBlock { linktype: DataLink::LINUX_SLL, snaplen: 0, options };
         self.out.write_block(&block.into_block()).map_err(failed)?;
         self.devices.insert(device.clone(), number);
         Ok(number)
@@ -155,6 +164,16 @@ impl<W: Write> Pcapng<W> {
         let block = SystemdJournalExportBlock { journal_entry: Cow::Owned(entry.into_bytes()) };
         self.out.write_block(&block.into_block()).map(drop).map_err(failed)
     }
+}
+
+fn cooked(packet: &Packet) -> Vec<u8> {
+    let mut bytes = vec![0; COOKED];
+    bytes[1] = if packet.direction == Direction::Sent { COOKED_SENT } else { 0 };
+    bytes[2..4].copy_from_slice(&NO_HEADER);
+    let is_v6 = packet.bytes.first().is_some_and(|first| first >> 4 == 6);
+    bytes[14..].copy_from_slice(if is_v6 { &IPV6 } else { &IPV4 });
+    bytes.extend_from_slice(&packet.bytes);
+    bytes
 }
 
 fn section() -> SectionHeaderBlock<'static> {
@@ -216,7 +235,8 @@ mod tests {
                 Block::EnhancedPacket(it) => {
                     kinds.push('p');
                     times.push(it.timestamp);
-                    assert_eq!((it.interface_id, it.original_len, it.data.len()), (0, 1500, 41));
+                    assert_eq!((it.interface_id, it.original_len, it.data.len()), (0, 1516, 57));
+                    assert_eq!((it.data[1] == COOKED_SENT, &it.data[14..17]), (times.len() == 1, &[8, 0, 0x45][..]));
                     let owner = EnhancedPacketOption::Comment(live::lines(&events).remove(0).owner.into());
                     assert!(it.options.contains(&owner), "{:?}", it.options);
                 }

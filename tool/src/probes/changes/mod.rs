@@ -95,6 +95,9 @@ impl Read for Reader {
 /// A look at each of nine places comes so many times as rarely as a walk over all tasks.
 const RARER: u32 = 4;
 
+/// What was changed in a file is asked for first when something begins: a minute would be too late.
+const FILES_REST: u32 = 4000;
+
 /// What hangs together hides only itself: each has a thread of its own.
 fn watching(folders: &[PathBuf], rest: u32) -> Vec<Watching> {
     let (second, seconds) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -111,7 +114,7 @@ fn watching(folders: &[PathBuf], rest: u32) -> Vec<Watching> {
             second,
             vec![Box::new(States::links()), Box::new(States::addresses()), Box::new(States::routes())],
         ),
-        of("files", second, vec![Box::new(Folders::new(folders))]),
+        Watching::new("files", (second, FILES_REST.min(rest)), vec![Box::new(Folders::new(folders))]),
         of("cgroups", second, vec![Box::<Groups>::default()]),
         of("executables", second, vec![Box::<Executables>::default()]),
         of("libraries", seconds, vec![Box::<Libraries>::default()]),
