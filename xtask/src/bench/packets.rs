@@ -53,6 +53,6 @@ pub fn figure(bench: &Bench) -> Result<Figure> {
     }
     let cost = |round: &Round<2>| round.added()[0] + round.with[1];
     let ratios = rows[1].iter().zip(&rows[3]).map(|(ours, theirs)| cost(ours) / cost(theirs));
-    figure.promise(Promise::at_most("`tcp --pcap`, of `tcpdump`", 0.4, "×", Spread::of(ratios)));
+    figure.promise(Promise::at_most("`tcp --pcap`, of `tcpdump`", 1.3, "×", Spread::of(ratios)));
     Ok(figure)
 }
