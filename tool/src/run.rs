@@ -194,7 +194,7 @@ async fn ticks(
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
     let mut live = interval(LIVE);
     let mut calibration = Backoff::default();
-    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for an interval that is long.
+    // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
     let killed = attached.kill_events();
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
     let killed = killed.map(|ring| unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) });

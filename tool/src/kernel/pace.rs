@@ -23,7 +23,12 @@ impl Pace {
 
     /// `tasks`: those of the host.
     pub fn is_due(&self, now: Duration, tasks: u32) -> bool {
-        self.last.is_none_or(|(at, took)| tasks <= FEW && took <= LONG || now >= at + took * self.rest)
+        self.has_rested(now) || tasks <= FEW && self.last.is_some_and(|(_, took)| took <= LONG)
+    }
+
+    /// Whatever the host is like.
+    pub fn has_rested(&self, now: Duration) -> bool {
+        self.last.is_none_or(|(at, took)| now >= at + took * self.rest)
     }
 
     pub fn walk<T>(&mut self, now: Duration, walk: impl FnOnce() -> T) -> T {

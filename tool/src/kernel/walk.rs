@@ -58,7 +58,11 @@ pub enum Extent {
 impl Walk {
     /// The iterator of this name, over what it was made for, or over the entries of a map. `None`: it is not loaded.
     pub fn new(ebpf: &mut Ebpf, name: &str, map: Option<RawFd>) -> io::Result<Option<Self>> {
-        let Some(program) = ebpf.program_mut(name) else { return Ok(None) };
+        // Where no program is allowed there is none.
+        if ebpf.programs().next().is_none() {
+            return Ok(None);
+        }
+        let program = ebpf.program_mut(name).ok_or_else(|| io::Error::other(format!("no program {name}")))?;
         let program: &mut Iter = program.try_into().map_err(io::Error::other)?;
         let Ok(program) = program.fd() else { return Ok(None) };
         Self::over(program.as_fd().as_raw_fd(), map).map(Some)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    kernel::{cost::thread_time, in_time::in_time},
+    kernel::{in_time::in_time, pace::Pace},
     probes::mounts::{self, Mounted},
     sample::{MountedAt, Room},
     snapshot::{disk::SERVED, who::NOT_IN_TIME},
@@ -32,22 +32,24 @@ type Asked = Result<Option<Room>, &'static str>;
 /// After a reading of the table of mounts, so many times as long without one: of a host with thousands it takes milliseconds.
 const REST: u32 = 1000;
 
-#[derive(Default)]
 pub struct Filesystems {
     mounted: Vec<Mounted>,
-    /// When the table was read, and what that took.
-    read: Option<(Duration, Duration)>,
+    pace: Pace,
     /// By device and place: a device's number is used again.
     past: HashMap<(u32, String), VecDeque<(Duration, Room)>>,
 }
 
+impl Default for Filesystems {
+    fn default() -> Self {
+        Self { mounted: Vec::new(), pace: Pace::new(REST), past: HashMap::new() }
+    }
+}
+
 impl Filesystems {
     pub fn read(&mut self, now: Duration) -> Vec<MountedAt> {
-        if self.read.is_none_or(|(at, took)| now >= at + took * REST) {
-            let before = thread_time();
-            let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-            self.mounted = mounts::all(&mountinfo).into_iter().take(MOST).collect();
-            self.read = Some((now, thread_time().saturating_sub(before)));
+        if self.pace.has_rested(now) {
+            let mountinfo = || fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+            self.mounted = self.pace.walk(now, || mounts::all(&mountinfo()).into_iter().take(MOST).collect());
         }
         let mounted = std::mem::take(&mut self.mounted);
         let asked = mounted.chunks(TOGETHER).flat_map(asked);

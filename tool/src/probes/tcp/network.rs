@@ -8,7 +8,10 @@ use std::{
 };
 
 use crate::{
-    kernel::namespaces::{home, inhabitants},
+    kernel::{
+        namespaces::{home, inhabitants},
+        pace::Pace,
+    },
     sample::{Namespace, Network, NetworkLimits},
 };
 
@@ -16,6 +19,8 @@ use crate::{
 const LOOKED_AT: usize = 16;
 /// Between two looks for them.
 const REST: Duration = Duration::from_secs(30);
+/// After counting what is in them, so many times as long without: a thousandth of a CPU.
+const COUNTS_REST: u32 = 1000;
 
 /// (file, line, field, our name).
 const COUNTERS: &[(&str, &str, &str, &str)] = &[
@@ -50,10 +55,26 @@ pub fn read() -> Network {
 }
 
 /// Network namespaces in which somebody lives.
-#[derive(Default)]
 pub struct Namespaces {
     inhabitants: HashMap<u32, u32>,
     looked: Option<Duration>,
+    /// What each had when it was counted last: no rate is made of it, and it is three files of each.
+    counts: HashMap<u32, Population>,
+    pace: Pace,
+}
+
+/// TCP sockets, connections in TIME-WAIT, and those that the firewall keeps track of.
+#[derive(Clone, Copy, Default)]
+struct Population {
+    sockets: Option<u64>,
+    time_wait: Option<u64>,
+    tracked: Option<u64>,
+}
+
+impl Default for Namespaces {
+    fn default() -> Self {
+        Self { inhabitants: HashMap::new(), looked: None, counts: HashMap::new(), pace: Pace::new(COUNTS_REST) }
+    }
 }
 
 impl Namespaces {
@@ -68,25 +89,34 @@ impl Namespaces {
         let mut all: Vec<_> = self.inhabitants.iter().filter(lives_there).collect();
         all.sort_unstable_by_key(|&(&netns, _)| (Some(netns) != own, netns));
         let left_out = all.len().saturating_sub(LOOKED_AT);
-        let of = |(&netns, &pid): (&u32, &u32)| Some((netns, namespace(pid)?));
-        (all.into_iter().take(LOOKED_AT).filter_map(of).collect(), left_out)
+        all.truncate(LOOKED_AT);
+        if self.pace.has_rested(now) {
+            let count = || all.iter().map(|&(&netns, &pid)| (netns, counts(pid))).collect();
+            self.counts = self.pace.walk(now, count);
+        }
+        let of = |(&netns, &pid): (&u32, &u32)| {
+            Some((netns, namespace(pid, self.counts.get(&netns).copied().unwrap_or_default())?))
+        };
+        (all.into_iter().filter_map(of).collect(), left_out)
     }
 }
 
 /// The one that a process lives in.
-fn namespace(inhabitant: u32) -> Option<Namespace> {
-    let read = |file: &str| fs::read_to_string(format!("/proc/{inhabitant}/net/{file}")).ok();
-    let text = read("snmp")?;
-    let (sockets, sockets6) = (read("sockstat").unwrap_or_default(), read("sockstat6").unwrap_or_default());
+fn namespace(inhabitant: u32, Population { sockets, time_wait, tracked }: Population) -> Option<Namespace> {
+    let text = fs::read_to_string(format!("/proc/{inhabitant}/net/snmp")).ok()?;
+    let (none, opened) = (counter(&text, "Ip:", "OutNoRoutes")?, counter(&text, "Tcp:", "ActiveOpens")?);
+    Some(Namespace { none, opened, sockets, time_wait, tracked, inhabitant })
+}
+
+fn counts(inhabitant: u32) -> Population {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{inhabitant}/net/{file}")).unwrap_or_default();
+    let (sockets, sockets6) = (read("sockstat"), read("sockstat6"));
     let in_use = [gauge(&sockets, "TCP:", "inuse"), gauge(&sockets6, "TCP6:", "inuse")];
-    Some(Namespace {
-        none: counter(&text, "Ip:", "OutNoRoutes")?,
-        opened: counter(&text, "Tcp:", "ActiveOpens")?,
+    Population {
         sockets: in_use.into_iter().flatten().reduce(|sum, part| sum + part),
         time_wait: gauge(&sockets, "TCP:", "tw"),
         tracked: tracked(inhabitant),
-        inhabitant,
-    })
+    }
 }
 
 /// The first line has names and each of the others, one per CPU, begins with the same number: the rest is not read.
