@@ -134,6 +134,11 @@ macro_rules! facts {
                 EPHEMERAL_PORTS: u32 = 32768;
                 /// The last packets of each CPU and direction; a power of two.
                 TCP_PACKETS_KEPT: u32 = 1;
+                /// What memory is described where: the address of a `struct page`, that of its memory, and by how many bits distances of the
+                /// latter are larger; no bits: not known.
+                TCP_PAGES_FROM: u64 = 0;
+                TCP_PAGES_AT: u64 = 0;
+                TCP_PAGES_SHIFT: u32 = 0;
 
                 /// Waits for memory that are neither reclaim nor compaction: tasks that sleep as the kernel's pressure accounting has
                 /// it.
@@ -425,6 +430,14 @@ macro_rules! facts {
                 SKB_PAGED: Offset = "sk_buff.data_len";
                 DEVICE_INDEX: Offset = "net_device.ifindex";
                 DEVICE_NAME: Offset = "net_device.name";
+                DEVICE_FLAGS: Offset = "net_device.flags";
+                SKB_MAC: Offset = "sk_buff.mac_header";
+            }
+
+            Optional tcp "of what packets carry, only what lies behind their headers is kept" {
+                SKB_END: Offset = "sk_buff.end";
+                /// In what stands behind the end.
+                SKB_PIECES: Offset = "skb_shared_info.frags";
             }
 
             Needed oom {

@@ -9,7 +9,7 @@ mod resets;
 pub use connects::{Connect, Opened, Outcome, Remote, UNTIMED};
 pub use drops::{DropSite, Dropped, Drops};
 pub use listeners::{Holding, Listener, SocketSeen};
-pub use packets::{KEPT, Packet};
+pub use packets::{HEADERS, KEPT, PAYLOAD, Packet};
 pub use resets::{Direction, Reset};
 
 use crate::io::OwnerId;

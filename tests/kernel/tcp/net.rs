@@ -34,6 +34,33 @@ impl Net {
         Ok(Self { file, number })
     }
 
+    /// Two, and a cable between them: 10.7.0.1 is in the first, 10.7.0.2 in the second.
+    pub fn pair() -> Result<[Self; 2]> {
+        // Where it is a module, nobody may be there to load it.
+        let _ = Command::new("modprobe").arg("veth").output();
+        let pair = [Self::new()?, Self::new()?];
+        let [one, other] = &pair;
+        // The names that the kernel gives: busybox does not take others for both ends.
+        one.run("ip link add type veth")?;
+        // SAFETY: no precondition.
+        other.inside(|| one.run(&format!("ip link set veth1 netns {}", unsafe { libc::gettid() })))?;
+        for (at, net) in pair.iter().enumerate() {
+            net.run(&format!("ip addr add 10.7.0.{}/24 dev veth{at}", at + 1))?;
+            net.run(&format!("ip link set veth{at} up"))?;
+        }
+        Ok(pair)
+    }
+
+    /// Runs a command in there.
+    fn run(&self, line: &str) -> Result<()> {
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        self.entered_by(command.args(words));
+        let output = command.output().with_context(|| line.to_owned())?;
+        ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     fn make() -> Result<File> {
         // SAFETY: no precondition; only this thread moves.
         check(unsafe { libc::unshare(libc::CLONE_NEWNET) }, "a network namespace")?;
@@ -134,7 +161,12 @@ impl Net {
 
     /// The connecting and the accepted end.
     pub fn connect(&self, address: &str) -> Result<(TcpStream, TcpStream)> {
-        let listener = self.listen(address)?;
+        self.connect_to(self, address)
+    }
+
+    /// The same, to another namespace.
+    pub fn connect_to(&self, there: &Self, address: &str) -> Result<(TcpStream, TcpStream)> {
+        let listener = there.listen(address)?;
         let to = listener.local_addr()?;
         let client = self.inside(move || Ok(TcpStream::connect(to)?))?;
         let (server, _) = listener.accept()?;

@@ -4,7 +4,9 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     thread::sleep,
     time::Duration,
 };
@@ -26,12 +28,16 @@ use super::{
 
 pub const TESTS: &[Test] = &[
     every_kernel("tcp_keeps_packets_of_who_retransmits", affected),
-    every_kernel("tcp_keeps_packets_of_a_port", of_a_port),
+    every_kernel("tcp_keeps_packets_of_a_port", || of_a_port("127.0.0.1", None)),
+    every_kernel("tcp_keeps_packets_of_ipv6", || of_a_port("::1", None)),
+    every_kernel("tcp_keeps_so_much_of_packets", || of_a_port("127.0.0.1", Some(7))),
 ];
 
 const MESSAGE: usize = 97;
 /// The header of Linux's cooked capture.
 const COOKED: usize = 16;
+/// A header of TCP with its time stamps.
+const TCP: usize = 32;
 /// The message that is lost the second time.
 const AGAIN: u8 = 13;
 /// Of the two lowest bits of a packet's flags.
@@ -54,11 +60,14 @@ struct Kept {
 }
 
 impl Kept {
-    /// Of the loopback device there: something happens to connections of other tests, too.
-    fn of(path: &str, net: &Net) -> Result<Self> {
+    /// Of the devices there: something happens to connections of other tests, too.
+    fn of(path: &str, nets: &[&Net]) -> Result<Self> {
         let mut kept = Self::read(path)?;
-        let own = ("lo".to_owned(), format!("network namespace {}, device 1", net.number));
-        kept.packets.retain(|packet| kept.devices.get(packet.interface_id as usize) == Some(&own));
+        let is_own = |(_, description): &(String, String)| {
+            nets.iter().any(|net| description.starts_with(&format!("network namespace {}, ", net.number)))
+        };
+        let devices = &kept.devices;
+        kept.packets.retain(|packet| devices.get(packet.interface_id as usize).is_some_and(is_own));
         Ok(kept)
     }
 
@@ -90,23 +99,40 @@ impl Kept {
     }
 
     /// Packets of that direction with that message: those with data are only theirs.
-    fn with(&self, number: u8, direction: u32) -> usize {
+    fn with(&self, number: u8, direction: u32) -> Vec<&EnhancedPacketBlock<'static>> {
         let first = self.packets.iter().filter_map(Self::message).min();
         let is_it = |packet: &&EnhancedPacketBlock| {
             Self::message(packet) == first.map(|first| first + u32::from(number) * MESSAGE as u32)
                 && packet.options.contains(&EnhancedPacketOption::Flags(direction))
         };
-        self.packets.iter().filter(is_it).count()
+        self.packets.iter().filter(is_it).collect()
     }
 
-    /// Sequence number of a packet that is as long as one with a message: 20 bytes of IPv4, 20 of TCP and 12 of its options stand before that.
+    /// The same for both.
+    fn sent_and_received(&self, number: u8) -> [usize; 2] {
+        [SENT, RECEIVED].map(|direction| self.with(number, direction).len())
+    }
+
+    /// Sequence number of a packet that is as long as one with a message.
     fn message(packet: &EnhancedPacketBlock) -> Option<u32> {
-        let sequence = packet.data.get(COOKED + 24..COOKED + 28)?.try_into().ok()?;
-        (packet.original_len as usize == COOKED + 52 + MESSAGE).then(|| u32::from_be_bytes(sequence))
+        let at = Self::transport(packet);
+        let sequence = packet.data.get(at + 4..at + 8)?.try_into().ok()?;
+        (packet.original_len as usize == at + TCP + MESSAGE).then(|| u32::from_be_bytes(sequence))
+    }
+
+    /// What is kept of what it carries.
+    fn payload<'a>(packet: &'a EnhancedPacketBlock) -> &'a [u8] {
+        packet.data.get(Self::transport(packet) + TCP..).unwrap_or_default()
+    }
+
+    fn transport(packet: &EnhancedPacketBlock) -> usize {
+        COOKED + if packet.data[COOKED] >> 4 == 4 { 20 } else { 40 }
     }
 
     fn ports(packet: &EnhancedPacketBlock) -> [u16; 2] {
-        [COOKED + 20, COOKED + 22].map(|at| u16::from_be_bytes([packet.data[at], packet.data[at + 1]]))
+        [0, 2]
+            .map(|at| Self::transport(packet) + at)
+            .map(|at| u16::from_be_bytes([packet.data[at], packet.data[at + 1]]))
     }
 }
 
@@ -115,7 +141,9 @@ struct Scratch(String);
 
 impl Scratch {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("stillwatch-{}.pcapng", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("stillwatch-{}-{number}.pcapng", std::process::id()));
         Self(path.to_string_lossy().into_owned())
     }
 }
@@ -127,10 +155,10 @@ impl Drop for Scratch {
 }
 
 fn affected() -> Result<()> {
-    let (net, elsewhere) = (Net::new()?, Net::new()?);
+    let ([net, far], elsewhere) = (Net::pair()?, Net::new()?);
     let mut there = elsewhere.connect("127.0.0.1")?;
-    let (mut client, mut server) = net.connect("127.0.0.1")?;
-    let (mut other, mut peer) = net.connect("127.0.0.1")?;
+    let (mut client, mut server) = net.connect_to(&far, "10.7.0.2")?;
+    let (mut other, mut peer) = net.connect_to(&far, "10.7.0.2")?;
     let port = client.local_addr()?.port();
     let file = Scratch::new();
     let mut watch = Watch::of("tcp", &["--pcap", &file.0], &[])?;
@@ -165,12 +193,15 @@ fn affected() -> Result<()> {
     }
     watch.stop()?;
     lost(&watch)?;
-    let kept = Kept::of(&file.0, &net)?;
+    let kept = Kept::of(&file.0, &[&net, &far])?;
     for number in 0..AGAIN + 2 {
-        let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
+        let [sent, received] = kept.sent_and_received(number);
         let fits =
             if [5, AGAIN].contains(&number) { sent >= 2 && received == sent } else { sent == 1 && received == 1 };
         ensure!(fits, "message {number}: {sent} sent, {received} received, of {} packets", kept.packets.len());
+        for packet in [SENT, RECEIVED].into_iter().flat_map(|direction| kept.with(number, direction)) {
+            carries(packet, number, MESSAGE)?;
+        }
     }
     ensure!(kept.packets.iter().all(|packet| Kept::ports(packet).contains(&port)), "somebody else's");
     let own = format!(" {}", std::process::id());
@@ -184,7 +215,7 @@ fn affected() -> Result<()> {
         let text = String::from_utf8(output.stdout)?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let (lines, data) = (text.lines().count(), text.lines().filter(|line| line.ends_with("length 97")).count());
-        let messages: usize = (0..AGAIN + 2).map(|number| kept.with(number, SENT) + kept.with(number, RECEIVED)).sum();
+        let messages: usize = (0..AGAIN + 2).map(|number| kept.sent_and_received(number).iter().sum::<usize>()).sum();
         let all = Kept::read(&file.0)?.packets.len();
         ensure!(all > kept.packets.len(), "one interface only");
         ensure!(lines == all && data >= messages && messages > 0, "{lines} lines, {data} messages:\n{text}");
@@ -192,14 +223,25 @@ fn affected() -> Result<()> {
     Ok(())
 }
 
-/// At the end, whether something happened to it or not.
-fn of_a_port() -> Result<()> {
+/// What a process sends lies in pages, and where these are is not known everywhere.
+fn carries(packet: &EnhancedPacketBlock, number: u8, most: usize) -> Result<()> {
+    let payload = Kept::payload(packet);
+    let expected = if Path::new("/proc/kcore").exists() { MESSAGE.min(most) } else { 0 };
+    ensure!(payload == vec![number; expected], "message {number} carries {payload:?}");
+    Ok(())
+}
+
+/// At the end, whether something happened to it or not. A loopback device receives what it sends: it is there once.
+fn of_a_port(address: &str, payload: Option<usize>) -> Result<()> {
     let net = Net::new()?;
-    let (mut client, mut server) = net.connect("127.0.0.1")?;
-    let (mut other, mut peer) = net.connect("127.0.0.1")?;
-    let port = client.local_addr()?.port();
-    let file = Scratch::new();
-    let mut watch = Watch::of("tcp", &["--port", &port.to_string(), "--pcap", &file.0], &[])?;
+    let (mut client, mut server) = net.connect(address)?;
+    let (mut other, mut peer) = net.connect(address)?;
+    let port = client.local_addr()?.port().to_string();
+    let (file, most) = (Scratch::new(), payload.unwrap_or(MESSAGE));
+    let mut args = vec!["--port", &port, "--pcap", &file.0];
+    let bytes = most.to_string();
+    args.extend(payload.iter().flat_map(|_| ["--payload", &bytes]));
+    let mut watch = Watch::of("tcp", &args, &[])?;
     watch.next()?;
     for number in 0..31 {
         pass(number, &mut client, &mut server)?;
@@ -207,11 +249,13 @@ fn of_a_port() -> Result<()> {
     }
     watch.stop()?;
     lost(&watch)?;
-    let kept = Kept::of(&file.0, &net)?;
+    let kept = Kept::of(&file.0, &[&net])?;
     for number in 0..31 {
-        let (sent, received) = (kept.with(number, SENT), kept.with(number, RECEIVED));
-        ensure!(sent == 1 && received == 1, "message {number}: {sent} sent, {received} received");
+        let [sent, received] = kept.sent_and_received(number);
+        ensure!([sent, received] == [1, 0], "message {number}: {sent} sent, {received} received");
+        carries(kept.with(number, SENT)[0], number, most)?;
     }
+    let port = client.local_addr()?.port();
     ensure!(kept.packets.iter().all(|packet| Kept::ports(packet).contains(&port)), "somebody else's");
     // There is a file already.
     let again = stillwatch_tests::stillwatch().args(["tcp", "--pcap", &file.0, "1", "1"]).output()?;

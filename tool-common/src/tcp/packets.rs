@@ -1,7 +1,9 @@
 //! The last packets of a CPU.
 
-/// Kept of a packet, from its network header on: headers, and of what it carries what lies behind them. What lies in pages is out of reach.
-pub const KEPT: usize = 216;
+/// Kept of a packet, from its network header on: at most so much of headers, and of what it carries.
+pub const HEADERS: usize = 128;
+pub const PAYLOAD: usize = 128;
+pub const KEPT: usize = HEADERS + PAYLOAD;
 
 /// A packet, in a ring whose oldest entry the next one takes.
 #[repr(C)]
@@ -21,4 +23,4 @@ pub struct Packet {
     pub bytes: [u8; KEPT],
 }
 
-const _: () = assert!(size_of::<Packet>() == 264);
+const _: () = assert!(size_of::<Packet>() == 304);

@@ -256,6 +256,10 @@ pub struct Tcp {
     /// Keep the last packets of connections that retransmit, fail or are reset in FILE (pcapng)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub pcap: Option<PathBuf>,
+    /// Of each packet, so much of what it carries; 0: only headers
+    #[arg(long, value_name = "BYTES", value_parser = values::payload, default_value = "128", requires = "pcap")]
+    #[arg(allow_negative_numbers = true, help_heading = "Output")]
+    pub payload: usize,
 
     #[command(flatten)]
     pub common: Common,

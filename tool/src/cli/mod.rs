@@ -304,7 +304,7 @@ fn tcp(args: &args::Tcp) -> plan::Tcp {
         ports: once(args.port.clone()),
         addresses: once(args.address.clone()),
         all: true,
-        pcap: args.pcap.clone(),
+        pcap: args.pcap.clone().map(|file| plan::Pcap { file, payload: args.payload }),
     }
 }
 

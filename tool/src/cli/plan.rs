@@ -306,8 +306,16 @@ pub struct Tcp {
     pub addresses: Vec<Prefix>,
     /// Sockets of all processes, not only of those that have many: it was asked for the probe, or for some processes.
     pub all: bool,
-    /// Where packets are kept of connections that something happens to.
-    pub pcap: Option<PathBuf>,
+    /// Packets are kept of connections that something happens to.
+    pub pcap: Option<Pcap>,
+}
+
+/// Packets that are kept.
+#[derive(Clone, Debug)]
+pub struct Pcap {
+    pub file: PathBuf,
+    /// At most so much of what each carries.
+    pub payload: usize,
 }
 
 /// What the `oom` probe will do.

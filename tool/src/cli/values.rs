@@ -8,6 +8,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+use stillwatch_common::tcp::PAYLOAD;
+
 use super::plan::{Prefix, When};
 use crate::{
     kernel::features::{FOREIGN, first_pid_namespace},
@@ -67,6 +69,11 @@ pub fn horizon(word: &str) -> Result<Duration, String> {
     let horizon = duration(word)?;
     let possible = Duration::from_secs(60)..=LONGEST;
     if possible.contains(&horizon) { Ok(horizon) } else { Err("give 1m to 24h".into()) }
+}
+
+pub fn payload(word: &str) -> Result<usize, String> {
+    let bytes = word.parse().ok().filter(|bytes| *bytes <= PAYLOAD);
+    bytes.ok_or_else(|| format!("give 0 to {PAYLOAD} bytes"))
 }
 
 pub fn slow_connect(word: &str) -> Result<Duration, String> {

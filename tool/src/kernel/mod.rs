@@ -13,6 +13,7 @@ pub mod mapping;
 pub mod memory;
 pub mod namespaces;
 pub mod pace;
+pub mod pages;
 pub mod processes;
 pub mod stat;
 pub mod symbols;

@@ -27,7 +27,9 @@ pub struct Capture {
 impl Capture {
     /// None: no packets are asked for.
     pub fn open(plan: &Plan) -> Result<Option<Self>> {
-        let Some(path) = plan.tcp.as_ref().and_then(|tcp| tcp.pcap.clone()) else { return Ok(None) };
+        let Some(path) = plan.tcp.as_ref().and_then(|tcp| tcp.pcap.as_ref()).map(|pcap| pcap.file.clone()) else {
+            return Ok(None);
+        };
         // What is in it is nobody else's business.
         let file = File::options().create_new(true).write(true).mode(0o600).open(&path);
         let file = file.map_err(|error| match error.kind() {

@@ -49,19 +49,14 @@ pub fn transport_header(skb: u64) -> u64 {
     head.wrapping_add(read_or_zero::<u16>(skb, facts::SKB_TRANSPORT.load()).into())
 }
 
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_IPV6: u16 = 0x86dd;
+pub const ETH_P_IP: u16 = 0x0800;
+pub const ETH_P_IPV6: u16 = 0x86dd;
 
 /// Where the TCP header of any packet begins, from its network header: the kernel has not noted it everywhere yet. `None`: it is
 /// not TCP. Behind extension headers of IPv6 it is not looked for.
 #[inline(always)]
 pub fn tcp_header(skb: u64) -> Option<u64> {
-    tcp_header_at(u16::from_be(read_or_zero(skb, facts::SKB_PROTOCOL.load())), network_header(skb))
-}
-
-/// The same, of a packet whose network header begins there.
-#[inline(always)]
-pub fn tcp_header_at(protocol: u16, network: u64) -> Option<u64> {
+    let (protocol, network) = (u16::from_be(read_or_zero(skb, facts::SKB_PROTOCOL.load())), network_header(skb));
     if protocol != ETH_P_IP && protocol != ETH_P_IPV6 {
         return None;
     }

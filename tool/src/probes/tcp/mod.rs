@@ -24,6 +24,7 @@ use crate::{
     kernel::{
         facts::{self, Facts},
         loader::{Hook, LoadError},
+        pages::Pages,
     },
     sample,
 };
@@ -102,6 +103,22 @@ fn set(plan: &Plan, facts: &mut Facts) {
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
         if let Some(first) = range.split_ascii_whitespace().next().and_then(|first| first.parse().ok()) {
             facts.set(&facts::EPHEMERAL_PORTS, first);
+        }
+        if tcp.pcap.as_ref().is_some_and(|pcap| pcap.payload > 0) {
+            set_pages(facts);
+        }
+    }
+}
+
+fn set_pages(facts: &mut Facts) {
+    match Pages::read(procfs::page_size()) {
+        Ok(pages) => {
+            facts.set(&facts::TCP_PAGES_FROM, pages.descriptions);
+            facts.set(&facts::TCP_PAGES_AT, pages.memory);
+            facts.set(&facts::TCP_PAGES_SHIFT, pages.shift);
+        }
+        Err(why) => {
+            facts.missing.push(("of what packets carry, only what lies behind their headers is kept", why.to_string()))
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Rings {
     follows: bool,
     /// Those that are asked for by name, whether something happens to them or not.
     asked: plan::Tcp,
+    /// Kept of what each carries.
+    payload: usize,
     overwritten: u64,
     left_out: u64,
 }
@@ -91,9 +93,7 @@ fn mapped(bytes: &[u8]) -> Option<[u8; 16]> {
 impl Rings {
     /// `None`: packets are not asked for.
     pub fn new(ebpf: &mut Ebpf, asked: &plan::Tcp, processors: usize) -> Result<Option<Self>, LoadError> {
-        if asked.pcap.is_none() {
-            return Ok(None);
-        }
+        let Some(payload) = asked.pcap.as_ref().map(|pcap| pcap.payload) else { return Ok(None) };
         let (slots, rings) = (kept(processors as u32) as usize, 2 * processors);
         let packets = Mapping::new(fd(ebpf, "TCP_PACKETS")?, rings * slots, false).map_err(unreadable)?;
         let ports =
@@ -113,6 +113,7 @@ impl Rings {
             read_at: Duration::ZERO,
             follows: false,
             asked,
+            payload,
             overwritten: 0,
             left_out: 0,
         }))
@@ -134,8 +135,9 @@ impl Rings {
         for ring in 0..self.seen.len() {
             let direction = Direction::ALL[ring % 2];
             let from = if whole { 0 } else { self.seen[ring] };
-            for packet in self.read_ring(ring, from) {
-                let Some((from, to)) = ends_of(&packet) else { continue };
+            for mut packet in self.read_ring(ring, from) {
+                let Some(Header { from, to, length }) = header_of(&packet) else { continue };
+                packet.kept = packet.kept.min((length + self.payload) as u32);
                 let pair = Pair::new(from, to);
                 if !pair.has(&self.asked) {
                     continue;
@@ -206,12 +208,19 @@ impl Rings {
     }
 }
 
-fn ends_of(packet: &Packet) -> Option<(Place, Place)> {
-    ends(&packet.bytes[..(packet.kept as usize).min(packet.bytes.len())])
+/// Who sent a packet, to whom, and how many bytes stand before what it carries.
+struct Header {
+    from: Place,
+    to: Place,
+    length: usize,
 }
 
-/// Who sent a packet that begins with its network header, and to whom; `None`: too little is kept of it.
-fn ends(bytes: &[u8]) -> Option<(Place, Place)> {
+fn header_of(packet: &Packet) -> Option<Header> {
+    header(&packet.bytes[..(packet.kept as usize).min(packet.bytes.len())])
+}
+
+/// Of a packet that begins with its network header; `None`: too little is kept of it.
+fn header(bytes: &[u8]) -> Option<Header> {
     let first = *bytes.first()?;
     let (from, to, transport) = if first >> 4 == 4 {
         (mapped(bytes.get(12..16)?)?, mapped(bytes.get(16..20)?)?, usize::from(first & 0xf) * 4)
@@ -219,7 +228,8 @@ fn ends(bytes: &[u8]) -> Option<(Place, Place)> {
         (bytes.get(8..24)?.try_into().ok()?, bytes.get(24..40)?.try_into().ok()?, 40)
     };
     let port = |at: usize| Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
-    Some(((from, port(transport)?), (to, port(transport + 2)?)))
+    let length = transport + usize::from(bytes.get(transport + 12)? >> 4) * 4;
+    Some(Header { from: (from, port(transport)?), to: (to, port(transport + 2)?), length })
 }
 
 /// One behind that number, as it is if nobody wrote there meanwhile.
@@ -251,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_the_same_from_both_ends() {
-        let mut bytes = [0; 44];
+        let mut bytes = [0; 53];
         bytes[0] = 0x46;
         bytes[12..20].copy_from_slice(&[10, 7, 0, 1, 10, 7, 0, 2]);
         bytes[24..28].copy_from_slice(&[0x15, 0x38, 0xd0, 0x01]);
@@ -263,7 +273,7 @@ mod tests {
             remote_port: ports[1],
             netns: 7,
         };
-        let pair_of = |bytes: &[u8]| super::ends(bytes).map(|(from, to)| Pair::new(from, to));
+        let pair_of = |bytes: &[u8]| header(bytes).map(|Header { from, to, .. }| Pair::new(from, to));
         let pair = pair_of(&bytes).unwrap();
         assert_eq!(pair, Pair::of(&ends(address(1), address(2), [5432, 53249])));
         assert_eq!(pair, Pair::of(&ends(address(2), address(1), [53249, 5432])));
@@ -271,6 +281,8 @@ mod tests {
         bytes[0] = 0x60;
         bytes[40..44].copy_from_slice(&[0, 1, 0, 2]);
         assert_ne!(pair_of(&bytes), Some(pair));
-        assert!((0..44).all(|cut| pair_of(&bytes[..cut]).is_none()) && pair_of(&bytes).is_some());
+        assert!((0..53).all(|cut| pair_of(&bytes[..cut]).is_none()) && pair_of(&bytes).is_some());
+        bytes[52] = 0x80;
+        assert_eq!(header(&bytes).map(|header| header.length), Some(72));
     }
 }
