@@ -259,7 +259,7 @@ async fn ticks(
         let mut next = attached.sample(last, &mut engine.names)?;
         next.lost.push(audience.lost());
         next.lost.extend(recorder.map(Recorder::lost));
-        next.lost.extend(capture.map(Capture::lost));
+        next.lost.extend(capture.into_iter().flat_map(Capture::lost));
         keep_packets(attached);
         let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
         show(&mut audience, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;

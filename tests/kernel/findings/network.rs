@@ -32,6 +32,7 @@ pub const TESTS: &[Test] = &[
     here("findings_connects_failing", refused),
     one_machine("findings_accept_queue", full),
     one_machine("findings_close_wait", left),
+    one_machine("findings_ports_used_up", ports),
 ];
 
 /// Both ends of a connection.
@@ -164,4 +165,26 @@ fn left() -> Result<()> {
     drop(all);
     wait_until_over(&mut watch, &found, begun.elapsed(), LATE)?;
     only(&watch, &["close_wait"])
+}
+
+/// A network namespace with 40 ports for those who connect, of which one remote has all but two; those in TIME-WAIT are given to others.
+fn ports() -> Result<()> {
+    let net = Net::new()?;
+    net.inside(|| Ok(std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "20000 20039")?))?;
+    let mut all = Connections::new(&net, 30)?;
+    let to = all.listener.local_addr()?;
+    // What it sees as its own.
+    let mut command = stillwatch_tests::stillwatch();
+    net.entered_by(&mut command);
+    let mut watch = Watch::run(command, "1", "", &[], &[])?;
+    all.more(&net, 8)?;
+    let start = Instant::now();
+    let found = wait_for(&mut watch, "ports_used_up", |finding| finding["subject"] == format!("127.0.0.1 to {to}"))?;
+    is_sound(&found)?;
+    let text = found["statement"].as_str().unwrap_or_default();
+    ensure!(text.contains("use 38 of the 40 ports"), "{text}");
+    let fault = start.elapsed();
+    drop(all);
+    wait_until_over(&mut watch, &found, fault, LATE)?;
+    only(&watch, &["ports_used_up"])
 }

@@ -155,6 +155,8 @@ impl Drop for Scratch {
 }
 
 fn affected() -> Result<()> {
+    /// What the kernel says meanwhile.
+    const SAID: &str = "a line of the kernel's log, for packets";
     let ([net, far], elsewhere) = (Net::pair()?, Net::new()?);
     let mut there = elsewhere.connect("127.0.0.1")?;
     let (mut client, mut server) = net.connect_to(&far, "10.7.0.2")?;
@@ -167,6 +169,8 @@ fn affected() -> Result<()> {
         pass(number, &mut client, &mut server)?;
         pass(100 + number, &mut other, &mut peer)?;
     }
+    // Without its end nobody sees it before the next.
+    fs::write("/dev/kmsg", format!("<3>stillwatch-tests: {SAID}\n"))?;
     lose(&server, Loss::All)?;
     client.write_all(&[5; MESSAGE])?;
     // What happens in another network namespace is on another interface.
@@ -209,7 +213,22 @@ fn affected() -> Result<()> {
         packet.options.iter().any(|it| matches!(it, EnhancedPacketOption::Comment(who) if who.ends_with(&own)))
     };
     ensure!(kept.packets.iter().all(named), "without its owner: {:?}", kept.packets.first().map(|it| &it.options));
-    ensure!(kept.lines.iter().any(|line| line.contains("MESSAGE=retransmit ")), "{:?}", kept.lines);
+    // Those that the receiver's filter dropped say so, where they were seen last; the next ones do not.
+    let is_dropped = |packet: &&EnhancedPacketBlock| {
+        let says = |it: &EnhancedPacketOption| matches!(it, EnhancedPacketOption::Comment(text) if text.starts_with("dropped: "));
+        packet.options.iter().any(says)
+    };
+    let dropped = |number, direction| kept.with(number, direction).into_iter().filter(is_dropped).count();
+    for number in 0..AGAIN + 2 {
+        let lost = kept.sent_and_received(number)[1] - 1;
+        ensure!(
+            (dropped(number, SENT), dropped(number, RECEIVED)) == (0, lost),
+            "message {number}: {lost} were dropped"
+        );
+    }
+    let has = |words: &[&str]| kept.lines.iter().any(|line| words.iter().all(|words| line.contains(words)));
+    ensure!(has(&["MESSAGE=retransmit ", "PRIORITY=5\n"]), "{:?}", kept.lines);
+    ensure!(has(&[SAID, "PRIORITY=3\n", "SYSLOG_IDENTIFIER=stillwatch-tests\n"]), "{:?}", kept.lines);
     // Those that people have say the same.
     if let Ok(output) = Command::new("tcpdump").args(["-nr", &file.0]).output() {
         let text = String::from_utf8(output.stdout)?;

@@ -23,7 +23,9 @@ pub struct Dropped {
     pub flags: u8,
     /// `TCP_ESTABLISHED` (1) …; 0: no socket.
     pub state: u8,
-    pub pad: [u8; 6],
+    pub pad: [u8; 2],
+    /// The header's.
+    pub sequence: u32,
 }
 
 /// Where and why packets are dropped.

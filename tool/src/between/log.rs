@@ -1,11 +1,11 @@
 //! From what threads have read to the lines of an interval.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::Span;
 use crate::{
     cli::plan,
-    sample::{self, LineAt, LineCounts, Said},
+    sample::{self, LineCounts, Said},
     snapshot::{
         Who,
         log::{HarmKind, HarmLine, Log, LogLine, LogSource, STARTED, TOO_YOUNG, WAS_SILENT},
@@ -24,7 +24,7 @@ pub fn between(before: &sample::Log, after: &sample::Log, span: &Span, _: &plan:
     let mut lines: Vec<LogLine> = after.lines.iter().map(|said| line(said, span)).collect();
     lines.sort_by_key(|line| line.at);
     let harm = after.harm.iter().map(|(said, harm)| HarmLine {
-        at: moment(said, span),
+        at: said.moment(span.to),
         kind: harm.kind,
         on: harm.on.clone(),
         who: Who { pid: harm.pid, comm: harm.comm.clone(), ..Who::default() },
@@ -36,18 +36,11 @@ pub fn between(before: &sample::Log, after: &sample::Log, span: &Span, _: &plan:
     Log { sources, lines, harm }
 }
 
-fn moment(said: &Said, span: &Span) -> Timestamp {
-    match said.at {
-        LineAt::Clock(ns) => span.to.wall_at(ns),
-        LineAt::Wall(at) => at,
-    }
-}
-
 fn line(said: &Said, span: &Span) -> LogLine {
     let Said { source, time_of, severity, unit, ident, pid, comm, cgroup, new, bytes, text, encoded, .. } =
         said.clone();
     let who = Who { pid, comm, cgroup, ..Who::default() };
-    LogLine { at: moment(said, span), time_of, source, severity, unit, ident, who, new, bytes, encoded, text }
+    LogLine { at: said.moment(span.to), time_of, source, severity, unit, ident, who, new, bytes, encoded, text }
 }
 
 fn source(before: &sample::Log, now: &sample::LogSource, span: &Span) -> LogSource {
@@ -115,10 +108,12 @@ fn step(span: &Span) -> Option<HarmLine> {
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::{
         log_line::{Severity, TimeOf},
-        sample::Moment,
+        sample::{LineAt, Moment},
     };
 
     fn at(second: u64) -> Moment {

@@ -1,4 +1,4 @@
-//! Packets that are kept in a file: those of connections that something happens to.
+//! Packets that are kept in a file: those of connections that something happens to, and what the kernel says meanwhile.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,16 +9,23 @@ use std::{
 
 use anyhow::Result;
 
+use super::host::now;
 use crate::{
     cli::plan::Plan,
+    probes::log::KernelLines,
     record::{Entry, Problem},
-    sinks::{Out, Unread, pcapng::Pcapng},
-    snapshot::{Lost, tcp::Packet},
+    sample::Said,
+    sinks::{
+        Out, Unread,
+        pcapng::{JournalLine, Pcapng},
+    },
+    snapshot::{Lost, log::Severity, tcp::Packet},
 };
 
 /// The disk may hang: whoever writes to it is a thread, and what is too much for it is dropped and counted.
 pub struct Capture {
     pcapng: RefCell<Pcapng<Out>>,
+    kernel: Option<RefCell<KernelLines>>,
     unread: Unread,
     /// Intervals that were dropped when it was looked at last.
     dropped: Cell<u64>,
@@ -38,7 +45,12 @@ impl Capture {
         })?;
         let out = Out::to(file)?;
         let unread = out.unread();
-        Ok(Some(Self { pcapng: RefCell::new(Pcapng::new(out)?), unread, dropped: Cell::new(0) }))
+        let kernel = KernelLines::open();
+        if let Err(why) = &kernel {
+            tracing::warn!("the kernel's log is not kept with the packets: {why}");
+        }
+        let kernel = kernel.ok().map(RefCell::new);
+        Ok(Some(Self { pcapng: RefCell::new(Pcapng::new(out)?), kernel, unread, dropped: Cell::new(0) }))
     }
 
     pub fn packets(&self, packets: Vec<Packet>) {
@@ -54,6 +66,7 @@ impl Capture {
                 if let Some(tcp) = &snapshot.tcp {
                     pcapng.events(&tcp.events);
                 }
+                pcapng.lines(self.said());
                 let dropped = self.unread.lost().count;
                 let anew = if self.dropped.replace(dropped) == dropped { Ok(()) } else { pcapng.begin_anew() };
                 if let Err(error) = anew.and_then(|()| pcapng.close_interval()) {
@@ -64,8 +77,25 @@ impl Capture {
         }
     }
 
-    pub fn lost(&self) -> Lost {
-        Lost { cause: "intervals whose packets were not written", ..self.unread.lost() }
+    /// By the kernel since the last time.
+    fn said(&self) -> Vec<JournalLine> {
+        let Some(kernel) = &self.kernel else { return Vec::new() };
+        let now = now();
+        let line = |said: Said| JournalLine {
+            at: said.moment(now),
+            severity: said.severity.unwrap_or(Severity::Info),
+            by: said.ident.unwrap_or(said.source),
+            text: said.text,
+        };
+        kernel.borrow_mut().take(now).into_iter().map(line).collect()
+    }
+
+    pub fn lost(&self) -> [Lost; 2] {
+        let lines = self.kernel.as_ref().map_or(0, |kernel| kernel.borrow().left_out());
+        [
+            Lost { cause: "intervals whose packets were not written", ..self.unread.lost() },
+            Lost { cause: "lines of the kernel's log that were not written", count: lines },
+        ]
     }
 }
 

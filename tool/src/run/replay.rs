@@ -23,7 +23,7 @@ use crate::{
     record::{self, Entry, Recording, Skipped},
     screen::Screen,
     sinks,
-    snapshot::{Snapshot, tcp::Events},
+    snapshot::{Snapshot, Who, tcp::Events},
 };
 
 pub fn replay(asked: &Replay) -> Result<()> {
@@ -33,9 +33,11 @@ pub fn replay(asked: &Replay) -> Result<()> {
     not_shorter(plan.interval, head.interval)?;
     let range = recording.range(&asked.excerpt)?;
     tell_what_lacks(&recording);
+    let found = if asked.excerpt.incident.is_some() && plan.log.is_some() { found(&recording, range) } else { vec![] };
     let mut shown = Shown {
         tracker: (asked.findings == Told::Again).then(|| Tracker::new(head.missing.clone())),
         plan: &plan,
+        found,
         events: Events::default(),
     };
     if plan.screen {
@@ -119,11 +121,29 @@ fn tell(skipped: &Skipped) {
     }
 }
 
+/// Whom findings of that time name.
+fn found(recording: &Recording, (from, to): (Timestamp, Timestamp)) -> Vec<Who> {
+    let mut found = Vec::new();
+    for entry in recording.entries(from..=to) {
+        let Entry::Snapshot(snapshot) = entry else { continue };
+        for open in snapshot.findings.into_iter().flat_map(|findings| findings.open) {
+            for who in open.finding.victims.into_iter().chain(open.finding.culprits) {
+                if !found.contains(&who) {
+                    found.push(who);
+                }
+            }
+        }
+    }
+    found
+}
+
 /// What of the entries is shown.
 struct Shown<'a> {
     /// Draws findings again.
     tracker: Option<Tracker>,
     plan: &'a Plan,
+    /// Whose lines of logs come first.
+    found: Vec<Who>,
     /// Told live when they happened, and now with their interval.
     events: Events,
 }
@@ -131,8 +151,16 @@ struct Shown<'a> {
 impl Shown<'_> {
     /// At the intervals that are asked for.
     fn all(&mut self, entries: impl Iterator<Item = Entry>, from: Timestamp) -> impl Iterator<Item = Entry> {
-        let interval = self.plan.interval;
-        Longer::new(entries.filter_map(move |entry| self.of(entry, from)), interval)
+        let (interval, found) = (self.plan.interval, self.found.clone());
+        let longer = Longer::new(entries.filter_map(move |entry| self.of(entry, from)), interval);
+        longer.map(move |mut entry| {
+            if let Entry::Snapshot(snapshot) = &mut entry
+                && let Some(log) = &mut snapshot.log
+            {
+                log.first_of(&found.iter().collect::<Vec<_>>());
+            }
+            entry
+        })
     }
 
     /// What is before `from` is only looked at.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Moment;
 use crate::log_line::{Harm, Severity, TimeOf};
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,16 @@ pub struct Said {
     pub text: String,
     /// Bytes of it that are no text are written as `\xff`.
     pub encoded: bool,
+}
+
+impl Said {
+    /// `now`: when it was read, or later.
+    pub fn moment(&self, now: Moment) -> Timestamp {
+        match self.at {
+            LineAt::Clock(ns) => now.wall_at(ns),
+            LineAt::Wall(at) => at,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! elsewhere.
 //!
 //! Before its network header a packet has a header of Linux's cooked capture (`LINKTYPE_LINUX_SLL`). An interface is a device of a network namespace. Who has the socket stands in a
-//! comment; retransmissions, resets and drops are blocks of the systemd journal.
+//! comment, and why the kernel dropped it in another; retransmissions, resets and drops, and lines of the kernel's log, are blocks of the systemd journal.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pcap_file::{
     DataLink, PcapError,
     pcapng::{
@@ -24,16 +24,23 @@ use pcap_file::{
     },
 };
 
-use super::{format::UNKNOWN, tcp::live};
+use super::{
+    format::UNKNOWN,
+    tcp::{drops, live},
+};
 use crate::{
     escape::escape,
-    snapshot::tcp::{Device, Direction, End, Events, Packet},
+    snapshot::log::Severity,
+    snapshot::tcp::{Device, Direction, Dropped, End, Events, Packet},
 };
 
 /// Connections whose owners are remembered.
 const OWNERS: usize = 4096;
 /// Intervals that a packet waits for its owner.
 const LATE: u32 = 2;
+/// From where a packet was seen last until it was dropped, in a queue at the most; and what two clocks may differ by.
+const UNTIL_DROPPED: SignedDuration = SignedDuration::from_secs(1);
+const CLOCKS: SignedDuration = SignedDuration::from_micros(100);
 /// Of the cooked capture: direction, kind of device, no address, protocol. Without it (`LINKTYPE_RAW`) libpcap refuses files of more than one
 /// interface: it compares the number of the link type in the file with its own, and of that one they differ.
 const COOKED: usize = 16;
@@ -52,15 +59,32 @@ pub struct Pcapng<W: Write> {
     /// Who has a connection, by its ends.
     owners: HashMap<[End; 2], String>,
     /// Until it is known whose they are, and the intervals for which that was waited for.
-    packets: Vec<(Packet, u32)>,
-    lines: Vec<(Timestamp, String)>,
+    packets: Vec<Unwritten>,
+    drops: Vec<(Dropped, u32)>,
+    lines: Vec<JournalLine>,
+}
+
+struct Unwritten {
+    packet: Packet,
+    intervals: u32,
+    dropped: Option<String>,
+}
+
+/// Between packets.
+#[derive(Clone, Debug)]
+pub struct JournalLine {
+    pub at: Timestamp,
+    /// As syslog numbers it.
+    pub severity: Severity,
+    pub by: String,
+    pub text: String,
 }
 
 impl<W: Write> Pcapng<W> {
     pub fn new(out: W) -> io::Result<Self> {
         let out = PcapNgWriter::with_section_header(out, section()).map_err(failed)?;
         let (devices, owners) = (HashMap::new(), HashMap::new());
-        Ok(Self { out, devices, owners, packets: Vec::new(), lines: Vec::new() })
+        Ok(Self { out, devices, owners, packets: Vec::new(), drops: Vec::new(), lines: Vec::new() })
     }
 
     /// Something that was written may not be there: what comes stands for itself.
@@ -70,7 +94,11 @@ impl<W: Write> Pcapng<W> {
     }
 
     pub fn packets(&mut self, packets: impl IntoIterator<Item = Packet>) {
-        self.packets.extend(packets.into_iter().map(|packet| (packet, 0)));
+        self.packets.extend(packets.into_iter().map(|packet| Unwritten { packet, intervals: 0, dropped: None }));
+    }
+
+    pub fn lines(&mut self, lines: impl IntoIterator<Item = JournalLine>) {
+        self.lines.extend(lines);
     }
 
     pub fn events(&mut self, events: &Events) {
@@ -78,11 +106,33 @@ impl<W: Write> Pcapng<W> {
             self.owners.clear();
         }
         for live::EventLine { at, what, ends, connection, owner, detail } in live::lines(events) {
-            self.lines.push((at, format!("{what}  {connection}  {owner}  {detail}")));
+            let text = format!("{what}  {connection}  {owner}  {detail}");
+            self.lines.push(JournalLine { at, severity: Severity::Notice, by: "stillwatch".to_owned(), text });
             if owner != UNKNOWN {
                 self.owners.insert(sorted(ends), owner);
             }
         }
+        self.drops.extend(events.drops.iter().map(|dropped| (dropped.clone(), 0)));
+    }
+
+    /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that.
+    fn find_dropped(&mut self) {
+        for (dropped, _) in &self.drops {
+            let from = dropped.at - UNTIL_DROPPED;
+            let is_it = |Unwritten { packet, .. }: &&mut Unwritten| {
+                (packet.from, packet.to) == (dropped.from, dropped.to)
+                    && sequence(&packet.bytes) == Some(dropped.sequence)
+                    && (from..=dropped.at + CLOCKS).contains(&packet.at)
+            };
+            if let Some(last) = self.packets.iter_mut().filter(is_it).max_by_key(|held| held.packet.at) {
+                let (reason, function) = (drops::reason(&dropped.cause), drops::function(&dropped.cause));
+                last.dropped = Some(format!("dropped: {reason} in {function}"));
+            }
+        }
+        self.drops.retain_mut(|(_, intervals)| {
+            *intervals += 1;
+            *intervals <= LATE
+        });
     }
 
     /// Writes what has come since the last, in order. Whose a socket is may be found out an interval later.
@@ -97,29 +147,31 @@ impl<W: Write> Pcapng<W> {
 
     /// Those with an owner, and those that have waited for so many intervals.
     fn write(&mut self, late: u32) -> io::Result<()> {
+        self.find_dropped();
         let mut packets = Vec::new();
-        for (packet, waited) in std::mem::take(&mut self.packets) {
-            if waited >= late || self.owners.contains_key(&sorted([packet.from, packet.to])) {
-                packets.push(packet);
+        for held in std::mem::take(&mut self.packets) {
+            let ends = [held.packet.from, held.packet.to];
+            if held.intervals >= late || self.owners.contains_key(&sorted(ends)) {
+                packets.push(held);
             } else {
-                self.packets.push((packet, waited + 1));
+                self.packets.push(Unwritten { intervals: held.intervals + 1, ..held });
             }
         }
         let mut lines = std::mem::take(&mut self.lines);
-        packets.sort_by_key(|packet| packet.at);
-        lines.sort_by_key(|(at, _)| *at);
+        packets.sort_by_key(|held| held.packet.at);
+        lines.sort_by_key(|line| line.at);
         let mut lines = lines.into_iter().peekable();
-        for packet in packets {
-            while let Some((at, line)) = lines.next_if(|(at, _)| *at < packet.at) {
-                self.line(at, &line)?;
+        for Unwritten { packet, dropped, .. } in packets {
+            while let Some(line) = lines.next_if(|line| line.at < packet.at) {
+                self.line(&line)?;
             }
-            self.packet(packet)?;
+            self.packet(packet, dropped)?;
         }
-        lines.try_for_each(|(at, line)| self.line(at, &line))?;
+        lines.try_for_each(|line| self.line(&line))?;
         self.out.get_mut().flush()
     }
 
-    fn packet(&mut self, packet: Packet) -> io::Result<()> {
+    fn packet(&mut self, packet: Packet, dropped: Option<String>) -> io::Result<()> {
         let interface_id = self.device(&packet.device)?;
         // The two lowest bits of the flags: 1 received, 2 sent.
         let mut options = vec![EnhancedPacketOption::Flags(match packet.direction {
@@ -128,6 +180,7 @@ impl<W: Write> Pcapng<W> {
         })];
         let owner = self.owners.get(&sorted([packet.from, packet.to]));
         options.extend(owner.map(|owner| EnhancedPacketOption::Comment(owner.as_str().into())));
+        options.extend(dropped.map(|why| EnhancedPacketOption::Comment(why.into())));
         let block = EnhancedPacketBlock {
             interface_id,
             timestamp: packet.at.as_duration().unsigned_abs(),
@@ -155,15 +208,24 @@ impl<W: Write> Pcapng<W> {
         Ok(number)
     }
 
-    /// `line`: escaped.
-    fn line(&mut self, at: Timestamp, line: &str) -> io::Result<()> {
+    fn line(&mut self, JournalLine { at, severity, by, text }: &JournalLine) -> io::Result<()> {
         let entry = format!(
-            "__REALTIME_TIMESTAMP={}\nPRIORITY=5\nSYSLOG_IDENTIFIER=stillwatch\nMESSAGE={line}\n\n",
-            at.as_microsecond()
+            "__REALTIME_TIMESTAMP={}\nPRIORITY={}\nSYSLOG_IDENTIFIER={}\nMESSAGE={}\n\n",
+            at.as_microsecond(),
+            *severity as u8,
+            escape(by),
+            escape(text)
         );
         let block = SystemdJournalExportBlock { journal_entry: Cow::Owned(entry.into_bytes()) };
         self.out.write_block(&block.into_block()).map(drop).map_err(failed)
     }
+}
+
+/// Of a packet that begins with its network header.
+fn sequence(bytes: &[u8]) -> Option<u32> {
+    let first = bytes.first()?;
+    let at = 4 + if first >> 4 == 4 { usize::from(first & 0xf) * 4 } else { 40 };
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 fn cooked(packet: &Packet) -> Vec<u8> {
@@ -222,6 +284,8 @@ mod tests {
             packet(before, ends, Direction::Sent),
         ]);
         pcapng.events(&Events { retransmits: vec![first.clone()], ..Events::default() });
+        let text = "nf_conntrack: \x1btable full".to_owned();
+        pcapng.lines([JournalLine { at: first.at, severity: Severity::Error, by: "kernel".to_owned(), text }]);
         pcapng.close_interval().unwrap();
         let bytes = pcapng.out.into_inner();
         let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
@@ -243,13 +307,49 @@ mod tests {
                 Block::SystemdJournalExport(it) => {
                     kinds.push('l');
                     let text = String::from_utf8(it.journal_entry.to_vec()).unwrap();
-                    assert!(text.contains("MESSAGE=retransmit ") && !text.contains('\x1b'), "{text}");
+                    let own = text.contains("PRIORITY=5\n") && text.contains("MESSAGE=retransmit ");
+                    assert!(own || text.contains("PRIORITY=3\nSYSLOG_IDENTIFIER=kernel\nMESSAGE=nf_"), "{text}");
+                    assert!(!text.contains('\x1b'), "{text}");
                 }
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(kinds, ['i', 'p', 'p', 'l']);
+        assert_eq!(kinds, ['i', 'p', 'p', 'l', 'l']);
         assert_eq!(times[1] - times[0], Duration::from_nanos(1_001));
         assert_eq!(times[1], first.at.as_duration().unsigned_abs());
+    }
+
+    /// Sent, received, and sent again: what was dropped is what was received.
+    #[test]
+    fn a_packet_says_why_it_was_dropped() {
+        let Snapshot { tcp: Some(Tcp { events, .. }), .. } = tests::snapshot() else { panic!("no tcp") };
+        let dropped = events.drops[0].clone();
+        let (at, ends) = (dropped.at, [dropped.from, dropped.to]);
+        let us = |us| at + SignedDuration::from_micros(us);
+        let kept = [
+            packet(us(-30), ends, Direction::Sent),
+            packet(us(-20), ends, Direction::Received),
+            packet(us(-10), [ends[1], ends[0]], Direction::Sent),
+            packet(us(300), ends, Direction::Sent),
+        ];
+        let comments = |kept: &[Packet], events: &Events| -> Vec<bool> {
+            let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+            pcapng.packets(kept.to_vec());
+            pcapng.events(events);
+            pcapng.finish().unwrap();
+            let bytes = pcapng.out.into_inner();
+            let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
+            let mut comments = Vec::new();
+            while let Some(block) = reader.next_block() {
+                let Block::EnhancedPacket(packet) = block.unwrap() else { continue };
+                let why = EnhancedPacketOption::Comment("dropped: netfilter drop in nf_hook_slow".into());
+                comments.push(packet.options.contains(&why));
+            }
+            comments
+        };
+        let events = Events { drops: vec![dropped.clone()], ..Events::default() };
+        assert_eq!(comments(&kept, &events), [false, true, false, false]);
+        let other = Dropped { sequence: dropped.sequence + 1, ..dropped };
+        assert_eq!(comments(&kept, &Events { drops: vec![other], ..Events::default() }), [false; 4]);
     }
 }

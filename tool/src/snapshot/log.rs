@@ -46,8 +46,24 @@ impl Log {
         self.harm.truncate(ROWS);
     }
 
+    /// Puts lines of somebody of these before the others.
+    pub fn first_of(&mut self, somebody: &[&Who]) {
+        self.lines.sort_by_key(|line| !line.is_of(somebody));
+    }
+
     pub fn errors(&self) -> u64 {
         self.sources.iter().filter_map(|source| source.errors.value()).sum()
+    }
+}
+
+impl LogLine {
+    /// Whether one of these wrote it, or somebody in the same cgroup.
+    pub fn is_of(&self, somebody: &[&Who]) -> bool {
+        let same = |who: &Who| {
+            let process = who.pid.is_some() && who.pid == self.who.pid;
+            process || who.cgroup.as_ref().is_some_and(|path| path != "/" && Some(path) == self.who.cgroup.as_ref())
+        };
+        somebody.iter().any(|who| same(who))
     }
 }
 

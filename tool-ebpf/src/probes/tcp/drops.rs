@@ -44,6 +44,7 @@ pub unsafe fn dropped(skb: *const u8, location: u64, reason: u32, receiver: u64)
         ((*event).sock, (*event).inode, (*event).state) = (sock, 0, 0);
         (*event).bytes = bytes;
         (*event).flags = read_or_zero(transport, 13);
+        (*event).sequence = u32::from_be(read_or_zero(transport, 4));
         let ends = &raw mut (*event).ends;
         (*ends).netns = 0;
         if sock == 0 {

@@ -42,6 +42,7 @@ pub fn dropped(dropped: &tcp::Dropped, at: Timestamp, sample: &sample::Tcp) -> D
         state: (dropped.sock != 0).then(|| state(dropped.state)),
         bytes: dropped.bytes.into(),
         flags: flags(dropped.flags),
+        sequence: dropped.sequence,
         cause,
         connections_full: None,
     }

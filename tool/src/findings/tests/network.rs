@@ -91,6 +91,7 @@ pub fn dropped(from: End, to: End, reason: &str, netns: Option<u32>) -> Dropped 
         state: None,
         bytes: 60,
         flags: "S".into(),
+        sequence: 7,
         cause: DropCause { reason: Known::Value(reason.into()), function: Known::Value("nf_hook_slow".into()) },
         connections_full: None,
     }

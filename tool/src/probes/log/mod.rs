@@ -21,7 +21,7 @@ use super::{Counters, Probe, Read, Readable, Tick, With, journalctl};
 use crate::{
     cli::plan,
     kernel::{in_time, loader::LoadError},
-    sample::{self, LogSource, Moment},
+    sample::{self, LogSource, Moment, Said},
     snapshot::who::NOT_IN_TIME,
 };
 
@@ -145,6 +145,36 @@ impl Reader {
         log.sources.extend(silent.map(|(name, why)| LogSource { name, counts: Err(why), earlier: None }));
         self.past.retain(|name, _| log.sources.iter().any(|source| source.name == *name));
         log
+    }
+}
+
+/// The kernel's log by itself, for what is kept beside it.
+pub struct KernelLines {
+    /// Until its thread begins.
+    places: Option<kernel::TwoPlaces>,
+    inbox: Arc<Inbox>,
+}
+
+impl KernelLines {
+    pub fn open() -> Result<Self, String> {
+        Ok(Self { places: Some(kernel::open()?), inbox: Arc::default() })
+    }
+
+    /// Those since the last time. The thread begins with the first: by then we have the rights that we keep.
+    pub fn take(&mut self, now: Moment) -> Vec<Said> {
+        if let Some(places) = self.places.take() {
+            let run = kernel::follow(&self.inbox, places, Duration::ZERO, Clock::new(now));
+            in_time::begin(move || {
+                in_time::yield_to_others();
+                run();
+            });
+        }
+        self.inbox.sources().iter().flat_map(|source| source.pile().take(1).0).collect()
+    }
+
+    /// Lines that were too many.
+    pub fn left_out(&self) -> u64 {
+        self.inbox.sources().iter().map(|source| source.pile().counts.left_out).sum()
     }
 }
 

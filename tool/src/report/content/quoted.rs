@@ -29,7 +29,7 @@ pub fn blocks(story: &Story, clock: &Clock, is_redacted: bool) -> Vec<Block> {
     let found: Vec<&Who> = found.collect();
     let rank = |line: &&LogLine| {
         let is_error = line.severity.is_some_and(Severity::is_error);
-        (Reverse(is_about(line, &found)), Reverse(is_error), line.new != Some(true), line.at)
+        (Reverse(line.is_of(&found)), Reverse(is_error), line.new != Some(true), line.at)
     };
     let mut lines: Vec<&LogLine> = quoted.lines.iter().collect();
     lines.sort_by_key(rank);
@@ -42,15 +42,6 @@ pub fn blocks(story: &Story, clock: &Clock, is_redacted: bool) -> Vec<Block> {
         blocks.push(Block::Text(format!("{} left out.", format::plural(more, "more line is", "more lines are"))));
     }
     blocks
-}
-
-/// Whether somebody wrote it whom a finding names, or in whose cgroup it was.
-fn is_about(line: &LogLine, found: &[&Who]) -> bool {
-    let same = |who: &&&Who| {
-        let process = who.pid.is_some() && who.pid == line.who.pid;
-        process || who.cgroup.as_ref().is_some_and(|path| path != "/" && Some(path) == line.who.cgroup.as_ref())
-    };
-    found.iter().any(|who| same(&who))
 }
 
 fn one(line: &LogLine, clock: &Clock) -> String {

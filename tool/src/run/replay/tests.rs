@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Longer, Shown, not_shorter, show};
+use super::{Longer, Shown, found, not_shorter, show};
 use crate::{
     cli::{self, Surroundings},
     findings::track::Tracker,
@@ -20,7 +20,11 @@ use crate::{
         tests::{Folder, head},
     },
     sinks,
-    snapshot::{Snapshot, tcp::Events},
+    snapshot::{
+        Snapshot, Who,
+        log::{Log, LogLine, TimeOf},
+        tcp::Events,
+    },
 };
 
 /// Intervals of a fault of each kind (`tests/recorded/README.md`), with what was said of them when it happened.
@@ -54,6 +58,7 @@ fn the_same_is_found_again() {
         let mut shown = Shown {
             tracker: Some(Tracker::new(recording.head().missing.clone())),
             plan: &plan,
+            found: Vec::new(),
             events: Events::default(),
         };
         let again = recording.entries(..).filter_map(|entry| match shown.of(entry, Timestamp::MIN)? {
@@ -63,6 +68,52 @@ fn the_same_is_found_again() {
         let again: Vec<_> = again.collect();
         assert!(told.iter().any(|told| told.findings.as_ref().is_some_and(|found| !found.open.is_empty())), "{fault}");
         assert!(again == told, "{fault}");
+    }
+}
+
+#[test]
+fn lines_of_whom_findings_name_come_first() {
+    let folder = Folder::new("lines");
+    let path = folder.0.join("it.swr");
+    let (_, mut told) = faults().into_iter().find(|(fault, _)| fault.contains("retransmits")).unwrap();
+    let named = |snapshot: &Snapshot| Some(snapshot.findings.as_ref()?.open.first()?.finding.victims.first()?.clone());
+    let whom = told.iter().find_map(named).unwrap();
+    let line = |who: Who, text: &str| LogLine { who, text: text.into(), ..some_line() };
+    let mut segment = Segment::new(fs::File::create(&path).unwrap(), head());
+    for snapshot in &mut told {
+        let lines =
+            vec![line(Who::living(7), "of somebody"), line(whom.clone(), "of the one"), line(Who::default(), "")];
+        snapshot.log = Some(Log { lines, ..Log::default() });
+        segment.write(&Payload::of(&Entry::Snapshot(snapshot.clone().into())).unwrap().unwrap()).unwrap();
+    }
+    let recording = record::open(&path).unwrap();
+    let found = found(&recording, (Timestamp::MIN, Timestamp::MAX));
+    assert!(found.contains(&whom) && !found.iter().any(|who| who.pid == Some(7)), "{found:?}");
+    let plan = cli::replayed(&[], &["log".into()], Surroundings::default()).unwrap();
+    let mut shown = Shown { tracker: None, plan: &plan, found, events: Events::default() };
+    let mut any = false;
+    for entry in shown.all(recording.entries(..), Timestamp::MIN) {
+        let Entry::Snapshot(snapshot) = entry else { continue };
+        let texts: Vec<_> = snapshot.log.as_ref().unwrap().lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["of the one", "of somebody", ""]);
+        any = true;
+    }
+    assert!(any);
+}
+
+fn some_line() -> LogLine {
+    LogLine {
+        at: Timestamp::UNIX_EPOCH,
+        time_of: TimeOf::Line,
+        source: "kernel".into(),
+        severity: None,
+        unit: None,
+        ident: None,
+        who: Who::default(),
+        new: None,
+        bytes: 10,
+        encoded: false,
+        text: String::new(),
     }
 }
 
@@ -86,7 +137,12 @@ fn replayed(fault: &str, words: &str) -> String {
     let (_, told) = faults().into_iter().find(|(name, _)| name.contains(fault)).unwrap();
     let out = Shared::default();
     let mut sink = sinks::of(&plan, out.clone());
-    let mut shown = Shown { tracker: Some(Tracker::new(head().missing)), plan: &plan, events: Events::default() };
+    let mut shown = Shown {
+        tracker: Some(Tracker::new(head().missing)),
+        plan: &plan,
+        found: Vec::new(),
+        events: Events::default(),
+    };
     let entries = told.into_iter().map(|snapshot| Entry::Snapshot(snapshot.into()));
     for entry in shown.all(entries, Timestamp::MIN) {
         show(&mut *sink, &plan, entry).unwrap();

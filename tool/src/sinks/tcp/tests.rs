@@ -119,6 +119,7 @@ pub fn snapshot() -> Snapshot {
         state: None,
         bytes: 60,
         flags: "S".into(),
+        sequence: 0x4545_4545,
         cause: cause.clone(),
         connections_full: None,
     };

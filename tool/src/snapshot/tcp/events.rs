@@ -121,6 +121,8 @@ table! {
         bytes: u64 = gauge("bytes");
         /// As tcpdump writes them: `S`, `P.` …
         flags: String = info();
+        /// The packet's sequence number, by which it is found among others.
+        sequence: u32 = info();
         /// Why, and where.
         cause: DropCause = label().columns(DropCause::COLUMNS).flat();
         /// How full the firewall's table of connections is, where it has no room for another one.
