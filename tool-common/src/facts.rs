@@ -407,6 +407,12 @@ macro_rules! facts {
                 SKC_LOCAL6: Offset = "sock_common.skc_v6_rcv_saddr";
                 /// Absent without CONFIG_MPTCP. The socket of TCP that listens for one of MPTCP.
                 MPTCP_FIRST: Offset = "mptcp_sock.first";
+                /// The ports that a network namespace gives to those who connect, the first and the last: 16 bits each. Before 6.8 they were two
+                /// numbers, behind a lock.
+                NET_PORTS: Offset = "net.ipv4.ip_local_ports.range";
+                NET_PORTS_APART: Offset = "local_ports.lock";
+                /// A number below 256, of one byte or of four.
+                NET_TIME_WAIT_REUSE: Offset = "net.ipv4.sysctl_tcp_tw_reuse";
                 /// It tells why (6.10).
                 RESET_HAS_REASON: Presence = "tcp_send_reset(2)";
                 /// It tells failed attempts, too.

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use crate::{
     escape::{escape, fit},
-    snapshot::{Who, changes::Change, finding::Value},
+    snapshot::{
+        Who,
+        changes::{Change, ChangeKind},
+        finding::Value,
+    },
 };
 
 /// What stands in a cell whose value is not known.
@@ -171,6 +175,8 @@ pub fn detail(row: &Change) -> String {
     let short = |value: &Option<String>| value.as_deref().map(|value| fit(value, NAME));
     let values = match (short(&row.from), short(&row.to)) {
         (Some(from), Some(to)) => Some(format!("{from} → {to}")),
+        // The host that somebody came from.
+        (Some(from), None) if row.kind == ChangeKind::Login => Some(format!("from {from}")),
         (Some(from), None) => Some(format!("was {from}")),
         (None, to) => to,
     };

@@ -18,7 +18,8 @@ use super::{
 pub const TESTS: &[Test] = &[
     every_kernel("tcp_counts_sockets_by_process_and_state", by_state),
     every_kernel("tcp_counts_connections_in_time_wait", time_wait),
-    every_kernel("tcp_tells_which_ports_are_used_up", ports),
+    every_kernel("tcp_tells_which_ports_are_used_up", || ports(true)),
+    every_kernel("tcp_tells_which_ports_of_another_namespace_are_used_up", || ports(false)),
 ];
 
 /// Ends of connections of one listener.
@@ -154,7 +155,7 @@ fn row_of_ours(watch: &Watch) -> Result<Value> {
 }
 
 /// A namespace with 40 ports, of which one remote has 36, six of them in TIME-WAIT.
-fn ports() -> Result<()> {
+fn ports(inside_it: bool) -> Result<()> {
     const PORTS: u64 = 40;
     const CLOSED: usize = 6;
     let net = Net::new()?;
@@ -172,16 +173,22 @@ fn ports() -> Result<()> {
     std::thread::sleep(Duration::from_millis(100));
     all.servers.drain(..CLOSED);
     let _few = net.inside(|| Ok(TcpStream::connect(other.local_addr()?)?))?;
-    // One that is in the namespace itself, as its range of ports can only be read there.
+    // Somebody's file says what is in use there.
+    let _inhabitant = Inhabitant::new(&net)?;
     let mut command = stillwatch_tests::stillwatch();
-    net.entered_by(&mut command);
+    if inside_it {
+        net.entered_by(&mut command);
+    }
     let mut watch = Watch::run(command, "0.2", "tcp", &[], &[])?;
     let to = all.listener.local_addr()?.to_string();
     let row = wait_for_row(&mut watch, "ports", |row| row["remote"] == to.as_str(), |_| true)?;
     ensure!((&row["used"], &row["range"], &row["time_wait"]) == (&36.into(), &PORTS.into(), &CLOSED.into()), "{row:#}");
     ensure!(row["address"] == "127.0.0.1" && row["used_share"] == 0.9 && row["assumed"].is_null(), "{row:#}");
-    let all_rows = watch.snapshots.last().context("no snapshot")?["ports"].clone();
-    ensure!(all_rows.as_array().is_some_and(|rows| rows.len() == 1), "{all_rows:#}");
+    ensure!(row["netns"] == if inside_it { Value::Null } else { net.number.into() }, "{row:#}");
+    if inside_it {
+        let all_rows = watch.snapshots.last().context("no snapshot")?["ports"].clone();
+        ensure!(all_rows.as_array().is_some_and(|rows| rows.len() == 1), "{all_rows:#}");
+    }
     // Four are left for that remote.
     all.more(&net, 4)?;
     let full =

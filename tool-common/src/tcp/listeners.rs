@@ -41,9 +41,9 @@ pub struct Holding {
 pub struct SocketSeen {
     /// Number of the socket's inode; of a process, the address of the network namespace.
     pub inode: u64,
-    /// Of a process only the network namespace.
+    /// Of a process the network namespace, and as ports the first and the last that it gives to those who connect; 0: not known.
     pub ends: Ends,
-    /// Bytes that are not acknowledged, or not read.
+    /// Bytes that are not acknowledged, or not read; of a process, its namespace's `net.ipv4.tcp_tw_reuse`.
     pub bytes: u32,
     /// What the other side has acknowledged; the same as long as nothing moves.
     pub acknowledged: u32,

@@ -111,6 +111,17 @@ pub struct SocketsSeen {
     /// Ends of connections whose window is closed or that the other side has closed, once for each process that holds one.
     pub connections: Vec<Lasting>,
     pub processes: Vec<ProcessSockets>,
+    /// By number of the network namespace.
+    pub given: HashMap<u32, GivenPorts>,
+}
+
+/// Ports that a network namespace gives to those who connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenPorts {
+    pub first: u16,
+    pub last: u16,
+    /// `net.ipv4.tcp_tw_reuse`.
+    pub time_wait_reuse: u32,
 }
 
 /// The sockets of a process in one network namespace.

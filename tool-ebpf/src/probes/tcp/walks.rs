@@ -89,6 +89,8 @@ pub unsafe fn socket_seen(output: *mut c_void, task: Task, file: u64) {
         if begins {
             *walk = SocketSeen { inode: net, pid, what: SocketSeen::PROCESS, ..SocketSeen::default() };
             (*walk).ends.netns = read_or_zero(net, facts::NET_NUMBER.load());
+            [(*walk).ends.local_port, (*walk).ends.remote_port] = given_ports(net);
+            (*walk).bytes = facts::NET_TIME_WAIT_REUSE.get().map_or(0, |at| read_or_zero::<u8>(net, at).into());
             (&raw mut (*walk).comm).cast::<[u64; 2]>().write_unaligned(task.comm());
         }
         (*walk).states[usize::from(state)] += 1;
@@ -107,6 +109,17 @@ pub unsafe fn sockets_end(output: *mut c_void) {
         if process(output, walk) {
             (*walk).pid = 0;
         }
+    }
+}
+
+/// The first and the last port that a network namespace gives to those who connect.
+#[inline(always)]
+fn given_ports(net: u64) -> [u16; 2] {
+    let Some(at) = facts::NET_PORTS.get() else { return [0; 2] };
+    if facts::NET_PORTS_APART.is_there() {
+        read_or_zero::<[u32; 2]>(net, at).map(|port| port as u16)
+    } else {
+        read_or_zero(net, at)
     }
 }
 

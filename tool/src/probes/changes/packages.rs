@@ -92,6 +92,7 @@ fn dpkg(line: &str, zone: &TimeZone) -> Option<Change> {
     let at = local(&format!("{day} {time}"), zone)?;
     let did = match did {
         "install" if from == "<none>" => Did::Installed,
+        "install" | "upgrade" if from == to => Did::Replaced,
         "install" | "upgrade" => Did::Upgraded,
         "remove" | "purge" => Did::Removed,
         _ => return None,
@@ -130,6 +131,7 @@ fn dnf(line: &str) -> Option<Change> {
         "Installed" => (Did::Installed, None, Some(&*version)),
         "Upgrade" => (Did::Upgraded, None, Some(&*version)),
         "Downgrade" => (Did::Downgraded, None, Some(&*version)),
+        "Reinstall" => (Did::Replaced, None, Some(&*version)),
         "Erase" => (Did::Removed, Some(&*version), None),
         _ => return None,
     };
@@ -143,6 +145,7 @@ fn pacman(line: &str) -> Option<Change> {
     let (name, versions) = rest.trim_end().strip_suffix(')')?.split_once(" (")?;
     let (did, versions) = match (did, versions.split_once(" -> ")) {
         ("installed", None) => (Did::Installed, [None, Some(versions)]),
+        ("reinstalled", None) => (Did::Replaced, [None, Some(versions)]),
         ("removed", None) => (Did::Removed, [Some(versions), None]),
         ("upgraded", Some((from, to))) => (Did::Upgraded, [Some(from), Some(to)]),
         ("downgraded", Some((from, to))) => (Did::Downgraded, [Some(from), Some(to)]),
@@ -184,6 +187,7 @@ mod tests {
 2026-11-27 06:00:43 install redis-server:amd64 <none> 5:7.0.15-1~deb12u10
 2026-11-27 06:00:44 status half-installed redis-server:amd64 5:7.0.15-1~deb12u10
 2026-11-27 06:00:45 upgrade libc-bin:amd64 2.36-9 2.36-9+deb12u14
+2026-11-27 06:00:45 upgrade file:amd64 1:5.44-3 1:5.44-3
 2026-11-27 06:00:46 configure redis-server:amd64 5:7.0.15-1~deb12u10 <none>
 2026-11-27 06:00:47 remove nginx:amd64 1.22.1-9 <none>
 2026-11-27 06:00:48 purge nginx:amd64 1.22.1-9 <none>
@@ -191,9 +195,10 @@ a line that is none
 ";
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let changes: Vec<Change> = log.lines().filter_map(|line| dpkg(line, &zone)).collect();
-        let expected: [Told; 4] = [
+        let expected: [Told; 5] = [
             (Did::Installed, "redis-server:amd64", None, Some("5:7.0.15-1~deb12u10")),
             (Did::Upgraded, "libc-bin:amd64", Some("2.36-9"), Some("2.36-9+deb12u14")),
+            (Did::Replaced, "file:amd64", Some("1:5.44-3"), Some("1:5.44-3")),
             (Did::Removed, "nginx:amd64", Some("1.22.1-9"), None),
             (Did::Removed, "nginx:amd64", Some("1.22.1-9"), None),
         ];
@@ -226,31 +231,54 @@ Commandline: unattended-upgrade
         assert_eq!(packages.commands.len(), COMMANDS);
     }
 
+    /// What dnf 4.14 and pacman 6.0 wrote when a package was installed, upgraded, downgraded, installed again and removed.
     #[test]
     fn dnf_and_pacman() {
-        let changes: Vec<Change> = [
-            "2026-11-27T06:00:47+0100 SUBDEBUG Upgrade: bash-5.2.26-3.fc40.x86_64",
-            "2026-11-27T06:00:47+0100 SUBDEBUG Upgraded: bash-5.2.26-1.fc40.x86_64",
-            "2026-11-27T06:00:47+0100 SUBDEBUG Installed: python3-dns-2.6.1-1.el9.noarch",
-            "2026-11-27T06:00:47+0100 INFO --- logging initialized ---",
-        ]
-        .into_iter()
-        .filter_map(dnf)
-        .collect();
+        const RPM: &str = "\
+2026-11-27T14:02:36+0000 INFO --- logging initialized ---
+2026-11-27T14:02:36+0000 SUBDEBUG Installed: stw-hello-1.0-1.noarch
+2026-11-27T14:02:36+0000 SUBDEBUG Upgrade: stw-hello-3.0-1.noarch
+2026-11-27T14:02:36+0000 SUBDEBUG Upgraded: stw-hello-1.0-1.noarch
+2026-11-27T14:02:36+0000 SUBDEBUG Downgrade: stw-hello-2.0-1.noarch
+2026-11-27T14:02:36+0000 SUBDEBUG Downgraded: stw-hello-3.0-1.noarch
+2026-11-27T14:02:37+0000 SUBDEBUG Reinstall: stw-hello-2.0-1.noarch
+2026-11-27T14:02:37+0000 SUBDEBUG Reinstalled: stw-hello-2.0-1.noarch
+2026-11-27T14:02:37+0000 SUBDEBUG Erase: stw-hello-2.0-1.noarch";
+        let changes: Vec<Change> = RPM.lines().filter_map(dnf).collect();
+        assert!(changes.iter().all(|change| change.what == "stw-hello"), "{changes:?}");
+        assert_eq!(
+            changes.iter().map(told).map(|(did, _, from, to)| (did, from, to)).collect::<Vec<_>>(),
+            [
+                (Did::Installed, None, Some("1.0-1.noarch")),
+                (Did::Upgraded, None, Some("3.0-1.noarch")),
+                (Did::Downgraded, None, Some("2.0-1.noarch")),
+                (Did::Replaced, None, Some("2.0-1.noarch")),
+                (Did::Removed, Some("2.0-1.noarch"), None),
+            ]
+        );
+        assert_eq!(changes[0].at, at("2026-11-27T14:02:36Z"));
+        const ALPM: &str = "\
+[2026-11-27T15:02:37+0100] [PACMAN] Running 'pacman --noconfirm -U stwp-1.0-1-any.pkg.tar.gz'
+[2026-11-27T15:02:37+0100] [ALPM] transaction started
+[2026-11-27T15:02:37+0100] [ALPM] installed stwp (1.0-1)
+[2026-11-27T15:02:37+0100] [ALPM] transaction completed
+[2026-11-27T15:02:37+0100] [ALPM] upgraded stwp (1.0-1 -> 2.0-1)
+[2026-11-27T15:02:37+0100] [ALPM] downgraded stwp (2.0-1 -> 1.0-1)
+[2026-11-27T15:02:37+0100] [ALPM] reinstalled stwp (1.0-1)
+[2026-11-27T15:02:37+0100] [ALPM] removed stwp (1.0-1)";
+        let changes: Vec<Change> = ALPM.lines().filter_map(pacman).collect();
         assert_eq!(
             changes.iter().map(told).collect::<Vec<_>>(),
             [
-                (Did::Upgraded, "bash", None, Some("5.2.26-3.fc40.x86_64")),
-                (Did::Installed, "python3-dns", None, Some("2.6.1-1.el9.noarch")),
+                (Did::Installed, "stwp", None, Some("1.0-1")),
+                (Did::Upgraded, "stwp", Some("1.0-1"), Some("2.0-1")),
+                (Did::Downgraded, "stwp", Some("2.0-1"), Some("1.0-1")),
+                (Did::Replaced, "stwp", None, Some("1.0-1")),
+                (Did::Removed, "stwp", Some("1.0-1"), None),
             ]
         );
-        assert_eq!(changes[0].at, at("2026-11-27T05:00:47Z"));
-        let upgraded = pacman("[2026-11-27T06:00:47+0100] [ALPM] upgraded bash (5.2.26-1 -> 5.2.26-2)").unwrap();
-        assert_eq!(told(&upgraded), (Did::Upgraded, "bash", Some("5.2.26-1"), Some("5.2.26-2")));
-        let removed = pacman("[2026-11-27T06:00:47+0100] [ALPM] removed vi (1:070224-6)").unwrap();
-        assert_eq!(told(&removed), (Did::Removed, "vi", Some("1:070224-6"), None));
-        let command = running("[2026-11-27T06:00:40+0100] [PACMAN] Running 'pacman -Syu'").unwrap();
-        assert_eq!((command.words.as_str(), command.from), ("pacman -Syu", at("2026-11-27T05:00:40Z")));
-        assert_eq!(pacman("[2026-11-27T06:00:40+0100] [ALPM] transaction started"), None);
+        let command = running(ALPM.lines().next().unwrap()).unwrap();
+        let words = "pacman --noconfirm -U stwp-1.0-1-any.pkg.tar.gz";
+        assert_eq!((command.words.as_str(), command.from), (words, at("2026-11-27T14:02:37Z")));
     }
 }

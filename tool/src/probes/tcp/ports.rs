@@ -16,7 +16,7 @@ use stillwatch_common::tcp::Ends;
 
 use crate::{
     kernel::{cost::thread_time, in_time::Later},
-    sample::{Namespace, PortsUsed},
+    sample::{GivenPorts, Namespace, PortsUsed},
 };
 
 /// Remotes of one namespace; who serves many clients at a port of the range has as many.
@@ -31,7 +31,7 @@ struct Range {
     first: u16,
     last: u16,
     reused: Reused,
-    /// It is not known of another namespace.
+    /// No process was seen that has a socket there.
     is_assumed: bool,
 }
 
@@ -52,12 +52,17 @@ impl Range {
 
     fn parse(range: &str, reuse: &str) -> Option<Self> {
         let mut ports = range.split_ascii_whitespace().map(|port| port.parse().ok());
-        let reused = match reuse.trim() {
-            "1" => Reused::Always,
-            "2" => Reused::OnLoopback,
+        let time_wait_reuse = reuse.trim().parse().unwrap_or(0);
+        Some(Self::given(GivenPorts { first: ports.next()??, last: ports.next()??, time_wait_reuse }))
+    }
+
+    fn given(GivenPorts { first, last, time_wait_reuse }: GivenPorts) -> Self {
+        let reused = match time_wait_reuse {
+            1 => Reused::Always,
+            2 => Reused::OnLoopback,
             _ => Reused::Never,
         };
-        Some(Self { first: ports.next()??, last: ports.next()??, reused, is_assumed: false })
+        Self { first, last, reused, is_assumed: false }
     }
 
     fn len(&self) -> u64 {
@@ -85,13 +90,29 @@ impl PortWalk {
         Self { rest, ..Self::default() }
     }
 
-    pub fn look(&mut self, now: Duration, own: Option<u32>, all: &HashMap<u32, Namespace>) -> Rc<Vec<PortsUsed>> {
+    /// `given`: as processes' sockets were seen last.
+    pub fn look(
+        &mut self,
+        now: Duration,
+        own: Option<u32>,
+        all: &HashMap<u32, Namespace>,
+        given: &HashMap<u32, GivenPorts>,
+    ) -> Rc<Vec<PortsUsed>> {
         if let Some((found, took)) = self.going_on.found() {
             (self.found, self.last.1) = (Rc::new(found), took);
         }
         let due = !self.going_on.goes_on() && now >= self.last.0 + self.last.1 * self.rest;
         if due {
-            let full: Vec<_> = all.iter().filter_map(|(&netns, namespace)| full(netns, own, namespace)).collect();
+            let range = |netns: u32| match given.get(&netns) {
+                _ if Some(netns) == own => Range::of_ours(),
+                Some(&ports) => Some(Range::given(ports)),
+                None => Some(OWN),
+            };
+            let full = all.iter().filter_map(|(&netns, namespace)| {
+                let range = range(netns).filter(|range| range.may_be_half_used(namespace))?;
+                Some((netns, namespace.inhabitant, range))
+            });
+            let full: Vec<_> = full.collect();
             if full.is_empty() {
                 self.found = Rc::default();
             } else {
@@ -103,12 +124,7 @@ impl PortWalk {
     }
 }
 
-/// Number, who lives there and which ports there are of a namespace that is worth a look.
-fn full(netns: u32, own: Option<u32>, namespace: &Namespace) -> Option<(u32, u32, Range)> {
-    let range = if Some(netns) == own { Range::of_ours()? } else { OWN };
-    range.may_be_half_used(namespace).then_some((netns, namespace.inhabitant, range))
-}
-
+/// Number, who lives there and which ports there are of namespaces that are worth a look.
 fn walk(namespaces: &[(u32, u32, Range)]) -> (Vec<PortsUsed>, Duration) {
     let before = thread_time();
     let used = namespaces.iter().flat_map(|&(netns, pid, range)| {

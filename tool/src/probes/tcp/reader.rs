@@ -109,11 +109,8 @@ impl Reader {
         self.pending.collect(now);
         self.capture(now, last);
         let (namespaces, namespaces_left_out) = self.namespaces.read(now);
-        let ports = self.ports.look(now, self.netns, &namespaces);
         let mut sample = Tcp {
-            ports,
             network: network::read(),
-            namespaces,
             limits: network::limits(),
             namespaces_left_out,
             events: self.pending.take(),
@@ -138,6 +135,8 @@ impl Reader {
             Some(sockets) => sample.sockets = sockets,
             None => sample.no_sockets = self.no_sockets.clone().or_else(|| Some("no iterator".to_owned())),
         }
+        sample.ports = self.ports.look(now, self.netns, &namespaces, &sample.sockets.given);
+        sample.namespaces = namespaces;
         self.find_owners(&mut sample, now)?;
         self.find_functions(&mut sample, now);
         let last = std::mem::take(&mut self.last);

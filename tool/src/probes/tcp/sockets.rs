@@ -11,7 +11,7 @@ use super::close_wait::{Growths, LASTS};
 use crate::{
     kernel::{pace::Pace, walk::Walk},
     probes::living_tasks,
-    sample::{Lasting, ProcessSockets, SocketsSeen},
+    sample::{GivenPorts, Lasting, ProcessSockets, SocketsSeen},
 };
 
 /// On a large host it is so many times as rare as others: what it looks at lasts.
@@ -52,6 +52,11 @@ fn together(before: &SocketsSeen, seen: Vec<SocketSeen>, now: Duration) -> Socke
     for one in seen {
         if one.what == SocketSeen::PROCESS {
             add(processes.entry((one.pid, one.ends.netns)).or_default(), &one);
+            let (first, last) = (one.ends.local_port, one.ends.remote_port);
+            if last > 0 {
+                let given = GivenPorts { first, last, time_wait_reuse: one.bytes };
+                found.given.insert(one.ends.netns, given);
+            }
         } else {
             found.connections.push(Lasting { since: now, seen: now, end: one });
         }
@@ -93,6 +98,8 @@ fn since(before: &[Lasting], found: &mut [Lasting]) {
 
 #[cfg(test)]
 mod tests {
+    use stillwatch_common::tcp::Ends;
+
     use super::*;
 
     const fn second(seconds: u64) -> Duration {
@@ -125,5 +132,10 @@ mod tests {
         let [process] = &then.processes[..] else { panic!("{then:?}") };
         assert_eq!((process.pid, process.states[1], process.states[8]), (5, 6, 4));
         assert_eq!((process.lasting, process.oldest.map(|(_, age)| age)), (1, Some(LASTS)));
+        assert!(then.given.is_empty());
+        let ends = Ends { netns: 7, local_port: 20_000, remote_port: 20_039, ..Ends::default() };
+        let found =
+            together(&then, vec![SocketSeen { ends, bytes: 2, what: SocketSeen::PROCESS, ..seen(1, 0, 0) }], LASTS);
+        assert_eq!(found.given[&7], GivenPorts { first: 20_000, last: 20_039, time_wait_reuse: 2 });
     }
 }

@@ -147,7 +147,7 @@ table! {
         time_wait: u64 = gauge("ports").now(), text [count("TIME-WAIT").close().least(9)];
         /// The part that no new connection gets: of those in TIME-WAIT the kernel gives some away again (`net.ipv4.tcp_tw_reuse`).
         used_share: f64 = gauge("share").now(), text [share("TAKEN").close().least(5)];
-        /// The range is not known of another network namespace: the kernel's own is assumed.
+        /// No process was seen that has a socket of that network namespace, whose range is not known then: the kernel's own is assumed.
         assumed: bool = flag().now().sparse();
     }
 
