@@ -443,6 +443,7 @@ macro_rules! facts {
             Optional tcp "of what packets carry, only what lies behind their headers is kept" {
                 SKB_END: Offset = "sk_buff.end";
                 /// In what stands behind the end.
+                SKB_PIECE_COUNT: Offset = "skb_shared_info.nr_frags";
                 SKB_PIECES: Offset = "skb_shared_info.frags";
             }
 

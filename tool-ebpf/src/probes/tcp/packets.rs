@@ -126,8 +126,8 @@ fn ports(bytes: &[u8; KEPT], there: usize) -> Option<[u16; 2]> {
 /// `skb` is trusted, `packet` a map value.
 #[inline(always)]
 unsafe fn pages(skb: *const u8, packet: *mut Packet, there: usize) -> usize {
-    let (Some(end_at), Some(pieces_at), shift) =
-        (facts::SKB_END.get(), facts::SKB_PIECES.get(), facts::TCP_PAGES_SHIFT.load())
+    let (Some(end_at), Some(count_at), Some(pieces_at), shift) =
+        (facts::SKB_END.get(), facts::SKB_PIECE_COUNT.get(), facts::SKB_PIECES.get(), facts::TCP_PAGES_SHIFT.load())
     else {
         return 0;
     };
@@ -136,8 +136,13 @@ unsafe fn pages(skb: *const u8, packet: *mut Packet, there: usize) -> usize {
     }
     // SAFETY: promised by the caller.
     let (head, end) = unsafe { (load::<*const u8>(skb, facts::SKB_HEAD.load()), load::<u32>(skb, end_at)) };
+    let shared = head.wrapping_add(end as usize) as u64;
+    // It may be made of other packets instead, and then the place of pages has what was there before.
+    if read_or_zero::<u8>(shared, count_at) == 0 {
+        return 0;
+    }
     // `skb_frag_t`, which was a `bio_vec` before 6.9: the page, its length, and where it begins there.
-    let [page, place]: [u64; 2] = read_or_zero(head.wrapping_add(end as usize) as u64, pieces_at);
+    let [page, place]: [u64; 2] = read_or_zero(shared, pieces_at);
     // What the kernel must not read, as it is in a device's memory, has the lowest bit.
     if page & 1 != 0 {
         return 0;

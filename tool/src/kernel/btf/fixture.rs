@@ -83,7 +83,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("slock_owned", &["owned"]),
-    ("skb_shared_info", &["frags"]),
+    ("skb_shared_info", &["nr_frags", "frags"]),
     ("net_device", &["nd_net", "ifindex", "name", "flags"]),
     ("possible_net_t", &["net"]),
     ("tcp_skb_cb", &["tcp_gso_segs"]),
