@@ -27,6 +27,7 @@ use pcap_file::{
 use super::{
     format::UNKNOWN,
     tcp::{drops, live},
+    who::NOBODY,
 };
 use crate::{
     escape::escape,
@@ -108,7 +109,7 @@ impl<W: Write> Pcapng<W> {
         for live::EventLine { at, what, ends, connection, owner, detail } in live::lines(events) {
             let text = format!("{what}  {connection}  {owner}  {detail}");
             self.lines.push(JournalLine { at, severity: Severity::Notice, by: "stillwatch".to_owned(), text });
-            if owner != UNKNOWN {
+            if owner != UNKNOWN && owner != NOBODY {
                 self.owners.insert(sorted(ends), owner);
             }
         }
@@ -264,7 +265,10 @@ mod tests {
     use super::*;
     use crate::{
         sinks::tcp::tests,
-        snapshot::{Snapshot, tcp::Tcp},
+        snapshot::{
+            Snapshot,
+            tcp::{Owners, Tcp},
+        },
     };
 
     fn packet(at: Timestamp, [from, to]: [End; 2], direction: Direction) -> Packet {
@@ -284,6 +288,10 @@ mod tests {
             packet(before, ends, Direction::Sent),
         ]);
         pcapng.events(&Events { retransmits: vec![first.clone()], ..Events::default() });
+        // Whoever it was is not forgotten because an event later does not know.
+        let mut later = first.clone();
+        (later.at, later.owners) = (first.at + SignedDuration::from_secs(1), Owners::default());
+        pcapng.events(&Events { retransmits: vec![later], ..Events::default() });
         let text = "nf_conntrack: \x1btable full".to_owned();
         pcapng.lines([JournalLine { at: first.at, severity: Severity::Error, by: "kernel".to_owned(), text }]);
         pcapng.close_interval().unwrap();
@@ -314,7 +322,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(kinds, ['i', 'p', 'p', 'l', 'l']);
+        assert_eq!(kinds, ['i', 'p', 'p', 'l', 'l', 'l']);
         assert_eq!(times[1] - times[0], Duration::from_nanos(1_001));
         assert_eq!(times[1], first.at.as_duration().unsigned_abs());
     }

@@ -25,12 +25,15 @@ pub fn comm(who: &Who, unknown: &str) -> String {
     who.comm.as_ref().map_or_else(|| unknown.to_owned(), |comm| fit(comm, COMM))
 }
 
+/// Of whom nothing is known.
+pub const NOBODY: &str = "unknown";
+
 /// `name pid`.
 pub fn one(who: &Who) -> String {
     match (&who.comm, who.pid) {
         (Some(comm), Some(pid)) => format!("{} {pid}", escape(comm)),
         (None, Some(pid)) => pid.to_string(),
-        (comm, None) => comm.as_ref().map_or_else(|| "unknown".to_owned(), |comm| escape(comm).into_owned()),
+        (comm, None) => comm.as_ref().map_or_else(|| NOBODY.to_owned(), |comm| escape(comm).into_owned()),
     }
 }
 
