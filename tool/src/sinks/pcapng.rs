@@ -59,10 +59,10 @@ pub struct Pcapng<W: Write> {
     devices: HashMap<Device, u32>,
     /// Who has a connection, by its ends.
     owners: HashMap<[End; 2], String>,
-    /// Until it is known whose they are, and the intervals for which that was waited for.
+    /// Until it is known whose they are and why they were dropped, and the intervals that have ended meanwhile.
     packets: Vec<Unwritten>,
     drops: Vec<(Dropped, u32)>,
-    lines: Vec<JournalLine>,
+    lines: Vec<(JournalLine, u32)>,
 }
 
 struct Unwritten {
@@ -99,7 +99,7 @@ impl<W: Write> Pcapng<W> {
     }
 
     pub fn lines(&mut self, lines: impl IntoIterator<Item = JournalLine>) {
-        self.lines.extend(lines);
+        self.lines.extend(lines.into_iter().map(|line| (line, 0)));
     }
 
     pub fn events(&mut self, events: &Events) {
@@ -108,7 +108,7 @@ impl<W: Write> Pcapng<W> {
         }
         for live::EventLine { at, what, ends, connection, owner, detail } in live::lines(events) {
             let text = format!("{what}  {connection}  {owner}  {detail}");
-            self.lines.push(JournalLine { at, severity: Severity::Notice, by: "stillwatch".to_owned(), text });
+            self.lines([JournalLine { at, severity: Severity::Notice, by: "stillwatch".to_owned(), text }]);
             if owner != UNKNOWN && owner != NOBODY {
                 self.owners.insert(sorted(ends), owner);
             }
@@ -118,16 +118,24 @@ impl<W: Write> Pcapng<W> {
 
     /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that.
     fn find_dropped(&mut self) {
-        for (dropped, _) in &self.drops {
-            let from = dropped.at - UNTIL_DROPPED;
-            let is_it = |Unwritten { packet, .. }: &&mut Unwritten| {
-                (packet.from, packet.to) == (dropped.from, dropped.to)
-                    && sequence(&packet.bytes) == Some(dropped.sequence)
-                    && (from..=dropped.at + CLOCKS).contains(&packet.at)
-            };
-            if let Some(last) = self.packets.iter_mut().filter(is_it).max_by_key(|held| held.packet.at) {
-                let (reason, function) = (drops::reason(&dropped.cause), drops::function(&dropped.cause));
-                last.dropped = Some(format!("dropped: {reason} in {function}"));
+        let mut wanted: HashMap<_, Vec<usize>> = HashMap::new();
+        for (number, (dropped, _)) in self.drops.iter().enumerate() {
+            wanted.entry((dropped.from, dropped.to, dropped.sequence)).or_default().push(number);
+        }
+        let mut lasts: Vec<Option<usize>> = vec![None; self.drops.len()];
+        for (place, Unwritten { packet, .. }) in self.packets.iter().enumerate() {
+            let key = sequence(&packet.bytes).map(|sequence| (packet.from, packet.to, sequence));
+            for &number in key.and_then(|key| wanted.get(&key)).into_iter().flatten() {
+                let (at, last) = (self.drops[number].0.at, &mut lasts[number]);
+                let is_before = (at - UNTIL_DROPPED..=at + CLOCKS).contains(&packet.at);
+                if is_before && last.is_none_or(|last| self.packets[last].packet.at <= packet.at) {
+                    *last = Some(place);
+                }
+            }
+        }
+        for (place, (Dropped { cause, .. }, _)) in lasts.into_iter().zip(&self.drops) {
+            if let Some(held) = place.map(|place| &mut self.packets[place]) {
+                held.dropped = Some(format!("dropped: {} in {}", drops::reason(cause), drops::function(cause)));
             }
         }
         self.drops.retain_mut(|(_, intervals)| {
@@ -136,7 +144,8 @@ impl<W: Write> Pcapng<W> {
         });
     }
 
-    /// Writes what has come since the last, in order. Whose a socket is may be found out an interval later.
+    /// Writes what had come when the last one ended, in order: whose a socket is, and that a packet was dropped, may be told an interval later than
+    /// the packet.
     pub fn close_interval(&mut self) -> io::Result<()> {
         self.write(LATE)
     }
@@ -146,19 +155,22 @@ impl<W: Write> Pcapng<W> {
         self.write(0)
     }
 
-    /// Those with an owner, and those that have waited for so many intervals.
+    /// Those that have waited for an interval and have an owner, and those that have waited for so many.
     fn write(&mut self, late: u32) -> io::Result<()> {
         self.find_dropped();
         let mut packets = Vec::new();
         for held in std::mem::take(&mut self.packets) {
             let ends = [held.packet.from, held.packet.to];
-            if held.intervals >= late || self.owners.contains_key(&sorted(ends)) {
+            if held.intervals >= late || held.intervals > 0 && self.owners.contains_key(&sorted(ends)) {
                 packets.push(held);
             } else {
                 self.packets.push(Unwritten { intervals: held.intervals + 1, ..held });
             }
         }
-        let mut lines = std::mem::take(&mut self.lines);
+        let waited = |(_, intervals): &(JournalLine, u32)| *intervals >= late.min(1);
+        let (lines, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lines).into_iter().partition(waited);
+        self.lines.extend(rest.into_iter().map(|(line, intervals)| (line, intervals + 1)));
+        let mut lines: Vec<_> = lines.into_iter().map(|(line, _)| line).collect();
         packets.sort_by_key(|held| held.packet.at);
         lines.sort_by_key(|line| line.at);
         let mut lines = lines.into_iter().peekable();
@@ -294,7 +306,7 @@ mod tests {
         pcapng.events(&Events { retransmits: vec![later], ..Events::default() });
         let text = "nf_conntrack: \x1btable full".to_owned();
         pcapng.lines([JournalLine { at: first.at, severity: Severity::Error, by: "kernel".to_owned(), text }]);
-        pcapng.close_interval().unwrap();
+        pcapng.finish().unwrap();
         let bytes = pcapng.out.into_inner();
         let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
         let (mut kinds, mut times) = (Vec::new(), Vec::new());
@@ -357,6 +369,20 @@ mod tests {
         };
         let events = Events { drops: vec![dropped.clone()], ..Events::default() };
         assert_eq!(comments(&kept, &events), [false, true, false, false]);
+        // It is told an interval later than the packet, whose owner is known.
+        let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+        pcapng.owners.insert(sorted(ends), "front 430".to_owned());
+        let written = |pcapng: &Pcapng<Vec<u8>>| String::from_utf8_lossy(pcapng.out.get_ref()).into_owned();
+        pcapng.packets(kept[..2].to_vec());
+        pcapng.close_interval().unwrap();
+        assert!(!written(&pcapng).contains("front 430"));
+        pcapng.events(&events);
+        pcapng.close_interval().unwrap();
+        let text = written(&pcapng);
+        assert!(text.contains("front 430") && text.contains("dropped: netfilter drop in nf_hook_slow"), "{text}");
+        assert!(!text.contains("MESSAGE=drop "));
+        pcapng.close_interval().unwrap();
+        assert!(written(&pcapng).contains("MESSAGE=drop "));
         let other = Dropped { sequence: dropped.sequence + 1, ..dropped };
         assert_eq!(comments(&kept, &Events { drops: vec![other], ..Events::default() }), [false; 4]);
     }

@@ -112,7 +112,7 @@ fn ports(bytes: &[u8; KEPT], there: usize) -> Option<[u16; 2]> {
         6 => (bytes[6], 40),
         _ => return None,
     };
-    if u16::from(next) != IPPROTO_TCP || there < length + 4 {
+    if u16::from(next) != IPPROTO_TCP || there < length + TCP_HEADER {
         return None;
     }
     let length = opaque(length) & 63;
@@ -158,6 +158,8 @@ unsafe fn pages(skb: *const u8, packet: *mut Packet, there: usize) -> usize {
     if read == 0 { length } else { 0 }
 }
 
+/// Without its options.
+const TCP_HEADER: usize = 20;
 /// Of a device's flags.
 const IFF_LOOPBACK: u32 = 8;
 

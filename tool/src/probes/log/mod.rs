@@ -114,14 +114,9 @@ impl Reader {
 
     fn spawn<F: FnOnce() + Send + 'static>(&mut self, what: &str, follow: impl FnOnce(&Arc<Inbox>) -> F) {
         let inbox = Arc::new(Inbox::new(self.plan.grep.clone()));
-        let run = follow(&inbox);
-        let begun = in_time::begin(move || {
-            in_time::yield_to_others();
-            run();
-        });
-        match begun {
-            Some(()) => self.inboxes.push(Followed { inbox, hand: (0, Duration::ZERO) }),
-            None => self.silent.push((what.to_owned(), "no thread could be begun for it".to_owned())),
+        match begin(follow(&inbox)) {
+            Ok(()) => self.inboxes.push(Followed { inbox, hand: (0, Duration::ZERO) }),
+            Err(why) => self.silent.push((what.to_owned(), why)),
         }
     }
 
@@ -148,6 +143,15 @@ impl Reader {
     }
 }
 
+/// A thread that reads a log, after all others.
+fn begin(read: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let begun = in_time::begin(move || {
+        in_time::yield_to_others();
+        read();
+    });
+    begun.ok_or_else(|| "no thread could be begun for it".to_owned())
+}
+
 /// The kernel's log by itself, for what is kept beside it.
 pub struct KernelLines {
     /// Until its thread begins.
@@ -163,11 +167,9 @@ impl KernelLines {
     /// Those since the last time. The thread begins with the first: by then we have the rights that we keep.
     pub fn take(&mut self, now: Moment) -> Vec<Said> {
         if let Some(places) = self.places.take() {
-            let run = kernel::follow(&self.inbox, places, Duration::ZERO, Clock::new(now));
-            in_time::begin(move || {
-                in_time::yield_to_others();
-                run();
-            });
+            if let Err(why) = begin(kernel::follow(&self.inbox, places, Duration::ZERO, Clock::new(now))) {
+                tracing::warn!("the kernel's log is not read: {why}");
+            }
         }
         self.inbox.sources().iter().flat_map(|source| source.pile().take(1).0).collect()
     }
