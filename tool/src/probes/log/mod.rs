@@ -166,10 +166,10 @@ impl KernelLines {
 
     /// Those since the last time. The thread begins with the first: by then we have the rights that we keep.
     pub fn take(&mut self, now: Moment) -> Vec<Said> {
-        if let Some(places) = self.places.take() {
-            if let Err(why) = begin(kernel::follow(&self.inbox, places, Duration::ZERO, Clock::new(now))) {
-                tracing::warn!("the kernel's log is not read: {why}");
-            }
+        if let Some(places) = self.places.take()
+            && let Err(why) = begin(kernel::follow(&self.inbox, places, Duration::ZERO, Clock::new(now)))
+        {
+            tracing::warn!("the kernel's log is not read: {why}");
         }
         self.inbox.sources().iter().flat_map(|source| source.pile().take(1).0).collect()
     }
