@@ -65,12 +65,12 @@ fn all<'a>(whom: impl IntoIterator<Item = &'a mut Who>, names: &mut Names) {
 /// A living process has the name it has now; one that has ended keeps the name that the kernel noted.
 fn name(who: &mut Who, names: &mut Names) {
     let Some(pid) = who.pid else {
-        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
+        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id).ok()?);
         return;
     };
     if who.started.is_some_and(|started| names.is_same(pid, started) == Some(false)) {
         // The number is another's by now.
-        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id));
+        who.cgroup = who.cgroup_id.and_then(|id| names.cgroup_by_id(id).ok()?);
         who.unknown = who.cgroup.is_none().then(|| names.why_none(pid).into());
         return;
     }
@@ -78,7 +78,8 @@ fn name(who: &mut Who, names: &mut Names) {
         who.noted = who.comm.take().filter(|noted| *noted != comm);
         who.comm = Some(comm);
     }
-    who.cgroup = works_for(who, names).or_else(|| names.cgroup(pid)).or_else(|| names.cgroup_by_id(who.cgroup_id?));
+    who.cgroup =
+        works_for(who, names).or_else(|| names.cgroup(pid)).or_else(|| names.cgroup_by_id(who.cgroup_id?).ok()?);
     if who.comm.is_none() || who.cgroup.is_none() {
         who.unknown = Some(names.why_none(pid).into());
     }
@@ -86,7 +87,7 @@ fn name(who: &mut Who, names: &mut Names) {
 
 /// The cgroup on whose behalf a thread of the kernel uses a disk.
 fn works_for(who: &Who, names: &mut Names) -> Option<String> {
-    names.io_cgroup_by_id(who.cgroup_id.filter(|_| who.kernel_thread)?)
+    names.io_cgroup_by_id(who.cgroup_id.filter(|_| who.kernel_thread)?).ok()?
 }
 
 /// The file system that somebody waits for the server of.

@@ -57,14 +57,15 @@ pub trait Source {
     /// When a process started, since boot, with the time that the machine was suspended for.
     fn started(&self, pid: u32) -> Option<Duration>;
 
-    /// Path of a cgroup2 cgroup by the id that the kernel knows it by, unless names come from another hierarchy.
-    fn cgroup_by_id(&mut self, id: u64) -> Option<String>;
+    /// Path of a cgroup2 cgroup by the id that the kernel knows it by, unless names come from another hierarchy. `Err`: not looked up
+    /// in time, and so of those below.
+    fn cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late>;
 
     /// Path of a cgroup that memory is charged to, by its id in that hierarchy, v1 or v2.
-    fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String>;
+    fn memory_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late>;
 
     /// Path of a cgroup by its id in the hierarchy of I/O, v1 or v2.
-    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String>;
+    fn io_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late>;
 
     /// What a process's cgroup, or one above it, may use of a disk (blkio's throttle, `io.max`), if that is limited.
     fn io_limit(&self, pid: u32, disk: &str) -> Option<String>;
@@ -155,15 +156,15 @@ impl Names {
         }
     }
 
-    pub fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    pub fn cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.source.cgroup_by_id(id)
     }
 
-    pub fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    pub fn io_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.source.io_cgroup_by_id(id)
     }
 
-    pub fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    pub fn memory_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.source.memory_cgroup_by_id(id)
     }
 

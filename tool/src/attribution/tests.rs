@@ -69,6 +69,22 @@ fn a_cgroup_that_was_not_read_in_time_is_said_to_be_so() {
     assert_eq!(says(&whom[2]), [None, None, Some(ENDED)]);
 }
 
+/// A cgroup that is still there is not said to be gone.
+#[test]
+fn a_victim_s_cgroup_that_was_not_looked_up_in_time_is_said_to_be_so() {
+    let said = |fake: Fake, cgroup: u64, charged: u64| {
+        let mut who = noted(8, cgroup);
+        oom::past(&mut who, charged, &mut Names::new(fake));
+        [who.cgroup, who.unknown.map(Into::into)]
+    };
+    let late = || Fake { late_ids: true, ..fake() };
+    assert_eq!(said(late(), 5, 0), [None, Some(NOT_IN_TIME.into())]);
+    assert_eq!(said(late(), 0, 5), [None, Some(NOT_IN_TIME.into())]);
+    assert_eq!(said(fake(), 6, 6), [None, Some(oom::GONE.into())]);
+    assert_eq!(said(fake(), 6, 5), [Some("/noted".into()), None]);
+    assert_eq!(said(fake(), 5, 6), [Some("/noted".into()), None]);
+}
+
 #[test]
 fn an_ended_process_keeps_what_was_noted() {
     assert_eq!(says(&named(noted(8, 5))), [Some("noted"), Some("/noted"), None]);

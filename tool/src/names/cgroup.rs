@@ -14,6 +14,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::Late;
 use crate::{
     cli::plan::Cgroup,
     escape::escape,
@@ -58,27 +59,27 @@ impl Ids {
         }
     }
 
-    pub fn path(&mut self, id: u64) -> Option<String> {
+    pub fn path(&mut self, id: u64) -> Result<Option<String>, Late> {
         if let Some(path) = self.paths.get(&id) {
-            return path.clone();
+            return Ok(path.clone());
         }
-        let (hierarchy, mount) = (self.hierarchy.clone()?, self.mount.clone()?);
+        let (Some(hierarchy), Some(mount)) = (self.hierarchy.clone(), self.mount.clone()) else { return Ok(None) };
         // Who makes or removes a cgroup holds locks that this takes.
-        let path = match in_time("a cgroup by its number", move || dir_by_id(&mount, id))? {
+        let path = match in_time("a cgroup by its number", move || dir_by_id(&mount, id)).ok_or(Late)? {
             Ok(dir) => name_of(&hierarchy, &dir),
             Err(error) if error.raw_os_error() == Some(libc::ESTALE) => None,
             // Handles need CAP_DAC_READ_SEARCH. Looking at every directory does not, but is far slower.
             Err(_) if self.walked => None,
             Err(_) => {
                 self.walked = true;
-                self.paths.extend(self.all.get(move || paths_below(&hierarchy))?);
+                self.paths.extend(self.all.get(move || paths_below(&hierarchy)).ok_or(Late)?);
                 self.paths.get(&id).cloned().flatten()
             }
         };
         if self.paths.len() < KEPT {
             self.paths.insert(id, path.clone());
         }
-        path
+        Ok(path)
     }
 }
 
@@ -210,13 +211,13 @@ mod tests {
         let cgroups = Cgroups::read();
         let Some(v2) = cgroups.v2() else { return eprintln!("skipped: no cgroup2 hierarchy") };
         let mut ids = Ids::new(Some(v2.clone()));
-        assert_eq!(ids.path(fs::metadata(&v2.mount).unwrap().ino()).as_deref(), Some(v2.root.as_str()));
-        assert_eq!(ids.path(u64::MAX - 1), None);
+        assert_eq!(ids.path(fs::metadata(&v2.mount).unwrap().ino()), Ok(Some(v2.root.clone())));
+        assert_eq!(ids.path(u64::MAX - 1), Ok(None));
         // Both ways agree.
         let mut all = Vec::new();
         walk(&v2.mount, |dir, inode| all.push((inode, name_of(v2, dir))));
         for (inode, name) in all {
-            assert!(dir_by_id(File::open(&v2.mount).as_ref().unwrap(), inode).is_err() || ids.path(inode) == name);
+            assert!(dir_by_id(File::open(&v2.mount).as_ref().unwrap(), inode).is_err() || ids.path(inode) == Ok(name));
         }
     }
 
@@ -239,7 +240,7 @@ mod tests {
         let _ = fs::remove_dir(&inner);
         fs::remove_dir(&dir).unwrap();
         if hierarchy.is_v2() {
-            assert_eq!(by_id, Some(format!("/{name}")));
+            assert_eq!(by_id, Ok(Some(format!("/{name}"))));
         }
         for found in found {
             assert_eq!(found.unwrap(), dir);

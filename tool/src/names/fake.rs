@@ -12,8 +12,9 @@ pub struct Fake {
     pub cgroups: HashMap<u64, &'static str>,
     /// It is in a pid namespace of its own.
     pub foreign: bool,
-    /// What may take for ever does.
+    /// What may take for ever does: of processes, and of cgroups by their ids.
     pub late: bool,
+    pub late_ids: bool,
 }
 
 impl Fake {
@@ -44,15 +45,15 @@ impl Source for Fake {
         self.process(pid).map(|(.., started)| *started)
     }
 
-    fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
-        self.cgroups.get(&id).map(|path| (*path).to_owned())
+    fn cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
+        if self.late_ids { Err(Late) } else { Ok(self.cgroups.get(&id).map(|path| (*path).to_owned())) }
     }
 
-    fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    fn memory_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.cgroup_by_id(id)
     }
 
-    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    fn io_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.cgroup_by_id(id)
     }
 

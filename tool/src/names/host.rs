@@ -93,15 +93,15 @@ impl Source for Host {
         Some(Duration::from_nanos(ticks.checked_mul(1_000_000_000 / ticks_per_second())?))
     }
 
-    fn cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    fn cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.ids.path(id)
     }
 
-    fn memory_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    fn memory_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.memory_ids.path(id)
     }
 
-    fn io_cgroup_by_id(&mut self, id: u64) -> Option<String> {
+    fn io_cgroup_by_id(&mut self, id: u64) -> Result<Option<String>, Late> {
         self.io_ids.path(id)
     }
 

@@ -42,8 +42,8 @@ struct Slot {
     key: u64,
     cgroup: u64,
     comm: [u8; 16],
-    cgroup_path: Option<String>,
-    /// Of one that was not read in time, it is tried again.
+    /// What was not read in time is tried again.
+    cgroup_path: Result<Option<String>, Late>,
     cmdline: Result<Option<String>, Late>,
     /// In pages, by place of the point.
     pages: Box<[u32]>,
@@ -72,7 +72,7 @@ impl Recorder {
             key: 0,
             cgroup: 0,
             comm: [0; 16],
-            cgroup_path: None,
+            cgroup_path: Ok(None),
             cmdline: Ok(None),
             pages: vec![NONE; POINTS].into(),
             held: 0,
@@ -159,6 +159,10 @@ impl Recorder {
                 slot.cgroup_path = names.memory_cgroup_by_id(cgroup);
             }
         }
+        let all = self.processes.iter_mut().chain(&mut self.cgroups);
+        for slot in all.filter(|slot| slot.held > 0 && slot.cgroup_path.is_err()) {
+            slot.cgroup_path = names.memory_cgroup_by_id(slot.cgroup);
+        }
     }
 
     /// The command line of a process that was followed.
@@ -196,7 +200,7 @@ impl Recorder {
                     let series = Series {
                         pid: processes.then(|| tgid_of(slot.key)),
                         comm: processes.then(|| who::text(&slot.comm)),
-                        cgroup: slot.cgroup_path.clone(),
+                        cgroup: slot.cgroup_path.clone().ok().flatten(),
                         bytes: places().map(|at| bytes(slot.pages[at])).collect(),
                     };
                     (processes && slot.key == victim, series)
@@ -247,7 +251,7 @@ fn smallest(slots: &mut [Slot], held: u64) -> Option<&mut Slot> {
 fn take(slot: &mut Slot, key: u64, held: u64, at: usize) {
     slot.pages.fill(NONE);
     (slot.key, slot.held, slot.pages[at]) = (key, held, small(held));
-    (slot.cmdline, slot.cgroup_path) = (Ok(None), None);
+    (slot.cmdline, slot.cgroup_path) = (Ok(None), Ok(None));
 }
 
 #[cfg(test)]
