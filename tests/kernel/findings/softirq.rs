@@ -18,7 +18,7 @@ use super::{
     LATE, is_sound, only, wait_for, wait_until_over,
 };
 
-pub const TESTS: &[Test] = &[here("findings_softirq", softirq)];
+pub const TESTS: &[Test] = &[here("findings_softirq", softirq).alone()];
 
 /// Datagrams of many fragments over a loopback interface, which another CPU has to put together.
 fn softirq() -> Result<()> {

@@ -111,7 +111,8 @@ fn proportion() -> Result<()> {
 fn is_split_three_to_one(seen: &Seen, device: &str, writers: &[Workload; 2]) -> Result<()> {
     let [three, one] = [0, 1].map(|at: usize| seen.caused(device, writeback_of(writers[at].pid))[0]);
     let all = written(seen, device);
-    ensure!(all > 0 && three + one >= all * 9 / 10, "{device}: {three} + {one} of {all}");
+    let rows = || seen.rows("caused_by", "device", device);
+    ensure!(all > 0 && three + one >= all * 9 / 10, "{device}: {three} + {one} of {all}: {:?}", rows());
     let percent = three * 100 / (three + one).max(1);
     ensure!((65..=85).contains(&percent), "{device}: {three} and {one}: {percent}%");
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    super::{Test, every_kernel, here, skip, stillwatch::losses},
+    super::{Test, every_kernel, here, in_machine, skip, stillwatch::losses},
     brief,
     group::{Group, MIB, holder, inherited, is_killed, is_v2},
     kill_of,
@@ -178,15 +178,20 @@ fn many() -> Result<()> {
     };
     let hogs = (0..KILLS).map(hog).collect::<Result<Vec<_>>>()?;
     hogs.iter().for_each(|(hog, ..)| hog.go());
-    let mut suppressed = 0;
+    let (mut suppressed, mut late) = (0, 0);
     for (hog, group, limit) in &hogs {
         is_killed(hog)?;
         let event = kill_of(&mut watch, hog.pid)?;
         let short = || format!("{:#?}", brief(std::slice::from_ref(&event)));
         ensure!(event["scope"] == "memcg" && event["limit_bytes"] == *limit, "{}", short());
-        ensure!(event["cgroup"] == group.path && event["trigger"]["pid"] == hog.pid, "{}", short());
+        // An emulated CPU with so much to do may not find the cgroup in time.
+        let is_late = in_machine() && event["victim"]["unknown"] == "not read in time";
+        let is_named = event["cgroup"] == group.path || is_late;
+        ensure!(is_named && event["trigger"]["pid"] == hog.pid, "{}", short());
         suppressed += u64::from(event["order"].is_null());
+        late += u64::from(is_late);
     }
+    ensure!(late <= 2, "{late} cgroups were not looked up in time");
     ensure!(suppressed >= 3, "{suppressed} reports were suppressed");
     Ok(())
 }
