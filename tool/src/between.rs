@@ -88,6 +88,7 @@ fn cost(prev: &Sample, next: &Sample, interval: Duration) -> Cost {
         lost: lost.filter(|lost| lost.count > 0).collect(),
         level: next.level.clone(),
         level_changed: next.level.without != prev.level.without,
+        pid: after.pid,
     }
 }
 

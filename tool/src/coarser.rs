@@ -97,7 +97,7 @@ fn mean(earlier: f64, later: f64, weights: Weights) -> f64 {
 }
 
 fn cost(cost: &mut Cost, later: Cost, weights: Weights) {
-    let Cost { user_cpu_percent, kernel_cpu_percent, rss_bytes, kernel_bytes, lost, level, level_changed } = later;
+    let Cost { user_cpu_percent, kernel_cpu_percent, rss_bytes, kernel_bytes, lost, level, level_changed, pid } = later;
     let kernel = cost.kernel_cpu_percent.zip(kernel_cpu_percent);
     *cost = Cost {
         user_cpu_percent: mean(cost.user_cpu_percent, user_cpu_percent, weights),
@@ -112,6 +112,7 @@ fn cost(cost: &mut Cost, later: Cost, weights: Weights) {
         ),
         level,
         level_changed: cost.level_changed | level_changed,
+        pid,
     };
 }
 

@@ -67,6 +67,8 @@ pub struct Usage {
     pub rss_bytes: u64,
     /// What our maps take, which does not change during a run.
     pub kernel_bytes: u64,
+    /// Of our process, as the kernel has it, if that is known.
+    pub pid: Option<u32>,
 }
 
 /// Time stalled since boot, from the `total=` fields of `/proc/pressure/*`.

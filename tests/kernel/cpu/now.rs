@@ -52,6 +52,8 @@ fn now() -> Result<()> {
     let class = |pid| of(&watch, "running", pid).find_map(|row| row["class"].as_str().map(str::to_owned));
     let classes = [class(urgent.pid), class(victim.pid)];
     ensure!(classes == [Some("fifo 10".to_owned()), Some("nice 7".to_owned())], "{classes:?}");
-    ensure!(over["behind"]["pid"] == urgent.pid && over["cpu"] == cpu, "{over:#}");
+    // Of many turns on an emulated CPU, the last ones may be known only.
+    let is_unknown = in_machine() && over["behind_unknown"].is_string();
+    ensure!((over["behind"]["pid"] == urgent.pid || is_unknown) && over["cpu"] == cpu, "{over:#}");
     Ok(())
 }

@@ -78,8 +78,13 @@ impl Ledger {
     }
 }
 
-/// Each wait once.
+/// Each wait once, without those of our own threads for each other.
 fn parts(scene: &Scene, mut each: impl FnMut(Part)) {
+    let mut each = |part: Part| {
+        if !(scene.is_ours(part.who) && is_among_threads(part.what)) {
+            each(part);
+        }
+    };
     let memory = memory_stall::waits(scene);
     let is_theirs = |wait: &Wait| wait.class == Class::Memory && scene.now.oom.is_some();
     for wait in scene.waits.iter().filter(|wait| wait.class != Class::Meant && !is_theirs(wait)) {
@@ -107,6 +112,12 @@ fn parts(scene: &Scene, mut each: impl FnMut(Part)) {
         each(Part { what, on, who, lost_ns, longest_ns: 0, before_start: false });
     }
     parts_of_cpus(scene, each);
+}
+
+/// What threads of a process may wait for because of each other: where we start slowly, that is us and not the host. A disk, memory or
+/// a server is others', too. Of calls, [`slow_calls`] says so.
+fn is_among_threads(what: For) -> bool {
+    matches!(what, For::RunQueue | For::Lock | For::Kernel | For::NotKnown)
 }
 
 fn parts_of_cpus(scene: &Scene, mut each: impl FnMut(Part)) {

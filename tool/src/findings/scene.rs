@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use jiff::Timestamp;
 
 use super::waits::{self, Asynchronous, Wait, WholeDisk};
-use crate::snapshot::{Snapshot, io::Io, oom::Kill, syscalls::InFlight};
+use crate::snapshot::{Snapshot, Who, io::Io, oom::Kill, syscalls::InFlight};
 
 /// One interval, and what is kept of those before it. What several rules look at is made once: a host may have hundreds of disks, and
 /// as many tasks that wait for one.
@@ -33,6 +33,11 @@ impl<'a> Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// Whether it is stillwatch itself.
+    pub fn is_ours(&self, who: &Who) -> bool {
+        who.pid.is_some() && who.pid == self.now.cost.pid
+    }
+
     fn seconds(&self) -> f64 {
         self.now.interval.as_secs_f64().max(1e-3)
     }

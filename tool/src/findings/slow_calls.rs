@@ -73,15 +73,17 @@ pub fn calls<'a>(scene: &Scene<'a>) -> Vec<Slow<'a>> {
         .filter(theirs)
         .map(|wait| (wait.row.who.pid, wait.row.syscall.value().map(String::as_str)))
         .collect();
-    let counts = |pid: Option<u32>, call: &str| !MEANT.contains(&call) && !elsewhere.contains(&(pid, Some(call)));
+    let counts = |who: &Who, call: &str| {
+        !MEANT.contains(&call) && !elsewhere.contains(&(who.pid, Some(call))) && !scene.is_ours(who)
+    };
     let mut rows: BTreeMap<(Option<u32>, &str), Slow> = BTreeMap::new();
-    for slow in syscalls.slow.iter().filter(|slow| counts(slow.who.pid, &slow.syscall)) {
+    for slow in syscalls.slow.iter().filter(|slow| counts(&slow.who, &slow.syscall)) {
         let row = rows.entry((slow.who.pid, &slow.syscall)).or_insert(Slow::none(&slow.who, &slow.syscall));
         row.lost_ns += slow.total_ns.min(slow.count.saturating_mul(scene.interval_ns()));
         row.max_ns = row.max_ns.max(slow.max_ns);
         row.calls += slow.count;
     }
-    let is_ours = |call: &&InFlight| !call.is_for_server() && counts(call.who.pid, &call.syscall);
+    let is_ours = |call: &&InFlight| !call.is_for_server() && counts(&call.who, &call.syscall);
     for call in syscalls.in_flight.iter().filter(is_ours) {
         let age_ns = call.age_ns.value().copied();
         if age_ns.is_some_and(|age_ns| age_ns < LONG_NS) {

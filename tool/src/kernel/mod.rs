@@ -15,6 +15,7 @@ pub mod namespaces;
 pub mod pace;
 pub mod pages;
 pub mod processes;
+pub mod search;
 pub mod stat;
 pub mod symbols;
 pub mod walk;

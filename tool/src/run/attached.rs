@@ -245,6 +245,7 @@ impl Attached {
             programs: is_known.then_some(self.programs),
             rss_bytes: cost::rss_bytes(),
             kernel_bytes: self.kernel_bytes,
+            pid: names.has_kernel_s_numbers().then(std::process::id),
         };
         self.runs = runs;
         if let Some(before) = self.sampled.replace(now) {

@@ -63,7 +63,6 @@ pub type FileKey = (u32, u64);
 pub struct Files {
     /// When it began, on the programs' clock.
     pub at: Duration,
-    pub took: Duration,
     /// Regular files that are open for writing, or deleted.
     pub open: HashMap<FileKey, OpenFile>,
     pub processes: HashMap<u32, Descriptors>,

@@ -96,6 +96,7 @@ pub fn busy() -> Snapshot {
             lost: vec![Lost { cause: "task table full", count: 17 }],
             level: Level { budget_percent: 1.0, without: vec![] },
             level_changed: false,
+            pid: Some(4242),
         },
         syscalls: Some(Syscalls {
             mode: Mode::Exact,

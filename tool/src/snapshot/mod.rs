@@ -87,6 +87,9 @@ pub struct Cost {
     pub level: Level,
     #[serde(default)]
     pub level_changed: bool,
+    /// Our number; `None`: in a pid namespace of its own, where the kernel has another for us.
+    #[serde(default)]
+    pub pid: Option<u32>,
 }
 
 impl Cost {

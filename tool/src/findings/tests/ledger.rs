@@ -233,6 +233,25 @@ fn pressure_that_no_wait_makes_up_for_is_not_clear() {
 }
 
 #[test]
+fn our_own_threads_wait_for_each_other_and_for_the_host() {
+    let busy = |own: Option<u32>| {
+        let rows = vec![
+            stalled(culprit(), Some("sda"), "fsync", "journal commit", 1, 90 * MS),
+            stalled(culprit(), None, "unlink", "filesystem lock", 1, 80 * MS),
+        ];
+        with(stalls(rows), |snapshot| {
+            snapshot.cost.pid = own;
+            snapshot.syscalls.as_mut().unwrap().slow = vec![slow_calls(culprit(), "munmap", 2, 70 * MS)].into();
+            snapshot.cpu.as_mut().unwrap().waited = vec![waited(culprit(), 180 * MS)].into();
+        })
+    };
+    let told = |own| looked(&busy(own)).0.iter().map(|row| row.what).collect::<Vec<_>>();
+    assert_eq!(told(victim().pid), [For::RunQueue, For::Sync, For::Lock, For::Call]);
+    assert_eq!(told(None), told(victim().pid));
+    assert_eq!(told(culprit().pid), [For::Sync]);
+}
+
+#[test]
 fn a_wait_without_quota_is_no_wait_behind_others() {
     let snapshot = with(quiet(), |snapshot| {
         let cpu = snapshot.cpu.as_mut().unwrap();

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     kernel::{
         cost::{children_time, since, thread_time},
-        in_time::{Later, yield_to_others},
+        in_time::yield_to_others,
+        search::Search,
     },
     sample::{Change, ChangeKind, Did, Moment, Watch},
 };
@@ -42,30 +43,24 @@ pub trait Watched: Send {
 
 pub struct Watching {
     area: &'static str,
-    /// Between the begins of two looks.
-    least: Duration,
-    /// After a look, this many times as long without one.
-    rest: u32,
     watched: Arc<Mutex<Vec<Box<dyn Watched>>>>,
-    going_on: Later<(Found, Duration)>,
+    search: Search<Found>,
     /// When the look began that goes on, or was the last.
     begun: Option<Moment>,
-    /// When the last began that has ended, and what it took.
-    last: Option<(Duration, Duration)>,
     left_out: u64,
     why: Option<String>,
 }
 
 impl Watching {
     pub fn new(area: &'static str, (least, rest): (Duration, u32), watched: Vec<Box<dyn Watched>>) -> Self {
-        let (watched, going_on) = (Arc::new(Mutex::new(watched)), Later::default());
-        Self { area, least, rest, watched, going_on, begun: None, last: None, left_out: 0, why: None }
+        let (watched, search) = (Arc::new(Mutex::new(watched)), Search::new(least, rest).spent(spent));
+        Self { area, watched, search, begun: None, left_out: 0, why: None }
     }
 
     /// What the last look has found, if it has ended since; begins another if one is due, and `waits` for it for a moment.
     pub fn look(&mut self, now: Moment, since: Duration, waits: bool) -> Vec<Change> {
-        let mut changes = self.going_on.found().map(|seen| self.take(seen)).unwrap_or_default();
-        if !self.going_on.goes_on() && self.is_due(now.clock) {
+        let mut changes = self.search.found().map(|seen| self.take(seen)).unwrap_or_default();
+        if self.search.is_due(now.clock) {
             // What the first look finds is of the first interval, which begins with it.
             let waits = waits && self.begun.is_some();
             changes.extend(self.begin(now, since, waits));
@@ -73,20 +68,13 @@ impl Watching {
         changes
     }
 
-    fn take(&mut self, (found, took): (Found, Duration)) -> Vec<Change> {
-        self.last = self.begun.map(|begun| (begun.clock, took));
+    fn take(&mut self, found: Found) -> Vec<Change> {
         (self.left_out, self.why) = (found.left_out, found.why);
         found.changes
     }
 
-    fn is_due(&self, now: Duration) -> bool {
-        // A tick may come a little early.
-        let least = self.least.mul_f64(0.9);
-        self.last.is_none_or(|(at, took)| now >= at + least.max(took * self.rest))
-    }
-
     fn begin(&mut self, now: Moment, since: Duration, waits: bool) -> Vec<Change> {
-        let before = self.last.and(self.begun).map(|before| before.wall);
+        let before = self.search.took().and(self.begun).map(|before| before.wall);
         let since = SignedDuration::try_from(since).ok().and_then(|since| now.wall.checked_sub(since).ok());
         let glance = Glance { now, before, since: since.unwrap_or(Timestamp::MIN) };
         let watched = self.watched.clone();
@@ -96,18 +84,18 @@ impl Watching {
             look(&watched, &glance)
         };
         if waits {
-            return self.going_on.get(search).map(|seen| self.take(seen)).unwrap_or_default();
+            return self.search.begin_and_wait(now.clock, search).map(|seen| self.take(seen)).unwrap_or_default();
         }
-        self.going_on.begin(search);
+        self.search.begin(now.clock, search);
         Vec::new()
     }
 
     /// How its looks are.
     pub fn state(&self, now: Moment) -> Watch {
-        let going_on = self.begun.filter(|_| self.going_on.goes_on());
+        let going_on = self.begun.filter(|_| self.search.goes_on());
         Watch {
             area: self.area,
-            took: self.last.map(|(_, took)| took),
+            took: self.search.took(),
             goes_on: going_on.map(|begun| now.clock.saturating_sub(begun.clock)).filter(|time| !time.is_zero()),
             left_out: self.left_out,
             why: self.why.clone(),
@@ -120,8 +108,8 @@ fn spent() -> Duration {
     thread_time() + children_time()
 }
 
-fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> (Found, Duration) {
-    let (mut found, before) = (Found::default(), spent());
+fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> Found {
+    let mut found = Found::default();
     for one in watched.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         one.look(glance, &mut found);
     }
@@ -137,7 +125,7 @@ fn look(watched: &Mutex<Vec<Box<dyn Watched>>>, glance: &Glance) -> (Found, Dura
     let many = found.changes.len().saturating_sub(MOST);
     found.changes.drain(..many);
     found.left_out += many as u64;
-    (found, spent().saturating_sub(before))
+    found
 }
 
 impl Glance {
@@ -205,13 +193,11 @@ pub mod tests {
 
     fn ended(watching: &mut Watching, second: i64) -> Vec<Change> {
         let now = glance(second).now;
-        while watching.going_on.goes_on() {
-            let changes = watching.look(now, Duration::from_secs(600), false);
-            if !changes.is_empty() || watching.last.is_some_and(|(at, _)| at == now.clock) {
-                return changes;
-            }
+        let mut changes = Vec::new();
+        while watching.search.goes_on() {
+            changes = watching.look(now, Duration::from_secs(600), false);
         }
-        Vec::new()
+        changes
     }
 
     #[test]
@@ -249,15 +235,6 @@ pub mod tests {
         // Those of the first look, and of this one.
         let after: Vec<_> = found.iter().map(|change| change.after).collect();
         assert_eq!(after, [None, Some(glance(0).now.wall)]);
-    }
-
-    #[test]
-    fn what_is_dear_is_looked_at_seldom() {
-        let mut watching = Watching::new("none", (Duration::from_secs(1), 4000), vec![]);
-        assert!(watching.is_due(Duration::ZERO));
-        watching.last = Some((Duration::from_secs(10), Duration::from_millis(3)));
-        let due = |seconds| watching.is_due(Duration::from_secs(seconds));
-        assert_eq!([due(11), due(21), due(22)], [false, false, true]);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::{
 
 use crate::{
     kernel::{
-        cost::Stopwatch,
         features::{Cgroups, Hierarchy},
-        in_time::{Later, in_time},
+        in_time::in_time,
+        search::Search,
     },
     sample::Throttling,
     snapshot::who::NOT_IN_TIME,
@@ -31,9 +31,7 @@ pub struct Quotas {
     hierarchy: Option<Hierarchy>,
     /// With the time that it was throttled for, as read last.
     limited: Vec<(PathBuf, u64)>,
-    search: Later<(Vec<PathBuf>, Duration)>,
-    /// On the programs' clock. `None`: none has come to its end yet.
-    next_search: Option<Duration>,
+    search: Search<Vec<PathBuf>>,
 }
 
 impl Quotas {
@@ -42,7 +40,7 @@ impl Quotas {
         let has_cpu = |hierarchy: &&Hierarchy| hierarchy.controllers.split(',').any(|controller| controller == "cpu");
         let v1 = all.iter().find(has_cpu).cloned();
         let hierarchy = v1.or_else(|| all.into_iter().find(Hierarchy::is_v2));
-        Self { hierarchy, limited: Vec::new(), search: Later::default(), next_search: None }
+        Self { hierarchy, limited: Vec::new(), search: Search::new(REST, SHARE) }
     }
 
     /// By the cgroup's path, since it was made. An error says why there are none.
@@ -51,7 +49,7 @@ impl Quotas {
             return Err("no cgroup hierarchy with the cpu controller is mounted");
         };
         self.look_for_limits(now);
-        if self.next_search.is_none() {
+        if self.search.took().is_none() {
             return Err(NOT_IN_TIME);
         }
         let mut limited = self.limited.clone();
@@ -65,21 +63,19 @@ impl Quotas {
     }
 
     fn look_for_limits(&mut self, now: Duration) {
-        let Some(hierarchy) = self.hierarchy.clone().filter(|_| self.next_search.is_none_or(|next| now >= next)) else {
-            return;
+        let Some(hierarchy) = self.hierarchy.clone() else { return };
+        let found = if self.search.is_due(now) {
+            self.search.begin_and_wait(now, move || search(&hierarchy))
+        } else {
+            self.search.found()
         };
-        let search = move || {
-            let watch = Stopwatch::start();
-            (search(&hierarchy), watch.elapsed())
-        };
-        let Some((found, took)) = self.search.get(search) else { return };
+        let Some(found) = found else { return };
         let known: HashMap<PathBuf, u64> = self.limited.drain(..).collect();
         let with_known = |dir: PathBuf| {
             let ns = known.get(&dir).copied().unwrap_or(u64::MAX);
             (dir, ns)
         };
         self.limited = found.into_iter().map(with_known).collect();
-        self.next_search = Some(now + (took * SHARE).max(REST));
     }
 }
 

@@ -14,7 +14,7 @@ use stillwatch_common::disk::Open;
 
 use super::{super::hash_table::unreadable, FILE_ITER, writers::Writers};
 use crate::{
-    kernel::{cost::thread_time, in_time::Later, loader::LoadError, walk::Walk},
+    kernel::{loader::LoadError, search::Search, walk::Walk},
     sample::{Descriptors, Files, OpenBy, Written},
     snapshot::disk::NO_WALK,
 };
@@ -27,9 +27,7 @@ const BLOCK: u64 = 512;
 pub struct Walks {
     /// `None`: the kernel refused the iterator.
     walk: Option<Arc<Mutex<Walk>>>,
-    /// After a walk, this many times as long without one.
-    rest: u32,
-    going_on: Later<io::Result<Files>>,
+    search: Search<io::Result<Files>>,
     /// What was dirtied until it began.
     written: Option<Written>,
     pub last: Option<Rc<Files>>,
@@ -39,24 +37,22 @@ impl Walks {
     pub fn new(ebpf: &mut Ebpf, rest: u32) -> Result<Self, LoadError> {
         let walk = Walk::new(ebpf, FILE_ITER, None).map_err(unreadable)?;
         let walk = walk.map(|walk| Arc::new(Mutex::new(walk)));
-        Ok(Self { walk, rest, going_on: Later::default(), written: None, last: None })
+        Ok(Self { walk, search: Search::new(Duration::ZERO, rest), written: None, last: None })
     }
 
     /// Begins a walk if one is due, and takes what the last one has found.
     pub fn look(&mut self, now: Duration, writers: Option<&mut Writers>) -> io::Result<()> {
-        let goes_on = self.going_on.goes_on();
-        let Some(walk) = self.walk.clone().filter(|_| goes_on || self.is_due(now)) else { return Ok(()) };
-        if !goes_on {
+        let Some(walk) = self.walk.clone() else { return Ok(()) };
+        let found = if self.search.is_due(now) {
             self.written = writers.map(Writers::take).transpose()?;
-        }
-        if let Some(files) = self.going_on.get(move || self::walk(&walk, now)) {
+            self.search.begin_and_wait(now, move || self::walk(&walk, now))
+        } else {
+            self.search.found()
+        };
+        if let Some(files) = found {
             self.last = Some(Rc::new(Files { written: self.written.take(), ..files? }));
         }
         Ok(())
-    }
-
-    fn is_due(&self, now: Duration) -> bool {
-        self.last.as_ref().is_none_or(|last| now >= last.at + last.took * self.rest)
     }
 
     pub fn unavailable(&self) -> Option<&'static str> {
@@ -65,11 +61,10 @@ impl Walks {
 }
 
 fn walk(walk: &Mutex<Walk>, at: Duration) -> io::Result<Files> {
-    let (mut files, before) = (Files { at, ..Files::default() }, thread_time());
+    let mut files = Files { at, ..Files::default() };
     let mut walk = walk.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: plain integers.
     unsafe { walk.records(|open: &Open| add(&mut files, open))? };
-    files.took = thread_time().saturating_sub(before);
     Ok(files)
 }
 

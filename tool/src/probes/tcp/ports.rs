@@ -15,7 +15,7 @@ use std::{
 use stillwatch_common::tcp::Ends;
 
 use crate::{
-    kernel::{cost::thread_time, in_time::Later},
+    kernel::search::Search,
     sample::{GivenPorts, Namespace, PortsUsed},
 };
 
@@ -69,25 +69,25 @@ impl Range {
         u64::from(self.last.saturating_sub(self.first)) + 1
     }
 
-    /// It is worth a look: so many sockets may have half of the ports.
+    /// It is worth a look.
     fn may_be_half_used(&self, namespace: &Namespace) -> bool {
-        let sockets = namespace.sockets.unwrap_or(0) + namespace.time_wait.unwrap_or(0);
-        sockets >= self.len() / 2
+        may_have_half_of(self.len(), namespace)
     }
 }
 
-#[derive(Default)]
+/// As many sockets as that may have half of so many ports.
+fn may_have_half_of(ports: u64, namespace: &Namespace) -> bool {
+    namespace.sockets.unwrap_or(0) + namespace.time_wait.unwrap_or(0) >= ports / 2
+}
+
 pub struct PortWalk {
-    going_on: Later<(Vec<PortsUsed>, Duration)>,
+    search: Search<Vec<PortsUsed>>,
     found: Rc<Vec<PortsUsed>>,
-    /// When the last walk began, on the programs' clock, and what it took of the CPU.
-    last: (Duration, Duration),
-    rest: u32,
 }
 
 impl PortWalk {
     pub fn new(rest: u32) -> Self {
-        Self { rest, ..Self::default() }
+        Self { search: Search::new(Duration::ZERO, rest), found: Rc::default() }
     }
 
     /// `given`: as processes' sockets were seen last.
@@ -98,11 +98,13 @@ impl PortWalk {
         all: &HashMap<u32, Namespace>,
         given: &HashMap<u32, GivenPorts>,
     ) -> Rc<Vec<PortsUsed>> {
-        if let Some((found, took)) = self.going_on.found() {
-            (self.found, self.last.1) = (Rc::new(found), took);
+        if let Some(found) = self.search.found() {
+            self.found = Rc::new(found);
         }
-        let due = !self.going_on.goes_on() && now >= self.last.0 + self.last.1 * self.rest;
-        if due {
+        // That ports are free again is known before the next walk.
+        let may_be_used = |row: &PortsUsed| all.get(&row.ends.netns).is_some_and(|it| may_have_half_of(row.range, it));
+        Rc::make_mut(&mut self.found).retain(may_be_used);
+        if self.search.is_due(now) {
             let range = |netns: u32| match given.get(&netns) {
                 _ if Some(netns) == own => Range::of_ours(),
                 Some(&ports) => Some(Range::given(ports)),
@@ -116,8 +118,7 @@ impl PortWalk {
             if full.is_empty() {
                 self.found = Rc::default();
             } else {
-                self.last.0 = now;
-                self.going_on.begin(move || walk(&full));
+                self.search.begin(now, move || walk(&full));
             }
         }
         self.found.clone()
@@ -125,8 +126,7 @@ impl PortWalk {
 }
 
 /// Number, who lives there and which ports there are of namespaces that are worth a look.
-fn walk(namespaces: &[(u32, u32, Range)]) -> (Vec<PortsUsed>, Duration) {
-    let before = thread_time();
+fn walk(namespaces: &[(u32, u32, Range)]) -> Vec<PortsUsed> {
     let used = namespaces.iter().flat_map(|&(netns, pid, range)| {
         let mut count = Count { netns, range, used: HashMap::new() };
         for file in ["tcp", "tcp6"] {
@@ -136,7 +136,7 @@ fn walk(namespaces: &[(u32, u32, Range)]) -> (Vec<PortsUsed>, Duration) {
         }
         count.rows()
     });
-    (used.collect(), thread_time().saturating_sub(before))
+    used.collect()
 }
 
 /// Local and remote address, and the remote port.

@@ -97,6 +97,7 @@ pub struct Gap<'a> {
 
 #[derive(Serialize)]
 struct Own<'a> {
+    pid: Option<u32>,
     cpu_percent: Option<f64>,
     user_cpu_percent: f64,
     kernel_cpu_percent: Option<f64>,
@@ -115,6 +116,7 @@ impl<'a> Own<'a> {
     fn of(cost: &'a Cost) -> Self {
         let kernel = cost.kernel_cpu_percent;
         Self {
+            pid: cost.pid,
             cpu_percent: kernel.map(|_| cost.cpu_percent()),
             user_cpu_percent: cost.user_cpu_percent,
             kernel_cpu_percent: kernel,
