@@ -28,6 +28,11 @@ impl<T: Send + 'static> Search<T> {
         Self { spent, ..self }
     }
 
+    /// As often as it may cost from now on.
+    pub fn set_rest(&mut self, rest: u32) {
+        self.rest = rest;
+    }
+
     pub fn goes_on(&self) -> bool {
         self.going_on.goes_on()
     }

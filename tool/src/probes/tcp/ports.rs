@@ -23,6 +23,8 @@ use crate::{
 const REMOTES: usize = 1 << 16;
 /// What a new network namespace has.
 const OWN: Range = Range { first: 32_768, last: 60_999, reused: Reused::OnLoopback, is_assumed: true };
+/// While ports run out, a row is not to be old.
+const OFTENER: u32 = 10;
 const TCP_TIME_WAIT: u8 = 6;
 
 /// Ports that are given to who connects.
@@ -81,13 +83,14 @@ fn may_have_half_of(ports: u64, namespace: &Namespace) -> bool {
 }
 
 pub struct PortWalk {
+    rest: u32,
     search: Search<Vec<PortsUsed>>,
     found: Rc<Vec<PortsUsed>>,
 }
 
 impl PortWalk {
     pub fn new(rest: u32) -> Self {
-        Self { search: Search::new(Duration::ZERO, rest), found: Rc::default() }
+        Self { rest, search: Search::new(Duration::ZERO, rest), found: Rc::default() }
     }
 
     /// `given`: as processes' sockets were seen last.
@@ -104,6 +107,7 @@ impl PortWalk {
         // That ports are free again is known before the next walk.
         let may_be_used = |row: &PortsUsed| all.get(&row.ends.netns).is_some_and(|it| may_have_half_of(row.range, it));
         Rc::make_mut(&mut self.found).retain(may_be_used);
+        self.search.set_rest(if self.found.is_empty() { self.rest } else { self.rest / OFTENER });
         if self.search.is_due(now) {
             let range = |netns: u32| match given.get(&netns) {
                 _ if Some(netns) == own => Range::of_ours(),
