@@ -411,6 +411,9 @@ macro_rules! facts {
                 /// numbers, behind a lock.
                 NET_PORTS: Offset = "net.ipv4.ip_local_ports.range";
                 NET_PORTS_APART: Offset = "local_ports.lock";
+                /// Of the network namespace that a task lives in.
+                TASK_NAMESPACES: Offset = "task_struct.nsproxy";
+                NAMESPACES_NET: Offset = "nsproxy.net_ns";
                 /// A number below 256, of one byte or of four.
                 NET_TIME_WAIT_REUSE: Offset = "net.ipv4.sysctl_tcp_tw_reuse";
                 /// It tells why (6.10).

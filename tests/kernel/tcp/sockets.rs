@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = &[
     every_kernel("tcp_counts_connections_in_time_wait", time_wait),
     every_kernel("tcp_tells_which_ports_are_used_up", || ports(true)),
     every_kernel("tcp_tells_which_ports_of_another_namespace_are_used_up", || ports(false)),
+    every_kernel("tcp_tells_that_ports_are_used_up_where_nobody_has_a_socket", in_time_wait),
 ];
 
 /// Ends of connections of one listener.
@@ -195,6 +196,26 @@ fn ports(inside_it: bool) -> Result<()> {
         net.inside(|| Ok(TcpStream::connect(all.listener.local_addr()?).map_err(|error| error.raw_os_error())))?;
     ensure!(full.err() == Some(Some(libc::EADDRNOTAVAIL)), "a port was left");
     wait_for_row(&mut watch, "ports", |row| row["remote"] == to.as_str(), |row| row["used_share"] == 1.0)?;
+    watch.stop()?;
+    Ok(())
+}
+
+/// All of a namespace's connections are over, and most of its 40 ports are in TIME-WAIT.
+fn in_time_wait() -> Result<()> {
+    const CLOSED: usize = 36;
+    let net = Net::new()?;
+    net.inside(|| Ok(std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "20000 20039")?))?;
+    let _inhabitant = Inhabitant::new(&net)?;
+    let Connections { listener, clients, servers } = Connections::new(&net, CLOSED)?;
+    let to = listener.local_addr()?.to_string();
+    drop(clients);
+    std::thread::sleep(Duration::from_millis(100));
+    drop((servers, listener));
+    let mut watch = watch(&[])?;
+    let row = wait_for_row(&mut watch, "ports", |row| row["remote"] == to.as_str(), |_| true)?;
+    let (used, range, time_wait) = (&row["used"], &row["range"], &row["time_wait"]);
+    ensure!((used, range, time_wait) == (&CLOSED.into(), &40.into(), &CLOSED.into()), "{row:#}");
+    ensure!(row["netns"] == net.number && row["assumed"].is_null(), "{row:#}");
     watch.stop()?;
     Ok(())
 }

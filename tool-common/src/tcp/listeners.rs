@@ -39,11 +39,13 @@ pub struct Holding {
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct SocketSeen {
-    /// Number of the socket's inode; of a process, the address of the network namespace.
+    /// Number of the socket's inode; of a process, the address of the network namespace; of a namespace, the address that tasks have of
+    /// all of theirs.
     pub inode: u64,
-    /// Of a process the network namespace, and as ports the first and the last that it gives to those who connect; 0: not known.
+    /// Of a process or namespace the network namespace, and as ports the first and the last that it gives to those who connect; 0: not
+    /// known.
     pub ends: Ends,
-    /// Bytes that are not acknowledged, or not read; of a process, its namespace's `net.ipv4.tcp_tw_reuse`.
+    /// Bytes that are not acknowledged, or not read; of a process or namespace, `net.ipv4.tcp_tw_reuse`.
     pub bytes: u32,
     /// What the other side has acknowledged; the same as long as nothing moves.
     pub acknowledged: u32,
@@ -63,6 +65,8 @@ impl SocketSeen {
     /// The other side has closed the connection, and this one has not.
     pub const CLOSE_WAIT: u32 = 2;
     pub const PROCESS: u32 = 3;
+    /// A task lives in that network namespace.
+    pub const NAMESPACE: u32 = 4;
     /// Of the sockets of a process in `CLOSE_WAIT`, at most so many are told one by one.
     pub const TOLD: u32 = 1024;
 }

@@ -96,6 +96,12 @@ impl Task {
         self.get(facts::TASK_PID.load())
     }
 
+    /// Address of its namespaces, which it shares with others; 0: it is ending, or that is not known.
+    #[inline(always)]
+    pub fn namespaces(self) -> u64 {
+        self.find(&facts::TASK_NAMESPACES).unwrap_or(0)
+    }
+
     #[inline(always)]
     pub fn tgid(self) -> u32 {
         self.get(facts::TASK_TGID.load())

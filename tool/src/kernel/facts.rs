@@ -229,6 +229,7 @@ mod tests {
             }
             assert!(facts.has(&MARK_HAS_TASK) && facts.has(&TASK_COMPAT), "{kernel}");
             assert!(facts.has(&NET_PORTS) && facts.has(&NET_TIME_WAIT_REUSE), "{kernel}");
+            assert!(facts.has(&TASK_NAMESPACES) && facts.has(&NAMESPACES_NET), "{kernel}");
             assert_eq!(facts.has(&NET_PORTS_APART), ["5.10", "6.1"].contains(&kernel), "{kernel}");
             assert!(facts.has(&RQ_DISK) != facts.has(&QUEUE_DISK), "{kernel}");
             assert!(facts.has(&BIO_DISK) != facts.has(&BIO_BDEV), "{kernel}");

@@ -43,7 +43,7 @@ static TCP_LISTENERS: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
 
 /// The process that a walk over descriptors is at. One walk at a time, by one reader.
 #[map]
-static TCP_WALK: Array<SocketSeen> = Array::with_max_entries(1, 0);
+static TCP_WALK: Array<SocketSeen> = Array::with_max_entries(2, 0);
 
 /// Single events, told apart by their size, on their way to user space.
 #[map]
@@ -151,6 +151,12 @@ pub fn listens_no_more(sock: u64) {
 #[inline(always)]
 pub fn walk() -> Option<*mut SocketSeen> {
     TCP_WALK.get_ptr_mut(0)
+}
+
+/// The network namespace that it told of last.
+#[inline(always)]
+pub fn namespace() -> Option<*mut SocketSeen> {
+    TCP_WALK.get_ptr_mut(1)
 }
 
 /// Who opened a socket, as noted by [`note_opener`].

@@ -4,7 +4,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use stillwatch_common::tcp::{Holding, Listener, SocketSeen};
+use stillwatch_common::tcp::{Ends, Holding, Listener, SocketSeen};
 
 use super::{
     AF_INET, AF_INET6, IPPROTO_MPTCP, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_LISTEN, TIME_WINDOW_PROBE, sockets, tables,
@@ -61,7 +61,9 @@ fn socket(file: u64) -> Option<(u64, u64)> {
 }
 
 /// A descriptor of a task: counts TCP sockets of its process by state, and tells of those that cannot send since the other side's window
-/// is closed, of those that have closed their own, because nobody reads, and of those that the other side has closed and this one has not.
+/// is closed, of those that have closed their own, because nobody reads, and of those that the other side has closed and this one has not;
+/// and of the network namespace that it lives in, of which it may be the only sign while no process has a socket there.
+///
 /// Where the kernel's buffer was full it asks again, and forgets all that was written for this descriptor: what is noted here is so after
 /// the last write.
 ///
@@ -69,32 +71,72 @@ fn socket(file: u64) -> Option<(u64, u64)> {
 /// `output` is the iterator's.
 #[inline(always)]
 pub unsafe fn socket_seen(output: *mut c_void, task: Task, file: u64) {
-    let Some((sock, inode)) = socket(file) else { return };
-    if read_or_zero::<u16>(sock, facts::SK_PROTOCOL.load()) != IPPROTO_TCP || !is_internet(sock) {
-        return;
+    let (Some(walk), Some(told)) = (tables::walk(), tables::namespace()) else { return };
+    let namespaces = task.namespaces();
+    // SAFETY: map values, of which this program alone makes use; the rest is promised by the caller.
+    unsafe {
+        let is_new = namespaces != 0 && namespaces != (*told).inode;
+        if is_new && !namespace(output, namespaces) {
+            return;
+        }
+        if tcp_socket(output, walk, task, file) && is_new {
+            (*told).inode = namespaces;
+        }
     }
-    let Some(walk) = tables::walk() else { return };
+}
+
+/// Whether the network namespace of a task could be written.
+///
+/// # Safety
+/// As [`socket_seen`].
+#[inline(always)]
+unsafe fn namespace(output: *mut c_void, namespaces: u64) -> bool {
+    let Some(at) = facts::NAMESPACES_NET.get() else { return true };
+    let net = read_or_zero(namespaces, at);
+    let mut seen = SocketSeen { what: SocketSeen::NAMESPACE, ..SocketSeen::default() };
+    seen.bytes = of_namespace(net, &mut seen.ends);
+    // SAFETY: on our stack, of which every byte was written; the rest is promised by the caller.
+    unsafe { write(output, &raw const seen) }
+}
+
+/// Fills in a network namespace's number and the ports that it gives, and returns whether it gives those in TIME-WAIT again.
+#[inline(always)]
+fn of_namespace(net: u64, ends: &mut Ends) -> u32 {
+    ends.netns = read_or_zero(net, facts::NET_NUMBER.load());
+    [ends.local_port, ends.remote_port] = given_ports(net);
+    facts::NET_TIME_WAIT_REUSE.get().map_or(0, |at| read_or_zero::<u8>(net, at).into())
+}
+
+/// Whether what is to be told of a descriptor of a socket, if it is one, could be written.
+///
+/// # Safety
+/// As [`socket_seen`]; `walk` points to a map value.
+#[inline(always)]
+unsafe fn tcp_socket(output: *mut c_void, walk: *mut SocketSeen, task: Task, file: u64) -> bool {
+    let Some((sock, inode)) = socket(file) else { return true };
+    if read_or_zero::<u16>(sock, facts::SK_PROTOCOL.load()) != IPPROTO_TCP || !is_internet(sock) {
+        return true;
+    }
     let (pid, net) = (task.tgid(), read_or_zero::<u64>(sock, facts::SKC_NET.load()));
     let state = read_or_zero::<u8>(sock, facts::SKC_STATE.load()) & 15;
     // SAFETY: a map value, of which this program alone makes use; the rest is promised by the caller.
     unsafe {
         let begins = (*walk).pid != pid || (*walk).inode != net;
         if begins && !process(output, walk) {
-            return;
+            return false;
         }
         let told = if begins { 0 } else { (*walk).states[TCP_CLOSE_WAIT as usize] };
         if !connection(output, task, (sock, inode), (state, told)) {
-            return;
+            return false;
         }
         if begins {
             *walk = SocketSeen { inode: net, pid, what: SocketSeen::PROCESS, ..SocketSeen::default() };
-            (*walk).ends.netns = read_or_zero(net, facts::NET_NUMBER.load());
-            [(*walk).ends.local_port, (*walk).ends.remote_port] = given_ports(net);
-            (*walk).bytes = facts::NET_TIME_WAIT_REUSE.get().map_or(0, |at| read_or_zero::<u8>(net, at).into());
+            (*walk).bytes = of_namespace(net, &mut (*walk).ends);
             (&raw mut (*walk).comm).cast::<[u64; 2]>().write_unaligned(task.comm());
         }
         (*walk).states[usize::from(state)] += 1;
     }
+    true
 }
 
 /// After the last descriptor.
@@ -103,11 +145,11 @@ pub unsafe fn socket_seen(output: *mut c_void, task: Task, file: u64) {
 /// `output` is the iterator's.
 #[inline(always)]
 pub unsafe fn sockets_end(output: *mut c_void) {
-    let Some(walk) = tables::walk() else { return };
-    // SAFETY: a map value, of which this program alone makes use, and promised by the caller.
+    let (Some(walk), Some(told)) = (tables::walk(), tables::namespace()) else { return };
+    // SAFETY: map values, of which this program alone makes use, and promised by the caller.
     unsafe {
         if process(output, walk) {
-            (*walk).pid = 0;
+            ((*walk).pid, (*told).inode) = (0, 0);
         }
     }
 }

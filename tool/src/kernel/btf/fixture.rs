@@ -58,6 +58,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("netns_ipv4", &["ip_local_ports", "sysctl_tcp_tw_reuse"]),
     ("local_ports", &["lock", "range"]),
     ("ns_common", &["inum"]),
+    ("nsproxy", &["net_ns"]),
     ("sock", &["sk_protocol", "sk_socket", "sk_err", "sk_lock", "sk_ack_backlog", "sk_max_ack_backlog", "sk_drops"]),
     ("socket", &["state", "sk"]),
     ("inet_sock", &["inet_sport"]),

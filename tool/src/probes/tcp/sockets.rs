@@ -50,15 +50,15 @@ fn together(before: &SocketsSeen, seen: Vec<SocketSeen>, now: Duration) -> Socke
     let mut found = SocketsSeen::default();
     let mut processes: HashMap<(u32, u32), ProcessSockets> = HashMap::new();
     for one in seen {
-        if one.what == SocketSeen::PROCESS {
-            add(processes.entry((one.pid, one.ends.netns)).or_default(), &one);
-            let (first, last) = (one.ends.local_port, one.ends.remote_port);
-            if last > 0 {
-                let given = GivenPorts { first, last, time_wait_reuse: one.bytes };
-                found.given.insert(one.ends.netns, given);
-            }
-        } else {
-            found.connections.push(Lasting { since: now, seen: now, end: one });
+        match one.what {
+            SocketSeen::PROCESS => add(processes.entry((one.pid, one.ends.netns)).or_default(), &one),
+            SocketSeen::NAMESPACE => {}
+            _ => found.connections.push(Lasting { since: now, seen: now, end: one }),
+        }
+        let (first, last) = (one.ends.local_port, one.ends.remote_port);
+        if matches!(one.what, SocketSeen::PROCESS | SocketSeen::NAMESPACE) && last > 0 {
+            let given = GivenPorts { first, last, time_wait_reuse: one.bytes };
+            found.given.insert(one.ends.netns, given);
         }
     }
     since(&before.connections, &mut found.connections);
@@ -137,5 +137,9 @@ mod tests {
         let found =
             together(&then, vec![SocketSeen { ends, bytes: 2, what: SocketSeen::PROCESS, ..seen(1, 0, 0) }], LASTS);
         assert_eq!(found.given[&7], GivenPorts { first: 20_000, last: 20_039, time_wait_reuse: 2 });
+        // Nobody there has a socket.
+        let namespace = SocketSeen { ends, bytes: 2, what: SocketSeen::NAMESPACE, ..SocketSeen::default() };
+        let alone = together(&SocketsSeen::default(), vec![namespace], LASTS);
+        assert_eq!((alone.given[&7], alone.processes.len(), alone.connections.len()), (found.given[&7], 0, 0));
     }
 }
