@@ -116,8 +116,10 @@ impl<W: Write> Pcapng<W> {
         self.drops.extend(events.drops.iter().map(|dropped| (dropped.clone(), 0)));
     }
 
-    /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that.
+    /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that. Which one that is, is
+    /// only known when all have come that were seen before the drop was told.
     fn find_dropped(&mut self) {
+        self.packets.iter_mut().for_each(|held| held.dropped = None);
         let mut wanted: HashMap<_, Vec<usize>> = HashMap::new();
         for (number, (dropped, _)) in self.drops.iter().enumerate() {
             wanted.entry((dropped.from, dropped.to, dropped.sequence)).or_default().push(number);
@@ -140,7 +142,8 @@ impl<W: Write> Pcapng<W> {
         }
         self.drops.retain_mut(|(_, intervals)| {
             *intervals += 1;
-            *intervals <= LATE
+            // Packets that come after it is told are held for so long, too.
+            *intervals <= 2 * LATE
         });
     }
 
@@ -352,13 +355,8 @@ mod tests {
             packet(us(-10), [ends[1], ends[0]], Direction::Sent),
             packet(us(300), ends, Direction::Sent),
         ];
-        let comments = |kept: &[Packet], events: &Events| -> Vec<bool> {
-            let mut pcapng = Pcapng::new(Vec::new()).unwrap();
-            pcapng.packets(kept.to_vec());
-            pcapng.events(events);
-            pcapng.finish().unwrap();
-            let bytes = pcapng.out.into_inner();
-            let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
+        let dropped_in = |bytes: &[u8]| -> Vec<bool> {
+            let mut reader = PcapNgReader::new(bytes).unwrap();
             let mut comments = Vec::new();
             while let Some(block) = reader.next_block() {
                 let Block::EnhancedPacket(packet) = block.unwrap() else { continue };
@@ -366,6 +364,13 @@ mod tests {
                 comments.push(packet.options.contains(&why));
             }
             comments
+        };
+        let comments = |kept: &[Packet], events: &Events| -> Vec<bool> {
+            let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+            pcapng.packets(kept.to_vec());
+            pcapng.events(events);
+            pcapng.finish().unwrap();
+            dropped_in(&pcapng.out.into_inner())
         };
         let events = Events { drops: vec![dropped.clone()], ..Events::default() };
         assert_eq!(comments(&kept, &events), [false, true, false, false]);
@@ -383,6 +388,14 @@ mod tests {
         assert!(!text.contains("MESSAGE=drop "));
         pcapng.close_interval().unwrap();
         assert!(written(&pcapng).contains("MESSAGE=drop "));
+        // One was received in time, and is read after the drop was told.
+        let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+        pcapng.packets(kept[..1].to_vec());
+        pcapng.events(&events);
+        pcapng.close_interval().unwrap();
+        pcapng.packets(kept[1..].to_vec());
+        pcapng.finish().unwrap();
+        assert_eq!(dropped_in(&pcapng.out.into_inner()), [false, true, false, false]);
         let other = Dropped { sequence: dropped.sequence + 1, ..dropped };
         assert_eq!(comments(&kept, &Events { drops: vec![other], ..Events::default() }), [false; 4]);
     }
