@@ -220,16 +220,19 @@ fn affected() -> Result<()> {
         packet.options.iter().any(says)
     };
     let dropped = |number, direction| kept.with(number, direction).into_iter().filter(is_dropped).count();
+    let drops: Vec<_> =
+        watch.events.iter().filter(|event| event["event"] == "drop" && event["from"] == from.as_str()).collect();
     let mut said = 0;
     for number in 0..AGAIN + 2 {
         let most = kept.sent_and_received(number)[1] - 1;
         let [sent, received] = [dropped(number, SENT), dropped(number, RECEIVED)];
         let fits = sent == 0 && received <= most && (received > 0) == [5, AGAIN].contains(&number);
-        ensure!(fits, "message {number}: {sent} and {received} of {most} were dropped");
+        let times = |direction| kept.with(number, direction).iter().map(|it| it.timestamp).collect::<Vec<_>>();
+        let times = [times(SENT), times(RECEIVED)];
+        ensure!(fits, "message {number}: {sent} and {received} of {most} were dropped: {times:?}, {drops:#?}");
         said += received;
     }
-    let drops = watch.events.iter().filter(|event| event["event"] == "drop" && event["from"] == from.as_str());
-    ensure!(drops.clone().count() == said, "{said} say so of {:#?}", drops.collect::<Vec<_>>());
+    ensure!(drops.len() == said, "{said} say so of {drops:#?}");
     let has = |words: &[&str]| kept.lines.iter().any(|line| words.iter().all(|words| line.contains(words)));
     ensure!(has(&["MESSAGE=retransmit ", "PRIORITY=5\n"]), "{:?}", kept.lines);
     ensure!(has(&[SAID, "PRIORITY=3\n", "SYSLOG_IDENTIFIER=stillwatch-tests\n"]), "{:?}", kept.lines);

@@ -61,7 +61,7 @@ pub struct Pcapng<W: Write> {
     owners: HashMap<[End; 2], String>,
     /// Until it is known whose they are and why they were dropped, and the intervals that have ended meanwhile.
     packets: Vec<Unwritten>,
-    drops: Vec<(Dropped, u32)>,
+    drops: Vec<Told>,
     lines: Vec<(JournalLine, u32)>,
 }
 
@@ -69,6 +69,13 @@ struct Unwritten {
     packet: Packet,
     intervals: u32,
     dropped: Option<String>,
+}
+
+struct Told {
+    dropped: Dropped,
+    intervals: u32,
+    /// When the packet was seen that it is said of.
+    of: Option<Timestamp>,
 }
 
 /// Between packets.
@@ -113,37 +120,38 @@ impl<W: Write> Pcapng<W> {
                 self.owners.insert(sorted(ends), owner);
             }
         }
-        self.drops.extend(events.drops.iter().map(|dropped| (dropped.clone(), 0)));
+        let told = |dropped: &Dropped| Told { dropped: dropped.clone(), intervals: 0, of: None };
+        self.drops.extend(events.drops.iter().map(told));
     }
 
-    /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that. Which one that is, is
-    /// only known when all have come that were seen before the drop was told.
+    /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that. Which one that is
+    /// may be known later, when more have come; and of one that comes after that one was written, nothing is said.
     fn find_dropped(&mut self) {
         self.packets.iter_mut().for_each(|held| held.dropped = None);
         let mut wanted: HashMap<_, Vec<usize>> = HashMap::new();
-        for (number, (dropped, _)) in self.drops.iter().enumerate() {
+        for (number, Told { dropped, .. }) in self.drops.iter().enumerate() {
             wanted.entry((dropped.from, dropped.to, dropped.sequence)).or_default().push(number);
         }
-        let mut lasts: Vec<Option<usize>> = vec![None; self.drops.len()];
+        let mut places = vec![None; self.drops.len()];
         for (place, Unwritten { packet, .. }) in self.packets.iter().enumerate() {
             let key = sequence(&packet.bytes).map(|sequence| (packet.from, packet.to, sequence));
             for &number in key.and_then(|key| wanted.get(&key)).into_iter().flatten() {
-                let (at, last) = (self.drops[number].0.at, &mut lasts[number]);
-                let is_before = (at - UNTIL_DROPPED..=at + CLOCKS).contains(&packet.at);
-                if is_before && last.is_none_or(|last| self.packets[last].packet.at <= packet.at) {
-                    *last = Some(place);
+                let Told { dropped: Dropped { at, .. }, of, .. } = &mut self.drops[number];
+                let is_before = (*at - UNTIL_DROPPED..=*at + CLOCKS).contains(&packet.at);
+                if is_before && of.is_none_or(|of| of <= packet.at) {
+                    (*of, places[number]) = (Some(packet.at), Some(place));
                 }
             }
         }
-        for (place, (Dropped { cause, .. }, _)) in lasts.into_iter().zip(&self.drops) {
+        for (place, Told { dropped: Dropped { cause, .. }, .. }) in places.into_iter().zip(&self.drops) {
             if let Some(held) = place.map(|place| &mut self.packets[place]) {
                 held.dropped = Some(format!("dropped: {} in {}", drops::reason(cause), drops::function(cause)));
             }
         }
-        self.drops.retain_mut(|(_, intervals)| {
-            *intervals += 1;
+        self.drops.retain_mut(|told| {
+            told.intervals += 1;
             // Packets that come after it is told are held for so long, too.
-            *intervals <= 2 * LATE
+            told.intervals <= 2 * LATE
         });
     }
 
@@ -396,6 +404,15 @@ mod tests {
         pcapng.packets(kept[1..].to_vec());
         pcapng.finish().unwrap();
         assert_eq!(dropped_in(&pcapng.out.into_inner()), [false, true, false, false]);
+        // One that was sent is read after it was received, and written.
+        let mut pcapng = Pcapng::new(Vec::new()).unwrap();
+        pcapng.owners.insert(sorted(ends), "front 430".to_owned());
+        pcapng.packets(kept[1..2].to_vec());
+        pcapng.events(&events);
+        (0..2).for_each(|_| pcapng.close_interval().unwrap());
+        pcapng.packets(kept[..1].to_vec());
+        pcapng.finish().unwrap();
+        assert_eq!(dropped_in(&pcapng.out.into_inner()), [true, false]);
         let other = Dropped { sequence: dropped.sequence + 1, ..dropped };
         assert_eq!(comments(&kept, &Events { drops: vec![other], ..Events::default() }), [false; 4]);
     }
