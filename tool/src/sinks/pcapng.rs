@@ -61,7 +61,7 @@ pub struct Pcapng<W: Write> {
     owners: HashMap<[End; 2], String>,
     /// Until it is known whose they are and why they were dropped, and the intervals that have ended meanwhile.
     packets: Vec<Unwritten>,
-    drops: Vec<Told>,
+    drops: Vec<Placed>,
     lines: Vec<(JournalLine, u32)>,
 }
 
@@ -71,7 +71,7 @@ struct Unwritten {
     dropped: Option<String>,
 }
 
-struct Told {
+struct Placed {
     dropped: Dropped,
     intervals: u32,
     /// When the packet was seen that it is said of.
@@ -120,8 +120,8 @@ impl<W: Write> Pcapng<W> {
                 self.owners.insert(sorted(ends), owner);
             }
         }
-        let told = |dropped: &Dropped| Told { dropped: dropped.clone(), intervals: 0, of: None };
-        self.drops.extend(events.drops.iter().map(told));
+        let placed = |dropped: &Dropped| Placed { dropped: dropped.clone(), intervals: 0, of: None };
+        self.drops.extend(events.drops.iter().map(placed));
     }
 
     /// A packet may pass several devices, and be sent again: it was dropped behind the last where it was seen before that. Which one that is
@@ -129,29 +129,29 @@ impl<W: Write> Pcapng<W> {
     fn find_dropped(&mut self) {
         self.packets.iter_mut().for_each(|held| held.dropped = None);
         let mut wanted: HashMap<_, Vec<usize>> = HashMap::new();
-        for (number, Told { dropped, .. }) in self.drops.iter().enumerate() {
+        for (number, Placed { dropped, .. }) in self.drops.iter().enumerate() {
             wanted.entry((dropped.from, dropped.to, dropped.sequence)).or_default().push(number);
         }
         let mut places = vec![None; self.drops.len()];
         for (place, Unwritten { packet, .. }) in self.packets.iter().enumerate() {
             let key = sequence(&packet.bytes).map(|sequence| (packet.from, packet.to, sequence));
             for &number in key.and_then(|key| wanted.get(&key)).into_iter().flatten() {
-                let Told { dropped: Dropped { at, .. }, of, .. } = &mut self.drops[number];
+                let Placed { dropped: Dropped { at, .. }, of, .. } = &mut self.drops[number];
                 let is_before = (*at - UNTIL_DROPPED..=*at + CLOCKS).contains(&packet.at);
                 if is_before && of.is_none_or(|of| of <= packet.at) {
                     (*of, places[number]) = (Some(packet.at), Some(place));
                 }
             }
         }
-        for (place, Told { dropped: Dropped { cause, .. }, .. }) in places.into_iter().zip(&self.drops) {
+        for (place, Placed { dropped: Dropped { cause, .. }, .. }) in places.into_iter().zip(&self.drops) {
             if let Some(held) = place.map(|place| &mut self.packets[place]) {
                 held.dropped = Some(format!("dropped: {} in {}", drops::reason(cause), drops::function(cause)));
             }
         }
-        self.drops.retain_mut(|told| {
-            told.intervals += 1;
+        self.drops.retain_mut(|placed| {
+            placed.intervals += 1;
             // Packets that come after it is told are held for so long, too.
-            told.intervals <= 2 * LATE
+            placed.intervals <= 2 * LATE
         });
     }
 
