@@ -30,8 +30,6 @@ const INTERVALS: usize = 8;
 /// What is said and what is counted may be apart by so much of what is counted: in one round, or at the median of so many.
 const APART: f64 = 0.15;
 const ROUNDS: usize = 3;
-/// Share of a CPU: where hardly any program runs, one that was never measured before is much of it.
-const NO_MATTER: f64 = 0.0002;
 
 /// What a load works on.
 type Disk = LoopDevice;
@@ -62,18 +60,16 @@ struct Cost {
     programs: f64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Round {
     said: Cost,
     counted: Cost,
 }
 
 impl Round {
-    /// By how much of what is counted they are apart, beyond what is not worth a word.
-    fn apart(&self) -> [f64; 2] {
+    fn ratios(&self) -> [f64; 2] {
         let (said, counted) = (self.said, self.counted);
-        [(said.process, counted.process), (said.programs, counted.programs)]
-            .map(|(said, counted)| ((said - counted).abs() - NO_MATTER * INTERVALS as f64).max(0.0) / counted)
+        [said.process / counted.process, said.programs / counted.programs]
     }
 }
 
@@ -90,13 +86,13 @@ fn agrees(flags: &[&str], load: fn(&Disk) -> Result<Vec<Workload>>) -> Result<()
 }
 
 fn are_close(rounds: &[Round]) -> bool {
-    [0, 1].into_iter().all(|part| median(rounds, part) <= APART)
+    [0, 1].into_iter().all(|part| (median(rounds, part) - 1.0).abs() <= APART)
 }
 
 fn median(rounds: &[Round], part: usize) -> f64 {
-    let mut all: Vec<f64> = rounds.iter().map(|round| round.apart()[part]).collect();
-    all.sort_unstable_by(f64::total_cmp);
-    all[all.len() / 2]
+    let mut ratios: Vec<f64> = rounds.iter().map(|round| round.ratios()[part]).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 fn round(flags: &[&str], load: fn(&Disk) -> Result<Vec<Workload>>) -> Result<Round> {
@@ -113,24 +109,35 @@ fn round(flags: &[&str], load: fn(&Disk) -> Result<Vec<Workload>>) -> Result<Rou
             break;
         }
     }
-    let (before, since) = (counted(watch.pid())?, watch.snapshots.len());
-    (0..INTERVALS).try_for_each(|_| interval(&mut watch))?;
-    let after = counted(watch.pid())?;
-    let counted = Cost { process: after.process - before.process, programs: after.programs - before.programs };
-    let ticks = watch.snapshots[since..].iter().filter(|line| line["probe"] == "cpu");
-    let said: Vec<Cost> = ticks.map(said).collect::<Result<_>>()?;
-    ensure!(said.len() == INTERVALS, "{} intervals", said.len());
-    let sum = |part: fn(&Cost) -> f64| said.iter().map(part).sum();
-    Ok(Round { said: Cost { process: sum(|cost| cost.process), programs: sum(|cost| cost.programs) }, counted })
+    let (mut sum, mut known) = (Round::default(), 0);
+    let mut before = counted(watch.pid())?;
+    for _ in 0..INTERVALS {
+        let since = watch.snapshots.len();
+        interval(&mut watch)?;
+        let after = counted(watch.pid())?;
+        let line = watch.snapshots[since..].iter().find(|line| line["probe"] == "cpu").context("no interval")?;
+        let (process, programs) = said(line)?;
+        sum.said.process += process;
+        sum.counted.process += after.process - before.process;
+        // Not said of an interval in which a program ran that was never measured.
+        if let Some(programs) = programs {
+            sum.said.programs += programs;
+            sum.counted.programs += after.programs - before.programs;
+            known += 1;
+        }
+        before = after;
+    }
+    ensure!(known * 2 >= INTERVALS, "what programs cost is said of {known} intervals");
+    Ok(sum)
 }
 
-fn said(line: &Value) -> Result<Cost> {
-    let own = |key: &str| line["self"][key].as_f64().with_context(|| format!("no {key}: {}", line["self"]));
+/// As [`Cost`].
+fn said(line: &Value) -> Result<(f64, Option<f64>)> {
+    let own = |key: &str| line["self"][key].as_f64();
     let seconds = line["interval_ns"].as_f64().context("no interval")? / 1e9;
     let of = |percent: f64| percent / 100.0 * seconds;
-    // Not said of an interval in which a program ran that was never measured: the account lacks it then, as far as that goes.
-    let programs = line["self"]["kernel_cpu_percent"].as_f64().unwrap_or(0.0);
-    Ok(Cost { process: of(own("user_cpu_percent")?), programs: of(programs) })
+    let process = own("user_cpu_percent").with_context(|| format!("no time of its own: {}", line["self"]))?;
+    Ok((of(process), own("kernel_cpu_percent").map(of)))
 }
 
 fn counted(pid: i32) -> Result<Cost> {

@@ -15,7 +15,19 @@ pub const TESTS: &[Test] = &[every_kernel("cpu_a_task_that_waits_now_has_an_age"
 /// Less than what the kernel lets real-time tasks have at a time.
 const HELD: Duration = Duration::from_millis(800);
 
+/// An emulated CPU may look at unlucky moments only, and know of many turns the last ones.
 fn now() -> Result<()> {
+    let again = if in_machine() { 2 } else { 0 };
+    let mut result = once();
+    for _ in 0..again {
+        if result.is_err() {
+            result = once();
+        }
+    }
+    result
+}
+
+fn once() -> Result<()> {
     let cpu = last_processor()?;
     let victim = pinned(cpu, || {
         // SAFETY: no precondition.
@@ -41,9 +53,7 @@ fn now() -> Result<()> {
     is_sound(&watch)?;
     let ages: Vec<u64> = of(&watch, "waiting", victim.pid).filter_map(|row| row["age_ns"].as_u64()).collect();
     let oldest = ages.iter().copied().max().unwrap_or(0);
-    // An emulated CPU may look at an unlucky moment only.
-    let least = if in_machine() { 100_000_000 } else { 300_000_000 };
-    ensure!((least..=HELD.as_nanos() as u64 + 100_000_000).contains(&oldest), "{ages:?}");
+    ensure!((300_000_000..=HELD.as_nanos() as u64 + 100_000_000).contains(&oldest), "{ages:?}");
     // Then it is over, and as long as it looked.
     let over = of(&watch, "waited", victim.pid).max_by_key(|row| row["max_ns"].as_u64());
     let Some(over) = over else { anyhow::bail!("no wait that is over") };
@@ -52,8 +62,6 @@ fn now() -> Result<()> {
     let class = |pid| of(&watch, "running", pid).find_map(|row| row["class"].as_str().map(str::to_owned));
     let classes = [class(urgent.pid), class(victim.pid)];
     ensure!(classes == [Some("fifo 10".to_owned()), Some("nice 7".to_owned())], "{classes:?}");
-    // Of many turns on an emulated CPU, the last ones may be known only.
-    let is_unknown = in_machine() && over["behind_unknown"].is_string();
-    ensure!((over["behind"]["pid"] == urgent.pid || is_unknown) && over["cpu"] == cpu, "{over:#}");
+    ensure!(over["behind"]["pid"] == urgent.pid && over["cpu"] == cpu, "{over:#}");
     Ok(())
 }

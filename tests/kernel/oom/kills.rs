@@ -169,6 +169,18 @@ fn filters() -> Result<()> {
 /// More than twice the ten reports that the kernel writes in five seconds: of the others it writes a line each, which is what the
 /// first of them may be already.
 fn many() -> Result<()> {
+    // An emulated CPU with so much to do may not find each cgroup in time, and says so.
+    let tries = if in_machine() { 4 } else { 1 };
+    for _ in 0..tries {
+        if many_once()? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("some cgroup is never looked up in time")
+}
+
+/// Whether all cgroups were looked up in time.
+fn many_once() -> Result<bool> {
     const KILLS: u64 = 23;
     let mut watch = watch(&[])?;
     let hog = |at| -> Result<_> {
@@ -184,14 +196,11 @@ fn many() -> Result<()> {
         let event = kill_of(&mut watch, hog.pid)?;
         let short = || format!("{:#?}", brief(std::slice::from_ref(&event)));
         ensure!(event["scope"] == "memcg" && event["limit_bytes"] == *limit, "{}", short());
-        // An emulated CPU with so much to do may not find the cgroup in time.
-        let is_late = in_machine() && event["victim"]["unknown"] == "not read in time";
-        let is_named = event["cgroup"] == group.path || is_late;
-        ensure!(is_named && event["trigger"]["pid"] == hog.pid, "{}", short());
+        let is_late = event["victim"]["unknown"] == "not read in time";
+        ensure!((event["cgroup"] == group.path || is_late) && event["trigger"]["pid"] == hog.pid, "{}", short());
         suppressed += u64::from(event["order"].is_null());
         late += u64::from(is_late);
     }
-    ensure!(late <= 2, "{late} cgroups were not looked up in time");
     ensure!(suppressed >= 3, "{suppressed} reports were suppressed");
-    Ok(())
+    Ok(late == 0)
 }

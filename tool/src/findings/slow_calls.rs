@@ -83,8 +83,8 @@ pub fn calls<'a>(scene: &Scene<'a>) -> Vec<Slow<'a>> {
         row.max_ns = row.max_ns.max(slow.max_ns);
         row.calls += slow.count;
     }
-    let is_ours = |call: &&InFlight| !call.is_for_server() && counts(&call.who, &call.syscall);
-    for call in syscalls.in_flight.iter().filter(is_ours) {
+    let goes_on = |call: &&InFlight| !call.is_for_server() && counts(&call.who, &call.syscall);
+    for call in syscalls.in_flight.iter().filter(goes_on) {
         let age_ns = call.age_ns.value().copied();
         if age_ns.is_some_and(|age_ns| age_ns < LONG_NS) {
             continue;

@@ -41,7 +41,7 @@ static TCP_DROPS: HashMap<DropSite, Drops> = HashMap::with_max_entries(1, 0);
 #[map]
 static TCP_LISTENERS: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
 
-/// The process that a walk over descriptors is at. One walk at a time, by one reader.
+/// The process that a walk over descriptors is at, and the network namespace that it told of last. One walk at a time, by one reader.
 #[map]
 static TCP_WALK: Array<SocketSeen> = Array::with_max_entries(2, 0);
 
