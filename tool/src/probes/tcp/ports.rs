@@ -23,7 +23,7 @@ use crate::{
 const REMOTES: usize = 1 << 16;
 /// What a new network namespace has.
 const OWN: Range = Range { first: 32_768, last: 60_999, reused: Reused::OnLoopback, is_assumed: true };
-/// While ports run out, a row is not to be old.
+/// While ports run out, a row is not to be old: walks may cost as many times as much then.
 const OFTENER: u32 = 10;
 const TCP_TIME_WAIT: u8 = 6;
 
@@ -107,7 +107,8 @@ impl PortWalk {
         // That ports are free again is known before the next walk.
         let may_be_used = |row: &PortsUsed| all.get(&row.ends.netns).is_some_and(|it| may_have_half_of(row.range, it));
         Rc::make_mut(&mut self.found).retain(may_be_used);
-        self.search.set_rest(if self.found.is_empty() { self.rest } else { self.rest / OFTENER });
+        let run_out = self.found.iter().any(|row| row.ports * 5 >= row.range * 4);
+        self.search.set_rest(if run_out { self.rest / OFTENER } else { self.rest });
         if self.search.is_due(now) {
             let range = |netns: u32| match given.get(&netns) {
                 _ if Some(netns) == own => Range::of_ours(),
@@ -243,6 +244,7 @@ fn end(text: &str) -> Option<([u8; 16], u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::cost::thread_time;
 
     const V4: &str =
         "   1: 0100007F:9C41 0200000A:1538 01 00000000:00000000 00:00000000 00000000  0  0 12 1 0 20 4 30 10 -1\n";
@@ -285,6 +287,29 @@ mod tests {
         assert_eq!(count(Range { reused: Reused::OnLoopback, ..range }, &lines), [(80, 2, 1, 1)]);
         // A port that is not of the range says that it is another.
         assert_eq!(count(Range { is_assumed: true, ..range }, &lines), []);
+    }
+
+    #[test]
+    fn ports_that_are_free_again_are_not_told_and_those_that_run_out_are_looked_at_often() {
+        let ends = Ends { local: [1; 16], remote: [2; 16], local_port: 0, remote_port: 80, netns: 7 };
+        let used = move |ports| PortsUsed { ends, ports, time_wait: 0, reused: 0, range: 100, is_assumed: false };
+        let host = |sockets| HashMap::from([(7, Namespace { sockets: Some(sockets), ..Namespace::default() })]);
+        let given = HashMap::from([(7, GivenPorts { first: 1, last: 100, time_wait_reuse: 0 })]);
+        // What is found, and whether the next walk goes on, so many times what the last one took later.
+        let after = |ports, times, sockets| {
+            let mut walk = PortWalk::new(1000);
+            walk.search.begin(Duration::from_secs(1), move || {
+                let end = thread_time() + Duration::from_millis(1);
+                while thread_time() < end {}
+                vec![used(ports)]
+            });
+            walk.found = std::iter::from_fn(|| Some(walk.search.found())).flatten().next().map(Rc::new).unwrap();
+            let now = Duration::from_secs(1) + walk.search.took().unwrap() * times;
+            (walk.look(now, None, &host(sockets), &given).len(), walk.search.goes_on())
+        };
+        assert_eq!((after(79, 200, 79), after(79, 1000, 79)), ((1, false), (1, true)));
+        assert_eq!((after(80, 99, 80), after(80, 100, 80)), ((1, false), (1, true)));
+        assert_eq!(after(80, 99, 49), (0, false));
     }
 
     #[test]

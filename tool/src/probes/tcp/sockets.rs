@@ -51,14 +51,12 @@ fn together(before: &SocketsSeen, seen: Vec<SocketSeen>, now: Duration) -> Socke
     let mut processes: HashMap<(u32, u32), ProcessSockets> = HashMap::new();
     for one in seen {
         match one.what {
-            SocketSeen::PROCESS => add(processes.entry((one.pid, one.ends.netns)).or_default(), &one),
-            SocketSeen::NAMESPACE => {}
+            SocketSeen::PROCESS => {
+                add(processes.entry((one.pid, one.ends.netns)).or_default(), &one);
+                given(&mut found, &one);
+            }
+            SocketSeen::NAMESPACE => given(&mut found, &one),
             _ => found.connections.push(Lasting { since: now, seen: now, end: one }),
-        }
-        let (first, last) = (one.ends.local_port, one.ends.remote_port);
-        if matches!(one.what, SocketSeen::PROCESS | SocketSeen::NAMESPACE) && last > 0 {
-            let given = GivenPorts { first, last, time_wait_reuse: one.bytes };
-            found.given.insert(one.ends.netns, given);
         }
     }
     since(&before.connections, &mut found.connections);
@@ -69,6 +67,14 @@ fn together(before: &SocketsSeen, seen: Vec<SocketSeen>, now: Duration) -> Socke
     }
     found.processes = processes.into_values().collect();
     found
+}
+
+/// The ports that a network namespace gives, if that is known.
+fn given(found: &mut SocketsSeen, of: &SocketSeen) {
+    let (first, last) = (of.ends.local_port, of.ends.remote_port);
+    if last > 0 {
+        found.given.insert(of.ends.netns, GivenPorts { first, last, time_wait_reuse: of.bytes });
+    }
 }
 
 /// Descriptors of threads with a table of their own come apart from those of the others.
