@@ -82,6 +82,7 @@ fn cost(prev: &Sample, next: &Sample, interval: Duration) -> Cost {
         kernel_cpu_percent: before
             .programs
             .zip(after.programs)
+            .filter(|_| after.are_measured)
             .map(|(before, after)| percent(after.saturating_sub(before), interval)),
         rss_bytes: after.rss_bytes,
         kernel_bytes: after.kernel_bytes,
@@ -119,4 +120,24 @@ fn histograms(prev: &[Octave], next: &[Octave]) -> HashMap<u16, Vec<(u32, u64)>>
         buckets.sort_unstable();
     }
     histograms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Usage;
+
+    #[test]
+    fn what_programs_cost_is_said_of_an_interval_whose_runs_have_been_measured() {
+        let ms = Duration::from_millis;
+        let sample = |programs, are_measured| {
+            let usage = Usage { programs, are_measured, ..Usage::default() };
+            Sample { usage, ..Sample::new(Moment::default(), Err(String::new())) }
+        };
+        let percent = |before, after| cost(&before, &after, ms(1000)).kernel_cpu_percent;
+        assert_eq!(percent(sample(Some(ms(10)), false), sample(Some(ms(30)), true)), Some(2.0));
+        assert_eq!(percent(sample(Some(ms(10)), true), sample(Some(ms(30)), false)), None);
+        assert_eq!(percent(sample(None, true), sample(Some(ms(30)), true)), None);
+        assert_eq!(percent(sample(Some(ms(10)), true), sample(None, true)), None);
+    }
 }

@@ -3,6 +3,7 @@
 mod attached;
 mod audience;
 mod budget;
+mod calibration;
 mod capture;
 mod host;
 mod readers;
@@ -193,7 +194,6 @@ async fn ticks(
     let mut first_look = plan.overview && plan.interval > FIRST_LOOK;
     let mut tick = interval(if first_look { FIRST_LOOK } else { plan.interval });
     let mut live = interval(LIVE);
-    let mut calibration = Backoff::default();
     // Between ticks: kills, which are told at once, and the minutes before them, which do not wait for a long interval.
     let killed = attached.kill_events();
     // SAFETY: it owns its descriptor, and keeps it open until it is dropped with the `AsyncFd` around it.
@@ -261,14 +261,11 @@ async fn ticks(
         next.lost.extend(recorder.map(Recorder::lost));
         next.lost.extend(capture.into_iter().flat_map(Capture::lost));
         keep_packets(attached);
-        let uncalibrated = next.usage.programs.is_none() && calibration.is_due() || attached.is_to_be_calibrated();
         show(&mut audience, engine.feed(Input::Sample(Box::new(next))).map(Entry::from))?;
         if last {
             return Ok(audience.finish()?);
         }
-        if uncalibrated {
-            attached.calibrate(plan.interval).await;
-        }
+        attached.calibrate().await;
     }
 }
 
@@ -316,39 +313,7 @@ async fn kernel_log<T: log::Log + 'static>(logger: aya_log::EbpfLogger<T>) -> Re
     }
 }
 
-/// While the kernel measures programs it does so for all of the host, and switching that on rewrites its code: a program that hardly
-/// ever runs is waited for more and more patiently.
-#[derive(Default)]
-struct Backoff {
-    tick: u32,
-    due: u32,
-}
-
-impl Backoff {
-    /// At every tick: at the first, the second, the fourth, the eighth …
-    fn is_due(&mut self) -> bool {
-        self.tick += 1;
-        let due = self.tick > self.due;
-        if due {
-            self.due = self.tick.saturating_mul(2).saturating_sub(1);
-        }
-        due
-    }
-}
-
 /// Between looks at single events: a person hardly sees the difference, and what a look costs is shared by more events.
 const LIVE: Duration = Duration::from_millis(200);
 /// The same where there were none at the last.
 const QUIET: Duration = Duration::from_millis(400);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_measured_less_and_less_often() {
-        let mut backoff = Backoff::default();
-        let due: Vec<u32> = (1..=40).filter(|_| backoff.is_due()).collect();
-        assert_eq!(due, [1, 2, 4, 8, 16, 32]);
-    }
-}

@@ -171,13 +171,14 @@ fn left() -> Result<()> {
 fn ports() -> Result<()> {
     let net = Net::new()?;
     net.inside(|| Ok(std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "20000 20039")?))?;
-    let mut all = Connections::new(&net, 30)?;
+    // So many that they are looked at often.
+    let mut all = Connections::new(&net, 33)?;
     let to = all.listener.local_addr()?;
     // What it sees as its own.
     let mut command = stillwatch_tests::stillwatch();
     net.entered_by(&mut command);
     let mut watch = Watch::run(command, "1", "", &[], &[])?;
-    all.more(&net, 8)?;
+    all.more(&net, 5)?;
     let start = Instant::now();
     let found = wait_for(&mut watch, "ports_used_up", |finding| finding["subject"] == format!("127.0.0.1 to {to}"))?;
     is_sound(&found)?;

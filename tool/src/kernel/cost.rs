@@ -38,33 +38,65 @@ impl Stopwatch {
 /// Runs of each program, by its name.
 pub type Runs = BTreeMap<&'static str, u64>;
 
-/// Runs of a program in a window that say anew what one costs.
-const OFTEN: u64 = 100;
+/// Runs of a program that say what one costs: as many as there were last. On a quiet host it takes several looks until they are enough.
+const REMEMBERED: f64 = 500.0;
+/// What a load of our own says counts like so few.
+const OF_OURS: f64 = 20.0;
 /// Runs of all programs together after which a window need not be longer.
 const ENOUGH: u64 = 10_000;
 
-/// Nanoseconds per run of each program, by its name.
+/// What a program was seen to take in so many runs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    ns: f64,
+    runs: f64,
+}
+
+impl Seen {
+    fn add(&mut self, more: Self) {
+        self.forget((REMEMBERED - more.runs).max(0.0));
+        self.ns += more.ns;
+        self.runs += more.runs;
+    }
+
+    /// All but so many runs.
+    fn forget(&mut self, but: f64) {
+        if self.runs > but {
+            *self = Self { ns: self.ns * but / self.runs, runs: but };
+        }
+    }
+}
+
+/// What a run of each program costs, by its name.
 #[derive(Clone, Debug, Default)]
-pub struct RunCost(HashMap<String, f64>);
+pub struct RunCost(HashMap<String, Seen>);
 
 /// A time in which the kernel measures programs. Not longer than it takes: while it does, it adds two clock reads to every BPF program on the
 /// host.
 pub struct Window {
+    /// When it was looked at last.
     before: Vec<(String, Duration, u64)>,
+    /// Of all programs until it began.
+    runs: u64,
     _measuring: OwnedFd,
 }
 
 impl Window {
     /// `None` where the kernel won't.
     pub fn open(ebpf: &Ebpf) -> Option<Self> {
-        Some(Self { before: read(ebpf)?, _measuring: as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()? })
+        let before = read(ebpf)?;
+        let runs = all_runs(&before);
+        Some(Self { before, runs, _measuring: as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()? })
     }
 
     /// Whether programs have run so often that it says what they cost under the load that there is.
     pub fn has_enough(&self, ebpf: &Ebpf) -> bool {
-        let runs = |programs: &[(String, Duration, u64)]| programs.iter().map(|(_, _, runs)| runs).sum::<u64>();
-        read(ebpf).is_none_or(|now| runs(&now) >= runs(&self.before) + ENOUGH)
+        read(ebpf).is_none_or(|now| all_runs(&now) >= self.runs + ENOUGH)
     }
+}
+
+fn all_runs(programs: &[(String, Duration, u64)]) -> u64 {
+    programs.iter().map(|(_, _, runs)| runs).sum()
 }
 
 impl RunCost {
@@ -73,7 +105,7 @@ impl RunCost {
         if ebpf.programs().next().is_none() {
             return Some(Self::default());
         }
-        let window = Window::open(ebpf)?;
+        let mut window = Window::open(ebpf)?;
         for round in 0..2_000 {
             // SAFETY: no arguments, no effect.
             unsafe { libc::syscall(libc::SYS_getppid) };
@@ -82,19 +114,22 @@ impl RunCost {
             }
         }
         let mut cost = Self::default();
-        cost.learn(&window, ebpf);
+        cost.learn(&mut window, ebpf);
+        cost.0.values_mut().for_each(|seen| seen.forget(OF_OURS));
         Some(cost)
     }
 
-    /// What programs cost that have run in a window until now, often enough or for the first time, is known anew.
-    pub fn learn(&mut self, window: &Window, ebpf: &Ebpf) {
+    /// What programs take that have run in a window since it was looked at last.
+    pub fn learn(&mut self, window: &mut Window, ebpf: &Ebpf) {
         let Some(after) = read(ebpf) else { return };
-        for ((_, time, runs), (name, later, more)) in window.before.iter().zip(after) {
+        for ((_, time, runs), (name, later, more)) in window.before.iter().zip(&after) {
             let runs = more.saturating_sub(*runs);
-            if runs >= OFTEN || runs > 0 && !self.0.contains_key(&name) {
-                self.0.insert(name, later.saturating_sub(*time).as_nanos() as f64 / runs as f64);
+            if runs > 0 {
+                let more = Seen { ns: later.saturating_sub(*time).as_nanos() as f64, runs: runs as f64 };
+                self.0.entry(name.clone()).or_default().add(more);
             }
         }
+        window.before = after;
     }
 
     /// Of no more than one in a hundred of these runs it has not been measured yet what they cost.
@@ -107,10 +142,10 @@ impl RunCost {
     /// Time of so many runs of each program. Those that have not been measured are priced like the dearest: one that hardly ever runs may
     /// never do so while we measure.
     pub fn of(&self, runs: &Runs) -> BTreeMap<&'static str, Duration> {
-        let dearest = self.0.values().copied().fold(0.0, f64::max);
-        let time = |program, runs| {
-            Duration::from_nanos((self.0.get(program).copied().unwrap_or(dearest) * runs as f64) as u64)
-        };
+        let price = |seen: &Seen| seen.ns / seen.runs;
+        let dearest = self.0.values().map(price).fold(0.0, f64::max);
+        let time =
+            |program, runs| Duration::from_nanos((self.0.get(program).map_or(dearest, price) * runs as f64) as u64);
         runs.iter().map(|(&program, &runs)| (program, time(program, runs))).collect()
     }
 }
@@ -232,5 +267,23 @@ pub fn trim() {
     // SAFETY: no precondition.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_runs_add_up_and_many_stand_for_themselves() {
+        let (few, many) = (Seen { ns: 200.0 * 3.0, runs: 200.0 }, Seen { ns: 1000.0 * 9.0, runs: 1000.0 });
+        let mut seen = Seen { ns: 2000.0 * 6.0, runs: 2000.0 };
+        seen.forget(OF_OURS);
+        let mut after = |more| {
+            seen.add(more);
+            (seen.ns / seen.runs * 100.0).round()
+        };
+        assert_eq!([few, few, few, few].map(&mut after), [327.0, 314.0, 309.0, 305.0]);
+        assert_eq!([many, few].map(after), [900.0, 660.0]);
     }
 }

@@ -9,6 +9,7 @@ use aya::Ebpf;
 
 use super::{
     budget::{Budget, Spent, Step},
+    calibration::Calibration,
     host::now,
     readers::Readers,
     start::{Failed, Start, by_reason, none_left},
@@ -19,7 +20,7 @@ use crate::{
     engine::Input,
     kernel::{
         btf::KernelBtf,
-        cost::{self, RunCost, Runs, Window},
+        cost::{self, Runs},
         facts::{self, Facts},
         features::{FOREIGN, Features},
         in_time,
@@ -40,9 +41,7 @@ pub struct Attached {
     plan: Plan,
     /// What could not be attached.
     unavailable: Vec<Unavailable>,
-    run_cost: Option<RunCost>,
-    /// Open over ticks, where programs run too seldom.
-    window: Option<Window>,
+    calibration: Calibration,
     /// How often programs ran until the last sample, and how long, where that is known.
     runs: Runs,
     programs: Duration,
@@ -50,18 +49,11 @@ pub struct Attached {
     /// When; before the first there is nothing to compare with.
     sampled: Option<Moment>,
     budget: Budget,
-    /// Intervals until what programs cost is measured anew: a host under load is not the idle one of the beginning.
-    calibration: u32,
     links: Links,
     kernel_bytes: u64,
     /// What cannot be measured, and why.
     pub missing: Vec<String>,
 }
-
-/// Intervals between two looks at what programs cost.
-const RECALIBRATED: u32 = 20;
-/// Long enough on a busy host.
-const CALIBRATION: Duration = Duration::from_millis(50);
 
 pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
     let processors = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
@@ -97,10 +89,7 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         tracing::warn!("{lost}: {why}");
         missing.push(format!("{lost} ({why})"));
     }
-    let run_cost = RunCost::calibrate(&loaded.ebpf);
-    if run_cost.is_none() {
-        tracing::warn!("own kernel CPU is not measured: the kernel keeps no statistics of BPF programs");
-    }
+    let calibration = Calibration::begin(&loaded.ebpf);
     cost::trim();
     if let Some(reader) = &mut readers.oom.reader {
         reader.protect();
@@ -114,12 +103,10 @@ pub fn attach(plan: &Plan, features: &Features) -> Result<Attached> {
         programs: Duration::ZERO,
         process: cost::process_time(),
         sampled: None,
-        calibration: 1,
+        calibration,
         links: loaded.links,
         plan,
         unavailable: start.unavailable,
-        run_cost,
-        window: None,
         kernel_bytes,
         missing,
     })
@@ -212,7 +199,7 @@ impl Attached {
     /// `last`: what waits for more to be known is told now.
     pub fn sample(&mut self, last: bool, names: &mut Names) -> Result<Sample> {
         in_time::begin_tick();
-        self.learn();
+        self.calibration.learn(&self.ebpf);
         let now = now();
         let before = self.readers.are_there();
         let left_out = self.left_out();
@@ -236,18 +223,18 @@ impl Attached {
         }
         sample.lost.push(Lost { cause: "reads that did not end in time", count: in_time::given_up() });
         sample.lost.push(Lost { cause: cost::RUNNING, count: cost::recursion_misses(&self.ebpf) });
-        let spent = self.spend(&runs);
-        // Of a probe that was not read it is not known how often its programs ran.
-        let is_known = self.readers.work() && self.run_cost.as_ref().is_some_and(|cost| cost.knows(&runs));
-        self.window.take_if(|window| is_known || window.has_enough(&self.ebpf));
+        let more = self.more(&runs);
+        let spent = self.spend(&more);
+        self.runs = runs;
         sample.usage = Usage {
             process: self.process,
-            programs: is_known.then_some(self.programs),
+            // Of a probe that was not read it is not known how often its programs ran.
+            programs: self.readers.work().then_some(self.programs),
+            are_measured: self.calibration.knows(&more),
             rss_bytes: cost::rss_bytes(),
             kernel_bytes: self.kernel_bytes,
             pid: names.has_kernel_s_numbers().then(std::process::id),
         };
-        self.runs = runs;
         if let Some(before) = self.sampled.replace(now) {
             let interval = now.clock.saturating_sub(before.clock);
             // The first look is none.
@@ -263,28 +250,22 @@ impl Attached {
         Ok(sample)
     }
 
-    /// What was spent since the last sample.
-    fn spend(&mut self, runs: &Runs) -> Spent {
+    /// Runs since the last sample.
+    fn more(&self, runs: &Runs) -> Runs {
         let more = runs.iter().map(|(&program, &now)| {
             let before = self.runs.get(program).copied().unwrap_or(0);
             (program, now.saturating_sub(before))
         });
-        let more: Runs = more.collect();
-        let programs = self.run_cost.as_ref().map(|cost| cost.of(&more)).unwrap_or_default();
+        more.collect()
+    }
+
+    /// What was spent since the last sample, in which programs ran so often.
+    fn spend(&mut self, runs: &Runs) -> Spent {
+        let programs = self.calibration.cost_of(runs);
         self.programs += programs.values().sum::<Duration>();
         let process = cost::process_time();
         let before = std::mem::replace(&mut self.process, process);
         Spent { process: process.saturating_sub(before), programs }
-    }
-
-    /// At every tick.
-    pub fn is_to_be_calibrated(&mut self) -> bool {
-        self.calibration = self.calibration.saturating_sub(1);
-        if self.calibration > 0 {
-            return false;
-        }
-        self.calibration = RECALIBRATED;
-        true
     }
 
     /// Hooks that nobody reads any more what they count would only cost.
@@ -325,23 +306,8 @@ impl Attached {
         between::tcp::packets(&captured, now())
     }
 
-    /// Measures programs under the load that there is: for a moment where they run often, else until the next tick, or the one at which no run
-    /// is of a program that has not been measured.
-    pub async fn calibrate(&mut self, interval: Duration) {
-        if self.run_cost.is_none() || self.window.is_some() {
-            return;
-        }
-        self.window = Window::open(&self.ebpf);
-        tokio::time::sleep(CALIBRATION.min(interval / 4)).await;
-        if self.window.as_ref().is_some_and(|window| window.has_enough(&self.ebpf)) {
-            self.learn();
-            self.window = None;
-        }
-    }
-
-    fn learn(&mut self) {
-        if let (Some(cost), Some(window)) = (&mut self.run_cost, &self.window) {
-            cost.learn(window, &self.ebpf);
-        }
+    /// At every tick, after [`Self::sample`]: measures anew what our programs cost, where that is due.
+    pub async fn calibrate(&mut self) {
+        self.calibration.go_on(&self.ebpf, &self.runs, self.plan.interval).await;
     }
 }

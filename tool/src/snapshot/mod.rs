@@ -75,7 +75,7 @@ pub struct Cost {
     /// User and system time of our own process, percent of one CPU.
     pub user_cpu_percent: f64,
     /// Time in our programs inside the kernel, percent of one CPU: runs counted in this interval times nanoseconds per run, which are measured
-    /// anew now and then. `None` where the kernel would not measure it.
+    /// anew now and then. `None` where that has not been measured of those that ran, or the kernel would not.
     pub kernel_cpu_percent: Option<f64>,
     pub rss_bytes: u64,
     /// Memory of our maps, computed from their real sizes.

@@ -17,7 +17,7 @@ table! {
     pub struct Interval in "overview.intervals" {
         /// Of our own process, of one CPU.
         user_cpu_percent: f64 = gauge("percent").source("/proc/self/stat");
-        /// Of our programs in the kernel, of one CPU; none where the kernel would not measure it.
+        /// Of our programs in the kernel, of one CPU; none where those ran that have not been measured.
         kernel_cpu_percent: Option<f64> = gauge("percent");
         /// Our memory.
         rss_bytes: u64 = gauge("bytes");

@@ -64,7 +64,7 @@ impl Attached {
     }
 
     pub(super) fn shed(&mut self, extra: Extra) {
-        self.calibration = 1;
+        self.calibration.soon();
         let percent = self.plan.budget_percent;
         tracing::warn!(
             "{} are not measured for a while, to cost no more than {percent}% of all CPUs (--budget)",
@@ -76,7 +76,7 @@ impl Attached {
 
     /// What was shed is measured again from this sample on.
     pub(super) fn take_up(&mut self, extra: Extra, sample: &mut Sample, names: &mut Names) {
-        self.calibration = 1;
+        self.calibration.soon();
         if let Err(error) = self.attach_hooks(extra) {
             tracing::warn!("{} can't be measured again yet: {error:#}", extra.name());
             self.detach_hooks(extra);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::snapshot::{Cost, Level, Pressure, Snapshot};
 
-pub const NO_RUN_TIME: &str = "the kernel did not measure the run time of our programs";
+pub const NO_RUN_TIME: &str = "programs ran whose run time has not been measured";
 
 /// One interval of one probe.
 #[derive(Serialize)]
