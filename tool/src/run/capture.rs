@@ -54,19 +54,19 @@ impl Capture {
     }
 
     pub fn packets(&self, packets: Vec<Packet>) {
-        self.pcapng.borrow_mut().packets(packets);
+        self.pcapng.borrow_mut().backlog.packets(packets);
     }
 
     /// What happened to their connections, and when an interval ends.
     pub fn see(&self, entry: &Entry) {
         let mut pcapng = self.pcapng.borrow_mut();
         match entry {
-            Entry::Events(events) => pcapng.events(events),
+            Entry::Events(events) => pcapng.backlog.events(events),
             Entry::Snapshot(snapshot) => {
                 if let Some(tcp) = &snapshot.tcp {
-                    pcapng.events(&tcp.events);
+                    pcapng.backlog.events(&tcp.events);
                 }
-                pcapng.lines(self.said());
+                pcapng.backlog.lines(self.said());
                 let dropped = self.unread.lost().count;
                 let anew = if self.dropped.replace(dropped) == dropped { Ok(()) } else { pcapng.begin_anew() };
                 if let Err(error) = anew.and_then(|()| pcapng.close_interval()) {
