@@ -62,7 +62,7 @@ probes!(sample);
 pub struct Usage {
     /// User and system time of our process, from `getrusage`.
     pub process: Duration,
-    /// Time inside our programs; `None`: not known how often they ran, or what a run costs.
+    /// Time inside our programs; `None` where it is not known how often all of them ran.
     pub programs: Option<Duration>,
     /// Of a run since the sample before it has been measured what it costs.
     pub are_measured: bool,

@@ -74,29 +74,25 @@ pub struct RunCost(HashMap<String, Seen>);
 /// A time in which the kernel measures programs. Not longer than it takes: while it does, it adds two clock reads to every BPF program on the
 /// host.
 pub struct Window {
-    /// When it was looked at last.
+    /// When it began, and what was known then.
     before: Vec<(String, Duration, u64)>,
-    /// Of all programs until it began.
-    runs: u64,
+    known: RunCost,
     _measuring: OwnedFd,
 }
 
 impl Window {
     /// `None` where the kernel won't.
-    pub fn open(ebpf: &Ebpf) -> Option<Self> {
+    pub fn open(ebpf: &Ebpf, known: &RunCost) -> Option<Self> {
         let before = read(ebpf)?;
-        let runs = all_runs(&before);
-        Some(Self { before, runs, _measuring: as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()? })
+        let measuring = as_admin(|| aya::sys::enable_stats(Stats::RunTime)).ok()?;
+        Some(Self { before, known: known.clone(), _measuring: measuring })
     }
 
     /// Whether programs have run so often that it says what they cost under the load that there is.
     pub fn has_enough(&self, ebpf: &Ebpf) -> bool {
-        read(ebpf).is_none_or(|now| all_runs(&now) >= self.runs + ENOUGH)
+        let runs = |programs: &[(String, Duration, u64)]| programs.iter().map(|(_, _, runs)| runs).sum::<u64>();
+        read(ebpf).is_none_or(|now| runs(&now) >= runs(&self.before) + ENOUGH)
     }
-}
-
-fn all_runs(programs: &[(String, Duration, u64)]) -> u64 {
-    programs.iter().map(|(_, _, runs)| runs).sum()
 }
 
 impl RunCost {
@@ -105,7 +101,8 @@ impl RunCost {
         if ebpf.programs().next().is_none() {
             return Some(Self::default());
         }
-        let mut window = Window::open(ebpf)?;
+        let mut cost = Self::default();
+        let window = Window::open(ebpf, &cost)?;
         for round in 0..2_000 {
             // SAFETY: no arguments, no effect.
             unsafe { libc::syscall(libc::SYS_getppid) };
@@ -113,23 +110,22 @@ impl RunCost {
                 thread::sleep(Duration::from_micros(20));
             }
         }
-        let mut cost = Self::default();
-        cost.learn(&mut window, ebpf);
+        cost.learn(&window, ebpf);
         cost.0.values_mut().for_each(|seen| seen.forget(OF_OURS));
         Some(cost)
     }
 
-    /// What programs take that have run in a window since it was looked at last.
-    pub fn learn(&mut self, window: &mut Window, ebpf: &Ebpf) {
+    /// What programs take that have run in a window until now, in addition to what was known when it began.
+    pub fn learn(&mut self, window: &Window, ebpf: &Ebpf) {
         let Some(after) = read(ebpf) else { return };
-        for ((_, time, runs), (name, later, more)) in window.before.iter().zip(&after) {
+        for ((_, time, runs), (name, later, more)) in window.before.iter().zip(after) {
             let runs = more.saturating_sub(*runs);
             if runs > 0 {
-                let more = Seen { ns: later.saturating_sub(*time).as_nanos() as f64, runs: runs as f64 };
-                self.0.entry(name.clone()).or_default().add(more);
+                let mut seen = window.known.0.get(&name).copied().unwrap_or_default();
+                seen.add(Seen { ns: later.saturating_sub(*time).as_nanos() as f64, runs: runs as f64 });
+                self.0.insert(name, seen);
             }
         }
-        window.before = after;
     }
 
     /// Of no more than one in a hundred of these runs it has not been measured yet what they cost.

@@ -47,7 +47,7 @@ impl Calibration {
 
     /// At the begin of every tick.
     pub fn learn(&mut self, ebpf: &Ebpf) {
-        if let (Some(cost), Some(window)) = (&mut self.cost, &mut self.window) {
+        if let (Some(cost), Some(window)) = (&mut self.cost, &self.window) {
             cost.learn(window, ebpf);
         }
     }
@@ -76,10 +76,8 @@ impl Calibration {
     /// Measures programs under the load that there is: for a moment where they run often, else until the next tick, or the one at which no run
     /// is of a program that has not been measured.
     async fn look(&mut self, ebpf: &Ebpf, interval: Duration) {
-        if self.cost.is_none() || self.window.is_some() {
-            return;
-        }
-        self.window = Window::open(ebpf);
+        let (Some(cost), None) = (&self.cost, &self.window) else { return };
+        self.window = Window::open(ebpf, cost);
         tokio::time::sleep(LONG.min(interval / 4)).await;
         if self.window.as_ref().is_some_and(|window| window.has_enough(ebpf)) {
             self.learn(ebpf);
